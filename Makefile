@@ -1,0 +1,59 @@
+# Every habit of this house is one verb. What a verb needs it builds first, from the two locks, without root.
+#
+#   make demo     serve the example on real flights            PORT=9000 changes the port
+#   make test     every test, on SQLite and on PostgreSQL      PYTHON=python3.13 chooses another interpreter
+#   make check    format, lint, types, import laws, migration drift
+#   make bench    the measurements in benchmarks/
+#   make format   write what `make check` would ask for
+#   make lock     resolve the dependencies again and write all locks
+#   make clean    remove everything that make made; the demo's data in var/ stays
+
+PYTHON ?= python3
+PORT ?= 8000
+
+# The machine's own python3 has the plain name, which editors look for. Any other
+# interpreter lives beside it, so that trying one does not cost the other.
+VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+# Twice quiet: the warnings of a machine's own package configuration are nothing of ours; errors still show.
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help demo test check bench format lock install clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# ---- environments ------------------------------------------------------------------------------
+# One environment, filled in two steps: the demo waits for the first only. Each stamp is
+# newer than the files it was built from, so nothing is installed twice.
+
+$(VENV)/.created:
+	@command -v "$(PYTHON)" >/dev/null || { echo "Trivet needs Python 3.11, 3.12 or 3.13, and there is no '$(PYTHON)' here. Name another one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Trivet needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1). Name another one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@echo "making $(VENV) ($$("$(PYTHON)" --version))"
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed. Where a system packages it by itself, install that package (Debian: python3-venv)." >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created requirements.lock
+	@echo "installing what Trivet runs on"
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(VENV)/.project: $(VENV)/.runtime pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.project requirements-dev.lock
+	@echo "installing what Trivet is tested with"
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+tests/node_modules/.installed: tests/package.json tests/package-lock.json
+	@command -v npm >/dev/null || { echo "The browser and the socket client of the tests come from npm: install Node 20 or later, with npm." >&2; exit 1; }
+	@echo "installing the tests' browser and socket client"
+	@cd tests && npm ci --silent --no-progress
+	@touch $@
+
+install: $(VENV)/.dev tests/node_modules/.installed
