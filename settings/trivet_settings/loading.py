@@ -1,0 +1,87 @@
+"""Reading the environment and `.env`, and saying everything that is wrong with them at once."""
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from trivet_settings.description import PREFIX, about, text_of, variable_of
+from trivet_settings.faults import Fault, SettingsError
+from trivet_settings.model import Settings
+
+_SENTENCES = {
+    "missing": "is not set and has no default",
+    "string_too_short": "is too short",
+    "too_short": "is too short",
+}
+
+
+def load_settings(*, env_file: str | Path | None = ".env", **overrides: Any) -> Settings:
+    """The settings of this process: overrides before environment before `env_file` before defaults.
+
+    `env_file` is looked for in the working directory and may be absent; None reads no file.
+    Raises SettingsError with every fault: values that do not fit, required ones that are not
+    there, and variables with our prefix that no setting has.
+    """
+    faults = list(_unknown_variables(env_file, overrides))
+    try:
+        settings = Settings(**{"_env_file": env_file, **overrides})
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=True, include_input=False)
+        faults.extend(_fault(detail) for detail in details)
+        raise SettingsError(_one_each(faults)) from None  # the cause may quote values
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _unknown_variables(env_file: str | Path | None, overrides: Iterable[str]) -> Iterator[Fault]:
+    known = [variable_of(name) for name in Settings.model_fields]
+    given = {name.upper() for name in os.environ}
+    given.update(variable_of(name) for name in overrides)
+    if env_file is not None:
+        given.update(name.upper() for name in dotenv_values(env_file))
+    for variable in sorted(given):
+        if variable.startswith(PREFIX) and variable not in known:
+            yield Fault(variable, "is no setting", _did_you_mean(variable, known))
+
+
+def _did_you_mean(variable: str, known: list[str]) -> str:
+    # Compared without the prefix, which would make everything look alike.
+    names = {name.removeprefix(PREFIX): name for name in known}
+    close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1)
+    if close:
+        return f"Did you mean {names[close[0]]}?"
+    return "Remove it, or see `trivet check --settings` for the names that exist"
+
+
+def _fault(detail: ErrorDetails) -> Fault:
+    name = str(detail["loc"][0])
+    variable = variable_of(name)
+    return Fault(variable, _problem(detail), about(Settings, name).cure or _example(name, variable))
+
+
+def _problem(detail: ErrorDetails) -> str:
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    sentence = _SENTENCES.get(detail["type"])
+    if sentence is None:
+        return detail["msg"].replace("Input should be", "should be", 1)
+    minimum = detail.get("ctx", {}).get("min_length")
+    return f"{sentence} (at least {minimum} characters)" if minimum else sentence
+
+
+def _example(name: str, variable: str) -> str:
+    default = Settings.model_fields[name].get_default(call_default_factory=True)
+    unit = about(Settings, name).unit
+    return f"Write it like {variable}={text_of(default)}" + (f" ({unit})" if unit else "")
+
+
+def _one_each(faults: list[Fault]) -> list[Fault]:
+    # A list with three bad items has three errors in pydantic, and one cure for its reader.
+    return list({fault.variable: fault for fault in reversed(faults)}.values())[::-1]

@@ -1,0 +1,186 @@
+"""The settings object: every knob of a process, its default, its unit and its meaning."""
+
+from functools import cached_property
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from trivet_settings.database_url import SHAPES, DatabaseUrl
+from trivet_settings.description import PREFIX, About
+from trivet_settings.public_url import PublicUrl
+from trivet_settings.values import (
+    DatabaseAddress,
+    FeatureNames,
+    Listed,
+    Lowered,
+    Mounts,
+    NonEmptyRooms,
+    Proxies,
+    PublicAddress,
+)
+
+Room = Literal["api", "admin", "realtime"]
+
+SECRET_COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
+
+
+class Settings(BaseSettings):
+    """Every setting of one process, frozen.
+
+    Make it with `load_settings()`, which reads the environment and `.env` and reports all faults
+    as one `SettingsError`. Made directly it raises pydantic's ValidationError, and `.env` is not
+    read.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        env_prefix=PREFIX,
+        env_ignore_empty=True,  # compose files pass `X=` for a variable that is not set
+        extra="ignore",  # unknown names are found, with a suggestion, by load_settings
+        dotenv_filtering="only_existing",
+        hide_input_in_errors=True,  # an input may be a secret
+    )
+
+    debug: Annotated[
+        bool, About("Show tracebacks to whoever meets an error; never on a public installation.")
+    ] = False
+    secret_key: Annotated[
+        SecretStr,
+        Field(min_length=32),
+        About(
+            "Signs sessions, tokens and cursors. At least 32 characters, different for every "
+            "installation, the same in every process of one.",
+            cure=f"Make one with: {SECRET_COMMAND}",
+            secret=True,
+        ),
+    ]
+    public_url: Annotated[
+        PublicAddress,
+        About(
+            "The address under which people reach this installation. Gives host checks, "
+            "cross-site checks and cookie flags.",
+            cure="Write it like https://board.example.org",
+        ),
+    ] = "http://localhost:8000"
+    database_url: Annotated[
+        DatabaseAddress,
+        Field(repr=False),
+        About("The database, without a driver.", cure=f"Write it like {SHAPES}", secret=True),
+    ] = "sqlite:///var/trivet.sqlite3"
+    database_connections: Annotated[
+        int,
+        Field(ge=1, le=1000),
+        About("Bound of the pool that serves the API and the sockets.", "connections a process"),
+    ] = 10
+    features: Annotated[
+        FeatureNames,
+        About(
+            "The feature packages to load.",
+            "package names, comma-separated or JSON",
+            cure="Write it like departures,shop.orders",
+        ),
+    ] = ()
+    rooms: Annotated[
+        tuple[Room, ...],
+        *Listed,
+        NonEmptyRooms,
+        About(
+            "Which rooms this process serves.",
+            "any of api, admin, realtime, comma-separated or JSON",
+            cure="Write it like api,admin,realtime",
+        ),
+    ] = ("api", "admin", "realtime")
+    extra_mounts: Annotated[
+        Mounts,
+        About(
+            "Other applications to mount, by prefix.",
+            "JSON object of prefix to asgi:module:attribute or wsgi:module:attribute",
+            cure='Write it like {"/legacy": "wsgi:shop.flask_app:app"}',
+        ),
+    ] = Field(default_factory=lambda: MappingProxyType({}))
+    django_threads: Annotated[
+        int,
+        Field(ge=1, le=1000),
+        About("Bound of concurrent Django requests, a thread each.", "threads a process"),
+    ] = 8
+    body_limit_bytes: Annotated[
+        int, Field(ge=1024), About("Largest request body; more is a 413.", "bytes")
+    ] = 2 * 1024 * 1024
+    session_hours: Annotated[float, Field(gt=0), About("How long a login lasts.", "hours")] = 12.0
+    identity_cache_seconds: Annotated[
+        float,
+        Field(ge=0, le=300),
+        About("How long an established identity is kept; a revocation ends it at once.", "seconds"),
+    ] = 5.0
+    poll_seconds: Annotated[
+        float,
+        Field(gt=0, le=60),
+        About("How often the relay looks for publications that no bell announced.", "seconds"),
+    ] = 1.0
+    history_hours: Annotated[
+        float, Field(gt=0), About("How long publications are kept for recovery.", "hours")
+    ] = 24.0
+    ping_seconds: Annotated[
+        int, Field(ge=1, le=3600), About("How often a socket is pinged.", "seconds")
+    ] = 25
+    message_limit_bytes: Annotated[
+        int, Field(ge=1024), About("Largest message that a socket may send.", "bytes")
+    ] = 64 * 1024
+    shutdown_seconds: Annotated[
+        int,
+        Field(ge=1, le=3600),
+        About("How long a stopping process waits for open requests and sockets.", "seconds"),
+    ] = 10
+    trusted_proxies: Annotated[
+        Proxies,
+        About(
+            "Whose X-Forwarded-For and X-Forwarded-Proto are believed; by default nobody's.",
+            "IP addresses or networks, comma-separated or JSON",
+            cure="Write it like 127.0.0.1,10.0.0.0/8",
+        ),
+    ] = ()
+    log_format: Annotated[
+        Literal["console", "json"], Lowered, About("How log lines are written.", "console or json")
+    ] = "console"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Lowered,
+        About("The least severe level that is logged.", "debug, info, warning or error"),
+    ] = "info"
+
+    @cached_property
+    def database(self) -> DatabaseUrl:
+        """`database_url` in parts."""
+        return DatabaseUrl.parse(self.database_url)
+
+    @cached_property
+    def public(self) -> PublicUrl:
+        """`public_url` in parts."""
+        return PublicUrl.parse(self.public_url)
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the public address."""
+        return self.public.origin
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Host names that requests may carry, without ports."""
+        return self.public.hosts
+
+    @property
+    def csrf_origins(self) -> tuple[str, ...]:
+        """Origins whose unsafe requests are believed to be this site's own."""
+        return self.public.origins
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether cookies may travel only over HTTPS."""
+        return self.public.is_secure
+
+    @property
+    def root_path(self) -> str:
+        """The path of the public address, which a proxy in front strips; mostly empty."""
+        return self.public.path

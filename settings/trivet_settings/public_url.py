@@ -1,0 +1,70 @@
+"""The address under which people reach this installation, set once.
+
+Host checks, cross-site checks and cookie flags are all statements about this one address. Setting
+them one by one is how installations end up refusing their own forms.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class PublicUrl:
+    """A public address in parts; `port` is None where the scheme's own port is meant."""
+
+    scheme: str
+    host: str
+    port: int | None = None
+    path: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port as a browser's Origin header writes them (RFC 6454 6.2)."""
+        return self._origin_of(self.host)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Host names to accept, without ports; a loopback name stands for all of them."""
+        return LOOPBACK if self.host in LOOPBACK else (self.host,)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Origins that are this site, one for each of `hosts`."""
+        return tuple(self._origin_of(host) for host in self.hosts)
+
+    @property
+    def is_secure(self) -> bool:
+        return self.scheme == "https"
+
+    def _origin_of(self, host: str) -> str:
+        port = f":{self.port}" if self.port else ""
+        return f"{self.scheme}://{host}{port}"
+
+    def __str__(self) -> str:
+        return self.origin + self.path
+
+    @classmethod
+    def parse(cls, text: str) -> "PublicUrl":
+        """Read an address, lower-casing the host and dropping a trailing slash and default port.
+
+        Raises ValueError with a sentence when it is no http(s) address of a site.
+        """
+        parts = urlsplit(text)
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+            raise ValueError("is no address that begins with http:// or https:// and a host")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("may hold only a scheme, a host, a port and a path")
+        try:
+            port = parts.port
+        except ValueError:
+            raise ValueError("has a port that is no number between 0 and 65535") from None
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return cls(
+            parts.scheme,
+            host,
+            None if port == _DEFAULT_PORTS[parts.scheme] else port,
+            parts.path.rstrip("/"),
+        )

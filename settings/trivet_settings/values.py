@@ -1,0 +1,110 @@
+"""The shapes in which settings are written, turned into the values that the house works with.
+
+Environment variables are text. Lists may be written as a person would (`a,b`) or as JSON, and the
+validators here raise ValueError with a sentence that says what is wrong, never what was written.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from ipaddress import ip_network
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import NoDecode
+
+from trivet_settings.database_url import DatabaseUrl
+from trivet_settings.public_url import PublicUrl
+
+RESERVED_PREFIXES = ("/api", "/admin", "/ws", "/static", "/healthz", "/readyz")
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_TARGET = re.compile(r"(asgi|wsgi):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def _split(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return _from_json(value)
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _from_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("is not valid JSON") from None
+
+
+def _check_features(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_PACKAGE.fullmatch(name) for name in names):
+        raise ValueError("holds something that is no dotted name of a Python package")
+    # The last part is the Django app label, the channel namespace and the URL segment.
+    if len({name.rpartition(".")[2] for name in names}) < len(names):
+        raise ValueError("names two features whose last parts are the same")
+    return names
+
+
+def _check_mounts(mounts: Mapping[str, str]) -> Mapping[str, str]:
+    for prefix, target in mounts.items():
+        if not _PREFIX.fullmatch(prefix):
+            raise ValueError(
+                "has a prefix that is not like /legacy (no trailing slash, never / alone)"
+            )
+        if any(f"{prefix}/".startswith(f"{taken}/") for taken in RESERVED_PREFIXES):
+            raise ValueError(
+                f"has a prefix that is taken by the house ({', '.join(RESERVED_PREFIXES)})"
+            )
+        if not _TARGET.fullmatch(target):
+            raise ValueError(
+                "has a target that is not like asgi:module:attribute or wsgi:module:attribute"
+            )
+    return MappingProxyType(dict(mounts))
+
+
+def _check_proxies(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    for address in addresses:
+        if address != "*":
+            try:
+                ip_network(address)
+            except ValueError:
+                raise ValueError("holds something that is no IP address, network or *") from None
+    return addresses
+
+
+def _check_rooms(rooms: tuple[str, ...]) -> tuple[str, ...]:
+    if not rooms:
+        raise ValueError("is empty, so that this process would serve nothing")
+    return tuple(dict.fromkeys(rooms))
+
+
+def _check_database(text: str) -> str:
+    DatabaseUrl.parse(text)
+    return text
+
+
+def _check_public(text: str) -> str:
+    return str(PublicUrl.parse(text))
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+#: Comma-separated or a JSON array. NoDecode: pydantic-settings would insist on JSON.
+Listed = (NoDecode, BeforeValidator(_split))
+
+Lowered = BeforeValidator(_lower)
+DatabaseAddress = Annotated[str, AfterValidator(_check_database)]
+PublicAddress = Annotated[str, AfterValidator(_check_public)]
+FeatureNames = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_features)]
+Proxies = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_proxies)]
+NonEmptyRooms = AfterValidator(_check_rooms)
+Mounts = Annotated[
+    Mapping[str, str], NoDecode, BeforeValidator(_from_json), AfterValidator(_check_mounts)
+]
