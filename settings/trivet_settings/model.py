@@ -23,7 +23,7 @@ from trivet_settings.values import (
 
 Room = Literal["api", "admin", "realtime"]
 
-SECRET_COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
+SECRET_COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'  # noqa: S105  # the way to a secret
 
 
 class Settings(BaseSettings):

@@ -1,0 +1,131 @@
+"""Faults of a configuration: which variable, what is wrong, what cures it, and no secret told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from trivet_settings import SettingsError, load_settings
+
+SECRET = "k" * 40
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One wrong variable, and what its only fault must and must not say."""
+
+    name: str
+    variable: str
+    value: str
+    says: tuple[str, ...]
+    hides: tuple[str, ...] = ()
+
+
+SCENARIOS = (
+    Scenario(
+        "a short secret", "SECRET_KEY", "hunter2", ("at least 32", "token_urlsafe"), ("hunter2",)
+    ),
+    Scenario("a misspelt name", "FEATUERS", "departures", ("Did you mean TRIVET_FEATURES?",)),
+    Scenario("a name like no other", "QQQQ", "1", ("is no setting", "trivet check --settings")),
+    Scenario("no number", "POLL_SECONDS", "often", ("valid number", "TRIVET_POLL_SECONDS=1.0")),
+    Scenario("a number too small", "POLL_SECONDS", "0", ("greater than 0", "seconds")),
+    Scenario("an unknown room", "ROOMS", "api,kitchen", ("'realtime'", "api,admin,realtime")),
+    Scenario("no room", "ROOMS", "[]", ("would serve nothing",)),
+    Scenario("a log format", "LOG_FORMAT", "xml", ("'console' or 'json'",)),
+    Scenario("a URL without a scheme", "PUBLIC_URL", "board.example.org", ("http:// or https://",)),
+    Scenario("a URL with a port too high", "PUBLIC_URL", "http://a:70000", ("65535",)),
+    Scenario(
+        "a URL with a password",
+        "PUBLIC_URL",
+        "https://u:geheim@a/",
+        ("only a scheme",),
+        ("geheim",),
+    ),
+    Scenario(
+        "another database",
+        "DATABASE_URL",
+        "mysql://u:geheim@h/d",
+        ("sqlite:///", "postgresql://"),
+        ("geheim", "mysql"),
+    ),
+    Scenario(
+        "a driver", "DATABASE_URL", "postgresql+asyncpg://u:geheim@h/d", ("driver",), ("geheim",)
+    ),
+    Scenario("no address", "DATABASE_URL", "geheim", ("is not a database address",), ("geheim",)),
+    Scenario("two slashes", "DATABASE_URL", "sqlite://file", ("three",)),
+    Scenario("in memory", "DATABASE_URL", "sqlite:///:memory:", ("in-memory",)),
+    Scenario("SQLite with options", "DATABASE_URL", "sqlite:///f?mode=ro", ("takes none",)),
+    Scenario("no database name", "DATABASE_URL", "postgresql://h", ("one database",)),
+    Scenario("no port", "DATABASE_URL", "postgresql://h:x/d", ("a port",)),
+    Scenario("a feature that is a path", "FEATURES", "shop/orders", ("dotted name",)),
+    Scenario("features of one name", "FEATURES", "a.orders,b.orders", ("last parts are the same",)),
+    Scenario("mounts that are no JSON", "EXTRA_MOUNTS", "/a=b", ("valid JSON", '{"/legacy"')),
+    Scenario("mounts that are no object", "EXTRA_MOUNTS", "[]", ("should be a valid dictionary",)),
+    Scenario("a mount at the root", "EXTRA_MOUNTS", '{"/": "asgi:a:b"}', ("never / alone",)),
+    Scenario(
+        "a mount on a room", "EXTRA_MOUNTS", '{"/api/x": "asgi:a:b"}', ("taken by the house",)
+    ),
+    Scenario("a target of no kind", "EXTRA_MOUNTS", '{"/a": "a:b"}', ("asgi:module:attribute",)),
+    Scenario("a proxy by name", "TRUSTED_PROXIES", "10.0.0.0/8,nginx", ("no IP address",)),
+)
+
+
+@pytest.fixture(autouse=True)
+def no_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIVET_SECRET_KEY", SECRET)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_wrong_value_is_one_fault_with_variable_and_cure(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"TRIVET_{scenario.variable}", scenario.value)
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    assert [fault.variable for fault in caught.value.faults] == [f"TRIVET_{scenario.variable}"]
+    text = str(caught.value)
+    assert caught.value.faults[0].cure
+    for words in scenario.says:
+        assert words in text
+    for words in (*scenario.hides, SECRET):
+        assert words not in text
+
+
+def test_all_faults_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRIVET_SECRET_KEY")
+    monkeypatch.setenv("TRIVET_DJANGO_THREADS", "none")
+    monkeypatch.setenv("TRIVET_LOGFORMAT", "json")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(publicurl="http://a")
+
+    assert {fault.variable for fault in caught.value.faults} == {
+        "TRIVET_SECRET_KEY",
+        "TRIVET_DJANGO_THREADS",
+        "TRIVET_LOGFORMAT",
+        "TRIVET_PUBLICURL",
+    }
+
+
+def test_several_bad_items_of_one_list_are_one_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIVET_ROOMS", "kitchen,cellar")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    assert len(caught.value.faults) == 1
+
+
+def test_the_cause_of_a_fault_does_not_carry_what_was_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRIVET_SECRET_KEY", "hunter2")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__

@@ -1,0 +1,165 @@
+"""What the settings mean once they are loaded."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from trivet_settings import DatabaseUrl, PublicUrl, Settings, describe, load_settings
+
+SECRET = "k" * 40
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIVET_SECRET_KEY", SECRET)
+    return tmp_path
+
+
+def test_the_env_file_is_read_when_asked_and_the_environment_wins(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / ".env").write_text("TRIVET_POLL_SECONDS=3\nTRIVET_PING_SECONDS=7\nOTHER=1\n")
+    monkeypatch.setenv("TRIVET_PING_SECONDS", "9")
+
+    settings = load_settings()
+
+    assert (settings.poll_seconds, settings.ping_seconds) == (3.0, 9)
+    assert load_settings(env_file=None).poll_seconds == 1.0
+    assert Settings(secret_key=settings.secret_key).poll_seconds == 1.0
+    assert load_settings(ping_seconds=11).ping_seconds == 11
+
+
+def test_settings_are_frozen() -> None:
+    settings = load_settings()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.debug = True
+    with pytest.raises(TypeError):
+        settings.extra_mounts["/a"] = "asgi:a:b"  # type: ignore[index]
+
+
+def test_no_secret_shows_in_the_repr() -> None:
+    settings = load_settings(database_url="postgresql://u:geheim@h/d")
+
+    assert SECRET not in repr(settings)
+    assert "geheim" not in repr(settings)
+    assert "geheim" not in repr(settings.database)
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("departures, shop.orders", ("departures", "shop.orders")),
+        ('["departures", "shop.orders"]', ("departures", "shop.orders")),
+        ("departures,", ("departures",)),
+        ("", ()),
+    ],
+)
+def test_a_list_is_written_with_commas_or_as_json(
+    written: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIVET_FEATURES", written)
+
+    assert load_settings().features == names
+
+
+def test_words_may_be_written_in_capitals_and_an_empty_variable_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRIVET_LOG_LEVEL", "WARNING")
+    monkeypatch.setenv("TRIVET_LOG_FORMAT", "")
+
+    settings = load_settings()
+
+    assert (settings.log_level, settings.log_format) == ("warning", "console")
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("https://Board.example.org/", PublicUrl("https", "board.example.org")),
+        ("http://localhost:8000", PublicUrl("http", "localhost", 8000)),
+        ("https://example.org:443/a/b/", PublicUrl("https", "example.org", path="/a/b")),
+        ("http://[2001:db8::1]:81", PublicUrl("http", "[2001:db8::1]", 81)),
+    ],
+)
+def test_the_public_url_is_tidied_and_reads_back_the_same(written: str, url: PublicUrl) -> None:
+    settings = load_settings(public_url=written)
+
+    assert settings.public == url
+    assert settings.public_url == str(url)
+    assert PublicUrl.parse(settings.public_url) == url
+
+
+def test_the_public_url_gives_hosts_origins_cookie_flags_and_root_path() -> None:
+    settings = load_settings(public_url="https://example.org:8443/apps/trivet")
+
+    assert settings.hosts == ("example.org",)
+    assert settings.csrf_origins == (settings.origin,) == ("https://example.org:8443",)
+    assert settings.secure_cookies
+    assert settings.root_path == "/apps/trivet"
+
+
+def test_a_loopback_name_stands_for_all_of_them() -> None:
+    settings = load_settings(public_url="http://127.0.0.1:9000")
+
+    assert settings.hosts == ("localhost", "127.0.0.1", "[::1]")
+    assert "http://localhost:9000" in settings.csrf_origins
+    assert not settings.secure_cookies
+
+
+@pytest.mark.parametrize(
+    ("written", "parts", "masked"),
+    [
+        (
+            "sqlite:///var/a%20b.sqlite3",
+            DatabaseUrl("sqlite", "var/a b.sqlite3"),
+            "sqlite:///var/a b.sqlite3",
+        ),
+        ("sqlite:////srv/t.db", DatabaseUrl("sqlite", "/srv/t.db"), "sqlite:////srv/t.db"),
+        (
+            "postgresql://u:p%40ss@db:5433/trivet?sslmode=require",
+            DatabaseUrl("postgresql", "trivet", "u", "p@ss", "db", 5433, {"sslmode": "require"}),
+            "postgresql://u:***@db:5433/trivet",
+        ),
+        (
+            "postgresql://[::1]/trivet",
+            DatabaseUrl("postgresql", "trivet", host="::1"),
+            "postgresql://[::1]/trivet",
+        ),
+    ],
+)
+def test_the_database_url_is_given_in_parts(written: str, parts: DatabaseUrl, masked: str) -> None:
+    database = load_settings(database_url=written).database
+
+    assert database == parts
+    assert database.masked == masked
+
+
+def test_only_sqlite_has_a_path() -> None:
+    assert load_settings().database.path == Path("var/trivet.sqlite3")
+
+    with pytest.raises(ValueError, match="no file path"):
+        _ = load_settings(database_url="postgresql://h/d").database.path
+
+
+def test_every_setting_is_described_and_says_its_unit_if_it_is_a_number() -> None:
+    described = {setting.name: setting for setting in describe()}
+
+    assert list(described) == list(Settings.model_fields)
+    assert all(setting.text.endswith(".") for setting in described.values())
+    for name, field in Settings.model_fields.items():
+        if field.annotation in {int, float}:
+            assert described[name].unit, name
+    assert described["secret_key"].required
+    assert described["poll_seconds"].default == "1.0"
+
+
+def test_a_described_default_can_be_written_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in describe():
+        if not setting.required:
+            monkeypatch.setenv(setting.variable, setting.default)
+
+    assert load_settings() == Settings(secret_key=load_settings().secret_key)
