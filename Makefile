@@ -57,3 +57,34 @@ tests/node_modules/.installed: tests/package.json tests/package-lock.json
 	@touch $@
 
 install: $(VENV)/.dev tests/node_modules/.installed
+
+# ---- the verbs ---------------------------------------------------------------------------------
+
+demo: $(VENV)/.project
+	@$(BIN)/trivet demo --port $(PORT)
+
+test: install
+	@$(BIN)/python -m tests $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.drift
+
+bench: install
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The runtime lock is held to the versions of the other: what is tested is what is run.
+lock: $(VENV)/.dev
+	$(COMPILE) --group dev --output-file requirements-dev.lock $(ARGS) pyproject.toml
+	$(COMPILE) --group build --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+	cd tests && npm install --package-lock-only
+
+clean:
+	rm -rf .venv .venv-* tests/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

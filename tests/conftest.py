@@ -1,0 +1,12 @@
+"""What every test stands on. The fixtures are in `tests/services/`, one noun a module."""
+
+# What a plugin imports from another stands before it, or pytest could not rewrite its asserts.
+pytest_plugins = (
+    "tests.services.environment",
+    "tests.services.postgres",
+    "tests.services.databases",
+    "tests.services.server",
+    "tests.services.node",
+    "tests.services.browser",
+    "tests.services.loop",
+)

@@ -1,0 +1,66 @@
+"""Chromium from an npm package, driven without a window by Playwright.
+
+Playwright's own browsers cannot be had from PyPI, so it is shown the one that `chromium.mjs`
+unpacks. That one brings its fonts and libraries along: a machine without either will do, and
+text looks alike on all of them (Open Sans only; no monospaced face and no symbols beyond it).
+
+The fixtures drive Playwright's synchronous side, which keeps an event loop of its own in a
+greenlet of the thread: use them in plain tests, not in async ones.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.services.node import run_node
+
+ARGUMENTS = [
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-domain-reliability",
+]
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A browser of this test alone. It starts in half a second."""
+    # One a test and not one a run: while Playwright's synchronous side is open, the thread has a
+    # running event loop, and every async test after it would refuse to start.
+    parts = json.loads(run_node("chromium.mjs", seconds=120))
+    variables = {"FONTCONFIG_FILE": parts["fonts"], "LD_LIBRARY_PATH": parts["libraries"]}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=parts["executable"],
+            args=ARGUMENTS,
+            env={**os.environ, **variables},
+            chromium_sandbox=False,  # it refuses to start as root otherwise, and CI is root
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> BrowserContext:
+    """A fresh profile: no cookie, no storage, no cache."""
+    return browser.new_context(viewport={"width": 1280, "height": 800})
+
+
+@pytest.fixture
+def page(context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+    """A page. What its console said, and a screenshot, are there when the test fails."""
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    yield page
+    picture = tmp_path / "page.png"
+    page.screenshot(path=picture)
+    print("--- the page's console ---", *said, f"screenshot: {picture}", sep="\n")  # noqa: T201

@@ -1,0 +1,46 @@
+"""Free ports, and processes that end when their test does."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(
+    ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float
+) -> None:
+    """Return as soon as `ready` says so. Raises RuntimeError, with the log, if it never does."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None:
+            raise RuntimeError(f"ended with {process.returncode} at its start:\n{tail(log)}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"was not ready within {seconds} s:\n{tail(log)}")
+        time.sleep(0.05)
+
+
+def end(process: subprocess.Popen[bytes], sign: signal.Signals, seconds: float) -> int:
+    """Ask a process to end, insist after `seconds`, and return its exit code."""
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(sign)
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def tail(log: Path, lines: int = 60) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,124 @@
+"""Trivet as a process: a real server on a free port, with its log shown when a test fails.
+
+    def test_answers(server: Server) -> None:
+        assert httpx.get(server.url + "/healthz").status_code == 200
+
+`start_server` starts as many as a test needs, with settings and commands of its own.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+import pytest
+
+from tests.services.databases import environment
+from tests.services.processes import end, free_port, tail, wait_until
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running process that said on /readyz that it is ready.
+
+    `url` has no slash at its end. `directory` is its working directory, in which it finds no
+    `.env`.
+    """
+
+    url: str
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    directory: Path
+
+    def stop(self, sign: signal.Signals = signal.SIGTERM, seconds: float = STOP_SECONDS) -> int:
+        """Ask it to end, insist after `seconds`, and return its exit code."""
+        return end(self.process, sign, seconds)
+
+    def log_text(self) -> str:
+        """Everything that it has written so far, to stdout and stderr."""
+        return self.log.read_text(errors="replace")
+
+
+class StartServer(Protocol):
+    """Starts a process of Trivet and returns when it is ready.
+
+    `command` is what follows `trivet` on the command line; the default serves one worker.
+    `variables` are settings without their prefix. `database_url` defaults to a fresh, migrated
+    database. Raises RuntimeError, with the log, when it does not become ready.
+    """
+
+    def __call__(
+        self, *command: str, database_url: str | None = None, **variables: str
+    ) -> Server: ...
+
+
+class _Servers:
+    def __init__(self, directory: Path, request: pytest.FixtureRequest) -> None:
+        self._directory = directory
+        self._request = request
+        self.running: list[Server] = []
+
+    def __call__(self, *command: str, database_url: str | None = None, **variables: str) -> Server:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        database = database_url or str(self._request.getfixturevalue("fresh_database_url"))
+        env = environment(database, **{"public_url": url, **variables})
+        server = self._spawn(command or ("serve",), url, port, env)
+        self.running.append(server)
+        wait_until(lambda: _is_ready(url), server.process, server.log, START_SECONDS)
+        return server
+
+    def _spawn(
+        self, command: tuple[str, ...], url: str, port: int, env: Mapping[str, str]
+    ) -> Server:
+        directory = self._directory / f"server-{len(self.running) + 1}"
+        directory.mkdir()
+        log = directory / "server.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "trivet_deploy.cli", *command],
+                env={**env, "PORT": str(port)},
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # an interrupt of the tests ends it through the fixture
+            )
+        return Server(url, port, process, log, directory)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(url + "/readyz", timeout=5, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def start_server(
+    request: pytest.FixtureRequest, tmp_path: Path, databases: object
+) -> Iterator[StartServer]:
+    """A starter of servers. All of them end with the test."""
+    servers = _Servers(tmp_path, request)
+    try:
+        yield servers
+    finally:
+        for server in reversed(servers.running):
+            server.stop()
+            # Captured, so pytest shows it exactly when the test failed.
+            sys.stdout.write(f"--- log of {server.url} ---{os.linesep}{tail(server.log, 200)}\n")
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> Server:
+    """One server with one worker on a fresh, migrated database."""
+    return start_server()

@@ -1,0 +1,79 @@
+"""The services that other tests stand on do what their modules promise."""
+
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import psycopg
+import pytest
+from blockbuster import BlockingError
+from playwright.sync_api import Page
+
+from tests.services.node import RunNode
+from tests.services.postgres import PostgresServer
+
+
+@pytest.fixture
+def greeting() -> Iterator[str]:
+    """The address of a page that says something."""
+
+    class Greeting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(b"<title>t</title><h1>Gate B22</h1>")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_the_browser_draws_text(page: Page, greeting: str, tmp_path: Path) -> None:
+    page.goto(greeting)
+    assert page.inner_text("h1") == "Gate B22"
+    blank = page.screenshot(clip={"x": 0, "y": 300, "width": 200, "height": 60})
+    drawn = page.screenshot(clip={"x": 0, "y": 0, "width": 200, "height": 60})
+    assert len(drawn) > len(blank) + 200  # letters compress worse than a white area
+
+
+def test_postgres_makes_a_copy_of_a_database_and_drops_it(postgres: PostgresServer) -> None:
+    url = postgres.create_database("original")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE gate (name text)")
+    copy = postgres.create_database("copy", template="original")
+    with psycopg.connect(copy) as connection:
+        assert connection.execute("SELECT count(*) FROM gate").fetchone() == (0,)
+        postgres.drop_database("copy")
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        psycopg.connect(copy)
+
+
+def test_node_runs_the_client_of_the_socket_protocol(node: RunNode) -> None:
+    assert node("services/clients.mjs") == "Centrifuge WebSocket\n"
+
+
+def test_a_script_that_fails_says_why(node: RunNode) -> None:
+    with pytest.raises(RuntimeError, match="Cannot find module"):
+        node("services/no-such-script.mjs")
+
+
+@pytest.mark.anyio
+async def test_a_blocking_call_on_the_loop_fails() -> None:
+    with pytest.raises(BlockingError):
+        time.sleep(0.01)  # noqa: ASYNC251
+
+
+@pytest.mark.anyio
+async def test_a_blocking_call_on_a_thread_is_fine() -> None:
+    await anyio.to_thread.run_sync(time.sleep, 0.01)
