@@ -1,0 +1,38 @@
+"""Trivet's hall: the root app, middleware, identity, database and events.
+
+Everything that a room or a feature needs of the platform is imported from here or from
+the module that says why it is right.
+"""
+
+from trivet.context import RequestContext, context_of
+from trivet.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TrivetError,
+    Unauthenticated,
+    Unavailable,
+)
+from trivet.identity.identity import Identity
+from trivet.model import Model, Versioned
+from trivet.mounts import MountedApp
+from trivet.platform_ import Platform, open_platform
+
+__all__ = [
+    "Conflict",
+    "Forbidden",
+    "Identity",
+    "Invalid",
+    "Model",
+    "MountedApp",
+    "NotFound",
+    "Platform",
+    "RequestContext",
+    "TrivetError",
+    "Unauthenticated",
+    "Unavailable",
+    "Versioned",
+    "context_of",
+    "open_platform",
+]

@@ -1,0 +1,182 @@
+"""The database: one async engine, and sessions that publish what they commit.
+
+SQLite runs in WAL mode. A unit that writes begins IMMEDIATE, so that two writers queue
+for the lock instead of failing when the second one upgrades; a unit that reads begins
+plain, and never waits for a writer.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from trivet.events.bell import Bell
+from trivet.events.feeds import FeedRegistry
+from trivet.identity.identity import Identity
+from trivet.session import TrivetSession
+
+if TYPE_CHECKING:
+    from trivet.context import RequestContext
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a writer waits for another on SQLite before "database is locked"."""
+
+READ_ONLY = "trivet_read_only"
+"""The execution option of a connection whose transaction only reads."""
+
+
+def async_url(url: str) -> URL:
+    """`url` (``sqlite:///path`` or ``postgresql://…``) with the async driver put in."""
+    parsed = make_url(url)
+    driver = "sqlite+aiosqlite" if parsed.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    return parsed.set(drivername=driver)
+
+
+class Database:
+    """The async leg's connections.
+
+    `connections` bounds the pool; a unit that finds none free within `timeout` seconds
+    raises sqlalchemy.exc.TimeoutError, which the rooms answer with 503. `bell` is rung
+    for units that commit outside a request.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        feeds: FeedRegistry,
+        bell: Bell,
+        connections: int = 10,
+        timeout: float = 5.0,
+    ) -> None:
+        self.url = async_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.feeds = feeds
+        self._bell = bell
+        self._connections = connections
+        self._timeout = timeout
+        self._engine: AsyncEngine | None = None
+        self._reader: AsyncEngine | None = None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine, made on first use: nothing connects before a unit needs data."""
+        if self._engine is None:
+            self._engine = self._create_engine()
+        return self._engine
+
+    @property
+    def reader(self) -> AsyncEngine:
+        """The same engine and pool, whose transactions only read."""
+        if self._reader is None:
+            self._reader = self.engine.execution_options(**{READ_ONLY: True})
+        return self._reader
+
+    def session(
+        self,
+        context: "RequestContext | None" = None,
+        *,
+        actor: Identity | None = None,
+        read_only: bool = False,
+    ) -> AsyncSession:
+        """A session that has no connection yet. Whoever opens it ends it: prefer `unit`."""
+        return AsyncSession(
+            self.reader if read_only else self.engine,
+            sync_session_class=TrivetSession,
+            feeds=self.feeds,
+            context=context,
+            actor=actor,
+            read_only=read_only,
+            expire_on_commit=False,
+        )
+
+    @asynccontextmanager
+    async def unit(
+        self,
+        context: "RequestContext | None" = None,
+        *,
+        actor: Identity | None = None,
+        read_only: bool = False,
+    ) -> AsyncIterator[AsyncSession]:
+        """A unit of work of its own: commits at the end, rolls back on an exception, and
+        rings the bell for what it published."""
+        async with self.session(context, actor=actor, read_only=read_only) as session:
+            yield session
+            await session.commit()
+            self.ring(session)
+
+    @asynccontextmanager
+    async def snapshot(
+        self, context: "RequestContext | None" = None
+    ) -> AsyncIterator[AsyncSession]:
+        """A session to read with, in which every statement sees the same moment."""
+        async with self.session(context, read_only=True) as session:
+            if not self.is_sqlite:
+                options = {"isolation_level": "REPEATABLE READ"}
+                await session.connection(execution_options=options)
+            yield session
+
+    def ring(self, session: AsyncSession) -> None:
+        """Ring the bell for what `session` published with its commit."""
+        published = published_by(session)
+        if published:
+            self._bell.ring(published)
+
+    async def ping(self) -> None:
+        """Raise whatever the driver raises if the database does not answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection; the engine is made anew if it is needed again."""
+        if self._engine is not None:
+            await self._engine.dispose()
+            self._engine = self._reader = None
+
+    def _create_engine(self) -> AsyncEngine:
+        options: dict[str, Any] = {}
+        if not self.is_sqlite:
+            # Two extra round trips a connection, for a type that nothing here uses.
+            options["use_native_hstore"] = False
+        engine = create_async_engine(
+            self.url,
+            pool_size=self._connections,
+            max_overflow=0,
+            pool_timeout=self._timeout,
+            pool_pre_ping=not self.is_sqlite,
+            **options,
+        )
+        if self.is_sqlite:
+            event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+
+
+def published_by(session: AsyncSession) -> dict[str, int]:
+    """The channels that `session` published to, each with its newest offset; then forgets."""
+    sync = session.sync_session
+    assert isinstance(sync, TrivetSession)
+    published, sync.published = sync.published, {}
+    return published
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own BEGIN comes too late and is never IMMEDIATE: `_begin_sqlite` does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

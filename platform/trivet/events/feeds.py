@@ -1,0 +1,132 @@
+"""Feeds: which changes of which models become which publications.
+
+A feature's ``events.py`` declares them::
+
+    @feed(Flight)
+    def flight_changed(change: Change[Flight]) -> Iterator[Publication]:
+        yield Publication(f"departures:{change.instance.origin}", FlightChanged(...))
+
+The functions run inside the flush of the change, so they see generated keys and must be
+plain reads of the instance: no query, no lazy load, no write.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from trivet.errors import ConfigurationError
+from trivet.identity.identity import Identity
+
+Kind = Literal["insert", "update", "delete"]
+M = TypeVar("M")
+FeedFunction = Callable[["Change[Any]"], Iterable["Publication"]]
+F = TypeVar("F", bound=Callable[..., Iterable["Publication"]])
+
+CHANNEL_BYTES = 255
+_CHANNEL = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[M]):
+    """One row that a flush wrote.
+
+    `old` holds the former values of the columns that this change replaced (an update) or
+    is empty (an insert, a delete); the present ones stand on `instance`.
+    """
+
+    kind: Kind
+    instance: M
+    old: Mapping[str, Any]
+    actor: Identity | None
+
+    def changed(self, *columns: str) -> bool:
+        """Whether any of `columns` (attribute names) has a new value, or the row is new."""
+        return self.kind != "update" or any(column in self.old for column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """An event on its way to a channel; `event` is a frozen dataclass, named in the past
+    tense. Browsers get its fields and ``type``, its class's name in snake_case."""
+
+    channel: str
+    event: object
+
+    def __post_init__(self) -> None:
+        if not _CHANNEL.fullmatch(self.channel):
+            raise ValueError(
+                f"{self.channel!r} is no channel name: 1 to {CHANNEL_BYTES} printable ASCII "
+                "characters without spaces"
+            )
+
+
+@dataclass(slots=True)
+class FeedRegistry:
+    """The feeds of all features, asked by every session."""
+
+    _feeds: dict[type, list[FeedFunction]] = field(default_factory=dict)
+
+    def add(self, model: type, function: FeedFunction) -> None:
+        self._feeds.setdefault(model, []).append(function)
+
+    def feeds_of(self, model: type) -> Sequence[FeedFunction]:
+        """The feeds of `model` and of the classes that it is mapped from."""
+        return [f for cls in model.__mro__ for f in self._feeds.get(cls, ())]
+
+    def __bool__(self) -> bool:
+        return bool(self._feeds)
+
+
+def feed(model: type) -> Callable[[F], F]:
+    """Declare, in a feature's ``events.py``, a function that feeds channels from `model`.
+
+    The declaration is a mark on the function: `collect_feeds` finds it when the feature
+    is loaded, so importing the module changes nothing.
+    """
+
+    def mark(function: F) -> F:
+        models = (*getattr(function, "__feeds__", ()), model)
+        function.__feeds__ = models  # type: ignore[attr-defined]  # the mark itself
+        return function
+
+    return mark
+
+
+def collect_feeds(modules: Iterable[Any]) -> FeedRegistry:
+    """The registry of every feed that `modules` declare.
+
+    Raises ConfigurationError if an ``events.py`` declares none: a file that feeds nothing
+    is a forgotten decorator.
+    """
+    registry = FeedRegistry()
+    for module in modules:
+        marked = [
+            (model, function)
+            for function in vars(module).values()
+            for model in getattr(function, "__feeds__", ())
+        ]
+        if not marked:
+            raise ConfigurationError(
+                "no-feed",
+                f"{module.__name__} declares no feed: decorate a function with @feed(Model).",
+            )
+        for model, function in marked:
+            registry.add(model, function)
+    return registry
+
+
+_WORD = re.compile(r"(?<!^)(?=[A-Z][a-z])|(?<=[a-z0-9])(?=[A-Z])")
+
+
+def event_type(event: object) -> str:
+    """The name of an event for browsers: ``GateAssigned`` is ``gate_assigned``."""
+    return _WORD.sub("_", type(event).__name__).lower()
+
+
+def encode_event(event: object) -> str:
+    """The JSON of a publication: the event's fields, led by its ``type``."""
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    return msgspec.json.encode({"type": event_type(event), **fields}).decode()

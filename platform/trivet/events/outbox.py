@@ -1,0 +1,179 @@
+"""The outbox: publications as rows, in channels with a gap-free offset.
+
+The outbox is also each channel's history, so recovery and delivery read the same rows.
+
+Order. A channel is one row that holds its newest offset. A transaction that publishes
+raises it just before it commits and thereby locks the row until the commit: the next
+writer waits, so the order of offsets is the order of commits and a rollback leaves no
+gap. The rows are taken late (short locks) and in sorted order (no deadlock), all in one
+statement.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    delete,
+    insert,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from trivet.events.feeds import CHANNEL_BYTES
+from trivet.model import Model
+from trivet.types import BigKey
+
+EPOCH_BYTES = 4
+"""An epoch tells one life of a channel from another; 32 bits are ample for that."""
+
+
+class Channel(Model):
+    """A channel's position: how many publications it has had in this life of it."""
+
+    __tablename__ = "trivet_channel"
+
+    name: Mapped[str] = mapped_column(String(CHANNEL_BYTES), primary_key=True)
+    epoch: Mapped[str] = mapped_column(String(16))
+    top_offset: Mapped[int] = mapped_column(BigInteger)
+
+
+class PublicationRow(Model):
+    """One publication, as it was told."""
+
+    __tablename__ = "trivet_publication"
+    __table_args__ = (
+        UniqueConstraint("channel", "offset"),
+        Index(None, "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    channel: Mapped[str] = mapped_column(
+        String(CHANNEL_BYTES), ForeignKey("trivet_channel.name", ondelete="CASCADE")
+    )
+    offset: Mapped[int] = mapped_column(BigInteger)
+    data: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a channel stands: `offset` counts from 1, 0 means that nothing was published."""
+
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPublication:
+    """One publication read back: `data` is its JSON as UTF-8, `created_at` aware UTC."""
+
+    channel: str
+    offset: int
+    data: bytes
+    created_at: datetime
+
+
+def append(session: Session, messages: Sequence[tuple[str, str]]) -> dict[str, Position]:
+    """Append (channel, JSON) pairs, oldest first, and return each channel's new position.
+
+    To be called as the last act of a transaction: the channels stay locked until it ends.
+    """
+    counts: dict[str, int] = {}
+    for channel, _ in messages:
+        counts[channel] = counts.get(channel, 0) + 1
+    positions = _advance(session, counts)
+    following = {name: positions[name].offset - counts[name] for name in counts}
+    now = datetime.now(UTC)
+    rows: list[dict[str, Any]] = []
+    for channel, data in messages:
+        following[channel] += 1
+        rows.append(
+            {"channel": channel, "offset": following[channel], "data": data, "created_at": now}
+        )
+    session.connection().execute(insert(PublicationRow.__table__), rows)
+    return positions
+
+
+def _advance(session: Session, counts: Mapping[str, int]) -> dict[str, Position]:
+    connection = session.connection()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(Channel.__table__).values(
+        [
+            {"name": name, "epoch": secrets.token_hex(EPOCH_BYTES), "top_offset": counts[name]}
+            for name in sorted(counts)
+        ]
+    )
+    raised = statement.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"top_offset": Channel.top_offset + statement.excluded.top_offset},
+    ).returning(Channel.name, Channel.epoch, Channel.top_offset)
+    return {name: Position(epoch, top) for name, epoch, top in connection.execute(raised)}
+
+
+def open_channel(session: Session, channel: str) -> Position:
+    """The position of `channel`, which comes to life at offset 0 if nobody used it before.
+
+    A subscriber needs an epoch to recover from, also on a channel with no publication yet.
+    """
+    found = find_position(session, channel)
+    if found is not None:
+        return found
+    connection = session.connection()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(
+        dialect.insert(Channel.__table__)
+        .values(name=channel, epoch=secrets.token_hex(EPOCH_BYTES), top_offset=0)
+        .on_conflict_do_nothing()
+    )
+    return positions(session, [channel])[channel]
+
+
+def find_position(session: Session, channel: str) -> Position | None:
+    """The position of `channel`, or None if it was never opened nor published to."""
+    return positions(session, [channel]).get(channel)
+
+
+def positions(session: Session, channels: Iterable[str]) -> dict[str, Position]:
+    """The positions of those of `channels` that exist."""
+    rows = session.execute(
+        select(Channel.name, Channel.epoch, Channel.top_offset).where(Channel.name.in_(channels))
+    )
+    return {name: Position(epoch, top) for name, epoch, top in rows}
+
+
+def list_after(
+    session: Session, channel: str, offset: int, *, limit: int, reverse: bool = False
+) -> list[StoredPublication]:
+    """Up to `limit` publications of `channel` after `offset`, oldest first.
+
+    With `reverse`, those before `offset`, newest first; `offset` 0 then means the newest.
+    """
+    row = PublicationRow
+    query = select(row.channel, row.offset, row.data, row.created_at).where(row.channel == channel)
+    if reverse:
+        query = query.order_by(row.offset.desc())
+        query = query.where(row.offset < offset) if offset else query
+    else:
+        query = query.order_by(row.offset).where(row.offset > offset)
+    return [
+        StoredPublication(name, at, data.encode(), created)
+        for name, at, data, created in session.execute(query.limit(limit))
+    ]
+
+
+def trim(session: Session, *, older_than: timedelta) -> int:
+    """Delete publications older than `older_than` and return how many. Offsets stay."""
+    result = session.connection().execute(
+        delete(PublicationRow).where(PublicationRow.created_at < datetime.now(UTC) - older_than)
+    )
+    return result.rowcount

@@ -1,0 +1,275 @@
+"""The relay: reads committed publications and hands them on, in order, each once.
+
+One relay serves a process. It reads only the channels that somebody in the process watches.
+The bell wakes it, and a poll stands behind the bell, so a publication whose bell was never
+rung (a crash after the commit, another process) is late by one poll and never lost.
+
+Why nothing is skipped: the rows of a channel are committed in the order of their offsets
+(`trivet.events.outbox`), so whoever sees offset n can see n - 1, unless retention removed
+it. The relay reads on from the last offset it delivered and checks that there is no hole;
+a hole is announced, never papered over.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from trivet.database import Database
+from trivet.events import outbox
+from trivet.events.bell import Bell
+from trivet.events.outbox import Position, StoredPublication
+
+logger = logging.getLogger(__name__)
+
+PASS_CHANNELS = 500
+"""Channels whose positions are asked for in one statement; SQLite binds at most 32,766 values."""
+PASS_PUBLICATIONS = 1000
+"""Publications read in one pass, so that a flood neither fills the memory nor holds a snapshot."""
+BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Waits after the first, second … failure in a row; the last one repeats."""
+TRIM_SECONDS = 600.0
+"""How often publications past their time are removed: retention is counted in hours."""
+
+NOWHERE = Position(epoch="", offset=0)
+"""The position of a channel that does not exist yet; it comes to life with its own epoch."""
+
+
+class Receiver(Protocol):
+    """Who takes what the relay reads; called on the event loop, one call at a time."""
+
+    async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
+        """Take the next publications of `channel`, oldest first, without a hole."""
+        ...
+
+    async def invalidate(self, channel: str) -> None:
+        """`channel` went on past publications that are gone; what follows is after the hole."""
+        ...
+
+
+@dataclass(slots=True)
+class RelayState:
+    """How the relay is doing, for readiness: `last_success` is aware UTC."""
+
+    running: bool = False
+    last_success: datetime | None = None
+    failures: int = 0
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it runs and its latest look at the database succeeded."""
+        return self.running and self.failures == 0
+
+
+@dataclass(slots=True, eq=False)
+class _Watch:
+    """A watched channel; `position` is what was delivered last, None until it is known."""
+
+    watchers: int = 0
+    position: Position | None = None
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one look at a channel found: its position, and the next publications."""
+
+    channel: str
+    position: Position
+    publications: Sequence[StoredPublication]
+
+
+class Relay:
+    """Delivers what is committed to `receiver`.
+
+    `poll_seconds` is the longest that an unannounced publication waits. With
+    `history_hours`, publications older than that are removed now and then.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        bell: Bell,
+        poll_seconds: float = 1.0,
+        history_hours: float | None = None,
+    ) -> None:
+        self.state = RelayState()
+        self.receiver: Receiver | None = None
+        self._database = database
+        self._bell = bell
+        self._poll_seconds = poll_seconds
+        self._retention = None if history_hours is None else timedelta(hours=history_hours)
+        self._watches: dict[str, _Watch] = {}
+        self._rung: set[str] = set()
+        self._wake = asyncio.Event()
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The channels that somebody watches."""
+        return frozenset(self._watches)
+
+    async def watch(self, channel: str) -> Position:
+        """Deliver `channel` from now on, and return the position after which.
+
+        Every watch needs its own `unwatch`. A database error is raised, and leaves no watch.
+        """
+        watch = self._watches.setdefault(channel, _Watch())
+        watch.watchers += 1
+        try:
+            async with watch.opening:
+                if watch.position is None:
+                    watch.position = await self._find_position(channel)
+        except BaseException:
+            self.unwatch(channel)
+            raise
+        return watch.position
+
+    def unwatch(self, channel: str) -> None:
+        """Undo one `watch`; the last one ends the delivery of `channel`."""
+        watch = self._watches[channel]
+        watch.watchers -= 1
+        if not watch.watchers:
+            del self._watches[channel]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run for as long as the context lasts, in a task of its own."""
+        loop = asyncio.get_running_loop()
+
+        def hear(channels: Mapping[str, int]) -> None:
+            loop.call_soon_threadsafe(self._note, tuple(channels))
+
+        leave = self._bell.listen(hear)
+        task = asyncio.create_task(self._run(), name="trivet relay")
+        self.state.running = True
+        try:
+            yield
+        finally:
+            self.state.running = False
+            leave()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _note(self, channels: Iterable[str]) -> None:
+        self._rung.update(channel for channel in channels if channel in self._watches)
+        if self._rung:
+            self._wake.set()
+
+    async def _run(self) -> None:
+        now = asyncio.get_running_loop().time
+        poll_at = trim_at = now()
+        while True:
+            if not self._rung:
+                await self._sleep(poll_at - now())
+            if now() >= poll_at:
+                self._rung.update(self._watches)
+                poll_at = now() + self._poll_seconds
+            try:
+                await self._relay()
+                if self._retention is not None and now() >= trim_at:
+                    await self._trim(self._retention)
+                    trim_at = now() + TRIM_SECONDS
+            except Exception:
+                await asyncio.sleep(self._note_failure())
+            else:
+                self._note_success()
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    def _note_success(self) -> None:
+        self.state.failures = 0
+        self.state.last_success = datetime.now(UTC)
+
+    def _note_failure(self) -> float:
+        wait = BACKOFF_SECONDS[min(self.state.failures, len(BACKOFF_SECONDS) - 1)]
+        self.state.failures += 1
+        logger.exception("the relay could not hand on what is committed; next try in %s s", wait)
+        return wait
+
+    async def _relay(self) -> None:
+        """Deliver what some of the channels that were rung for have to offer."""
+        channels = list(islice(self._rung, PASS_CHANNELS))
+        self._rung.difference_update(channels)
+        try:
+            await self._pass(channels)
+        except BaseException:
+            self._rung.update(channels)
+            raise
+
+    async def _pass(self, channels: Iterable[str]) -> None:
+        watches = {
+            channel: watch
+            for channel in channels
+            if (watch := self._watches.get(channel)) is not None and watch.position is not None
+        }
+        if not watches:
+            return
+        known = {channel: watch.position or NOWHERE for channel, watch in watches.items()}
+        async with self._database.unit(read_only=True) as session:
+            readings = await session.run_sync(_read, known)
+        for reading in readings:
+            # A channel that was left during the read, or left and entered again, stands
+            # elsewhere by now: its new watch knows from where to go on.
+            if self._watches.get(reading.channel) is watches[reading.channel]:
+                await self._hand_on(watches[reading.channel], reading)
+
+    async def _hand_on(self, watch: _Watch, reading: _Reading) -> None:
+        assert watch.position is not None and self.receiver is not None
+        if not _continues(watch.position, reading):
+            logger.warning("channel %s has a hole; its subscribers start anew", reading.channel)
+            watch.position = reading.position
+            await self.receiver.invalidate(reading.channel)
+            return
+        # Delivered first, noted second: after a failure in between they are delivered again,
+        # and a subscription drops what it has.
+        await self.receiver.deliver(reading.channel, reading.publications)
+        last = reading.publications[-1].offset
+        watch.position = Position(reading.position.epoch, last)
+        if last < reading.position.offset:
+            self._rung.add(reading.channel)
+
+    async def _find_position(self, channel: str) -> Position:
+        async with self._database.unit(read_only=True) as session:
+            return await session.run_sync(outbox.find_position, channel) or NOWHERE
+
+    async def _trim(self, retention: timedelta) -> None:
+        async with self._database.unit() as session:
+            gone = await session.run_sync(lambda db: outbox.trim(db, older_than=retention))
+        if gone:
+            logger.info("%d publications were past their time and are removed", gone)
+
+
+def _read(session: Session, known: Mapping[str, Position]) -> list[_Reading]:
+    """What is new in each channel of `known`, as far as one pass goes."""
+    readings = []
+    room = PASS_PUBLICATIONS
+    for channel, position in outbox.positions(session, known).items():
+        if position != known[channel]:
+            after = known[channel].offset if position.epoch == known[channel].epoch else 0
+            # Even with no room left one is read, to be told from a hole; the rest follows.
+            rows = outbox.list_after(session, channel, after, limit=max(room, 1))
+            room -= len(rows)
+            readings.append(_Reading(channel, position, rows))
+    return readings
+
+
+def _continues(known: Position, reading: _Reading) -> bool:
+    """Whether `reading` goes on exactly after `known`, in the same life of the channel."""
+    if known.epoch not in ("", reading.position.epoch):
+        return False
+    offsets = [publication.offset for publication in reading.publications]
+    return bool(offsets) and offsets == list(
+        range(known.offset + 1, known.offset + 1 + len(offsets))
+    )

@@ -1,0 +1,28 @@
+"""Who is asking: one frozen answer for every mounted app.
+
+The platform knows no user model. Rooms bring an `Authenticator` each; the identity
+middleware asks them once a request, and everything behind it reads the same `Identity`.
+"""
+
+from trivet.identity.accounts import Accounts
+from trivet.identity.identity import (
+    ANONYMOUS,
+    Authenticator,
+    Identity,
+    require_authenticated,
+    require_permission,
+    system,
+)
+from trivet.identity.revocation import Revocation, Revocations
+
+__all__ = [
+    "ANONYMOUS",
+    "Accounts",
+    "Authenticator",
+    "Identity",
+    "Revocation",
+    "Revocations",
+    "require_authenticated",
+    "require_permission",
+    "system",
+]

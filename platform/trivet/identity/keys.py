@@ -1,0 +1,134 @@
+"""API keys: shown once, stored as a hash, recognisable by a prefix.
+
+A key is ``tvt_<id>_<secret>``. The id finds the row and may be logged; the secret has 256
+random bits, so one round of SHA-256 keeps it safe at rest (a slow hash protects guessable
+passwords, which this is not), and is compared in constant time.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from datetime import UTC, datetime
+
+from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from trivet.errors import Invalid, NotFound
+from trivet.identity.identity import Identity
+from trivet.identity.permissions import read_permissions
+from trivet.identity.tables import users
+from trivet.model import Model
+from trivet.types import BigKey
+
+KEY_PATTERN = re.compile(r"(tvt_[a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_ID_CHARACTERS = 12
+_SECRET_BYTES = 32
+
+
+class ApiKey(Model):
+    """One key. The database never holds what could be used as one."""
+
+    __tablename__ = "trivet_api_key"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    prefix: Mapped[str] = mapped_column(
+        String(16), unique=True, comment="The public beginning of the key, by which it is known."
+    )
+    digest: Mapped[str] = mapped_column(String(64))
+    owner_id: Mapped[int] = mapped_column(
+        BigKey, ForeignKey("accounts_user.id", ondelete="CASCADE"), index=True
+    )
+    label: Mapped[str] = mapped_column(String(100), comment="What the key is for.")
+    created_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))
+    expires_at: Mapped[datetime | None] = mapped_column(comment="Empty: the key does not expire.")
+    revoked_at: Mapped[datetime | None]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.prefix}…)"
+
+    def is_usable(self, now: datetime) -> bool:
+        """Whether the key opens anything at `now` (aware)."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def issue_key(
+    db: Session, *, owner_id: int, label: str, expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key; returns its row and the key itself, which nothing can show again.
+
+    Raises Invalid if `expires_at` (aware) is past.
+    """
+    now = datetime.now(UTC)
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("expired", "The expiry lies in the past: choose a later one.")
+    prefix = "tvt_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARACTERS))
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    key = ApiKey(
+        prefix=prefix,
+        digest=_digest(secret),
+        owner_id=owner_id,
+        label=label,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    db.add(key)
+    db.flush()
+    return key, f"{prefix}_{secret}"
+
+
+def list_keys(db: Session, *, owner_id: int | None = None) -> list[ApiKey]:
+    """All keys, or one owner's, newest first."""
+    query = select(ApiKey).order_by(ApiKey.id.desc())
+    if owner_id is not None:
+        query = query.where(ApiKey.owner_id == owner_id)
+    return list(db.scalars(query))
+
+
+def revoke_key(db: Session, prefix: str) -> ApiKey:
+    """Revoke the key that begins with `prefix`; a second time changes nothing.
+
+    Raises NotFound. The caller tells `Revocations` once it is committed.
+    """
+    key = db.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
+    if key is None:
+        raise NotFound("no-such-key", f"There is no API key that begins with {prefix}.")
+    if key.revoked_at is None:
+        key.revoked_at = datetime.now(UTC)
+    db.flush()
+    return key
+
+
+async def identify_key(session: AsyncSession, credential: str) -> Identity | None:
+    """The identity behind a key as it was presented, or None if it opens nothing."""
+    match = KEY_PATTERN.fullmatch(credential)
+    if match is None:
+        return None
+    prefix, secret = match.groups()
+    row = (
+        await session.execute(
+            select(ApiKey, users)
+            .join(users, users.c.id == ApiKey.owner_id)
+            .where(ApiKey.prefix == prefix)
+        )
+    ).one_or_none()
+    if row is None or not hmac.compare_digest(row.ApiKey.digest, _digest(secret)):
+        return None
+    if not row.is_active or not row.ApiKey.is_usable(datetime.now(UTC)):
+        return None
+    return Identity(
+        user_id=row.ApiKey.owner_id,
+        username=row.username,
+        kind="key",
+        is_staff=row.is_staff,
+        is_superuser=row.is_superuser,
+        permissions=await read_permissions(session, row.ApiKey.owner_id),
+        email=row.email,
+        credential_id=prefix,
+    )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

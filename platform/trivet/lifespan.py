@@ -1,0 +1,92 @@
+"""Lifespans of mounted apps: started in order, stopped in reverse.
+
+Starlette does not hand the lifespan scope to what it mounts, so each app gets a lifespan
+task of its own here. Source: the ASGI specification, "Lifespan Protocol" 2.0. There an
+exception before ``startup.complete`` says "I do not know lifespans" (Django says so), and
+only ``startup.failed`` says "I could not start".
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+from trivet.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+
+class LifespanFailed(ConfigurationError):
+    """An app said that it could not start or stop."""
+
+
+@asynccontextmanager
+async def lifespan_of(name: str, app: ASGIApp) -> AsyncIterator[dict[str, Any]]:
+    """Run the lifespan of `app` around the block; gives the state that the app set.
+
+    An app without lifespan support is left alone. Raises LifespanFailed, with `name` and
+    the app's own reason, if it reports that it could not start.
+    """
+    lifespan = _Lifespan(name, app)
+    await lifespan.start()
+    try:
+        yield lifespan.state
+    finally:
+        await lifespan.stop()
+
+
+class _Lifespan:
+    def __init__(self, name: str, app: ASGIApp) -> None:
+        self.name = name
+        self.app = app
+        self.state: dict[str, Any] = {}
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._outbox: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._supported = True
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=f"lifespan of {self.name}")
+        await self._inbox.put({"type": "lifespan.startup"})
+        try:
+            answer = await self._outbox.get()
+        except asyncio.CancelledError:
+            self._task.cancel()
+            raise
+        if answer is None:
+            self._supported = False
+            logger.debug("%s does not support the lifespan protocol", self.name)
+        elif answer["type"] == "lifespan.startup.failed":
+            self._task.cancel()
+            raise LifespanFailed("startup-failed", f"{self.name} could not start: {_why(answer)}")
+
+    async def stop(self) -> None:
+        if not self._supported or self._task is None:
+            return
+        await self._inbox.put({"type": "lifespan.shutdown"})
+        answer = await self._outbox.get()
+        if answer is None:
+            logger.warning("%s ended its lifespan without saying that it had stopped", self.name)
+        elif answer["type"] == "lifespan.shutdown.failed":
+            logger.error("%s could not stop: %s", self.name, _why(answer))
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self.state,
+        }
+        try:
+            await self.app(scope, self._inbox.get, self._outbox.put)
+        except Exception as error:  # noqa: BLE001  # per ASGI: "unsupported"
+            logger.debug("the lifespan of %s ended: %r", self.name, error)
+        finally:
+            self._outbox.put_nowait(None)
+
+
+def _why(answer: Message) -> str:
+    return str(answer.get("message") or "it gave no reason").strip()

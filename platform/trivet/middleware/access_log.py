@@ -1,0 +1,90 @@
+"""The request id and the access log: the first to see a request, the last to let it go."""
+
+import re
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet.context import RequestContext, enter_context
+
+if TYPE_CHECKING:
+    from trivet.platform_ import Platform
+
+REQUEST_ID = "x-request-id"
+_ACCEPTABLE_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
+_NO_RESPONSE = 499
+"""What the log says of a client that left before the first byte (nginx's number)."""
+
+logger = structlog.stdlib.get_logger("trivet.access")
+
+
+class AccessLogMiddleware:
+    """Gives every request an id, which its response carries, and one log line.
+
+    A client's own ``X-Request-ID`` is kept if it is 8 to 128 plain characters, so that
+    a proxy's log and ours can be joined.
+    """
+
+    def __init__(self, app: ASGIApp, platform: "Platform") -> None:
+        self.app = app
+        self.platform = platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        context = RequestContext(self.platform, _request_id(scope))
+        enter_context(scope, context)
+        started = time.perf_counter()
+        path = scope["path"]
+        status = _NO_RESPONSE
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] in _OPENING:
+                status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
+                message.setdefault("headers", [])
+                MutableHeaders(scope=message)[REQUEST_ID] = context.request_id
+            elif message["type"] == "websocket.close" and status == _NO_RESPONSE:
+                status = HTTPStatus.FORBIDDEN
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=context.request_id)
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            _log(scope, context, path, int(status), time.perf_counter() - started)
+            structlog.contextvars.clear_contextvars()
+
+
+_OPENING = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+
+
+def _request_id(scope: Scope) -> str:
+    offered = Headers(scope=scope).get(REQUEST_ID, "")
+    return offered if _ACCEPTABLE_ID.fullmatch(offered) else uuid4().hex
+
+
+def _log(scope: Scope, context: RequestContext, path: str, status: int, seconds: float) -> None:
+    identity = context.identity
+    logger.info(
+        "request",
+        method=scope.get("method", "WEBSOCKET"),
+        path=path,
+        mount=context.mount,
+        route=context.route or _route(scope),
+        status=status,
+        duration_ms=round(seconds * 1000, 2),
+        identity=identity.username or identity.kind,
+        credential=identity.credential_id or None,
+    )
+
+
+def _route(scope: Scope) -> str:
+    """The path template that matched, as far as the mounted app leaves it in the scope."""
+    return getattr(scope.get("route"), "path", "")

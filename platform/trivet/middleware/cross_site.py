@@ -1,0 +1,53 @@
+"""The cross-site check: no page of another site acts with a visitor's cookies here.
+
+The browser says where a request comes from: ``Sec-Fetch-Site`` (Fetch Metadata), or
+``Origin`` in browsers that do not send it. Neither can be set by a page. A request with
+neither is not from a browser, so no cookie was added behind anyone's back.
+"""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trivet.errors import Forbidden
+from trivet.problem import refuse
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing (RFC 9110, 9.2.1)."""
+
+_OWN_SITE = frozenset({"same-origin", "none"})
+
+
+class CrossSiteMiddleware:
+    """Refuses, with 403, unsafe requests and WebSocket handshakes that come from a page
+    of another origin, unless they carry an ``Authorization`` header and no cookie.
+
+    `trusted_origins` (``https://host[:port]``) may do what our own pages may.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted_origins: tuple[str, ...] = ()) -> None:
+        self.app = app
+        self.trusted_origins = frozenset(trusted_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or self._is_allowed(scope):
+            await self.app(scope, receive, send)
+            return
+        await refuse(scope, receive, send, _REFUSAL)
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
+            return True
+        headers = Headers(scope=scope)
+        if "cookie" not in headers and (scope["type"] == "websocket" or "authorization" in headers):
+            return True
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if origin is not None and origin in self.trusted_origins:
+            return True
+        if site is not None:
+            return site in _OWN_SITE
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+
+
+_REFUSAL = Forbidden("cross-site", "This request comes from a page of another site.")

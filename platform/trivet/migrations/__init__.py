@@ -1,0 +1,10 @@
+"""Alembic's migrations: the platform's own and each feature's, as branches of one history.
+
+The platform's revisions lie here, a feature's in its own ``migrations`` folder, so that a
+feature carries its schema along. Django's tables are known as stubs and left alone.
+Django's migrations run first (``trivet migrate``), because ours refer to the user table.
+"""
+
+from trivet.migrations.history import check, make, pending, upgrade
+
+__all__ = ["check", "make", "pending", "upgrade"]

@@ -1,0 +1,114 @@
+"""What a room gives to the root, and how the root routes to it.
+
+A prefix stays in ``scope["path"]`` and grows ``root_path`` (ASGI's meaning of the two);
+that is what Django, FastAPI, Quart, Litestar and WSGI adapters read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trivet.context import context_of
+from trivet.errors import NotFound
+from trivet.identity.identity import Authenticator
+from trivet.problem import refuse
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInfo:
+    """One line of ``trivet routes``. `policy` says who may use the route."""
+
+    methods: str
+    path: str
+    name: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class MountedApp:
+    """An app under a prefix (``/api``), and what it brings to the whole.
+
+    `websocket` says whether WebSockets are passed to it; without, they are refused before
+    the app sees them. `lifespan` runs the app's own. `list_routes` is asked by
+    ``trivet routes`` and gives paths with the prefix.
+    """
+
+    name: str
+    prefix: str
+    app: ASGIApp
+    authenticators: Sequence[Authenticator] = ()
+    websocket: bool = False
+    lifespan: bool = True
+    list_routes: Callable[[], Sequence[RouteInfo]] = tuple
+
+    def __post_init__(self) -> None:
+        if not self.prefix.startswith("/") or self.prefix.endswith("/"):
+            raise ValueError(f"the prefix {self.prefix!r} must look like '/name', and never be '/'")
+
+
+def mount_routes(mounted: MountedApp) -> list[BaseRoute]:
+    """The routes of one mounted app: the bare prefix, and everything below it."""
+    app = _Guarded(mounted)
+    return [_BarePrefix(mounted.prefix, app), Mount(mounted.prefix, app=app, name=mounted.name)]
+
+
+class _Guarded:
+    """Names the mount in the request's context, and keeps WebSockets from apps that would
+    only fail on them."""
+
+    def __init__(self, mounted: MountedApp) -> None:
+        self.mounted = mounted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context_of(scope).mount = self.mounted.name
+        if scope["type"] == "websocket" and not self.mounted.websocket:
+            await refuse(scope, receive, send, no_such_page(scope))
+            return
+        await self.mounted.app(scope, receive, send)
+
+
+class _BarePrefix(BaseRoute):
+    """The prefix without its slash: a page moves to the slash, a WebSocket, which no
+    client would follow there, is served as if it had one."""
+
+    def __init__(self, prefix: str, app: _Guarded) -> None:
+        self.prefix = prefix
+        self.app = app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        served = scope["type"] in ("http", "websocket")
+        if served and _path_below(scope) == self.prefix:
+            return Match.FULL, {}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" or self.app.mounted.websocket:
+            child: dict[str, Any] = {
+                "app_root_path": scope.get("app_root_path", scope.get("root_path", "")),
+                "root_path": scope.get("root_path", "") + self.prefix,
+                "path": scope["path"] + "/",
+            }
+            scope.update(child)
+            await self.app(scope, receive, send)
+            return
+        await redirect_to_slash(scope)(scope, receive, send)
+
+
+def _path_below(scope: Scope) -> str:
+    """The path without the outer prefix (a proxy's, or ``--root-path``)."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def redirect_to_slash(scope: Scope) -> Response:
+    """A redirect to the same path with a slash, relative to whatever host was asked."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    return RedirectResponse(scope["path"] + "/" + (f"?{query}" if query else ""))
+
+
+def no_such_page(scope: Scope) -> NotFound:
+    return NotFound("no-such-page", f"There is nothing at {scope['path']}.")

@@ -1,0 +1,74 @@
+"""The platform: what every room is given, for the life of the process.
+
+The module's name has an underscore because a package called ``platform`` is Python's.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trivet.context import RequestContext
+from trivet.database import Database
+from trivet.events.bell import Bell
+from trivet.events.feeds import FeedRegistry, collect_feeds
+from trivet.events.relay import Relay
+from trivet.features import Feature, modules_of
+from trivet.identity import Accounts, Identity, Revocations
+from trivet_settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The shared parts. Frozen: nothing of it changes while the process lives."""
+
+    settings: Settings
+    features: tuple[Feature, ...]
+    accounts: Accounts
+    revocations: Revocations
+    feeds: FeedRegistry
+    bell: Bell
+    database: Database
+    relay: Relay
+
+    def unit(
+        self, context: RequestContext | None = None, *, actor: Identity | None = None
+    ) -> AbstractAsyncContextManager[AsyncSession]:
+        """A unit of work of its own, for a socket's message or background work: commits at
+        the end of the block, rolls back on an exception."""
+        return self.database.unit(context, actor=actor)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """The relay runs inside; the connections are closed behind it."""
+        try:
+            async with self.relay.running():
+                yield
+        finally:
+            await self.database.close()
+
+
+def open_platform(
+    settings: Settings,
+    features: tuple[Feature, ...],
+    *,
+    accounts: Accounts,
+    revocations: Revocations | None = None,
+) -> Platform:
+    """Put the shared parts together. Nothing connects before it is needed."""
+    bell = Bell()
+    feeds = collect_feeds(module for _, module in modules_of(features, "events"))
+    database = Database(
+        settings.database_url, feeds=feeds, bell=bell, connections=settings.database_connections
+    )
+    return Platform(
+        settings=settings,
+        features=features,
+        accounts=accounts,
+        revocations=revocations or Revocations(),
+        feeds=feeds,
+        bell=bell,
+        database=database,
+        relay=Relay(database, bell, settings.poll_seconds, settings.history_hours),
+    )

@@ -1,0 +1,67 @@
+"""Problem documents (RFC 9457): the one form in which errors leave by HTTP.
+
+A WebSocket handshake is refused with the same document where the server can send one
+(ASGI's ``websocket.http.response``), and with a bare 403 where it cannot.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from trivet.context import STATE_KEY
+from trivet.errors import TrivetError, Unauthenticated, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_response(
+    scope: Scope,
+    status: int,
+    code: str,
+    detail: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **data: Any,
+) -> Response:
+    """A problem document. `code` names the kind of problem for machines, `detail` what
+    to do about it; the request id is added, so that a report can be traced."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "code": code,
+    }
+    if detail is not None:
+        document["detail"] = detail
+    context = scope.get("state", {}).get(STATE_KEY)
+    if context is not None:
+        document["request_id"] = context.request_id
+    body = msgspec.json.encode({**document, **data})
+    return Response(body, int(status), dict(headers or {}), MEDIA_TYPE)
+
+
+def error_response(scope: Scope, error: TrivetError) -> Response:
+    """The problem document of an error of the domain, with the headers that its status
+    asks for."""
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = str(error.retry_after)
+    return problem_response(
+        scope, error.status, error.code, error.detail, headers=headers, **error.data
+    )
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: TrivetError) -> None:
+    """Answer a request, or refuse a WebSocket handshake, with `error`."""
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get(
+        "extensions", {}
+    ):
+        await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        return
+    await error_response(scope, error)(scope, receive, send)

@@ -1,0 +1,145 @@
+"""The root: one ASGI application over every room. Read it from top to bottom."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trivet import health, middleware
+from trivet.errors import ConfigurationError, TrivetError
+from trivet.features import modules_of
+from trivet.lifespan import lifespan_of
+from trivet.mounts import MountedApp, mount_routes, no_such_page
+from trivet.platform_ import Platform
+from trivet.problem import error_response, problem_response, refuse
+
+
+def build_root(
+    platform: Platform,
+    mounts: Sequence[MountedApp],
+    *,
+    routes: Sequence[BaseRoute] = (),
+) -> "Root":
+    """The application: middleware around the router of `mounts`, pages and probes.
+
+    `routes` are further routes at the root (static files). Raises ConfigurationError if
+    two of them claim the same prefix.
+    """
+    pages = [
+        _pages(feature.name, module) for feature, module in modules_of(platform.features, "web")
+    ]
+    _refuse_clashes([*mounts, *pages])
+    router = Router(
+        [
+            Route("/healthz", health.alive, name="healthz"),
+            Route("/readyz", health.ready, name="readyz"),
+            *(route for mounted in (*mounts, *pages) for route in mount_routes(mounted)),
+            *routes,
+        ],
+        redirect_slashes=False,
+        default=_not_found,
+    )
+    app: ASGIApp = ExceptionMiddleware(router, handlers={HTTPException: http_problem})
+    for layer in reversed(stack(platform, mounts)):
+        app = layer.cls(app, *layer.args, **layer.kwargs)
+    return Root(platform, mounts, app)
+
+
+def stack(platform: Platform, mounts: Sequence[MountedApp]) -> list[Middleware]:
+    """The middleware, outermost first, a promise a line."""
+    settings, database = platform.settings, platform.database
+    authenticators = [a for mounted in mounts for a in mounted.authenticators]
+    authenticators.sort(key=lambda authenticator: authenticator.is_ambient)
+    return [
+        # Every response carries a request id, and every request leaves one line in the log.
+        Middleware(middleware.AccessLogMiddleware, platform=platform),
+        # What nobody caught becomes a problem document, without a detail.
+        Middleware(middleware.LastResortMiddleware, debug=settings.debug),
+        # No request brings more than its share.
+        Middleware(middleware.LimitsMiddleware, body_bytes=settings.body_limit_bytes),
+        # Browsers load nothing from elsewhere, and nobody frames our pages.
+        Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
+        # No page of another site acts with a visitor's cookies.
+        Middleware(middleware.CrossSiteMiddleware, trusted_origins=settings.csrf_origins),
+        # Who is asking is established once, for every mount.
+        Middleware(middleware.IdentityMiddleware, database=database, authenticators=authenticators),
+        # What was committed is delivered at once.
+        Middleware(middleware.DeliveryBellMiddleware, bell=platform.bell),
+        # One transaction, decided by the status, committed before the first byte.
+        Middleware(middleware.UnitOfWorkMiddleware, database=database, debug=settings.debug),
+    ]
+
+
+class Root:
+    """The ASGI application: lifespans here, requests through the middleware."""
+
+    def __init__(self, platform: Platform, mounts: Sequence[MountedApp], app: ASGIApp) -> None:
+        self.platform = platform
+        self.mounts = tuple(mounts)
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The platform first, then each app in order; down in reverse. A failed start stops
+        what had started and gives the server one sentence."""
+        await receive()
+        async with AsyncExitStack() as running:
+            try:
+                await running.enter_async_context(self.platform.lifespan())
+                for mounted in self.mounts:
+                    if mounted.lifespan:
+                        state = await running.enter_async_context(
+                            lifespan_of(mounted.name, mounted.app)
+                        )
+                        scope.get("state", {}).update(state)
+            except TrivetError as error:
+                await running.aclose()
+                await send({"type": "lifespan.startup.failed", "message": error.detail})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def http_problem(request: Request, error: Exception) -> Response:
+    """Starlette's HTTPException as a problem document."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return error_response(request.scope, no_such_page(request.scope))
+    code = error.detail.lower().replace(" ", "-") if error.detail else "error"
+    return problem_response(
+        request.scope, error.status_code, code, error.detail, headers=error.headers
+    )
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await refuse(scope, receive, send, no_such_page(scope))
+
+
+def _pages(name: str, module: Any) -> MountedApp:
+    """The pages of a feature's ``web.py``, under its name."""
+    router = Router(module.routes, default=_not_found)
+    return MountedApp(name=name, prefix=f"/{name}", app=router, lifespan=False)
+
+
+def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:
+    seen: dict[str, str] = {}
+    for mounted in mounts:
+        if mounted.prefix in seen:
+            raise ConfigurationError(
+                "prefix-clash",
+                f"{seen[mounted.prefix]} and {mounted.name} both claim {mounted.prefix}.",
+            )
+        seen[mounted.prefix] = mounted.name

@@ -1,0 +1,213 @@
+"""The one Session class of every door, and the one place where changes are captured.
+
+The API's AsyncSession wraps it, the admin binds it to Django's own connection, commands
+open it directly. Whatever is flushed passes `_capture`, and what the feeds make of it is
+written as publications in the same transaction (`trivet.events.outbox`).
+
+What would slip past the capture is refused: bulk and raw writes of fed models, and
+``commit()`` inside a service, which would end a transaction that is not the service's.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import (
+    InstanceState,
+    Mapper,
+    ORMExecuteState,
+    Session,
+    SessionTransaction,
+    UOWTransaction,
+)
+
+from trivet.events import outbox
+from trivet.events.feeds import Change, FeedRegistry, Publication, encode_event
+from trivet.identity.identity import Identity
+
+if TYPE_CHECKING:
+    from trivet.context import RequestContext
+
+
+class ReadOnlyError(RuntimeError):
+    """A write in a unit that was opened for reading."""
+
+
+class TrivetSession(Session):
+    """A Session that captures what it writes and publishes it with the commit.
+
+    `feeds` says what becomes of the changes. `context` is the request that the work
+    belongs to, if any, and its identity the actor of the changes. A session with
+    `read_only` refuses to flush a change.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        feeds: FeedRegistry | None = None,
+        context: "RequestContext | None" = None,
+        actor: Identity | None = None,
+        read_only: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.feeds = feeds or FeedRegistry()
+        self.context = context
+        self.read_only = read_only
+        self.pending: list[Publication] = []
+        self.published: dict[str, int] = {}
+        self._actor = actor
+        self._sealed = 0
+        self.marks: dict[SessionTransaction, int] = {}
+
+    @property
+    def actor(self) -> Identity | None:
+        """Who makes these changes, as far as anyone is known."""
+        if self._actor is None and self.context is not None:
+            return self.context.identity
+        return self._actor
+
+    def pending_mark(self) -> int:
+        """A mark to cut back to, for a savepoint that SQLAlchemy does not see."""
+        return len(self.pending)
+
+    def cut_pending(self, mark: int) -> None:
+        """Forget the publications captured since `mark`: their savepoint was rolled back."""
+        del self.pending[mark:]
+
+    def write_publications(self) -> None:
+        """Flush, and write every captured publication. The last act before a commit.
+
+        `published` then holds each channel's newest offset, for the bell.
+        """
+        self.flush()
+        if not self.pending:
+            return
+        messages = [(p.channel, encode_event(p.event)) for p in self.pending]
+        self.pending.clear()
+        for channel, position in outbox.append(self, messages).items():
+            self.published[channel] = position.offset
+
+    @contextmanager
+    def sealed(self) -> Iterator[None]:
+        """While this is open, ``commit()`` and ``rollback()`` are refused."""
+        self._sealed += 1
+        try:
+            yield
+        finally:
+            self._sealed -= 1
+
+    def commit(self) -> None:
+        self._refuse_when_sealed("commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        self._refuse_when_sealed("rollback")
+        super().rollback()
+
+    def bulk_save_objects(self, *_args: Any, **_options: Any) -> None:
+        raise _uncaptured("bulk_save_objects()")
+
+    def bulk_insert_mappings(self, *_args: Any, **_options: Any) -> None:
+        raise _uncaptured("bulk_insert_mappings()")
+
+    def bulk_update_mappings(self, *_args: Any, **_options: Any) -> None:
+        raise _uncaptured("bulk_update_mappings()")
+
+    def _refuse_when_sealed(self, verb: str) -> None:
+        if self._sealed:
+            raise RuntimeError(
+                f"a service may not {verb}: the unit of work it runs in decides that. Raise an "
+                "error to roll back, or use begin_nested() for a part that may fail"
+            )
+
+
+def _uncaptured(what: str) -> RuntimeError:
+    return RuntimeError(
+        f"{what} writes past the capture of events; add, change or delete the objects instead"
+    )
+
+
+@event.listens_for(TrivetSession, "before_flush")
+def _refuse_writes_when_reading(session: TrivetSession, *_: Any) -> None:
+    if session.read_only and (session.new or session.deleted or session.dirty):
+        raise ReadOnlyError(
+            "this unit of work is read-only, because the request's method is safe; write in "
+            "a POST, PUT, PATCH or DELETE, or open a unit of its own for it"
+        )
+
+
+@event.listens_for(TrivetSession, "after_flush")
+def _capture(session: TrivetSession, flush: UOWTransaction) -> None:
+    if not session.feeds:
+        return
+    for change in _changes(session, flush):
+        for function in session.feeds.feeds_of(type(change.instance)):
+            session.pending.extend(function(change))
+
+
+def _changes(session: TrivetSession, flush: UOWTransaction) -> Iterator[Change[Any]]:
+    """What this flush wrote, orphans included, which ``session.deleted`` never lists."""
+    actor, new = session.actor, session.new
+    for state, (is_delete, list_only) in flush.states.items():
+        instance = state.obj()
+        if list_only or instance is None:
+            continue
+        if is_delete:
+            yield Change("delete", instance, {}, actor)
+        elif instance in new:
+            yield Change("insert", instance, {}, actor)
+        elif old := _old_values(state):
+            yield Change("update", instance, old, actor)
+
+
+def _old_values(state: InstanceState[Any]) -> dict[str, Any]:
+    mapper: Mapper[Any] = state.mapper
+    old = {}
+    for attribute in mapper.column_attrs:
+        history = state.attrs[attribute.key].history
+        if history.has_changes():
+            old[attribute.key] = history.deleted[0] if history.deleted else None
+    return old
+
+
+@event.listens_for(TrivetSession, "before_commit")
+def _publish(session: TrivetSession) -> None:
+    # SQLAlchemy announces the release of a savepoint as a commit too.
+    if not session.in_nested_transaction():
+        session.write_publications()
+
+
+@event.listens_for(TrivetSession, "after_transaction_create")
+def _mark(session: TrivetSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.marks[transaction] = len(session.pending)
+
+
+@event.listens_for(TrivetSession, "after_transaction_end")
+def _unmark(session: TrivetSession, transaction: SessionTransaction) -> None:
+    session.marks.pop(transaction, None)
+    if transaction.parent is None:
+        session.pending.clear()
+
+
+@event.listens_for(TrivetSession, "after_soft_rollback")
+def _cut(session: TrivetSession, previous: SessionTransaction) -> None:
+    mark = session.marks.get(previous)
+    if mark is not None:
+        session.cut_pending(mark)
+
+
+@event.listens_for(TrivetSession, "do_orm_execute")
+def _refuse_bulk_writes(state: ORMExecuteState) -> None:
+    """``update(Model)`` and ``delete(Model)`` change rows that no flush ever sees."""
+    session = state.session
+    if not (state.is_update or state.is_delete or state.is_insert):
+        return
+    assert isinstance(session, TrivetSession)
+    if session.read_only:
+        raise ReadOnlyError("this unit of work is read-only; a statement in it may only read")
+    mapper = state.bind_mapper
+    if mapper is not None and session.feeds.feeds_of(mapper.class_):
+        raise _uncaptured(f"a bulk statement on {mapper.class_.__name__}, which feeds channels,")
