@@ -13,9 +13,8 @@ from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
-from trivet.errors import NotFound
 from trivet.identity.identity import Authenticator
-from trivet.problem import refuse
+from trivet.problem import no_such_page, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,3 @@ def redirect_to_slash(scope: Scope) -> Response:
     """A redirect to the same path with a slash, relative to whatever host was asked."""
     query = scope.get("query_string", b"").decode("latin-1")
     return RedirectResponse(scope["path"] + "/" + (f"?{query}" if query else ""))
-
-
-def no_such_page(scope: Scope) -> NotFound:
-    return NotFound("no-such-page", f"There is nothing at {scope['path']}.")

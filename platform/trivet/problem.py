@@ -9,11 +9,13 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from trivet.context import STATE_KEY
-from trivet.errors import TrivetError, Unauthenticated, Unavailable
+from trivet.errors import NotFound, TrivetError, Unauthenticated, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -65,3 +67,18 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: TrivetError)
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
         return
     await error_response(scope, error)(scope, receive, send)
+
+
+def no_such_page(scope: Scope) -> NotFound:
+    return NotFound("no-such-page", f"There is nothing at {scope['path']}.")
+
+
+def http_problem(request: Request, error: Exception) -> Response:
+    """Starlette's HTTPException as a problem document."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return error_response(request.scope, no_such_page(request.scope))
+    code = error.detail.lower().replace(" ", "-") if error.detail else "error"
+    return problem_response(
+        request.scope, error.status_code, code, error.detail, headers=error.headers
+    )

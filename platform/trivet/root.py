@@ -7,8 +7,6 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,9 +14,9 @@ from trivet import health, middleware
 from trivet.errors import ConfigurationError, TrivetError
 from trivet.features import modules_of
 from trivet.lifespan import lifespan_of
-from trivet.mounts import MountedApp, mount_routes, no_such_page
+from trivet.mounts import MountedApp, mount_routes
 from trivet.platform_ import Platform
-from trivet.problem import error_response, problem_response, refuse
+from trivet.problem import http_problem, no_such_page, refuse
 
 
 def build_root(
@@ -111,17 +109,6 @@ class Root:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-def http_problem(request: Request, error: Exception) -> Response:
-    """Starlette's HTTPException as a problem document."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        return error_response(request.scope, no_such_page(request.scope))
-    code = error.detail.lower().replace(" ", "-") if error.detail else "error"
-    return problem_response(
-        request.scope, error.status_code, code, error.detail, headers=error.headers
-    )
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

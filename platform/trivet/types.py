@@ -50,7 +50,7 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
         utc = value.astimezone(dt.UTC)
         return str(utc.replace(tzinfo=None)) if _is_sqlite(dialect) else utc
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> dt.datetime | None:
         if value is None:
             return None
         if isinstance(value, str):
@@ -77,7 +77,7 @@ class IsoTime(TypeDecorator[dt.time]):
             raise ValueError(f"{value!r} has a time zone; a time of day has none")
         return str(value) if _is_sqlite(dialect) else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> dt.time | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> dt.time | None:
         return dt.time.fromisoformat(value) if isinstance(value, str) else value
 
 
@@ -98,7 +98,7 @@ class Microseconds(TypeDecorator[dt.timedelta]):
             return value
         return value // _MICROSECOND
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> dt.timedelta | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> dt.timedelta | None:
         return dt.timedelta(microseconds=value) if isinstance(value, int) else value
 
 

@@ -100,7 +100,7 @@ def append(session: Session, messages: Sequence[tuple[str, str]]) -> dict[str, P
         rows.append(
             {"channel": channel, "offset": following[channel], "data": data, "created_at": now}
         )
-    session.connection().execute(insert(PublicationRow.__table__), rows)
+    session.connection().execute(insert(PublicationRow), rows)
     return positions
 
 

@@ -19,12 +19,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
-from sqlalchemy.orm import Session
-
 from trivet.database import Database
 from trivet.events import outbox
 from trivet.events.bell import Bell
 from trivet.events.outbox import Position, StoredPublication
+from trivet.events.reading import NOWHERE, Reading, read_new
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +35,6 @@ BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Waits after the first, second … failure in a row; the last one repeats."""
 TRIM_SECONDS = 600.0
 """How often publications past their time are removed: retention is counted in hours."""
-
-NOWHERE = Position(epoch="", offset=0)
-"""The position of a channel that does not exist yet; it comes to life with its own epoch."""
 
 
 class Receiver(Protocol):
@@ -74,15 +70,6 @@ class _Watch:
     watchers: int = 0
     position: Position | None = None
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What one look at a channel found: its position, and the next publications."""
-
-    channel: str
-    position: Position
-    publications: Sequence[StoredPublication]
 
 
 class Relay:
@@ -175,7 +162,7 @@ class Relay:
                 if self._retention is not None and now() >= trim_at:
                     await self._trim(self._retention)
                     trim_at = now() + TRIM_SECONDS
-            except Exception:
+            except Exception:  # noqa: BLE001  # whatever it is, the next try may succeed
                 await asyncio.sleep(self._note_failure())
             else:
                 self._note_success()
@@ -195,7 +182,9 @@ class Relay:
     def _note_failure(self) -> float:
         wait = BACKOFF_SECONDS[min(self.state.failures, len(BACKOFF_SECONDS) - 1)]
         self.state.failures += 1
-        logger.exception("the relay could not hand on what is committed; next try in %s s", wait)
+        logger.error(
+            "the relay could not hand on what is committed; next try in %s s", wait, exc_info=True
+        )
         return wait
 
     async def _relay(self) -> None:
@@ -218,16 +207,17 @@ class Relay:
             return
         known = {channel: watch.position or NOWHERE for channel, watch in watches.items()}
         async with self._database.unit(read_only=True) as session:
-            readings = await session.run_sync(_read, known)
+            readings = await session.run_sync(read_new, known, limit=PASS_PUBLICATIONS)
         for reading in readings:
             # A channel that was left during the read, or left and entered again, stands
             # elsewhere by now: its new watch knows from where to go on.
             if self._watches.get(reading.channel) is watches[reading.channel]:
                 await self._hand_on(watches[reading.channel], reading)
 
-    async def _hand_on(self, watch: _Watch, reading: _Reading) -> None:
-        assert watch.position is not None and self.receiver is not None
-        if not _continues(watch.position, reading):
+    async def _hand_on(self, watch: _Watch, reading: Reading) -> None:
+        assert watch.position is not None
+        assert self.receiver is not None, "who watches has to set the receiver before"
+        if not reading.continues(watch.position):
             logger.warning("channel %s has a hole; its subscribers start anew", reading.channel)
             watch.position = reading.position
             await self.receiver.invalidate(reading.channel)
@@ -249,27 +239,3 @@ class Relay:
             gone = await session.run_sync(lambda db: outbox.trim(db, older_than=retention))
         if gone:
             logger.info("%d publications were past their time and are removed", gone)
-
-
-def _read(session: Session, known: Mapping[str, Position]) -> list[_Reading]:
-    """What is new in each channel of `known`, as far as one pass goes."""
-    readings = []
-    room = PASS_PUBLICATIONS
-    for channel, position in outbox.positions(session, known).items():
-        if position != known[channel]:
-            after = known[channel].offset if position.epoch == known[channel].epoch else 0
-            # Even with no room left one is read, to be told from a hole; the rest follows.
-            rows = outbox.list_after(session, channel, after, limit=max(room, 1))
-            room -= len(rows)
-            readings.append(_Reading(channel, position, rows))
-    return readings
-
-
-def _continues(known: Position, reading: _Reading) -> bool:
-    """Whether `reading` goes on exactly after `known`, in the same life of the channel."""
-    if known.epoch not in ("", reading.position.epoch):
-        return False
-    offsets = [publication.offset for publication in reading.publications]
-    return bool(offsets) and offsets == list(
-        range(known.offset + 1, known.offset + 1 + len(offsets))
-    )

@@ -23,6 +23,9 @@ from trivet.model import Model
 from trivet.types import BigKey
 
 KEY_PATTERN = re.compile(r"(tvt_[a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+KEY_START = "tvt_"
+"""What every key begins with, so that scanners of leaked secrets can find one."""
+
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_CHARACTERS = 12
 _SECRET_BYTES = 32
@@ -64,7 +67,7 @@ def issue_key(
     now = datetime.now(UTC)
     if expires_at is not None and expires_at <= now:
         raise Invalid("expired", "The expiry lies in the past: choose a later one.")
-    prefix = "tvt_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARACTERS))
+    prefix = KEY_START + "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARACTERS))
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     key = ApiKey(
         prefix=prefix,

@@ -1,0 +1,26 @@
+"""The API's room: FastAPI at ``/api``, and what a feature's ``api.py`` needs of it.
+
+    router = APIRouter()
+
+    @router.patch("/flights/{flight_id}", dependencies=[requires("departures.change_flight")])
+    async def change_flight(flight_id: int, change: FlightChange, unit: Unit) -> FlightOut:
+        return await unit.run(services.change_flight, flight_id, change.gate)
+
+Every route has a policy (`public`, `authenticated`, `requires`); without one the
+application does not start.
+"""
+
+from trivet_api.cursor import read_cursor, write_cursor
+from trivet_api.mount import mount
+from trivet_api.policy import authenticated, public, requires
+from trivet_api.unit import Unit
+
+__all__ = [
+    "Unit",
+    "authenticated",
+    "mount",
+    "public",
+    "read_cursor",
+    "requires",
+    "write_cursor",
+]

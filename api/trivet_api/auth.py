@@ -1,0 +1,80 @@
+"""Login, logout and "who am I", with the sessions of the admin."""
+
+from fastapi import APIRouter, Request, Response, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from trivet.context import context_of
+from trivet.errors import Unauthenticated
+from trivet.identity import Identity
+from trivet_api.policy import authenticated, public
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+
+class Credentials(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"username": "ada", "password": "correct horse battery staple"}]
+        },
+    )
+
+    username: str = Field(min_length=1, max_length=150)
+    password: str = Field(min_length=1, max_length=4096)
+
+
+class Me(BaseModel):
+    """Who one is, and what one may do."""
+
+    username: str
+    email: str
+    kind: str = Field(description="How the identity was established: session or key.")
+    is_staff: bool = Field(description="Whether the admin at /admin is open to this user.")
+    is_superuser: bool = Field(description="A superuser has every permission.")
+    permissions: list[str] = Field(description="Permissions that were granted, as app.codename.")
+
+    @classmethod
+    def of(cls, identity: Identity) -> "Me":
+        return cls(
+            username=identity.username,
+            email=identity.email,
+            kind=identity.kind,
+            is_staff=identity.is_staff,
+            is_superuser=identity.is_superuser,
+            permissions=sorted(identity.permissions),
+        )
+
+
+@router.post("/login", dependencies=[public])
+async def log_in(credentials: Credentials, request: Request, response: Response) -> Me:
+    """Open a session. The cookie that comes back works at /api, /admin and /ws."""
+    accounts = context_of(request.scope).platform.accounts
+    cookie = await accounts.log_in(request, credentials.username, credentials.password)
+    if cookie is None:
+        raise Unauthenticated("bad-credentials", "This username and password do not go together.")
+    response.set_cookie(
+        cookie.name,
+        cookie.value,
+        max_age=cookie.max_age,
+        expires=cookie.expires_at,
+        httponly=True,
+        samesite="lax",
+        secure=cookie.secure,
+    )
+    response.headers["cache-control"] = "no-store"
+    return Me.of(cookie.identity)
+
+
+@router.post("/logout", dependencies=[public], status_code=status.HTTP_204_NO_CONTENT)
+async def log_out(request: Request, response: Response) -> None:
+    """End the session, everywhere. Without one there is nothing to do, which is no error."""
+    accounts = context_of(request.scope).platform.accounts
+    await accounts.log_out(request)
+    response.delete_cookie(accounts.cookie_name, httponly=True, samesite="lax")
+
+
+@router.get("/me", dependencies=[authenticated])
+async def read_me(request: Request, response: Response) -> Me:
+    """Who one is, and what one may do."""
+    response.headers["cache-control"] = "no-store"
+    return Me.of(context_of(request.scope).identity)

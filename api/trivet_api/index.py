@@ -1,0 +1,24 @@
+"""The way in: what stands at ``/api/`` and the OpenAPI document."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from trivet_api.policy import public
+
+
+def install_index(app: FastAPI) -> None:
+    """Add ``/`` and ``/openapi.json`` to `app`."""
+
+    @app.get("/", dependencies=[public], include_in_schema=False, name="index")
+    async def index(request: Request) -> dict[str, str]:
+        root = request.scope.get("root_path", "")
+        return {
+            "title": app.title,
+            "openapi": f"{root}/openapi.json",
+            "docs": f"{root}/docs",
+        }
+
+    @app.get("/openapi.json", dependencies=[public], include_in_schema=False, name="openapi")
+    async def openapi(request: Request) -> dict[str, Any]:
+        return {**app.openapi(), "servers": [{"url": request.scope.get("root_path", "") or "/"}]}

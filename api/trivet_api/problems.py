@@ -1,0 +1,84 @@
+"""Errors as the API renders them: problem documents, all of them (RFC 9457)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from trivet.context import context_of
+from trivet.errors import TrivetError
+from trivet.middleware.last_resort import fault_response
+from trivet.problem import error_response, http_problem, problem_response
+
+
+class ProblemFault(BaseModel):
+    """One thing wrong with a request."""
+
+    pointer: str = Field(description="Where: a JSON Pointer (RFC 6901) into what `in` names.")
+    detail: str
+    in_: str | None = Field(None, alias="in", description="body (default), query, path or header.")
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str = Field(description="The kind of problem, for machines.")
+    detail: str | None = Field(None, description="What happened and what to do.")
+    request_id: str | None = Field(None, description="Quote this when you ask for help.")
+    errors: list[ProblemFault] | None = None
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, http_problem)
+    app.add_exception_handler(TrivetError, _known)
+    app.add_exception_handler(Exception, _fault)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        at = faults[0]["loc"][-1]
+        reason = faults[0].get("ctx", {}).get("error", "it cannot be read")
+        return problem_response(
+            request.scope,
+            400,
+            "malformed-json",
+            f"The body is no JSON: {reason} at character {at}.",
+        )
+    return problem_response(
+        request.scope,
+        422,
+        "invalid",
+        "The request does not fit. See errors.",
+        errors=[_describe(fault["loc"], fault["msg"]) for fault in faults],
+    )
+
+
+def _describe(location: Sequence[Any], message: str) -> dict[str, str]:
+    place, *path = location
+    fault = {"pointer": "".join(f"/{_escape(str(part))}" for part in path), "detail": message}
+    return fault if place == "body" else {"in": str(place), **fault}
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+async def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TrivetError)
+    return error_response(request.scope, error)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """FastAPI raises the exception again behind this answer, and the last resort logs it."""
+    debug = context_of(request.scope).platform.settings.debug
+    return fault_response(request.scope, error, debug=debug)
