@@ -65,10 +65,12 @@ class RelayState:
 
 @dataclass(slots=True, eq=False)
 class _Watch:
-    """A watched channel; `position` is what was delivered last, None until it is known."""
+    """A watched channel; `position` is what was delivered last, None until it is known.
+    `missed_bell` notes that the bell rang for it before that."""
 
     watchers: int = 0
     position: Position | None = None
+    missed_bell: bool = False
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -112,6 +114,8 @@ class Relay:
             async with watch.opening:
                 if watch.position is None:
                     watch.position = await self._find_position(channel)
+                    if watch.missed_bell:
+                        self._note((channel,))
         except BaseException:
             self.unwatch(channel)
             raise
@@ -126,22 +130,26 @@ class Relay:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run for as long as the context lasts, in a task of its own."""
+        """Run for as long as the context lasts, in tasks of its own."""
         loop = asyncio.get_running_loop()
 
         def hear(channels: Mapping[str, int]) -> None:
             loop.call_soon_threadsafe(self._note, tuple(channels))
 
         leave = self._bell.listen(hear)
-        task = asyncio.create_task(self._run(), name="trivet relay")
+        tasks = [
+            asyncio.create_task(self._run(), name="trivet relay"),
+            asyncio.create_task(self._keep_house(), name="trivet retention"),
+        ]
         self.state.running = True
         try:
             yield
         finally:
             self.state.running = False
             leave()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _note(self, channels: Iterable[str]) -> None:
         self._rung.update(channel for channel in channels if channel in self._watches)
@@ -150,7 +158,7 @@ class Relay:
 
     async def _run(self) -> None:
         now = asyncio.get_running_loop().time
-        poll_at = trim_at = now()
+        poll_at = now()
         while True:
             if not self._rung:
                 await self._sleep(poll_at - now())
@@ -159,11 +167,8 @@ class Relay:
                 poll_at = now() + self._poll_seconds
             try:
                 await self._relay()
-                if self._retention is not None and now() >= trim_at:
-                    await self._trim(self._retention)
-                    trim_at = now() + TRIM_SECONDS
-            except Exception:  # noqa: BLE001  # whatever it is, the next try may succeed
-                await asyncio.sleep(self._note_failure())
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
+                await asyncio.sleep(self._note_failure(error))
             else:
                 self._note_success()
 
@@ -179,12 +184,10 @@ class Relay:
         self.state.failures = 0
         self.state.last_success = datetime.now(UTC)
 
-    def _note_failure(self) -> float:
+    def _note_failure(self, error: Exception) -> float:
         wait = BACKOFF_SECONDS[min(self.state.failures, len(BACKOFF_SECONDS) - 1)]
         self.state.failures += 1
-        logger.error(
-            "the relay could not hand on what is committed; next try in %s s", wait, exc_info=True
-        )
+        logger.error("what is committed waits for delivery: next try in %s s", wait, exc_info=error)
         return wait
 
     async def _relay(self) -> None:
@@ -198,14 +201,14 @@ class Relay:
             raise
 
     async def _pass(self, channels: Iterable[str]) -> None:
-        watches = {
-            channel: watch
-            for channel in channels
-            if (watch := self._watches.get(channel)) is not None and watch.position is not None
-        }
-        if not watches:
+        watches = {name: self._watches[name] for name in channels if name in self._watches}
+        known = {}
+        for channel, watch in watches.items():
+            watch.missed_bell = watch.position is None
+            if watch.position is not None:
+                known[channel] = watch.position
+        if not known:
             return
-        known = {channel: watch.position or NOWHERE for channel, watch in watches.items()}
         async with self._database.unit(read_only=True) as session:
             readings = await session.run_sync(read_new, known, limit=PASS_PUBLICATIONS)
         for reading in readings:
@@ -234,8 +237,14 @@ class Relay:
         async with self._database.unit(read_only=True) as session:
             return await session.run_sync(outbox.find_position, channel) or NOWHERE
 
-    async def _trim(self, retention: timedelta) -> None:
-        async with self._database.unit() as session:
-            gone = await session.run_sync(lambda db: outbox.trim(db, older_than=retention))
-        if gone:
-            logger.info("%d publications were past their time and are removed", gone)
+    async def _keep_house(self) -> None:
+        """Remove what is past its time, beside the delivery and never in its way."""
+        while self._retention is not None:
+            try:
+                async with self._database.unit() as session:
+                    gone = await session.run_sync(outbox.trim, older_than=self._retention)
+            except Exception:
+                logger.exception("publications past their time could not be removed")
+            else:
+                logger.info("%d publications were past their time and are removed", gone)
+            await asyncio.sleep(TRIM_SECONDS)

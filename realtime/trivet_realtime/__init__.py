@@ -1,0 +1,31 @@
+"""The realtime room: the Centrifuge client protocol over WebSocket, at ``/ws``.
+
+A feature's ``realtime.py`` needs nothing but what stands here::
+
+    from trivet_realtime import Identity, channel
+
+    @channel("departures:{airport}")
+    def board(identity: Identity, airport: str) -> bool:
+        return True
+"""
+
+from sqlalchemy.orm import Session
+
+from trivet.errors import Forbidden, NotFound, Unauthenticated
+from trivet.identity import Identity, require_authenticated, require_permission
+from trivet_realtime.bounds import Bounds
+from trivet_realtime.channels import channel
+from trivet_realtime.mount import mount
+
+__all__ = [
+    "Bounds",
+    "Forbidden",
+    "Identity",
+    "NotFound",
+    "Session",
+    "Unauthenticated",
+    "channel",
+    "mount",
+    "require_authenticated",
+    "require_permission",
+]

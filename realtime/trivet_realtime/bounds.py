@@ -1,0 +1,34 @@
+"""How much of everything one connection may have."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds of a connection; a test makes them small, an installation by its settings."""
+
+    message_bytes: int = 64 * 1024
+    """A message in; a larger one ends the connection."""
+    queue_bytes: int = 1024 * 1024
+    """What may wait to be written; a client that lets more pile up is too slow."""
+    channels: int = 128
+    """Subscriptions of a connection."""
+    publications: int = 300
+    """Publications in one recovery, in one history reply, and held during one subscribe."""
+    connect_seconds: float = 10.0
+    """How long a socket may stay open without a connect command."""
+    ping_seconds: float = 25.0
+    """Between two pings; sent to the client, which expects them in whole seconds."""
+    pong_seconds: float = 10.0
+    """How long the answer to a ping may take."""
+    close_seconds: float = 3.0
+    """How long the last words to a client may take, before it is left to itself."""
+
+    @property
+    def recovery_bytes(self) -> int:
+        """The largest recovery: half a queue, so that it never is what makes a client slow.
+
+        A client whose recovery overflowed its queue would be cut off, come back, and ask
+        for the same recovery again.
+        """
+        return self.queue_bytes // 2

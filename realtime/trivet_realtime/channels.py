@@ -1,0 +1,164 @@
+"""Channels: their names, and the rules that say who may subscribe.
+
+A feature's ``realtime.py`` declares the rules::
+
+    @channel("departures:{airport}")
+    def board(identity: Identity, airport: str) -> bool:
+        return True
+
+The pattern's namespace is the feature's name. A rule takes, by name, what it needs: the
+`identity`, the placeholders, and `db`, a session to read with. It returns True, or the
+channel is refused; it may also raise a TrivetError to say more. A channel that no rule
+covers is refused. Among several rules that cover a channel the first in the file decides.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from trivet.errors import ConfigurationError
+from trivet.identity import Identity
+from trivet_realtime.codes import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, CommandError
+
+NAME = re.compile(r"[\x21-\x7e]{1,255}")
+"""1 to 255 printable ASCII characters without spaces."""
+PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+PLACEHOLDER_VALUE = r"[^:#$&{}]+"
+"""What a placeholder stands for. The colon parts a name; the others are left to the protocol's
+own meanings (user boundary, private, client), so no rule grants those by accident."""
+
+F = TypeVar("F", bound=Callable[..., bool])
+
+
+def channel(pattern: str) -> Callable[[F], F]:
+    """Declare, in a feature's ``realtime.py``, who may subscribe to channels like `pattern`.
+
+    The declaration is a mark on the function, which stays callable as it was; it is read
+    and checked when the room is mounted.
+    """
+
+    def mark(function: F) -> F:
+        patterns = (*getattr(function, "__channels__", ()), pattern)
+        function.__channels__ = patterns  # type: ignore[attr-defined]  # the mark itself
+        return function
+
+    return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One pattern and the function that decides for it."""
+
+    pattern: str
+    expression: re.Pattern[str]
+    function: Callable[..., bool]
+    takes: frozenset[str]
+
+    @property
+    def needs_database(self) -> bool:
+        return "db" in self.takes
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A channel that a rule covers, on its way to being allowed."""
+
+    channel: str
+    rule: Rule
+    values: Mapping[str, str]
+
+    @property
+    def needs_database(self) -> bool:
+        """Whether `require` has to be given a session."""
+        return self.rule.needs_database
+
+    def require(self, identity: Identity, db: Session | None = None) -> None:
+        """Raise unless the rule says True: CommandError, or what the rule itself raises."""
+        offered = {"identity": identity, "db": db, **self.values}
+        arguments = {name: offered[name] for name in self.rule.takes}
+        if self.rule.function(**arguments) is not True:
+            raise CommandError(PERMISSION_DENIED)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRules:
+    """The rules of all features, by namespace."""
+
+    namespaces: Mapping[str, Sequence[Rule]]
+
+    def find_access(self, name: str) -> Access:
+        """The rule that covers the channel `name`, with the values of its placeholders.
+
+        Raises CommandError: 107 for what is no channel name, 102 for a namespace that no
+        feature has, 103 for a channel that no rule covers.
+        """
+        if not NAME.fullmatch(name):
+            raise CommandError(BAD_REQUEST)
+        namespace, _, _ = name.partition(":")
+        rules = self.namespaces.get(namespace) if ":" in name else None
+        if rules is None:
+            raise CommandError(UNKNOWN_CHANNEL)
+        for rule in rules:
+            if match := rule.expression.fullmatch(name):
+                return Access(name, rule, match.groupdict())
+        raise CommandError(PERMISSION_DENIED)
+
+
+def collect_rules(modules: Mapping[str, Any]) -> ChannelRules:
+    """The rules in `modules`: each feature's name with its ``realtime.py``.
+
+    Raises ConfigurationError for a module without a rule, a pattern outside the feature's
+    namespace, or a function that asks for what no pattern gives.
+    """
+    return ChannelRules({name: _rules_of(name, module) for name, module in modules.items()})
+
+
+def _rules_of(namespace: str, module: Any) -> list[Rule]:
+    rules = [
+        _make_rule(namespace, pattern, function)
+        for function in vars(module).values()
+        for pattern in getattr(function, "__channels__", ())
+    ]
+    if not rules:
+        raise ConfigurationError(
+            "no-channel-rule",
+            f"{module.__name__} declares no channel: decorate a function with "
+            f'@channel("{namespace}:…").',
+        )
+    return rules
+
+
+def _make_rule(namespace: str, pattern: str, function: Callable[..., bool]) -> Rule:
+    where = f"{function.__module__}.{function.__qualname__}"
+    if not NAME.fullmatch(pattern) or not pattern.startswith(f"{namespace}:"):
+        raise ConfigurationError(
+            "bad-channel-pattern",
+            f"{where}: {pattern!r} is outside the feature's namespace; "
+            f'begin it with "{namespace}:".',
+        )
+    if inspect.iscoroutinefunction(function):
+        raise ConfigurationError(
+            "bad-channel-rule",
+            f"{where} is a coroutine function; a rule is a plain one, and reads with `db`.",
+        )
+    takes = frozenset(inspect.signature(function).parameters)
+    given = frozenset(PLACEHOLDER.findall(pattern))
+    if unknown := takes - given - {"identity", "db"}:
+        raise ConfigurationError(
+            "bad-channel-rule",
+            f"{where} asks for {', '.join(sorted(unknown))}, which {pattern!r} does not give.",
+        )
+    return Rule(pattern, _compile(pattern), function, takes)
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    literals_and_names = PLACEHOLDER.split(pattern)
+    parts = [
+        f"(?P<{part}>{PLACEHOLDER_VALUE})" if position % 2 else re.escape(part)
+        for position, part in enumerate(literals_and_names)
+    ]
+    return re.compile("".join(parts))

@@ -1,0 +1,80 @@
+"""One client: who it is, what it is subscribed to, what waits to be written to it.
+
+A client lives as long as its connection and knows nothing of how that is carried. It holds
+no database session: a command that needs one opens a unit of work for itself.
+"""
+
+import asyncio
+import secrets
+
+import msgspec
+
+from trivet.identity import Identity
+from trivet_realtime.bounds import Bounds
+from trivet_realtime.codes import SLOW, DisconnectCode, ErrorCode
+from trivet_realtime.outgoing import Outgoing
+from trivet_realtime.protocol import PING, encode_error, encode_reply
+from trivet_realtime.subscription import Subscription
+
+
+class Client:
+    """The state of one connection; used on the event loop only.
+
+    Everything sent goes through one bounded queue. What does not fit ends the connection:
+    a client that reads too slowly comes back and recovers what it missed.
+    """
+
+    def __init__(self, identity: Identity, bounds: Bounds) -> None:
+        self.id = secrets.token_hex(16)
+        self.session = secrets.token_hex(16)
+        self.identity = identity
+        self.bounds = bounds
+        self.subscriptions: dict[str, Subscription] = {}
+        self.outgoing = Outgoing(bounds.queue_bytes)
+        self.connected = asyncio.Event()
+        self.awaits_pong = False
+        self.ponged = asyncio.Event()
+        self._ending: DisconnectCode | None = None
+        self._ended = asyncio.Event()
+
+    @property
+    def ending(self) -> DisconnectCode | None:
+        """Why the connection is ending, if it is."""
+        return self._ending
+
+    def disconnect(self, code: DisconnectCode) -> None:
+        """End the connection; the first reason given is the one that the client is told."""
+        if self._ending is None:
+            self._ending = code
+            self._ended.set()
+
+    async def wait_for_end(self) -> DisconnectCode:
+        """Return when the connection has to end, with the reason."""
+        await self._ended.wait()
+        assert self._ending is not None
+        return self._ending
+
+    def send(self, encoded: bytes) -> None:
+        """Queue one encoded object."""
+        if self._ending is None and not self.outgoing.add(encoded):
+            self.disconnect(SLOW)
+
+    def reply(self, command_id: int, method: str, result: msgspec.Struct) -> None:
+        """Answer a command."""
+        self.send(encode_reply(command_id, method, result))
+
+    def refuse(self, command_id: int, error: ErrorCode) -> None:
+        """Answer a command with an error."""
+        self.send(encode_error(command_id, error))
+
+    def ping(self) -> None:
+        """Ask the client whether it is there."""
+        self.awaits_pong = True
+        self.ponged.clear()
+        self.send(PING)
+
+    def take_pong(self) -> bool:
+        """Note that the client is there; False if nobody asked."""
+        asked, self.awaits_pong = self.awaits_pong, False
+        self.ponged.set()
+        return asked

@@ -1,0 +1,89 @@
+"""The numbers of the protocol, with what each one makes an SDK do.
+
+Three tables: errors answer one command, unsubscribe codes end one subscription, disconnect
+codes end the connection. The numbers are Centrifuge's (protocol version 2).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """The answer to one command that failed; after a `temporary` one the SDK tries again."""
+
+    code: int
+    message: str
+    temporary: bool = False
+
+
+INTERNAL = ErrorCode(100, "internal server error", temporary=True)
+UNAUTHORIZED = ErrorCode(101, "unauthorized")
+UNKNOWN_CHANNEL = ErrorCode(102, "unknown channel")
+PERMISSION_DENIED = ErrorCode(103, "permission denied")
+METHOD_NOT_FOUND = ErrorCode(104, "method not found")
+ALREADY_SUBSCRIBED = ErrorCode(105, "already subscribed")
+LIMIT_EXCEEDED = ErrorCode(106, "limit exceeded")
+BAD_REQUEST = ErrorCode(107, "bad request")
+NOT_AVAILABLE = ErrorCode(108, "not available")
+TOO_MANY_REQUESTS = ErrorCode(111, "too many requests", temporary=True)
+UNRECOVERABLE_POSITION = ErrorCode(112, "unrecoverable position")
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeCode:
+    """Why the server ended a subscription; from 2500 the SDK subscribes again by itself."""
+
+    code: int
+    reason: str
+
+
+INSUFFICIENT_STATE = UnsubscribeCode(2500, "insufficient state")
+"""The stream to this subscriber has a hole, which recovery can fill."""
+STATE_INVALIDATED = UnsubscribeCode(2502, "state invalidated")
+"""The hole cannot be filled: the SDK forgets its position, and the page loads anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectCode:
+    """Why the server ended a connection.
+
+    3000 to 3499 make an SDK reconnect; 3500 to 3999 and 1009 are final. `reason` travels in
+    the close frame, where at most 123 bytes fit, and must never look like JSON: the SDKs
+    would take it for an older protocol's advice.
+    """
+
+    code: int
+    reason: str
+
+
+MESSAGE_TOO_BIG = DisconnectCode(1009, "message too big")
+CONNECTION_CLOSED = DisconnectCode(3000, "connection closed")
+"""The client left. Never sent, for there is nobody to send it to."""
+SHUTDOWN = DisconnectCode(3001, "shutdown")
+SERVER_ERROR = DisconnectCode(3004, "internal server error")
+SLOW = DisconnectCode(3008, "slow")
+NO_PONG = DisconnectCode(3012, "no pong")
+INVALID_TOKEN = DisconnectCode(3500, "invalid token")
+CREDENTIAL_REVOKED = DisconnectCode(3500, "credential revoked")
+"""A logout, a changed password, a disabled user, a withdrawn key. The number is that of a
+credential that does not hold, because that is what became of it. It is final: with any code
+that reconnects, every SDK would come back with the same dead credential, again and again."""
+MALFORMED = DisconnectCode(3501, "bad request")
+STALE = DisconnectCode(3502, "stale")
+SEND_NOT_AVAILABLE = DisconnectCode(3508, "not available")
+
+
+class CommandError(Exception):
+    """Answers the present command with `code`; the connection goes on."""
+
+    def __init__(self, code: ErrorCode) -> None:
+        super().__init__(f"{code.code} {code.message}")
+        self.code = code
+
+
+class Disconnected(Exception):
+    """Ends the connection with `code`."""
+
+    def __init__(self, code: DisconnectCode) -> None:
+        super().__init__(f"{code.code} {code.reason}")
+        self.code = code

@@ -1,0 +1,159 @@
+"""The hub: which clients are here, and who gets which channel.
+
+One hub serves a process. It takes what the relay delivers, encodes each publication once,
+and offers the same bytes to every subscription of the channel.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Raw
+
+from trivet.database import Database
+from trivet.events.outbox import StoredPublication
+from trivet.events.relay import Relay
+from trivet.identity import Identity, Revocation
+from trivet_realtime.bounds import Bounds
+from trivet_realtime.channels import ChannelRules
+from trivet_realtime.client import Client
+from trivet_realtime.codes import (
+    CREDENTIAL_REVOKED,
+    INSUFFICIENT_STATE,
+    SHUTDOWN,
+    STATE_INVALIDATED,
+    UnsubscribeCode,
+)
+from trivet_realtime.protocol import Publication, encode_publication, encode_unsubscribe
+from trivet_realtime.subscription import State, Subscription
+
+logger = logging.getLogger(__name__)
+
+
+class Hub:
+    """The clients of this process and their subscriptions; used on the event loop only."""
+
+    def __init__(
+        self, rules: ChannelRules, database: Database, relay: Relay, bounds: Bounds
+    ) -> None:
+        self.node = secrets.token_hex(8)
+        self.rules = rules
+        self.database = database
+        self.bounds = bounds
+        self._relay = relay
+        self._clients: set[Client] = set()
+        self._channels: dict[str, set[Subscription]] = {}
+        self._is_shutting_down = False
+        self._emptied = asyncio.Event()
+
+    @property
+    def client_count(self) -> int:
+        """How many connections are open."""
+        return len(self._clients)
+
+    def admit(self, identity: Identity) -> Client:
+        """A new client for a connection that was just accepted; `dismiss` it at the end."""
+        client = Client(identity, self.bounds)
+        self._clients.add(client)
+        self._emptied.clear()
+        if self._is_shutting_down:
+            client.disconnect(SHUTDOWN)
+        return client
+
+    def dismiss(self, client: Client) -> None:
+        """Forget a client whose connection is over, and its subscriptions."""
+        for subscription in tuple(client.subscriptions.values()):
+            self.leave(subscription)
+        self._clients.discard(client)
+        if not self._clients:
+            self._emptied.set()
+
+    async def join(self, client: Client, channel: str) -> Subscription:
+        """A subscription of `client` that holds what is delivered from now on.
+
+        It is in its place before the first await, so that no second one slips in. Raises
+        what the database raises, and then there is no subscription.
+        """
+        hold_limit = self.bounds.publications
+        subscription = Subscription(client, channel, self._repair, hold_limit)
+        client.subscriptions[channel] = subscription
+        self._channels.setdefault(channel, set()).add(subscription)
+        try:
+            await self._relay.watch(channel)
+        except BaseException:
+            self._forget(subscription)
+            raise
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """End a subscription that was joined; to end one that is over does nothing."""
+        if subscription.state is not State.OVER:
+            self._forget(subscription)
+            self._relay.unwatch(subscription.channel)
+
+    def _forget(self, subscription: Subscription) -> None:
+        subscription.end()
+        channel = subscription.channel
+        del subscription.client.subscriptions[channel]
+        self._channels[channel].remove(subscription)
+        if not self._channels[channel]:
+            del self._channels[channel]
+
+    async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
+        """Offer publications to every subscription of `channel` (for the relay)."""
+        for stored in publications:
+            encoded = encode_publication(channel, to_protocol(stored))
+            for subscription in tuple(self._channels.get(channel, ())):
+                subscription.offer(stored.offset, encoded)
+
+    async def invalidate(self, channel: str) -> None:
+        """End every subscription of `channel`, telling that its state is gone (for the relay)."""
+        for subscription in tuple(self._channels.get(channel, ())):
+            if subscription.state is State.HOLDING:
+                subscription.spoil()
+            else:
+                self._end(subscription, STATE_INVALIDATED)
+
+    def _repair(self, subscription: Subscription) -> None:
+        """A hole in what this one subscriber was sent: it subscribes again and recovers."""
+        logger.warning("a subscription to %s has a hole", subscription.channel)
+        self._end(subscription, INSUFFICIENT_STATE)
+
+    def _end(self, subscription: Subscription, why: UnsubscribeCode) -> None:
+        self.leave(subscription)
+        subscription.client.send(encode_unsubscribe(subscription.channel, why))
+
+    def revoke(self, revocation: Revocation) -> None:
+        """Disconnect whoever is here by what was revoked."""
+        for client in tuple(self._clients):
+            if _is_meant(client.identity, revocation):
+                client.disconnect(CREDENTIAL_REVOKED)
+
+    async def shut_down(self) -> None:
+        """Send every client away, so that it comes back to another process or the next one."""
+        self._is_shutting_down = True
+        for client in tuple(self._clients):
+            client.disconnect(SHUTDOWN)
+        if self._clients:
+            try:
+                async with asyncio.timeout(self.bounds.close_seconds + 1):
+                    await self._emptied.wait()
+            except TimeoutError:
+                logger.warning("%d sockets did not close in time", len(self._clients))
+
+
+def to_protocol(stored: StoredPublication) -> Publication:
+    """A stored publication as the protocol carries it."""
+    return Publication(Raw(stored.data), stored.offset, _milliseconds(stored.created_at))
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _is_meant(identity: Identity, revocation: Revocation) -> bool:
+    if revocation.credential_id is not None:
+        return identity.credential_id == revocation.credential_id
+    return identity.user_id is not None and identity.user_id == revocation.user_id

@@ -1,0 +1,102 @@
+"""The realtime room as one mounted app: a WebSocket at ``/ws``, and nothing else there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from trivet.features import modules_of
+from trivet.identity import Revocation
+from trivet.mounts import MountedApp, RouteInfo, no_such_page
+from trivet.platform_ import Platform
+from trivet.problem import problem_response, refuse
+from trivet_realtime.bounds import Bounds
+from trivet_realtime.channels import ChannelRules, collect_rules
+from trivet_realtime.hub import Hub
+from trivet_realtime.websocket import WebSocketEndpoint
+
+PREFIX = "/ws"
+
+
+def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
+    """The room, for `platform`. `bounds` default to the settings'.
+
+    Raises ConfigurationError for a ``realtime.py`` whose rules cannot be right.
+    """
+    rules = collect_rules(
+        {feature.name: module for feature, module in modules_of(platform.features, "realtime")}
+    )
+    hub = Hub(rules, platform.database, platform.relay, bounds or _bounds(platform))
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        async with _running(hub, platform):
+            yield
+
+    app = Router(
+        [WebSocketRoute("/", WebSocketEndpoint(hub)), Route("/", upgrade_required)],
+        default=_not_found,
+        lifespan=lifespan,
+    )
+    return MountedApp(
+        name="realtime",
+        prefix=PREFIX,
+        app=app,
+        websocket=True,
+        list_routes=lambda: list_routes(rules),
+    )
+
+
+def _bounds(platform: Platform) -> Bounds:
+    settings = platform.settings
+    return Bounds(message_bytes=settings.message_limit_bytes, ping_seconds=settings.ping_seconds)
+
+
+@asynccontextmanager
+async def _running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
+    """The hub takes what the relay delivers, and ends the sockets of what is revoked."""
+    loop = asyncio.get_running_loop()
+
+    def hear(revocation: Revocation) -> None:
+        loop.call_soon_threadsafe(hub.revoke, revocation)
+
+    platform.relay.receiver = hub
+    leave = platform.revocations.subscribe(hear)
+    try:
+        yield
+    finally:
+        leave()
+        await hub.shut_down()
+
+
+async def upgrade_required(request: Request) -> Response:
+    """426 (RFC 9110, 15.5.22): somebody asked for a page where a socket is."""
+    return problem_response(
+        request.scope,
+        426,
+        "upgrade-required",
+        "This address speaks WebSocket. Connect with a Centrifuge client, such as the npm "
+        "package 'centrifuge'.",
+        headers={"upgrade": "websocket", "connection": "upgrade"},
+    )
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await refuse(scope, receive, send, no_such_page(scope))
+
+
+def list_routes(rules: ChannelRules) -> Sequence[RouteInfo]:
+    """The socket, and a line for every channel pattern, for ``trivet routes``."""
+    return [
+        RouteInfo("WEBSOCKET", PREFIX, "realtime", "anyone; channels by their rules"),
+        *(
+            RouteInfo("SUBSCRIBE", rule.pattern, rule.function.__qualname__, "by its rule")
+            for rules_of_feature in rules.namespaces.values()
+            for rule in rules_of_feature
+        ),
+    ]

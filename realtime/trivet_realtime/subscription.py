@@ -1,0 +1,99 @@
+"""One subscription of one client: what it has been sent, and what comes next."""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trivet_realtime.client import Client
+
+
+class State(Enum):
+    """A subscription holds while its position is being read, then flows, then is over."""
+
+    HOLDING = auto()
+    FLOWING = auto()
+    OVER = auto()
+
+
+class Subscription:
+    """Sends a channel's publications on, in order, each once, or not at all.
+
+    SDKs keep the newest offset they saw and check for no gap, so this is where order is
+    guaranteed: what was sent already is dropped, and on a hole the subscription calls
+    `on_hole` and is over. `hold_limit` bounds what it keeps while it is HOLDING.
+    """
+
+    __slots__ = (
+        "_held",
+        "_hold_limit",
+        "_on_hole",
+        "_spoiled",
+        "channel",
+        "client",
+        "offset",
+        "state",
+    )
+
+    def __init__(
+        self,
+        client: "Client",
+        channel: str,
+        on_hole: Callable[["Subscription"], None],
+        hold_limit: int,
+    ) -> None:
+        self.client = client
+        self.channel = channel
+        self.state = State.HOLDING
+        self.offset = 0
+        self._on_hole = on_hole
+        self._hold_limit = hold_limit
+        self._spoiled = False
+        self._held: list[tuple[int, bytes]] = []
+
+    def offer(self, offset: int, encoded: bytes) -> None:
+        """Take the next publication of the channel, encoded as a push."""
+        if self.state is State.FLOWING:
+            self._forward(offset, encoded)
+        elif self.state is State.HOLDING:
+            self._hold(offset, encoded)
+
+    def start(self, offset: int) -> None:
+        """Let flow what comes after `offset`, beginning with what was held.
+
+        The reply to the subscribe command must be on its way before.
+        """
+        self.state = State.FLOWING
+        self.offset = offset
+        if self._spoiled:
+            self._on_hole(self)
+        held, self._held = self._held, []
+        for at, encoded in held:
+            if self.state is State.FLOWING:
+                self._forward(at, encoded)
+
+    def spoil(self) -> None:
+        """Make of a subscription that is HOLDING one that starts with a hole: while its
+        position was being read, the channel lost the publications that follow on it."""
+        self._spoiled = True
+
+    def end(self) -> None:
+        """Send nothing more."""
+        self.state = State.OVER
+        self._held.clear()
+
+    def _forward(self, offset: int, encoded: bytes) -> None:
+        if offset <= self.offset:
+            return
+        if offset > self.offset + 1:
+            self._on_hole(self)
+            return
+        self.offset = offset
+        self.client.send(encoded)
+
+    def _hold(self, offset: int, encoded: bytes) -> None:
+        # Past the limit the oldest goes: if the position read later covers it, nothing is
+        # lost; if not, `start` meets the hole.
+        self._held.append((offset, encoded))
+        if len(self._held) > self._hold_limit:
+            del self._held[0]
