@@ -1,42 +1,64 @@
 """The probes: alive (the process serves) and ready (it can do its work)."""
 
+from collections.abc import Awaitable, Sequence
+
 import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from trivet import migrations
 from trivet.context import context_of
+from trivet.mounts import MountedApp
 from trivet.platform_ import Platform
 
 PROBE_SECONDS = 2.0
 """A probe that takes longer is answered "not ready": orchestrators ask every few seconds."""
 
+OK = "ok"
+
 
 async def alive(_request: Request) -> JSONResponse:
     """200 as long as the event loop turns; touches nothing else."""
-    return JSONResponse({"status": "ok"})
+    return JSONResponse({"status": OK})
 
 
-async def ready(request: Request) -> JSONResponse:
-    """200 if the database answers, every migration is applied and the relay runs; 503
-    with what is wrong otherwise."""
-    platform = context_of(request.scope).platform
-    checks = {"database": "timed out", "migrations": "not checked", "relay": "does not deliver"}
-    with anyio.move_on_after(PROBE_SECONDS):
-        await _check(platform, checks)
-    ok = all(result == "ok" for result in checks.values())
-    headers = {} if ok else {"retry-after": "1"}
-    body = {"status": "ok" if ok else "unavailable", "checks": checks}
-    return JSONResponse(body, 200 if ok else 503, headers)
+class Readiness:
+    """200 if the database answers, every migration is applied, the relay delivers and every
+    mounted app is ready; 503 and what is wrong otherwise."""
+
+    def __init__(self, mounts: Sequence[MountedApp]) -> None:
+        self.mounts = mounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        platform = context_of(scope).platform
+        checks = {
+            "database": await _ask(platform.database.ping()),
+            "migrations": await _ask(_find_pending_migrations(platform)),
+            "relay": OK if platform.relay.state.is_healthy else "does not deliver",
+        }
+        for mounted in self.mounts:
+            checks[mounted.name] = await _ask(mounted.find_pending())
+        ready = all(result == OK for result in checks.values())
+        response = JSONResponse(
+            {"status": OK if ready else "unavailable", "checks": checks},
+            status_code=200 if ready else 503,
+            headers={} if ready else {"retry-after": "1"},
+        )
+        await response(scope, receive, send)
 
 
-async def _check(platform: Platform, checks: dict[str, str]) -> None:
-    if platform.relay.state.is_healthy:
-        checks["relay"] = "ok"
+async def _ask(question: Awaitable[str | None]) -> str:
+    """The answer to one check: `OK`, or what is wrong, within `PROBE_SECONDS`."""
     try:
-        pending = await migrations.pending(platform.database, platform.features)
+        with anyio.fail_after(PROBE_SECONDS):
+            return await question or OK
+    except TimeoutError:
+        return f"no answer within {PROBE_SECONDS:g} s"
     except Exception as error:  # noqa: BLE001  # whatever fails here is the answer
-        checks["database"] = type(error).__name__
-        return
-    checks["database"] = "ok"
-    checks["migrations"] = "ok" if not pending else "run 'trivet migrate'"
+        return type(error).__name__
+
+
+async def _find_pending_migrations(platform: Platform) -> str:
+    waiting = await migrations.pending(platform.database, platform.features)
+    return "run 'trivet migrate'" if waiting else ""

@@ -4,7 +4,7 @@ A prefix stays in ``scope["path"]`` and grows ``root_path`` (ASGI's meaning of t
 that is what Django, FastAPI, Quart, Litestar and WSGI adapters read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +27,19 @@ class RouteInfo:
     policy: str
 
 
+async def _nothing_pending() -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class MountedApp:
     """An app under a prefix (``/api``), and what it brings to the whole.
 
     `websocket` says whether WebSockets are passed to it; without, they are refused before
     the app sees them. `lifespan` runs the app's own. `list_routes` is asked by
-    ``trivet routes`` and gives paths with the prefix.
+    ``trivet routes`` and gives paths with the prefix. `static_packages` are (package, folder)
+    pairs whose files are served at ``/static``. `find_pending` is asked by ``/readyz``: what
+    the app waits for, in a sentence, or an empty string when it can work.
     """
 
     name: str
@@ -43,6 +49,8 @@ class MountedApp:
     websocket: bool = False
     lifespan: bool = True
     list_routes: Callable[[], Sequence[RouteInfo]] = tuple
+    static_packages: Sequence[tuple[str, str]] = ()
+    find_pending: Callable[[], Awaitable[str]] = _nothing_pending
 
     def __post_init__(self) -> None:
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):

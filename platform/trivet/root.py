@@ -7,7 +7,8 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet import health, middleware
@@ -19,16 +20,10 @@ from trivet.platform_ import Platform
 from trivet.problem import http_problem, no_such_page, refuse
 
 
-def build_root(
-    platform: Platform,
-    mounts: Sequence[MountedApp],
-    *,
-    routes: Sequence[BaseRoute] = (),
-) -> "Root":
+def build_root(platform: Platform, mounts: Sequence[MountedApp]) -> "Root":
     """The application: middleware around the router of `mounts`, pages and probes.
 
-    `routes` are further routes at the root (static files). Raises ConfigurationError if
-    two of them claim the same prefix.
+    Raises ConfigurationError if two of them claim the same prefix.
     """
     pages = [
         _pages(feature.name, module) for feature, module in modules_of(platform.features, "web")
@@ -37,9 +32,9 @@ def build_root(
     router = Router(
         [
             Route("/healthz", health.alive, name="healthz"),
-            Route("/readyz", health.ready, name="readyz"),
+            Route("/readyz", health.Readiness(mounts), name="readyz"),
+            *_static(mounts),
             *(route for mounted in (*mounts, *pages) for route in mount_routes(mounted)),
-            *routes,
         ],
         redirect_slashes=False,
         default=_not_found,
@@ -119,6 +114,14 @@ def _pages(name: str, module: Any) -> MountedApp:
     """The pages of a feature's ``web.py``, under its name."""
     router = Router(module.routes, default=_not_found)
     return MountedApp(name=name, prefix=f"/{name}", app=router, lifespan=False)
+
+
+def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
+    """The rooms' static files, read from their packages: nothing has to be collected."""
+    packages = [package for mounted in mounts for package in mounted.static_packages]
+    if not packages:
+        return []
+    return [Mount("/static", app=StaticFiles(packages=packages), name="static")]
 
 
 def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:
