@@ -118,7 +118,7 @@ def _pages(name: str, module: Any) -> MountedApp:
 
 def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
     """The rooms' static files, read from their packages: nothing has to be collected."""
-    packages = [package for mounted in mounts for package in mounted.static_packages]
+    packages: list[str | tuple[str, str]] = [p for m in mounts for p in m.static_packages]
     if not packages:
         return []
     return [Mount("/static", app=StaticFiles(packages=packages), name="static")]
