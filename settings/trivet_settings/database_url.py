@@ -21,8 +21,10 @@ _MEMORY = (
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """The parts of a database address, percent-decoded.
+    """The parts of a database address.
 
+    User, password and host are percent-decoded; the name and the path are taken as they stand,
+    which is how SQLAlchemy reads them.
     `name` is the database's name on PostgreSQL and the file's path on SQLite (relative to the
     working directory with three slashes, absolute with four). `options` are libpq's connection
     parameters from the query string, for example `sslmode`; SQLite takes none.
@@ -85,12 +87,12 @@ class DatabaseUrl:
             raise ValueError("has two slashes after sqlite:, a file takes three")
         if "?" in path:
             raise ValueError("carries options, and SQLite takes none")
-        return cls("sqlite", unquote(path.removeprefix("/")))
+        return cls("sqlite", path.removeprefix("/"))
 
     @classmethod
     def _parse_postgresql(cls, text: str) -> "DatabaseUrl":
         parts = urlsplit(text)
-        name = unquote(parts.path.removeprefix("/"))
+        name = parts.path.removeprefix("/")
         if not name or "/" in name:
             raise ValueError("does not name one database after the host")
         try:

@@ -109,11 +109,6 @@ class Settings(BaseSettings):
         int, Field(ge=1024), About("Largest request body; more is a 413.", "bytes")
     ] = 2 * 1024 * 1024
     session_hours: Annotated[float, Field(gt=0), About("How long a login lasts.", "hours")] = 12.0
-    identity_cache_seconds: Annotated[
-        float,
-        Field(ge=0, le=300),
-        About("How long an established identity is kept; a revocation ends it at once.", "seconds"),
-    ] = 5.0
     poll_seconds: Annotated[
         float,
         Field(gt=0, le=60),

@@ -114,9 +114,9 @@ def test_a_loopback_name_stands_for_all_of_them() -> None:
     ("written", "parts", "masked"),
     [
         (
-            "sqlite:///var/a%20b.sqlite3",
-            DatabaseUrl("sqlite", "var/a b.sqlite3"),
-            "sqlite:///var/a b.sqlite3",
+            "sqlite:///var/a b%20c.sqlite3",
+            DatabaseUrl("sqlite", "var/a b%20c.sqlite3"),
+            "sqlite:///var/a b%20c.sqlite3",
         ),
         ("sqlite:////srv/t.db", DatabaseUrl("sqlite", "/srv/t.db"), "sqlite:////srv/t.db"),
         (

@@ -1,0 +1,62 @@
+"""The composition: one application out of three rooms, and the table of contents of the house.
+
+A server takes it as `trivet_deploy.asgi:app`, or as the factory `trivet_deploy.asgi:create_app`.
+Importing this module opens nothing; asking it for `app` does.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from starlette.types import ASGIApp
+
+import trivet_admin
+import trivet_api
+import trivet_realtime
+from trivet import Platform
+from trivet.features import load_features
+from trivet.log import configure_logging
+from trivet.mounts import MountedApp
+from trivet.platform_ import open_platform
+from trivet.root import build_root
+from trivet_deploy.extra_mounts import mount_extras
+from trivet_settings import Room, Settings, load_settings
+
+ROOMS: Mapping[Room, Callable[[Platform], MountedApp]] = {
+    "api": trivet_api.mount,  # FastAPI at /api
+    "admin": trivet_admin.mount,  # Django at /admin
+    "realtime": trivet_realtime.mount,  # sockets at /ws
+}
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """The whole application, for one process; `settings` are loaded when not given.
+
+    Raises SettingsError with all faults, and ConfigurationError when the product was put together
+    wrongly. Nothing connects anywhere before the lifespan starts.
+    """
+    settings = settings or load_settings()
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    platform = open_house(settings)
+    return build_root(platform, list_mounts(platform))
+
+
+def open_house(settings: Settings) -> Platform:
+    """The platform with its features, and Django configured: what every command stands on.
+
+    Django is configured whichever rooms this process serves, because it keeps the users.
+    """
+    features = load_features(settings.features)
+    trivet_admin.configure(settings, features)
+    return open_platform(settings, features, accounts=trivet_admin.accounts)
+
+
+def list_mounts(platform: Platform) -> Sequence[MountedApp]:
+    """What this process serves: its rooms in the order of `ROOMS`, then the extra mounts."""
+    rooms = [mount(platform) for room, mount in ROOMS.items() if room in platform.settings.rooms]
+    return (*rooms, *mount_extras(platform.settings))
+
+
+def __getattr__(name: str) -> ASGIApp:
+    # PEP 562: servers that know no factories ask for `app`, and only then is it made.
+    if name == "app":
+        return create_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,132 @@
+"""`trivet check`: would this installation run, and should it run like this?"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
+
+import anyio
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from trivet_deploy.cli.console import ExitCode, first_line, print_json, stdout
+from trivet_settings import Settings, describe, load_settings
+
+_MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. A warning is an advice, a failure means that it will not work."""
+
+    name: str
+    state: Literal["ok", "warning", "failed"]
+    sentence: str
+
+
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    settings_only: Annotated[
+        bool,
+        typer.Option("--settings", help="Print every setting and stop."),
+    ] = False,
+) -> None:
+    """Check settings, features, database, migrations and what is unwise in production.
+
+    Exit code 1 when something will not work, 3 when the settings or features themselves are
+    wrong; advice alone is 0.
+    """
+    if settings_only:
+        _print_settings(as_json)
+        return
+    findings = list(find(load_settings()))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            stdout.print(
+                f"{_MARKS[finding.state]} {finding.name}: {escape(finding.sentence)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    if any(finding.state == "failed" for finding in findings):
+        raise typer.Exit(ExitCode.NO)
+
+
+def find(settings: Settings) -> Iterator[Finding]:
+    """Everything there is to find, in the order in which one would repair it."""
+    from trivet_deploy.asgi import list_mounts, open_house
+
+    yield Finding("settings", "ok", "complete and valid")
+    platform = open_house(settings)
+    yield Finding("features", "ok", ", ".join(f.name for f in platform.features) or "none")
+    yield Finding("mounts", "ok", ", ".join(m.prefix for m in list_mounts(platform)))
+    database = _find_database(settings)
+    yield database
+    if database.state == "ok":
+        yield _find_migrations(settings)
+    yield from _find_unwise(settings)
+
+
+def _find_database(settings: Settings) -> Finding:
+    from trivet_deploy.asgi import open_house
+
+    database, where = open_house(settings).database, settings.database
+
+    async def ping() -> None:
+        try:
+            await database.ping()
+        finally:
+            await database.close()
+
+    if where.is_sqlite and not where.path.exists():
+        # Asking SQLite would make the file, and a check changes nothing.
+        return Finding("database", "failed", f"{where.masked} does not exist: run `trivet migrate`")
+    try:
+        anyio.run(ping)
+    except Exception as error:  # noqa: BLE001  # whatever the driver raises means the same here
+        return Finding("database", "failed", f"{where.masked} does not answer: {first_line(error)}")
+    return Finding("database", "ok", f"{where.masked} answers")
+
+
+def _find_migrations(settings: Settings) -> Finding:
+    from trivet_deploy.cli.migrate import find_drift
+
+    drift = [sentence for sentences in find_drift(settings).values() for sentence in sentences]
+    if not drift:
+        return Finding("migrations", "ok", "models, migrations and database agree")
+    rest = f", and {len(drift) - 1} more: see `trivet migrate --check`" if len(drift) > 1 else ""
+    return Finding("migrations", "failed", f"{drift[0]}{rest}")
+
+
+def _find_unwise(settings: Settings) -> Iterator[Finding]:
+    public = settings.public
+    is_local = "localhost" in public.hosts
+    if settings.debug and not is_local:
+        yield _advice("TRIVET_DEBUG", f"shows tracebacks to everybody who reaches {public}")
+    if not public.is_secure and not is_local:
+        yield _advice(
+            "TRIVET_PUBLIC_URL", "without https, passwords and cookies travel in the clear"
+        )
+    if public.is_secure and not settings.trusted_proxies:
+        yield _advice(
+            "TRIVET_TRUSTED_PROXIES",
+            "names nobody: behind a proxy that ends TLS, every request seems to come from it",
+        )
+    if "*" in settings.trusted_proxies:
+        yield _advice("TRIVET_TRUSTED_PROXIES", "lets every client choose its own address with *")
+
+
+def _advice(variable: str, sentence: str) -> Finding:
+    return Finding(variable, "warning", sentence)
+
+
+def _print_settings(as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(setting) for setting in describe()])
+        return
+    table = Table("variable", "default", "unit", "meaning", box=None, header_style="bold")
+    for setting in describe():
+        default = "[bold]required[/]" if setting.required else escape(setting.default)
+        table.add_row(setting.variable, default, escape(setting.unit), setting.text)
+    stdout.print(table)

@@ -1,0 +1,80 @@
+"""How commands speak: results on stdout, everything else on stderr, and what exit codes mean."""
+
+import json
+from enum import IntEnum
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from trivet.errors import ConfigurationError, TrivetError
+from trivet_settings import SettingsError
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+
+class ExitCode(IntEnum):
+    """What a script can rely on."""
+
+    OK = 0
+    NO = 1  # the answer is no, or it failed
+    USAGE = 2  # the command line was wrong; click's own number
+    CONFIGURATION = 3  # settings or features are wrong: nothing was tried
+
+
+EXIT_CODES = (
+    "Exit codes: 0 done or yes; 1 failed or no; 2 wrong usage; 3 wrong configuration. "
+    "Results go to stdout, messages to stderr."
+)
+
+
+def print_json(value: Any) -> None:
+    """`value` as one JSON document on stdout, unstyled whatever the terminal is."""
+    print(json.dumps(value, indent=2, default=str))  # noqa: T201  # rich would wrap and colour it
+
+
+def say(sentence: str) -> None:
+    """A message for the person who waits, out of the way of a result."""
+    stderr.print(escape(sentence), highlight=False)
+
+
+def warn(sentence: str) -> None:
+    stderr.print(f"[yellow]![/] {escape(sentence)}", highlight=False)
+
+
+def report(error: Exception) -> ExitCode:
+    """Say what went wrong and what to do, without a traceback; returns the exit code for it."""
+    match error:
+        case SettingsError():
+            _report_settings(error)
+            return ExitCode.CONFIGURATION
+        case ConfigurationError():
+            _print_error(error.detail)
+            return ExitCode.CONFIGURATION
+        case TrivetError():
+            _print_error(error.detail)
+            return ExitCode.NO
+        case _:
+            _print_error(first_line(error))
+            return ExitCode.NO
+
+
+def _report_settings(error: SettingsError) -> None:
+    count = len(error.faults)
+    _print_error(
+        "The settings have a fault:" if count == 1 else f"The settings have {count} faults:"
+    )
+    for fault in error.faults:
+        stderr.print(f"  [bold]{fault.variable}[/] {escape(fault.problem)}.", highlight=False)
+        stderr.print(f"    {escape(fault.cure)}", highlight=False, soft_wrap=True)
+
+
+def _print_error(sentence: str) -> None:
+    stderr.print(f"[bold red]✗[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def first_line(error: Exception) -> str:
+    """What a driver said, without the statement and the advice that wrappers add."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

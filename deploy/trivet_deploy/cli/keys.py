@@ -1,0 +1,115 @@
+"""`trivet keys`: keys for programs that use the API."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trivet.errors import NotFound
+from trivet.identity.keys import ApiKey, issue_key, list_keys, revoke_key
+from trivet.identity.tables import users
+from trivet_deploy.cli.console import print_json, say, stdout
+from trivet_deploy.command_unit import run_in_unit
+from trivet_settings import load_settings
+
+app = typer.Typer(help="Manage the API keys of programs.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def create(
+    owner: Annotated[str, typer.Argument(help="The user whose permissions the key has.")],
+    label: Annotated[str, typer.Option(help="What the key is for.")],
+    days: Annotated[
+        int, typer.Option(min=0, max=3650, help="Days until it expires; 0: it never does.")
+    ] = 365,
+    as_json: Json = False,
+) -> None:
+    """Make a key and print it, this once: only its hash is kept."""
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+
+    def issue(db: Session) -> tuple[ApiKey, str]:
+        return issue_key(db, owner_id=_owner_id(db, owner), label=label, expires_at=expires_at)
+
+    key, secret = run_in_unit(load_settings(), issue)
+    if as_json:
+        print_json({**_row(key, owner), "key": secret})
+    else:
+        say(f"This is the key {key.prefix} of {owner}. It is not shown again.")
+        stdout.print(secret, highlight=False, soft_wrap=True)
+
+
+@app.command("list")
+def list_(
+    owner: Annotated[str | None, typer.Option(help="Only the keys of this user.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List keys, newest first. The keys themselves cannot be shown."""
+
+    def read(db: Session) -> list[dict[str, Any]]:
+        owner_id = _owner_id(db, owner) if owner else None
+        keys = list_keys(db, owner_id=owner_id)
+        names = dict(db.execute(select(users.c.id, users.c.username)).tuples().all())
+        return [_row(key, names.get(key.owner_id, "")) for key in keys]
+
+    rows = run_in_unit(load_settings(), read)
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("key", "owner", "label", "made", "expires", "state", box=None)
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    stdout.print(table)
+
+
+@app.command()
+def revoke(
+    prefix: Annotated[str, typer.Argument(help="The key's beginning, as in `trivet keys list`.")],
+    as_json: Json = False,
+) -> None:
+    """Revoke a key for good. A second time changes nothing."""
+
+    def end(db: Session) -> dict[str, Any]:
+        # Whoever has the whole key at hand may paste it: its beginning is enough.
+        key = revoke_key(db, "_".join(prefix.split("_")[:2]))
+        return _row(key, "")
+
+    row = run_in_unit(load_settings(), end)
+    if as_json:
+        print_json({name: value for name, value in row.items() if name != "owner"})
+    else:
+        say(f"The key {row['prefix']} is revoked.")
+
+
+def _owner_id(db: Session, username: str) -> int:
+    found = db.scalar(select(users.c.id).where(users.c.username == username))
+    if found is None:
+        raise NotFound("no-such-user", f"There is no user {username}.")
+    return int(found)
+
+
+def _row(key: ApiKey, owner: str) -> dict[str, Any]:
+    return {
+        "prefix": key.prefix,
+        "owner": owner,
+        "label": key.label,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "state": _state(key),
+    }
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "usable" if key.is_usable(datetime.now(UTC)) else "expired"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return "never" if value is None else str(value)

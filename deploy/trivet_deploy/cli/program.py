@@ -1,0 +1,87 @@
+"""The program `trivet`: its commands, and what becomes of an error that one of them raises.
+
+Commands import what they need when they run: `trivet --help` should not wait for three frameworks.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from trivet_deploy.cli import (
+    check,
+    demo,
+    dev,
+    django_command,
+    keys,
+    migrate,
+    routes,
+    serve,
+    users,
+)
+from trivet_deploy.cli.console import EXIT_CODES, report
+
+
+@dataclass(slots=True)
+class Options:
+    """What is said before the command and holds for all of them."""
+
+    debug: bool = False
+
+
+app = typer.Typer(
+    name="trivet",
+    help="FastAPI, Django and WebSockets as one application.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # errors become sentences in `main`
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("demo")(demo.demo)
+app.command("dev")(dev.dev)
+app.command("serve")(serve.serve)
+app.command("migrate")(migrate.migrate)
+app.command("check")(check.check)
+app.command("routes")(routes.routes)
+app.add_typer(users.app, name="users")
+app.add_typer(keys.app, name="keys")
+app.command("django", context_settings=django_command.CONTEXT_SETTINGS, add_help_option=False)(
+    django_command.django
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("trivet"))
+        raise typer.Exit
+
+
+@app.callback()
+def _before_every_command(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    context.obj.debug = debug
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `trivet` with `arguments` (by default the process's own); ends in SystemExit."""
+    options = Options()
+    try:
+        app(args=arguments, obj=options)
+    except Exception as error:  # the last resort of a program that people type
+        if options.debug:
+            raise
+        sys.exit(report(error))

@@ -1,0 +1,31 @@
+"""One unit of work for a command: opened, committed and closed before the command ends."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+from sqlalchemy.orm import Session
+
+from trivet.identity import system
+from trivet_settings import Settings
+
+T = TypeVar("T")
+
+
+def run_in_unit(settings: Settings, work: Callable[[Session], T], *, actor: str = "cli") -> T:
+    """Run `work` in a unit of a platform of its own, as the product's own identity `actor`.
+
+    What it changes is published like any other change; servers that run hear of it by polling.
+    """
+    from trivet_deploy.asgi import open_house
+
+    platform = open_house(settings)
+
+    async def run() -> T:
+        try:
+            async with platform.unit(actor=system(actor)) as session:
+                return await session.run_sync(work)
+        finally:
+            await platform.database.close()
+
+    return anyio.run(run)

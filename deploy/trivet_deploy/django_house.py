@@ -1,0 +1,62 @@
+"""What the commands ask of Django, once `open_house` has configured it."""
+
+import io
+from contextlib import redirect_stdout
+from typing import Any
+
+from trivet.errors import Invalid
+
+
+def apply_migrations() -> list[str]:
+    """Apply every migration of Django's that waits; returns their names, oldest first."""
+    from django.core.management import call_command
+
+    waiting = list_pending()
+    call_command("migrate", interactive=False, verbosity=0)
+    return waiting
+
+
+def list_pending() -> list[str]:
+    """Django's migrations that are not applied, oldest first, as `app.name`."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def list_drift() -> list[str]:
+    """What Django's models have that no migration has, in `makemigrations`' own words."""
+    from django.core.management import call_command
+
+    output = io.StringIO()
+    try:
+        with redirect_stdout(output):
+            call_command("makemigrations", check_changes=True, dry_run=True, stdout=output)
+    except SystemExit:
+        return [line.strip() for line in output.getvalue().splitlines() if line.strip()]
+    return []
+
+
+def create_user(
+    username: str, email: str, password: str, *, is_staff: bool, is_superuser: bool
+) -> Any:
+    """Create an active user. Raises Invalid with every reason that Django's validators give."""
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.password_validation import validate_password
+    from django.core.exceptions import ValidationError
+    from django.db import transaction
+
+    user = get_user_model()(
+        username=username, email=email, is_staff=is_staff, is_superuser=is_superuser
+    )
+    try:
+        validate_password(password, user)
+        user.set_password(password)
+        user.full_clean()
+    except ValidationError as error:
+        raise Invalid("user", " ".join(error.messages)) from error
+    with transaction.atomic():
+        user.save()
+    return user

@@ -1,0 +1,26 @@
+"""The Gunicorn worker, a subclass of uvicorn's.
+
+Gunicorn's own asgi worker waits for the whole timeout on SIGTERM while a WebSocket is open, sends
+no close frame and skips the lifespan's shutdown. This one closes sockets at once, gives requests
+`shutdown_seconds` to finish and then runs the shutdown.
+"""
+
+import logging
+from typing import Any
+
+from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
+
+from trivet_deploy.server import server_options
+from trivet_settings import load_settings
+
+
+class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
+    """Serves an ASGI application as the settings say, not as Gunicorn's defaults do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Read by the parent's __init__, which gives it the last word over Gunicorn's own values.
+        parent: dict[str, Any] = UvicornWorker.CONFIG_KWARGS
+        self.CONFIG_KWARGS = {**parent, **server_options(load_settings())}
+        super().__init__(*args, **kwargs)
+        # The parent hands uvicorn's log to Gunicorn's handlers, of which ours has none.
+        logging.getLogger("uvicorn.error").propagate = True

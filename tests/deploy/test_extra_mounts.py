@@ -1,0 +1,129 @@
+"""Applications of other frameworks live under a prefix, behind a proxy's prefix, as at home."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.deploy.accounts import make_key
+from tests.services.server import Server, StartServer
+from trivet.errors import ConfigurationError
+from trivet_deploy.extra_mounts import mount_extras
+from trivet_settings import load_settings
+
+FRAMEWORKS = ("flask", "quart", "sanic", "blacksheep", "litestar", "starlette")
+WITH_LIFESPAN = FRAMEWORKS[1:]
+OUTER = "/outer"
+MOUNTS = {
+    f"/old/{name}": f"{'wsgi' if name == 'flask' else 'asgi'}:tests.deploy.foreign.{name}_app:app"
+    for name in FRAMEWORKS
+}
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Server processes find the package `tests`."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A server with every framework mounted behind an outer prefix, and an API key for it."""
+
+    server: Server
+    key: str
+
+    def get(self, path: str) -> httpx2.Response:
+        headers = {"authorization": f"Bearer {self.key}"}
+        return httpx2.get(f"{self.server.url}{path}", headers=headers)
+
+
+@pytest.fixture
+def foreign(start_server: StartServer, fresh_database_url: str, importable: None) -> Foreign:
+    server = start_server(
+        database_url=fresh_database_url,
+        extra_mounts=json.dumps(MOUNTS),
+        public_url="http://localhost/outer",
+    )
+    return Foreign(server, make_key(fresh_database_url, "ada"))
+
+
+def test_every_framework_lives_under_a_prefix_behind_a_prefix(foreign: Foreign) -> None:
+    for name in FRAMEWORKS:
+        home = foreign.get(f"/old/{name}/")
+        assert (home.status_code, home.json()) == (200, {"home": True}), name
+        assert home.headers["x-request-id"], name
+
+        asked = foreign.get(f"/old/{name}/who/caf%C3%A9%20noir").json()
+        assert asked["user"] == "ada", name
+        assert asked["name"] == "caf\u00e9 noir", name
+        assert urlsplit(asked["url"]).path == f"/outer/old/{name}/who/x", name
+
+        posted = httpx2.post(f"{foreign.server.url}/old/{name}/length", content=b"x" * 70_000)
+        assert (posted.status_code, posted.json()) == (200, {"bytes": 70_000}), name
+        assert foreign.get(f"/old/{name}/nowhere").status_code == 404, name
+        bare = httpx2.get(f"{foreign.server.url}/old/{name}", follow_redirects=False)
+        assert bare.status_code == 200 or bare.headers["location"].endswith(f"/old/{name}/"), name
+
+
+def test_a_socket_of_a_mounted_application_meets_the_same_identity(foreign: Foreign) -> None:
+    url = foreign.server.url.replace("http", "ws") + "/old/quart/echo"
+    with connect(url, additional_headers={"authorization": f"Bearer {foreign.key}"}) as socket:
+        socket.send("hello")
+
+        assert socket.recv() == "ada: hello"
+
+    with pytest.raises(InvalidStatus):
+        connect(url.replace("quart", "flask"))
+
+
+def test_lifespans_are_started_and_stopped(foreign: Foreign) -> None:
+    assert foreign.server.stop() == 0
+
+    said = [line for line in foreign.server.log_text().splitlines() if line.endswith("ed")]
+    for name in WITH_LIFESPAN:
+        assert f"{name} started" in said
+        assert f"{name} stopped" in said
+
+
+def test_an_imported_application_does_not_seize_the_log(foreign: Foreign) -> None:
+    foreign.get("/old/litestar/who/once-only")
+    foreign.server.stop()
+
+    lines = [line for line in foreign.server.log_text().splitlines() if "once-only" in line]
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("asgi:no_such_module:app", "No module named 'no_such_module'"),
+        ("asgi:json:no_such_name", "no_such_name"),
+        ("wsgi:json:__name__", "is no application"),
+    ],
+)
+def test_a_target_that_cannot_be_mounted_is_said_before_anything_starts(
+    target: str, says: str
+) -> None:
+    settings = load_settings(secret_key="k" * 40, extra_mounts={"/old": target})
+
+    with pytest.raises(ConfigurationError) as caught:
+        mount_extras(settings)
+
+    assert "/old of TRIVET_EXTRA_MOUNTS" in caught.value.detail
+    assert says in caught.value.detail
+
+
+def test_the_closer_prefix_comes_first() -> None:
+    target = "asgi:tests.deploy.foreign.starlette_app:app"
+    settings = load_settings(
+        secret_key="k" * 40, extra_mounts={"/a": target, "/a/b/c": target, "/a/b": target}
+    )
+
+    assert [mounted.prefix for mounted in mount_extras(settings)] == ["/a/b/c", "/a/b", "/a"]
