@@ -30,8 +30,7 @@ help:
 # newer than the files it was built from, so nothing is installed twice.
 
 $(VENV)/.created:
-	@command -v "$(PYTHON)" >/dev/null || { echo "Trivet needs Python 3.11, 3.12 or 3.13, and there is no '$(PYTHON)' here. Name another one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Trivet needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1). Name another one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { echo "Trivet needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is none of them here. Name another one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@echo "making $(VENV) ($$("$(PYTHON)" --version))"
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed. Where a system packages it by itself, install that package (Debian: python3-venv)." >&2; exit 1; }
 	@touch $@
@@ -45,7 +44,7 @@ $(VENV)/.project: $(VENV)/.runtime pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.project requirements-dev.lock
+$(VENV)/.dev: requirements-dev.lock | $(VENV)/.project
 	@echo "installing what Trivet is tested with"
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@touch $@

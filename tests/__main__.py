@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run_pytest(database: str, arguments: list[str]) -> tuple[int, str]:
-    """Run pytest on one database, showing what it writes. Returns its exit code and closing line."""
+    """Run pytest on one database, showing what it writes. Returns exit code and closing line."""
     command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *arguments]
     env = {
         **os.environ,
@@ -59,7 +59,7 @@ def run_pytest(database: str, arguments: list[str]) -> tuple[int, str]:
 
 
 def report_coverage() -> int:
-    """Add up what all processes of both runs saw. Not 0 when it is less than pyproject.toml asks."""
+    """Add up what all processes of both runs saw. Not 0 when it is too little."""
     coverage = [sys.executable, "-m", "coverage"]
     env = {**os.environ, "COVERAGE_FILE": str(COVERAGE_HOME / "data")}
     subprocess.run([*coverage, "combine", "--quiet"], env=env, check=True)

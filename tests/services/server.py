@@ -1,7 +1,7 @@
 """Trivet as a process: a real server on a free port, with its log shown when a test fails.
 
     def test_answers(server: Server) -> None:
-        assert httpx.get(server.url + "/healthz").status_code == 200
+        assert httpx2.get(server.url + "/healthz").status_code == 200
 
 `start_server` starts as many as a test needs, with settings and commands of its own.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import httpx
+import httpx2
 import pytest
 
 from tests.services.databases import environment
@@ -51,7 +51,8 @@ class Server:
 class StartServer(Protocol):
     """Starts a process of Trivet and returns when it is ready.
 
-    `command` is what follows `trivet` on the command line; the default serves one worker.
+    `command` is what follows `trivet` on the command line, without the port; the default serves
+    one worker.
     `variables` are settings without their prefix. `database_url` defaults to a fresh, migrated
     database. Raises RuntimeError, with the log, when it does not become ready.
     """
@@ -72,9 +73,9 @@ class _Servers:
         url = f"http://127.0.0.1:{port}"
         database = database_url or str(self._request.getfixturevalue("fresh_database_url"))
         env = environment(database, **{"public_url": url, **variables})
-        server = self._spawn(command or ("serve",), url, port, env)
+        server = self._spawn(_with_port(command or ("serve",), port), url, port, env)
         self.running.append(server)
-        wait_until(lambda: _is_ready(url), server.process, server.log, START_SECONDS)
+        wait_until(lambda: is_ready(url), server.process, server.log, START_SECONDS)
         return server
 
     def _spawn(
@@ -86,7 +87,7 @@ class _Servers:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "trivet_deploy.cli", *command],
-                env={**env, "PORT": str(port)},
+                env=env,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -96,10 +97,16 @@ class _Servers:
         return Server(url, port, process, log, directory)
 
 
-def _is_ready(url: str) -> bool:
+def _with_port(command: tuple[str, ...], port: int) -> tuple[str, ...]:
+    where = ("--bind", f"127.0.0.1:{port}") if command[0] == "serve" else ("--port", str(port))
+    return (*command, *where)
+
+
+def is_ready(url: str) -> bool:
+    """Whether a server answers on /readyz that it is ready."""
     try:
-        return httpx.get(url + "/readyz", timeout=5, trust_env=False).status_code == 200
-    except httpx.TransportError:
+        return httpx2.get(url + "/readyz", timeout=5, trust_env=False).status_code == 200
+    except httpx2.TransportError:
         return False
 
 
