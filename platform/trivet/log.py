@@ -21,7 +21,7 @@ _SECRET_VALUE = re.compile(
     r"(tvt_[a-z0-9]{12})_[A-Za-z0-9_-]{43}|(Bearer )\S+|(://[^:/@\s]+:)[^@\s]+(?=@)"
 )
 
-_QUIET = ("uvicorn.access", "httpx", "httpcore", "alembic", "asyncio")
+_QUIET = ("uvicorn.access", "httpx2", "httpcore2", "alembic", "asyncio")
 """Loggers whose INFO repeats what our access log says, or says nothing to operators."""
 
 Event = MutableMapping[str, Any]

@@ -82,6 +82,8 @@ class Root:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
+        # Starlette's routes raise, for us to render, only where they know of an application.
+        scope["app"] = self
         await self.app(scope, receive, send)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
