@@ -1,7 +1,9 @@
 """The promises of the middleware stack, each through the whole stack."""
 
+import io
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -78,12 +80,14 @@ _APP = Starlette(routes=_ROUTES).router
 
 
 @pytest.fixture
-def json_log(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """The log as a deployment writes it; gives what was written since the last call."""
+def json_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """The log as a deployment writes it; gives what was written so far."""
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
-    configure_logging(log_format="json")
-    yield lambda: capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", stream := io.StringIO())
+        configure_logging(log_format="json")
+    yield stream.getvalue
     root.handlers[:], root.level = before
 
 

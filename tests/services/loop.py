@@ -11,15 +11,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 # (function, file, names of functions in it that may block, why)
-EXCEPTIONS: list[tuple[str, str, set[str], str]] = [
-    (
-        "io.TextIOWrapper.write",
-        "logging/__init__.py",
-        {"emit"},
-        "a log line goes to standard error at once, as in every server: lost with a crash, a queue "
-        "would lose exactly the lines that explain it",
-    ),
-]
+EXCEPTIONS: list[tuple[str, str, set[str], str]] = []
 
 
 @pytest.fixture(scope="session")
