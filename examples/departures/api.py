@@ -1,0 +1,131 @@
+"""The API of the departures: what passengers' apps read and airlines' systems report."""
+
+import datetime as dt
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from departures import services
+from departures.models import Flight
+from departures.schemas import (
+    AirportCode,
+    BoardOut,
+    FlightChange,
+    FlightId,
+    FlightOut,
+    FlightPageOut,
+    FlightQuery,
+    GateChange,
+    MovementIn,
+    Movements,
+    RecordedOut,
+)
+from trivet_api import Unit, public, read_cursor, requires, write_cursor
+
+router = APIRouter()
+VIEW = requires("departures.view_flight")
+CHANGE = requires("departures.change_flight")
+
+IfMatch = Annotated[
+    str | None,
+    Header(description="The flight's ETag as you read it; 412 if it has changed since."),
+]
+_ETAG = re.compile(r'"(\d{1,9})"')
+NO_VERSION = -1
+
+
+@router.get("/flights", dependencies=[VIEW])
+async def list_flights(query: Annotated[FlightQuery, Query()], unit: Unit) -> FlightPageOut:
+    """Flights by scheduled departure, a page at a time."""
+    filters = query.filters()
+    purpose = f"departures.flights:{filters}"  # a cursor belongs to the list it was made for
+    after = None
+    if query.cursor is not None:
+        scheduled, key = read_cursor(unit.platform, purpose, query.cursor)
+        after = services.Position(dt.datetime.fromisoformat(scheduled), key)
+    page = await unit.run(services.list_flights, filters, after=after, limit=query.limit)
+    cursor = page.end and write_cursor(unit.platform, purpose, page.end)
+    return FlightPageOut(flights=[FlightOut.of(f) for f in page.flights], next_cursor=cursor)
+
+
+@router.get("/flights/{flight_id}", dependencies=[VIEW])
+async def get_flight(flight_id: FlightId, unit: Unit, response: Response) -> FlightOut:
+    """One flight, with its version as ETag."""
+    return _answer(response, await unit.run(services.get_flight, flight_id))
+
+
+@router.patch("/flights/{flight_id}", dependencies=[CHANGE])
+async def change_flight(
+    flight_id: FlightId,
+    change: FlightChange,
+    unit: Unit,
+    response: Response,
+    if_match: IfMatch = None,
+) -> FlightOut:
+    """Change what the body names, and nothing else."""
+    flight = await unit.run(
+        services.update_flight,
+        flight_id,
+        change.model_dump(exclude_unset=True),
+        version=_version(if_match),
+    )
+    return _answer(response, flight)
+
+
+@router.post("/flights/{flight_id}/gate", dependencies=[CHANGE])
+async def assign_gate(
+    flight_id: FlightId,
+    change: GateChange,
+    unit: Unit,
+    response: Response,
+    if_match: IfMatch = None,
+) -> FlightOut:
+    """Give a flight another gate, or take it away."""
+    version = _version(if_match)
+    flight = await unit.run(services.assign_gate, flight_id, change.gate, version=version)
+    return _answer(response, flight)
+
+
+@router.post("/flights/{flight_id}/cancel", dependencies=[CHANGE])
+async def cancel_flight(flight_id: FlightId, unit: Unit, response: Response) -> FlightOut:
+    """Cancel a flight that has not taken off. Once more changes nothing."""
+    await unit.run(services.cancel_flights, [flight_id])
+    return _answer(response, await unit.run(services.get_flight, flight_id))
+
+
+@router.post("/movements", dependencies=[requires("departures.add_movement")])
+async def record_movements(movements: Movements, unit: Unit) -> RecordedOut:
+    """Report one movement, or an array of up to 1,000, oldest first.
+
+    All are recorded or none. The answer to a batch with faults names each of them by its
+    pointer (422 for impossible movements, 409 for ids used before for something else).
+    """
+    if isinstance(movements, MovementIn):
+        outcome = await unit.run(services.record_movements, movements.report())
+    else:
+        reports = [movement.report() for movement in movements]
+        outcome = await unit.run(services.record_movements, reports)
+    return RecordedOut(recorded=outcome.recorded, repeated=outcome.repeated)
+
+
+@router.get("/board/{airport}", dependencies=[public])
+async def get_board(
+    airport: Annotated[AirportCode, Path()], unit: Unit, response: Response
+) -> BoardOut:
+    """The departure board of an airport, complete, with its place in the channel."""
+    response.headers["cache-control"] = "no-store"
+    return BoardOut.of(await unit.run(services.get_board, airport))
+
+
+def _answer(response: Response, flight: Flight) -> FlightOut:
+    response.headers["etag"] = f'"{flight.version}"'
+    return FlightOut.of(flight)
+
+
+def _version(if_match: str | None) -> int | None:
+    """The version that the caller insists on; what is no ETag of ours matches no flight."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    return int(found[1]) if found else NO_VERSION

@@ -1,0 +1,264 @@
+"""What the API takes and gives: the shapes of its JSON, described for its documentation."""
+
+import datetime as dt
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    TypeAdapter,
+    WrapValidator,
+)
+
+from departures.events import BoardRow
+from departures.models import Flight, FlightStatus, MovementKind
+from departures.services import Board, FlightFilter, FlightKey, MovementReport
+from departures.services.flights import PAGE, PAGE_MAX
+from departures.services.movements import BATCH_MAX
+
+KEY_MAX = 2**63 - 1
+
+
+def _to_utc(instant: dt.datetime) -> dt.datetime:
+    try:
+        return instant.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError("lies outside the calendar") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+FlightId = Annotated[int, Field(ge=1, le=KEY_MAX, description="Our key of the flight.")]
+AirportCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["JFK"])]
+AirlineCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{2}$", examples=["B6"])]
+Gate = Annotated[
+    str | None,
+    Field(max_length=20, description="As it is signposted; null for none.", examples=["B22"]),
+]
+
+
+class Input(BaseModel):
+    """What callers send: a field that we do not know is an error, not a surprise."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FlightOut(BaseModel):
+    """A flight. All instants are UTC; those that are not known are null."""
+
+    id: int
+    version: int = Field(description="Rises with every change; also the ETag, in quotes.")
+    carrier: str = Field(examples=["B6"])
+    number: int = Field(examples=[1018])
+    origin: str = Field(examples=["JFK"])
+    dest: str = Field(examples=["BOS"])
+    aircraft: str | None = Field(description="The tail number.", examples=["N304JB"])
+    gate: str | None = Field(examples=["B22"])
+    status: FlightStatus
+    delay_minutes: int = Field(description="Expected until off-block, then actual; negative: early")
+    scheduled_departure: dt.datetime
+    scheduled_arrival: dt.datetime | None
+    actual_departure: dt.datetime | None = Field(description="Off-block.")
+    airborne_at: dt.datetime | None
+    actual_arrival: dt.datetime | None
+
+    @classmethod
+    def of(cls, flight: Flight) -> Self:
+        return cls(
+            id=flight.id,
+            version=flight.version,
+            carrier=flight.carrier_id,
+            number=flight.number,
+            origin=flight.origin_id,
+            dest=flight.dest_id,
+            aircraft=flight.aircraft_id,
+            gate=flight.gate,
+            status=flight.status,
+            delay_minutes=flight.delay_minutes,
+            scheduled_departure=flight.scheduled_departure,
+            scheduled_arrival=flight.scheduled_arrival,
+            actual_departure=flight.actual_departure,
+            airborne_at=flight.airborne_at,
+            actual_arrival=flight.actual_arrival,
+        )
+
+
+class FlightQuery(Input):
+    """Which flights, and which page of them."""
+
+    origin: AirportCode | None = None
+    dest: AirportCode | None = None
+    carrier: AirlineCode | None = None
+    date: Annotated[
+        dt.date | None,
+        Field(
+            ge=dt.date(1900, 1, 1),
+            le=dt.date(2100, 1, 1),
+            description="Of the scheduled departure, by the clocks of its origin.",
+            examples=["2013-02-08"],
+        ),
+    ] = None
+    status: FlightStatus | None = None
+    cursor: Annotated[
+        str | None, Field(max_length=200, description="next_cursor of the page before.")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE
+
+    def filters(self) -> FlightFilter:
+        return FlightFilter(self.origin, self.dest, self.carrier, self.date, self.status)
+
+
+class FlightPageOut(BaseModel):
+    """Flights by scheduled departure, earliest first."""
+
+    flights: list[FlightOut]
+    next_cursor: str | None = Field(description="Of the next page; null on the last one.")
+
+
+class FlightChange(Input):
+    """The fields to change; those that are left out stay as they are."""
+
+    gate: Gate = None
+    aircraft: Annotated[
+        str | None,
+        Field(pattern=r"^[A-Z0-9-]{1,10}$", description="A tail number; null for none."),
+    ] = None
+
+
+class GateChange(Input):
+    """The gate to assign."""
+
+    gate: Gate
+
+
+class FlightKeyIn(Input):
+    """A flight as its airline names it."""
+
+    carrier: AirlineCode
+    number: Annotated[int, Field(ge=1, le=9999, examples=[1018])]
+    scheduled_departure: Annotated[Instant, Field(examples=["2013-02-04T12:00:00Z"])]
+
+
+_key = TypeAdapter[int](Annotated[StrictInt, Field(ge=1, le=KEY_MAX)])
+
+
+def _flight_by_shape(value: Any, _validate: Any) -> FlightKeyIn | int:
+    # Decided by the shape, so that a fault names the field and not every member of a union.
+    if isinstance(value, dict):
+        return FlightKeyIn.model_validate(value)
+    return _key.validate_python(value)
+
+
+class MovementIn(Input):
+    """Something that happened to a flight, or was decided about it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "b6-2013-02-04-000123",
+                "kind": "off-block",
+                "flight": {
+                    "carrier": "B6",
+                    "number": 1018,
+                    "scheduled_departure": "2013-02-04T12:00:00Z",
+                },
+                "at": "2013-02-04T12:04:00Z",
+            }
+        }
+    )
+
+    id: Annotated[
+        str,
+        Field(
+            pattern=r"^[\x21-\x7e]{1,64}$",
+            description="Yours. Sent again with the same content, it changes nothing.",
+        ),
+    ]
+    kind: MovementKind
+    flight: Annotated[
+        int | FlightKeyIn,
+        WrapValidator(_flight_by_shape),
+        Field(description="Our key of the flight, or its carrier, number and schedule."),
+    ]
+    at: Annotated[Instant, Field(description="When it happened, or was decided.")]
+    minutes: Annotated[
+        int | None,
+        Field(ge=-1440, le=14400, description="The expected delay. For a delay, and only there."),
+    ] = None
+
+    def report(self) -> MovementReport:
+        flight = self.flight
+        if isinstance(flight, FlightKeyIn):
+            key = FlightKey(flight.carrier, flight.number, flight.scheduled_departure)
+            return MovementReport(self.id, self.kind, key, self.at, self.minutes)
+        return MovementReport(self.id, self.kind, flight, self.at, self.minutes)
+
+
+_batch = TypeAdapter[list[MovementIn]](
+    Annotated[list[MovementIn], Field(min_length=1, max_length=BATCH_MAX)]
+)
+
+
+def _batch_by_shape(value: Any, _validate: Any) -> MovementIn | list[MovementIn]:
+    if isinstance(value, list):
+        return _batch.validate_python(value)
+    return MovementIn.model_validate(value)
+
+
+Movements = Annotated[MovementIn | list[MovementIn], WrapValidator(_batch_by_shape)]
+"""One movement, or an array of up to a thousand, oldest first."""
+
+
+class RecordedOut(BaseModel):
+    """What became of the movements."""
+
+    recorded: int
+    repeated: int = Field(description="Those that were known already and changed nothing.")
+
+
+class AirportOut(BaseModel):
+    """An airport; without a time zone if nobody told us."""
+
+    code: str
+    name: str
+    city: str
+    time_zone: str | None = Field(examples=["America/New_York"])
+
+
+class BoardOut(BaseModel):
+    """A departure board, and where in its channel it was read.
+
+    Subscribe to `channel` with `recover`, `epoch` and `offset`, and apply every publication:
+    its `row` replaces the row of that id, and `flight_removed` takes one away.
+    """
+
+    airport: AirportOut
+    as_of: dt.datetime = Field(description="The time at which the board stands.")
+    complete_until: dt.datetime = Field(description="No flight scheduled before it is missing.")
+    rows: list[BoardRow]
+    places: dict[str, str] = Field(description="The city of every airport code.")
+    channel: str
+    epoch: str
+    offset: int
+
+    @classmethod
+    def of(cls, board: Board) -> Self:
+        airport = board.airport
+        return cls(
+            airport=AirportOut(
+                code=airport.code,
+                name=airport.name,
+                city=airport.city,
+                time_zone=airport.time_zone,
+            ),
+            as_of=board.as_of,
+            complete_until=board.complete_until,
+            rows=list(board.rows),
+            places=dict(board.places),
+            channel=board.channel,
+            epoch=board.position.epoch,
+            offset=board.position.offset,
+        )

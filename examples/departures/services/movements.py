@@ -1,0 +1,264 @@
+"""Movements: what airlines' systems report, taken exactly once and all or nothing.
+
+A report carries its sender's own id. Sent again with the same content, it changes nothing;
+with another content it is a conflict. A batch is applied in the order given, with five
+reads however long it is and one write a flight, and refused whole if any item is wrong, with a
+pointer to each that is.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import or_, select, tuple_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from departures.models import Flight, FlightStatus, Movement, MovementKind
+from departures.services.flights import lock_flights
+from trivet.errors import Conflict, Fault, Invalid
+from trivet.identity import Identity, require_permission
+
+BATCH_MAX = 1000
+CLOCK_TOLERANCE = dt.timedelta(minutes=5)
+"""How far the clock of an airline's system may be ahead of ours."""
+FARTHEST = dt.timedelta(days=2)
+"""A movement farther from its flight's schedule than this is of another day's flight."""
+DELAY_MINUTES = range(-60, 2881)
+"""From an hour early to two days late, the bound of `FARTHEST`."""
+
+_FROM: dict[MovementKind, frozenset[FlightStatus]] = {
+    MovementKind.DELAY: frozenset({FlightStatus.SCHEDULED, FlightStatus.DELAYED}),
+    MovementKind.CANCELLED: frozenset(
+        {
+            FlightStatus.SCHEDULED,
+            FlightStatus.DELAYED,
+            FlightStatus.OFF_BLOCK,
+            FlightStatus.CANCELLED,
+        }
+    ),
+    MovementKind.OFF_BLOCK: frozenset({FlightStatus.SCHEDULED, FlightStatus.DELAYED}),
+    MovementKind.AIRBORNE: frozenset({FlightStatus.OFF_BLOCK}),
+    MovementKind.LANDED: frozenset({FlightStatus.AIRBORNE}),
+}
+"""From which states each movement leads. Off-block may return to the gate and be cancelled."""
+
+
+class FlightKey(NamedTuple):
+    """How an airline names a flight of its own; `scheduled_departure` is aware UTC."""
+
+    carrier: str
+    number: int
+    scheduled_departure: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MovementReport:
+    """One report. `id` is the sender's own; `flight` our key or the airline's name for it.
+
+    `at` is when it happened (of a delay or cancellation: when it was decided), aware UTC;
+    `minutes` the expected delay, for a delay only.
+    """
+
+    id: str
+    kind: MovementKind
+    flight: int | FlightKey
+    at: dt.datetime
+    minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a batch: `repeated` were known already, and changed nothing."""
+
+    recorded: int
+    repeated: int
+
+
+class _Content(NamedTuple):
+    """What must be the same for two reports of one id to be one report."""
+
+    kind: MovementKind
+    flight_id: int
+    at: dt.datetime
+    minutes: int | None
+
+
+def record_movements(
+    db: Session, actor: Identity, reports: MovementReport | Sequence[MovementReport]
+) -> Recorded:
+    """Apply one report, or 1 to 1,000 of them, oldest first; all or nothing.
+
+    Raises Invalid for unknown flights and impossible movements, and Conflict if an id is
+    used for something else than before. Both name every offending item in ``errors`` by
+    its pointer into `reports`, and leave the session as it was.
+    """
+    require_permission(actor, "departures.add_movement")
+    batch = [reports] if isinstance(reports, MovementReport) else list(reports)
+    if not 1 <= len(batch) <= BATCH_MAX:
+        raise Invalid("batch-size", f"A batch has 1 to {BATCH_MAX:,} movements.")
+    recorder = _Recorder(db, actor.username, batch, is_single=isinstance(reports, MovementReport))
+    try:
+        with db.begin_nested():
+            return recorder.record()
+    except IntegrityError as error:
+        raise Conflict(
+            "concurrent-report", "Another request used one of these ids just now; send it again."
+        ) from error
+
+
+class _Recorder:
+    """The work on one batch."""
+
+    def __init__(
+        self, db: Session, sender: str, batch: Sequence[MovementReport], *, is_single: bool
+    ) -> None:
+        self._db = db
+        self._sender = sender
+        self._batch = batch
+        self._is_single = is_single
+        self._invalid: list[Fault] = []
+        self._conflicts: list[Fault] = []
+        self._latest = dt.datetime.now(dt.UTC) + CLOCK_TOLERANCE
+
+    def record(self) -> Recorded:
+        # The flights are locked before the known ids are read: of two requests with the
+        # same report, the second waits here and then sees what the first one recorded.
+        flights = self._flights()
+        known = self._known()
+        recorded = 0
+        for index, report in enumerate(self._batch):
+            flight = flights.get(report.flight)
+            if flight is None:
+                self._fault(index, "flight", "no such flight")
+                continue
+            content = _Content(report.kind, flight.id, report.at, report.minutes)
+            if report.id in known:
+                self._compare(index, known[report.id], content)
+                continue
+            known[report.id] = content
+            recorded += self._apply(index, report, flight)
+        self._raise_faults()
+        self._db.flush()
+        return Recorded(recorded, len(self._batch) - recorded)
+
+    def _flights(self) -> dict[int | FlightKey, Flight]:
+        ids = {report.flight for report in self._batch if isinstance(report.flight, int)}
+        keys = {report.flight for report in self._batch if isinstance(report.flight, FlightKey)}
+        natural = tuple_(Flight.carrier_id, Flight.number, Flight.scheduled_departure)
+        found = lock_flights(self._db, or_(Flight.id.in_(ids), natural.in_(keys)))
+        by_name: dict[int | FlightKey, Flight] = {
+            FlightKey(flight.carrier_id, flight.number, flight.scheduled_departure): flight
+            for flight in found
+        }
+        return by_name | {flight.id: flight for flight in found}
+
+    def _known(self) -> dict[str, _Content]:
+        query = select(Movement).where(
+            Movement.sender == self._sender,
+            Movement.reference.in_({report.id for report in self._batch}),
+        )
+        return {
+            known.reference: _Content(known.kind, known.flight_id, known.at, known.minutes)
+            for known in self._db.scalars(query)
+        }
+
+    def _compare(self, index: int, known: _Content, content: _Content) -> None:
+        if known != content:
+            detail = "this id was used for another movement"
+            self._conflicts.append({"pointer": self._pointer(index, "id"), "detail": detail})
+
+    def _apply(self, index: int, report: MovementReport, flight: Flight) -> bool:
+        faults = list(_faults(report, flight, self._latest))
+        for member, detail in faults:
+            self._fault(index, member, detail)
+        if faults:
+            return False
+        _move(flight, report)
+        self._db.add(
+            Movement(
+                sender=self._sender,
+                reference=report.id,
+                kind=report.kind,
+                flight_id=flight.id,
+                at=report.at,
+                minutes=report.minutes,
+            )
+        )
+        return True
+
+    def _fault(self, index: int, member: str, detail: str) -> None:
+        self._invalid.append({"pointer": self._pointer(index, member), "detail": detail})
+
+    def _pointer(self, index: int, member: str) -> str:
+        return f"/{member}" if self._is_single else f"/{index}/{member}"
+
+    def _raise_faults(self) -> None:
+        if self._invalid:
+            raise Invalid(
+                "invalid-movements",
+                "Nothing was recorded, because of the movements named in 'errors'.",
+                errors=self._invalid + self._conflicts,
+            )
+        if self._conflicts:
+            raise Conflict(
+                "movement-id-reused",
+                "Nothing was recorded: the ids named in 'errors' stand for other movements.",
+                errors=self._conflicts,
+            )
+
+
+def _faults(
+    report: MovementReport, flight: Flight, latest: dt.datetime
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with `report` as the next movement of `flight`: (member, sentence)."""
+    if (report.kind is MovementKind.DELAY) != (report.minutes is not None):
+        yield "minutes", "a delay needs it, and nothing else has it"
+    elif report.minutes is not None and report.minutes not in DELAY_MINUTES:
+        yield "minutes", f"must be {DELAY_MINUTES.start} to {DELAY_MINUTES.stop - 1}"
+    if report.at > latest:
+        yield "at", "lies in the future"
+    if flight.status not in _FROM[report.kind]:
+        yield "kind", f"{flight.designator} is {flight.status}; it cannot be {report.kind} now"
+    elif report.kind is MovementKind.OFF_BLOCK and _is_far(report.at, flight):
+        yield "at", "more than two days from the scheduled departure"
+    elif report.kind is MovementKind.AIRBORNE and _is_before(report.at, flight.actual_departure):
+        yield "at", "before the flight went off-block"
+    elif report.kind is MovementKind.LANDED and _is_before(report.at, flight.airborne_at):
+        yield "at", "before the flight was airborne"
+
+
+def _is_far(at: dt.datetime, flight: Flight) -> bool:
+    return abs(at - flight.scheduled_departure) > FARTHEST
+
+
+def _is_before(at: dt.datetime, earlier: dt.datetime | None) -> bool:
+    return earlier is not None and at < earlier
+
+
+def _move(flight: Flight, report: MovementReport) -> None:
+    """Make `flight` what `report` says. It has passed `_faults`."""
+    if flight.status is FlightStatus.CANCELLED:
+        return  # cancelled once more, by another source: nothing about the flight is new
+    flight.reported_at = report.at
+    match report.kind:
+        case MovementKind.DELAY:
+            assert report.minutes is not None
+            flight.delay_minutes = report.minutes
+            flight.status = FlightStatus.DELAYED if report.minutes > 0 else FlightStatus.SCHEDULED
+        case MovementKind.CANCELLED:
+            flight.status = FlightStatus.CANCELLED
+        case MovementKind.OFF_BLOCK:
+            flight.actual_departure = report.at
+            flight.delay_minutes = (report.at - flight.scheduled_departure) // _MINUTE
+            flight.status = FlightStatus.OFF_BLOCK
+        case MovementKind.AIRBORNE:
+            flight.airborne_at = report.at
+            flight.status = FlightStatus.AIRBORNE
+        case MovementKind.LANDED:
+            flight.actual_arrival = report.at
+            flight.status = FlightStatus.LANDED
+
+
+_MINUTE = dt.timedelta(minutes=1)
