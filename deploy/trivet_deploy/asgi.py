@@ -18,6 +18,7 @@ from trivet.mounts import MountedApp
 from trivet.platform_ import open_platform
 from trivet.root import build_root
 from trivet_deploy.extra_mounts import mount_extras
+from trivet_deploy.server import quiet_sockets
 from trivet_settings import Room, Settings, load_settings
 
 ROOMS: Mapping[Room, Callable[[Platform], MountedApp]] = {
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """
     settings = settings or load_settings()
     configure_logging(log_format=settings.log_format, level=settings.log_level)
+    quiet_sockets()
     platform = open_house(settings)
     return build_root(platform, list_mounts(platform))
 

@@ -14,9 +14,11 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from trivet.errors import ConfigurationError
 from trivet.mounts import MountedApp, RouteInfo
-from trivet_deploy.prefix import OwnRootPath, PrefixStripped
+from trivet_deploy.prefix import PrefixStripped, ScopeOfItsOwn
 from trivet_deploy.wsgi import WsgiApplication
 from trivet_settings import Settings
 
@@ -35,8 +37,7 @@ def mount_extras(settings: Settings) -> tuple[MountedApp, ...]:
 
 def _mount(prefix: str, target: str, settings: Settings) -> MountedApp:
     interface, _, location = target.partition(":")
-    app = _import(location, prefix)
-    is_asgi = interface == "asgi"
+    app, is_asgi = _import(location, prefix), interface == "asgi"
     return MountedApp(
         name=prefix.strip("/").replace("/", "-"),
         prefix=prefix,
@@ -80,14 +81,14 @@ def _root_logger_kept() -> Iterator[None]:
         root.handlers[:] = handlers
 
 
-def _adapt(app: Any, prefix: str, settings: Settings) -> Any:
+def _adapt(app: Any, prefix: str, settings: Settings) -> ASGIApp:
     # By the names of the class's ancestors, so that a subclass is recognised and a framework
     # that is not installed is not imported.
     packages = {ancestor.__module__.partition(".")[0] for ancestor in type(app).__mro__}
     for package, adapt in _ADAPTERS.items():
         if package in packages:
-            return adapt(app, settings.public_url + prefix)
-    return app
+            app = adapt(app, settings.public_url + prefix)
+    return ScopeOfItsOwn(app)
 
 
 def _adapt_sanic(app: Any, address: str) -> Any:
@@ -95,6 +96,10 @@ def _adapt_sanic(app: Any, address: str) -> Any:
     # with it the prefix, from SERVER_NAME; app.url_for() never has a prefix.
     if not app.config.get("SERVER_NAME"):
         app.config.SERVER_NAME = address
+    # Its loggers have handlers and hand on to the root's too, so that every line stands twice.
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("sanic"):
+            logging.getLogger(name).handlers.clear()
     return PrefixStripped(app)
 
 
@@ -104,7 +109,7 @@ def _adapt_litestar(app: Any, address: str) -> Any:
         for server in app.openapi_config.servers:
             if server.url == "/":
                 server.url = address
-    return OwnRootPath(app)
+    return app
 
 
 _ADAPTERS: dict[str, Callable[[Any, str], Any]] = {

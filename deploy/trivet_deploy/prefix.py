@@ -24,20 +24,22 @@ class PrefixStripped:
         await self.app({**scope, "path": path, "raw_path": raw_path}, receive, send)
 
 
-class OwnRootPath:
-    """Makes an application build its URLs from where it is mounted.
+class ScopeOfItsOwn:
+    """Keeps the notes of the house's router from an application that reads the same keys.
 
-    Starlette's Mount leaves the outermost root_path in `app_root_path`, for its own url_for.
-    Litestar reads that key too, and behind a proxy's prefix would then leave its own out.
+    Starlette's router leaves itself in `router` and the outermost root_path in `app_root_path`, for
+    the url_for of its own children. Starlette itself, FastAPI and Litestar look there too: mounted
+    as a whole they would look their routes up in the wrong router, or leave their prefix out.
     """
+
+    _KEYS = frozenset({"router", "endpoint", "app_root_path"})
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in {"http", "websocket"}:
-            scope = {**scope, "app_root_path": scope.get("root_path", "")}
-        await self.app(scope, receive, send)
+        own = {key: value for key, value in scope.items() if key not in self._KEYS}
+        await self.app(own, receive, send)
 
 
 def _strip_raw(raw_path: bytes, root_path: str) -> bytes:

@@ -1,5 +1,6 @@
 """How uvicorn is to serve the house, whoever starts it: Gunicorn's worker, `dev` or the demo."""
 
+import logging
 from typing import Any
 
 from trivet_settings import Settings
@@ -32,3 +33,16 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         "log_config": None,
     }
+
+
+def quiet_sockets() -> None:
+    """Drop uvicorn's own lines about sockets: the access log has one for each, and uvicorn's
+    repeats the query string, in which clients that cannot set headers send their tokens."""
+    logging.getLogger("uvicorn.error").addFilter(_is_no_socket_line)
+
+
+def _is_no_socket_line(record: logging.LogRecord) -> bool:
+    return '"WebSocket ' not in record.msg and record.msg not in _SOCKET_LINES
+
+
+_SOCKET_LINES = {"connection open", "connection closed"}

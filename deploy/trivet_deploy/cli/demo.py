@@ -33,7 +33,7 @@ def demo(
     """
     from trivet_deploy.demo import seed
     from trivet_deploy.demo.home import DemoHome
-    from trivet_deploy.demo.replaying import replay
+    from trivet_deploy.demo.replaying import replaying
     from trivet_deploy.demo.serving import claim_port, serve
 
     seed.find_examples()
@@ -41,12 +41,13 @@ def demo(
         home = DemoHome(data)
         settings = home.settings(port)
         credentials = seed.seed(home, settings, stdout)
-        serve(
-            settings,
-            listener,
-            ready=lambda: stdout.print(_panel(settings, credentials, data)),
-            beside=lambda: replay(f"http://{host}:{port}", credentials.api_key, speed),
-        )
+        with replaying(f"http://{host}:{port}", credentials.api_key, speed) as start_replay:
+
+            def ready() -> None:
+                stdout.print(_panel(settings, credentials, data))
+                start_replay()
+
+            serve(settings, listener, ready)
     say(f"Stopped. The data stays in {data}.")
 
 

@@ -1,10 +1,9 @@
-"""Serving the demonstration in this very process, and replaying the week while it is served."""
+"""Serving the demonstration in this very process."""
 
-import asyncio
 import errno
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 import uvicorn
@@ -34,53 +33,28 @@ def claim_port(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it has started."""
+    """A server that says when it answers."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self.has_started = asyncio.Event()
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self.has_started.set()
+            self._ready()
 
 
-def serve(
-    settings: Settings,
-    listener: socket.socket,
-    *,
-    ready: Callable[[], None],
-    beside: Callable[[], Awaitable[None]],
-) -> None:
+def serve(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; returns when everything has stopped.
 
-    `ready` is called once requests are answered, then `beside` runs until it ends or the server
-    does, whichever is first.
+    `ready` is called on the event loop once requests are answered. Ends the process with 1 when
+    the application does not start; the log has said why.
     """
     # uvicorn stops gracefully, then raises the signal again: both ways to stop shall end alike.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = _Server(uvicorn.Config(create_app(settings), **server_options(settings)))
+    server = _Server(uvicorn.Config(create_app(settings), **server_options(settings)), ready)
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(server, listener, ready, beside))
+        server.run(sockets=[listener])
     if not server.started:
-        raise SystemExit(1)  # uvicorn has said why
-
-
-async def _serve(
-    server: _Server,
-    listener: socket.socket,
-    ready: Callable[[], None],
-    beside: Callable[[], Awaitable[None]],
-) -> None:
-    async def accompany() -> None:
-        await server.has_started.wait()
-        ready()
-        await beside()
-
-    accompanying = asyncio.create_task(accompany())
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        accompanying.cancel()
-        await asyncio.gather(accompanying, return_exceptions=True)
+        raise SystemExit(1)

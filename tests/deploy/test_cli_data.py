@@ -1,0 +1,211 @@
+"""Commands that change or look at the database, run as an operator runs them."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.deploy.accounts import PASSWORD, make_key, make_user
+from tests.services.databases import environment, run_trivet
+
+
+class Installation:
+    """Runs commands on one database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.env = {**environment(url), "COLUMNS": "200"}
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = run_trivet(*arguments, env=self.env)
+        assert done.returncode == code, done
+        return done
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "--json", code=code).stdout)
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Installation:
+    return Installation(empty_database_url)
+
+
+@pytest.fixture
+def installed(fresh_database_url: str) -> Installation:
+    return Installation(fresh_database_url)
+
+
+def test_migrate_makes_the_schema_of_both_and_then_has_nothing_to_do(empty: Installation) -> None:
+    behind = empty.json("migrate", "--check", code=1)
+    first = empty.json("migrate")
+    second = empty.json("migrate")
+
+    assert behind["django"]
+    assert behind["alembic"]
+    assert any(name.startswith("accounts.") for name in first["django"])
+    assert first["alembic"]
+    assert second == {"django": [], "alembic": []}
+    assert empty.json("migrate", "--check") == {"django": [], "alembic": []}
+    assert "No drift" in empty.run("migrate", "--check").stderr
+
+
+def test_a_table_that_somebody_dropped_is_drift(installed: Installation) -> None:
+    installed.run("django", "shell", "-c", _sql("ALTER TABLE trivet_api_key DROP COLUMN label"))
+
+    drift = installed.json("migrate", "--check", code=1)
+
+    assert any("label" in sentence for sentence in drift["alembic"])
+    findings = {finding["name"]: finding for finding in installed.json("check", code=1)}
+    assert findings["migrations"]["state"] == "failed"
+
+
+def test_a_revision_that_nobody_needs_is_not_made(installed: Installation) -> None:
+    done = installed.run("migrate", "--make", "departures", "-m", "nothing", code=3)
+
+    assert "have not changed" in done.stderr
+
+
+def test_check_finds_nothing_wrong_with_a_migrated_installation(installed: Installation) -> None:
+    findings = installed.json("check")
+
+    assert {finding["state"] for finding in findings} == {"ok"}
+    assert {"settings", "features", "mounts", "database", "migrations"} <= {
+        finding["name"] for finding in findings
+    }
+    assert "geheim" not in installed.run("check").stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "advised"),
+    [
+        ({"public_url": "http://a.example.org", "debug": "1"}, {"DEBUG", "PUBLIC_URL"}),
+        ({"public_url": "https://a.example.org"}, {"TRUSTED_PROXIES"}),
+        ({"public_url": "https://a.example.org", "trusted_proxies": "*"}, {"TRUSTED_PROXIES"}),
+        ({"public_url": "https://a.example.org", "trusted_proxies": "10.0.0.1"}, set()),
+    ],
+)
+def test_check_advises_on_what_is_unwise_in_production(
+    installed: Installation, variables: dict[str, str], advised: set[str]
+) -> None:
+    installed.env |= {f"TRIVET_{name.upper()}": value for name, value in variables.items()}
+
+    findings = installed.json("check")
+
+    found = {finding["name"] for finding in findings if finding["state"] == "warning"}
+    assert found == {f"TRIVET_{name}" for name in advised}
+
+
+def test_a_user_is_created_once(installed: Installation) -> None:
+    make_user(installed.url, "ada", "--staff")
+
+    with pytest.raises(RuntimeError, match="already exists"):
+        make_user(installed.url, "ada")
+
+
+def test_a_weak_password_is_refused_with_every_reason(installed: Installation) -> None:
+    done = _users_create(installed, "ada", "12345")
+
+    assert done.returncode == 1
+    assert "too short" in done.stderr
+    assert "12345" not in done.stderr
+    assert installed.json("keys", "list") == []
+
+
+def test_a_created_user_is_shown_as_json_without_the_password(installed: Installation) -> None:
+    done = _users_create(installed, "ada", PASSWORD, "--superuser", "--json")
+
+    shown = json.loads(done.stdout)
+    assert shown["username"] == "ada"
+    assert shown["is_staff"] is shown["is_superuser"] is True
+    assert PASSWORD not in done.stdout
+
+
+def test_a_key_is_shown_once_listed_and_revoked(installed: Installation) -> None:
+    key = make_key(installed.url, "ada")
+
+    (listed,) = installed.json("keys", "list", "--owner", "ada")
+    table = installed.run("keys", "list").stdout
+    revoked = installed.json("keys", "revoke", listed["prefix"])
+
+    assert key.startswith(listed["prefix"] + "_")
+    assert listed["state"] == "usable"
+    assert listed["expires_at"] is not None
+    assert key not in table
+    assert listed["prefix"] in table
+    assert revoked["state"] == "revoked"
+    assert "revoked" in installed.run("keys", "revoke", key).stderr
+
+
+def test_a_key_without_expiry_is_asked_for_with_zero_days(installed: Installation) -> None:
+    make_user(installed.url, "ada")
+
+    made = installed.json("keys", "create", "ada", "--label", "meter", "--days", "0")
+
+    assert made["expires_at"] is None
+    assert made["key"].startswith("tvt_")
+    assert "never" in installed.run("keys", "list").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("keys", "create", "nobody", "--label", "x"),
+        ("keys", "list", "--owner", "nobody"),
+        ("keys", "revoke", "tvt_nothing"),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(
+    installed: Installation, arguments: Sequence[str]
+) -> None:
+    done = installed.run(*arguments, code=1)
+
+    assert "There is no" in done.stderr
+
+
+def test_one_table_shows_the_routes_of_every_mount(installed: Installation) -> None:
+    routes = installed.json("routes")
+
+    assert {"root", "api", "admin", "realtime", "departures"} <= {r["mount"] for r in routes}
+    assert all(route["policy"] for route in routes)
+    paths = {route["path"] for route in routes}
+    assert {"/healthz", "/api/auth/me", "/api/departures/flights", "/ws"} <= paths
+    only = installed.json("routes", "--mount", "realtime")
+    assert {route["mount"] for route in only} == {"realtime"}
+    assert "/api/auth/login" in installed.run("routes").stdout
+
+
+def test_management_commands_of_django_pass_through_with_their_exit_code(
+    installed: Installation,
+) -> None:
+    assert "no issues" in installed.run("django", "check").stdout
+    assert "showmigrations" in installed.run("django", "help").stdout
+    assert "Unknown command" in installed.run("django", "fly", code=1).stderr
+
+
+def test_a_database_without_tables_is_a_sentence(empty: Installation) -> None:
+    done = empty.run("keys", "list", code=1)
+
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("✗")
+
+
+def _users_create(
+    installed: Installation, username: str, password: str, *flags: str
+) -> subprocess.CompletedProcess[str]:
+    import sys
+
+    command = ["users", "create", username, "--email=a@example.org", "--password-stdin", *flags]
+    return subprocess.run(
+        [sys.executable, "-m", "trivet_deploy.cli", *command],
+        env=installed.env,
+        input=password + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _sql(statement: str) -> str:
+    return f"from django.db import connection; connection.cursor().execute({statement!r})"

@@ -1,0 +1,114 @@
+"""`trivet serve`: a real Gunicorn with our worker, one and several of them."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from tests.services.server import Server, StartServer
+
+CONNECT = json.dumps({"id": 1, "connect": {}})
+GOING_AWAY = {1001, 1012}
+"""The server shuts down (RFC 6455 7.4.1) or restarts (the IANA registry): clients come back."""
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[ClientConnection]:
+    """A socket that has said who it is and was welcomed."""
+    url = server.url.replace("http", "ws") + "/ws"
+    offered = [ClientPerMessageDeflateFactory()]
+    with connect(url, origin=Origin(server.url), extensions=offered) as socket:
+        socket.send(CONNECT)
+        assert "connect" in json.loads(socket.recv())
+        yield socket
+
+
+def test_sigterm_closes_sockets_at_once_and_ends_well(start_server: StartServer) -> None:
+    server = start_server(shutdown_seconds="8")
+    with connected(server) as socket:
+        started = time.monotonic()
+
+        code = server.stop()
+
+        assert code == 0
+        assert time.monotonic() - started < 5
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=5)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code in GOING_AWAY
+    assert "Application shutdown complete" in server.log_text()
+
+
+def test_sockets_are_not_compressed_and_long_messages_end_them(server: Server) -> None:
+    with connected(server) as socket:
+        assert socket.response is not None
+        assert "Sec-WebSocket-Extensions" not in socket.response.headers
+
+        socket.send("x" * 1_000_000)
+
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=5)
+
+
+def test_the_server_does_not_name_itself_and_believes_no_proxy(server: Server) -> None:
+    claimed = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
+
+    answer = httpx2.get(server.url + "/admin", headers=claimed, follow_redirects=False)
+
+    assert "server" not in answer.headers
+    assert not answer.headers["location"].startswith("https:")
+
+
+def test_a_socket_leaves_one_line_in_the_log_and_no_token(server: Server) -> None:
+    url = server.url.replace("http", "ws") + "/ws?token=geheim"
+    with connect(url, origin=Origin(server.url)):
+        pass
+    server.stop()
+
+    assert "geheim" not in server.log_text()
+    assert server.log_text().count("/ws") == 1
+
+
+def test_the_log_is_one_format_whoever_writes_it(start_server: StartServer) -> None:
+    server = start_server("serve", log_format="json")
+    httpx2.get(server.url + "/healthz")
+    server.stop()
+
+    loggers = {json.loads(line)["logger"] for line in server.log_text().splitlines()}
+    assert {"gunicorn.error", "uvicorn.error", "trivet.access"} <= loggers
+
+
+def test_two_workers_serve_one_database(start_server: StartServer) -> None:
+    server = start_server("serve", "--workers", "2")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: httpx2.get(server.url + "/readyz"), range(40)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert server.log_text().count("Application startup complete") == 2
+    assert server.stop() == 0
+    assert server.log_text().count("Application shutdown complete") == 2
+
+
+def test_several_workers_on_sqlite_are_allowed_and_advised_against(
+    start_server: StartServer, database_kind: str
+) -> None:
+    server = start_server("serve", "--workers", "2")
+
+    advised = "share one SQLite file" in server.log_text()
+    assert advised is (database_kind == "sqlite")
+
+
+def test_an_application_that_cannot_start_ends_the_server_with_its_reason(
+    start_server: StartServer,
+) -> None:
+    with pytest.raises(RuntimeError, match="no_such_module"):
+        start_server(extra_mounts='{"/old": "asgi:no_such_module:app"}')
