@@ -72,7 +72,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m tests.drift
 
-bench: install
+bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 format: $(VENV)/.dev

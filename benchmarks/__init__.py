@@ -1,0 +1,1 @@
+"""Measurements of the whole house, from outside, as a client meets it."""
