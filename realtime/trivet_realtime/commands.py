@@ -92,8 +92,7 @@ async def history(hub: Hub, client: Client, command: Command) -> None:
             limit=limit,
             reverse=request.reverse,
         )
-    publications = [to_protocol(row) for row in rows]
-    result = HistoryResult(publications, position.epoch, position.offset)
+    result = HistoryResult(tuple(map(to_protocol, rows)), position.epoch, position.offset)
     client.reply(command.id, "history", result)
 
 

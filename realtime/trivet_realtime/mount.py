@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from trivet.features import modules_of
 from trivet.identity import Revocation
-from trivet.mounts import MountedApp, RouteInfo, no_such_page
+from trivet.mounts import MountedApp, RouteInfo
 from trivet.platform_ import Platform
-from trivet.problem import problem_response, refuse
+from trivet.problem import no_such_page, problem_response, refuse
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.hub import Hub

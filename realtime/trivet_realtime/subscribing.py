@@ -98,5 +98,5 @@ def _result(request: SubscribeRequest, recovery: Recovery, position: Position) -
         positioned=True,
         was_recovering=request.recover,
         recovered=recovery.recovered,
-        publications=[to_protocol(row) for row in recovery.publications],
+        publications=tuple(map(to_protocol, recovery.publications)),
     )

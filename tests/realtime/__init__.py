@@ -1,0 +1,1 @@
+"""The realtime room: what its sockets promise, over a real server."""

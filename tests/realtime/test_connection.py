@@ -1,0 +1,194 @@
+"""The life of a connection: its beginning, its pulse, and every way it may end."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.realtime.house import (
+    House,
+    build,
+    create_tables,
+    eventually,
+    house_at,
+    open_house,
+    serving,
+)
+from tests.services.processes import free_port
+from trivet.lifespan import lifespan_of
+from trivet_realtime import Bounds
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_who_does_not_connect_in_time_is_stale(empty_database_url: str) -> None:
+    bounds = Bounds(connect_seconds=0.1)
+    async with house_at(empty_database_url, bounds) as house, house.socket() as socket:
+        assert await socket.closing() == (3502, "stale")
+
+
+async def test_a_client_is_pinged_and_its_pongs_keep_it(empty_database_url: str) -> None:
+    bounds = Bounds(ping_seconds=0.1, pong_seconds=0.2)
+    async with house_at(empty_database_url, bounds) as house, house.socket() as socket:
+        await socket.connect()
+        for _ in range(4):
+            assert await socket.receive() == {}
+            await socket.send({})
+        # alive for longer than a missing pong would be forgiven
+        await socket.send({"id": 9, "ping": {}})
+        replies = await socket.receive_all(1)
+        assert replies[0] in ({}, {"id": 9, "ping": {}})
+
+
+async def test_who_does_not_answer_a_ping_is_gone(empty_database_url: str) -> None:
+    bounds = Bounds(ping_seconds=0.1, pong_seconds=0.1)
+    async with house_at(empty_database_url, bounds) as house, house.socket() as socket:
+        await socket.connect()
+        assert await socket.closing() == (3012, "no pong")
+
+
+async def test_a_second_pong_to_one_ping_is_a_bad_request(empty_database_url: str) -> None:
+    bounds = Bounds(ping_seconds=0.1)
+    async with house_at(empty_database_url, bounds) as house, house.socket() as socket:
+        await socket.connect()
+        assert await socket.receive() == {}
+        await socket.send({}, {})
+        assert await socket.closing() == (3501, "bad request")
+
+
+async def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_not(
+    empty_database_url: str,
+) -> None:
+    bounds = Bounds(queue_bytes=200_000)
+    async with (
+        house_at(empty_database_url, bounds) as house,
+        # A queue of one message: what is not read stays on the server's side.
+        house.socket(max_queue=1) as slow,
+        house.socket() as quick,
+    ):
+        for socket in (slow, quick):
+            await socket.connect()
+            await socket.subscribe("beacons:north")
+        for number in range(1, 101):
+            await house.light("north", f"{number} " + "x" * 100_000)
+            ((offset, _),) = await quick.publications(1)
+            assert offset == number
+        assert await slow.closing() == (3008, "slow")
+
+
+async def test_a_client_that_never_reads_again_is_forgotten(empty_database_url: str) -> None:
+    bounds = Bounds(queue_bytes=100_000, close_seconds=0.2)
+    async with (
+        house_at(empty_database_url, bounds) as house,
+        house.socket(max_queue=1, close_timeout=0.1) as slow,
+    ):
+        await slow.connect()
+        await slow.subscribe("beacons:north")
+        for _ in range(100):
+            await house.light("north", "x" * 100_000)
+        await eventually(lambda: not house.platform.relay.watched)
+
+
+async def test_one_publication_larger_than_the_queue_arrives(empty_database_url: str) -> None:
+    """To cut the client off for it would only bring it back for the same publication."""
+    bounds = Bounds(queue_bytes=1000)
+    async with house_at(empty_database_url, bounds) as house, house.socket() as socket:
+        await socket.connect()
+        await socket.subscribe("beacons:north")
+        await house.light("north", "x" * 5000)
+        assert await socket.publications(1) == [(1, "x" * 5000)]
+
+
+@pytest.mark.parametrize(
+    ("revoked", "ended"),
+    [
+        ({"user_id": 7}, {"7 staff", "7"}),
+        ({"user_id": 8}, {"8"}),
+        ({"user_id": 9}, set()),
+        ({"credential_id": "badge-7"}, {"7 staff", "7"}),
+        ({"credential_id": "badge-9"}, set()),
+    ],
+)
+async def test_a_revocation_ends_the_sockets_it_means_at_once_and_for_good(
+    house: House, revoked: dict[str, Any], ended: set[str]
+) -> None:
+    badges = ["7 staff", "7", "8", ""]
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = {badge: await stack.enter_async_context(house.socket(badge)) for badge in badges}
+        for socket in sockets.values():
+            await socket.connect()
+        # from a thread, as a logout in the admin does
+        await asyncio.to_thread(house.platform.revocations.revoke, **revoked)
+        for badge, socket in sockets.items():
+            if badge in ended:
+                # 3500 and above: an SDK does not come back by itself
+                assert await socket.closing() == (3500, "credential revoked")
+            else:
+                assert await socket.ask({"id": 3, "ping": {}}) == {"id": 3, "ping": {}}
+
+
+async def test_a_socket_that_did_not_connect_yet_is_revoked_too(house: House) -> None:
+    async with house.socket("7") as socket:
+        await asyncio.to_thread(house.platform.revocations.revoke, user_id=7)
+        assert await socket.closing() == (3500, "credential revoked")
+
+
+async def test_a_shutdown_sends_every_client_elsewhere(empty_database_url: str) -> None:
+    platform = await asyncio.to_thread(open_house, empty_database_url)
+    root = await asyncio.to_thread(build, platform)
+    await create_tables(platform)
+    house = House(platform, free_port())
+    async with serving(root, house.port, lifespan="off"):
+        room = root.mounts[0]
+        async with platform.lifespan(), house.socket() as one, house.socket() as two:
+            async with lifespan_of(room.name, room.app):
+                await one.connect()
+                await one.subscribe("beacons:north")
+            assert await one.closing() == (3001, "shutdown")
+            assert await two.closing() == (3001, "shutdown")
+            async with house.socket() as late:
+                assert await late.closing() == (3001, "shutdown")
+    assert platform.relay.watched == frozenset()
+
+
+async def test_a_server_that_stops_closes_sockets_with_a_code_that_reconnects(
+    empty_database_url: str,
+) -> None:
+    async with house_at(empty_database_url) as house:
+        connection = house.socket()
+        socket = await connection.__aenter__()
+        await socket.connect()
+    code, _ = await socket.closing()
+    # uvicorn itself says 1012 before it runs the shutdown; an SDK comes back for either.
+    assert code in (1012, 3001)
+    await connection.__aexit__(None, None, None)
+
+
+async def test_a_socket_that_vanishes_leaves_nothing_behind(house: House) -> None:
+    async with house.socket() as socket:
+        await socket.connect()
+        await socket.subscribe("beacons:north")
+        socket.connection.transport.abort()
+        with pytest.raises(ConnectionClosed):
+            await socket.receive()
+    await house.light("north", "to nobody")
+    await eventually(lambda: not house.platform.relay.watched)
+    assert house.platform.relay.state.is_healthy
+
+
+async def test_an_idle_socket_holds_no_database_connection(empty_database_url: str) -> None:
+    async with (
+        house_at(empty_database_url, database_connections=1) as house,
+        house.socket() as one,
+        house.socket() as two,
+    ):
+        for socket in (one, two):
+            await socket.connect()
+            await socket.subscribe("beacons:north")
+        await house.light("north", "with the only connection there is")
+        await one.publications(1)
+        await two.publications(1)
+        pool = house.platform.database.engine.pool
+        assert pool.checkedout() == 0  # type: ignore[attr-defined]  # a QueuePool

@@ -1,0 +1,257 @@
+"""The relay: every commit, in order, each once, whatever the writers and the database do."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import event, func, select, text, update
+
+from tests.realtime.beacons.models import Beacon
+from tests.realtime.house import create_tables, eventually, open_house
+from trivet import Platform
+from trivet.events import Bell, StoredPublication
+from trivet.events.outbox import PublicationRow
+from trivet.events.relay import Relay
+
+pytestmark = pytest.mark.anyio
+
+NORTH = "beacons:north"
+
+
+class Ledger:
+    """A receiver that writes down what it is given."""
+
+    def __init__(self) -> None:
+        self.delivered: dict[str, list[StoredPublication]] = {}
+        self.invalidated: list[str] = []
+
+    async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
+        self.delivered.setdefault(channel, []).extend(publications)
+
+    async def invalidate(self, channel: str) -> None:
+        self.invalidated.append(channel)
+
+    def offsets(self, channel: str = NORTH) -> list[int]:
+        return [publication.offset for publication in self.delivered.get(channel, [])]
+
+    def labels(self, channel: str = NORTH) -> list[str]:
+        events = [msgspec.json.decode(each.data) for each in self.delivered.get(channel, [])]
+        return [each["label"] for each in events]
+
+
+@pytest.fixture
+async def platform(empty_database_url: str) -> AsyncIterator[Platform]:
+    """A platform whose own relay does not run."""
+    platform = await asyncio.to_thread(open_house, empty_database_url)
+    await create_tables(platform)
+    yield platform
+    await platform.database.close()
+
+
+@asynccontextmanager
+async def relaying(
+    platform: Platform, *, bell: Bell | None = None, poll: float = 60, hours: float | None = None
+) -> AsyncIterator[tuple[Relay, Ledger]]:
+    """A running relay; it hears the platform's bell unless it is given another."""
+    relay = Relay(platform.database, bell or platform.bell, poll, hours)
+    relay.receiver = ledger = Ledger()
+    async with relay.running():
+        yield relay, ledger
+
+
+async def light(platform: Platform, harbour: str, *labels: str) -> None:
+    async with platform.unit() as session:
+        for label in labels:
+            session.add(Beacon(harbour=harbour, label=label))
+            await session.flush()
+
+
+async def labels_in_order(platform: Platform, channel: str) -> list[str]:
+    """What the database says was committed, by offset."""
+    query = select(PublicationRow.data).where(PublicationRow.channel == channel)
+    async with platform.database.unit(read_only=True) as session:
+        rows = await session.scalars(query.order_by(PublicationRow.offset))
+        return [msgspec.json.decode(data)["label"] for data in rows]
+
+
+async def write_concurrently(platform: Platform, writers: int, transactions: int) -> int:
+    """Writers that publish to several channels a transaction, in any order, and now and then
+    roll back. Returns how many publications were committed."""
+    committed = 0
+
+    async def write(writer: int) -> None:
+        nonlocal committed
+        chance = random.Random(writer)
+        for number in range(transactions):
+            harbours = chance.choices(["north", "east", "south"], k=3)
+            async with platform.database.session() as session:
+                for harbour in harbours:
+                    session.add(Beacon(harbour=harbour, label=f"{writer}/{number}"))
+                    await session.flush()
+                    await asyncio.sleep(0)
+                if chance.random() < 0.2:
+                    await session.rollback()
+                    continue
+                await session.commit()
+                platform.database.ring(session)
+                committed += len(harbours)
+
+    await asyncio.gather(*(write(writer) for writer in range(writers)))
+    return committed
+
+
+@pytest.mark.parametrize("bell", [True, False], ids=["woken by the bell", "by polls alone"])
+async def test_concurrent_writers_are_relayed_in_commit_order_each_once(
+    platform: Platform, bell: bool
+) -> None:
+    heard, poll = (platform.bell, 60.0) if bell else (Bell(), 0.02)
+    channels = [NORTH, "beacons:east", "beacons:south"]
+    async with relaying(platform, bell=heard, poll=poll) as (relay, ledger):
+        for channel in channels:
+            await relay.watch(channel)
+        committed = await write_concurrently(platform, writers=8, transactions=15)
+        await eventually(lambda: sum(map(len, ledger.delivered.values())) >= committed)
+        for channel in channels:
+            count = len(ledger.offsets(channel))
+            assert ledger.offsets(channel) == list(range(1, count + 1))
+            assert ledger.labels(channel) == await labels_in_order(platform, channel)
+    assert sum(map(len, ledger.delivered.values())) == committed
+    assert ledger.invalidated == []
+
+
+async def test_a_watch_begins_after_what_is_there(platform: Platform) -> None:
+    await light(platform, "north", "one", "two")
+    async with relaying(platform) as (relay, ledger):
+        assert (await relay.watch(NORTH)).offset == 2
+        await light(platform, "north", "three")
+        await eventually(lambda: ledger.offsets() == [3])
+
+
+async def test_a_channel_that_did_not_exist_is_relayed_from_its_first_publication(
+    platform: Platform,
+) -> None:
+    async with relaying(platform) as (relay, ledger):
+        assert (await relay.watch(NORTH)).offset == 0
+        await light(platform, "north", "one", "two")
+        await eventually(lambda: ledger.offsets() == [1, 2])
+
+
+async def test_a_bell_rung_in_a_thread_wakes_the_relay(platform: Platform) -> None:
+    quiet, platform.database._bell = platform.bell, Bell()
+    async with relaying(platform, bell=quiet) as (relay, ledger):
+        await relay.watch(NORTH)
+        await asyncio.sleep(0.1)  # the look that every relay begins with is over
+        await light(platform, "north", "one")
+        await asyncio.sleep(0.1)
+        assert ledger.offsets() == []
+        await asyncio.to_thread(quiet.ring, {NORTH: 1})
+        await eventually(lambda: ledger.offsets() == [1])
+
+
+async def test_a_bell_that_rings_while_a_watch_begins_is_not_missed(platform: Platform) -> None:
+    async with relaying(platform) as (relay, ledger):
+        for number in range(1, 30):
+            watching = asyncio.create_task(relay.watch(NORTH))
+            await asyncio.sleep(random.random() / 500)
+            await light(platform, "north", f"{number}")
+            start = (await watching).offset
+            await eventually(lambda: start == number or number in ledger.offsets(), 1.0)  # noqa: B023  # awaited here
+            relay.unwatch(NORTH)
+
+
+async def test_more_than_one_pass_can_hold_is_relayed_whole(platform: Platform) -> None:
+    async with relaying(platform) as (relay, ledger):
+        for harbour in ("north", "east"):
+            await relay.watch(f"beacons:{harbour}")
+            await light(platform, harbour, *(str(number) for number in range(1100)))
+        expected = list(range(1, 1101))
+        await eventually(lambda: ledger.offsets() == expected)
+        await eventually(lambda: ledger.offsets("beacons:east") == expected)
+
+
+async def test_what_nobody_watches_is_not_read(platform: Platform) -> None:
+    statements: list[str] = []
+    async with relaying(platform, poll=0.01) as (relay, _):
+        await relay.watch(NORTH)
+        relay.unwatch(NORTH)
+        engine = platform.database.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", lambda *args: statements.append(str(args[2])))
+        platform.bell.ring({NORTH: 1, "beacons:east": 5})
+        await asyncio.sleep(0.1)
+    assert statements == []
+
+
+async def test_a_database_that_fails_is_waited_for(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with relaying(platform, poll=0.02) as (relay, ledger):
+        await relay.watch(NORTH)
+        await light(platform, "north", "one")
+        await eventually(lambda: ledger.offsets() == [1])
+        async with platform.database.engine.begin() as connection:
+            await connection.execute(text("ALTER TABLE trivet_channel RENAME TO trivet_away"))
+        await eventually(lambda: relay.state.failures >= 2)
+        assert not relay.state.is_healthy
+        async with platform.database.engine.begin() as connection:
+            await connection.execute(text("ALTER TABLE trivet_away RENAME TO trivet_channel"))
+        await light(platform, "north", "two")
+        await eventually(lambda: ledger.offsets() == [1, 2])
+        await eventually(lambda: relay.state.is_healthy)
+    assert not relay.state.is_healthy, "a relay that stopped is not healthy"
+    assert "waits for delivery" in caplog.text
+
+
+async def test_a_watch_that_fails_is_none(platform: Platform) -> None:
+    async with relaying(platform) as (relay, _):
+        async with platform.database.engine.begin() as connection:
+            await connection.execute(text("ALTER TABLE trivet_channel RENAME TO trivet_away"))
+        with pytest.raises(Exception, match="trivet_channel"):
+            await relay.watch(NORTH)
+        assert relay.watched == frozenset()
+
+
+async def test_publications_past_their_time_are_removed_and_offsets_go_on(
+    platform: Platform,
+) -> None:
+    await light(platform, "north", "old", "older", "new")
+    async with platform.database.engine.begin() as connection:
+        past = datetime.now(UTC) - timedelta(hours=2)
+        await connection.execute(
+            update(PublicationRow).where(PublicationRow.offset < 3).values(created_at=past)
+        )
+
+    async def count() -> int:
+        async with platform.database.unit(read_only=True) as session:
+            return await session.scalar(select(func.count()).select_from(PublicationRow)) or 0
+
+    async with relaying(platform, hours=1.0) as (relay, ledger):
+        async with asyncio.timeout(5):
+            while await count() > 1:  # noqa: ASYNC110  # the database rings for no removal
+                await asyncio.sleep(0.01)
+        await relay.watch(NORTH)
+        await light(platform, "north", "next")
+        await eventually(lambda: ledger.offsets() == [4])
+
+
+def test_a_listener_that_fails_keeps_the_bell_from_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard: list[Any] = []
+
+    def fail(_channels: Any) -> None:
+        raise ZeroDivisionError
+
+    bell = Bell()
+    bell.listen(fail)
+    leave = bell.listen(heard.append)
+    bell.ring({NORTH: 1})
+    leave()
+    bell.ring({NORTH: 2})
+    bell.ring({})
+    assert heard == [{NORTH: 1}]
+    assert "a listener of the bell failed" in caplog.text

@@ -1,0 +1,194 @@
+"""The npm package `centrifuge`, as everybody has it, finds here what it expects."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
+
+from tests.realtime.house import House, house_at
+from tests.realtime.wire import wire_to
+from tests.services.node import TESTS, node_command
+from tests.services.processes import free_port
+from trivet.events.outbox import PublicationRow
+from trivet_realtime import Bounds
+
+pytestmark = pytest.mark.anyio
+
+NORTH = "beacons:north"
+SECONDS = 15.0
+
+
+class Sdk:
+    """A client in a Node process: what it says, event by event."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.heard: list[dict[str, Any]] = []
+
+    async def next(self, event: str) -> dict[str, Any]:
+        """The next event of this name; whatever comes before it goes to `heard` as well."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(SECONDS):
+            while line := await self._process.stdout.readline():
+                said: dict[str, Any] = json.loads(line)
+                self.heard.append(said)
+                if said["event"] == event:
+                    return said
+        raise AssertionError(f"the client ended without {event}: {self.heard}")
+
+    async def publications(self, last: str) -> list[tuple[int, str]]:
+        """Every publication up to the one labelled `last`, as offsets and labels."""
+        seen: list[tuple[int, str]] = []
+        while not seen or seen[-1][1] != last:
+            said = await self.next("publication")
+            seen.append((said["offset"], said["label"]))
+        return seen
+
+    def ask(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n".encode())
+
+
+@asynccontextmanager
+async def sdk(url: str, *channels: str) -> AsyncIterator[Sdk]:
+    command = await asyncio.to_thread(node_command, TESTS / "realtime" / "sdk.mjs", url, *channels)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield Sdk(process)
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+def numbered(first: int, last: int) -> list[tuple[int, str]]:
+    return [(number, f"beacon {number}") for number in range(first, last + 1)]
+
+
+async def light(house: House, first: int, last: int, harbour: str = "north") -> None:
+    await house.light(harbour, *(label for _, label in numbered(first, last)))
+
+
+async def test_it_subscribes_and_receives_in_order(house: House) -> None:
+    async with sdk(house.url, NORTH, "beacons:south") as client:
+        for _ in range(2):
+            said = await client.next("subscribed")
+            assert (said["wasRecovering"], said["recovered"]) == (False, False)
+        await light(house, 1, 50)
+        assert await client.publications(last="beacon 50") == numbered(1, 50)
+        await light(house, 1, 1, "south")
+        assert (await client.next("publication"))["channel"] == "beacons:south"
+
+
+async def test_after_its_wire_was_cut_it_has_everything_once_and_in_order(house: House) -> None:
+    async with wire_to(house.port) as wire, sdk(f"ws://127.0.0.1:{wire.port}/ws", NORTH) as client:
+        await client.next("subscribed")
+        await light(house, 1, 3)
+        assert await client.publications(last="beacon 3") == numbered(1, 3)
+        for first in (4, 104):  # twice, for the position must go on from what was recovered
+            wire.cut()
+            await client.next("connecting")
+            await light(house, first, first + 98)
+            wire.mend()
+            said = await client.next("subscribed")
+            assert (said["wasRecovering"], said["recovered"]) == (True, True)
+            await light(house, first + 99, first + 99)
+            expected = numbered(first, first + 99)
+            assert await client.publications(last=f"beacon {first + 99}") == expected
+
+
+async def test_publications_during_many_cuts_arrive_once_and_in_order(house: House) -> None:
+    """The wire is cut at no particular moment, while publications never stop."""
+    total = 200
+
+    async def publish() -> None:
+        for number in range(1, total + 1):
+            await light(house, number, number)
+            await asyncio.sleep(0.005)
+
+    async with wire_to(house.port) as wire, sdk(f"ws://127.0.0.1:{wire.port}/ws", NORTH) as client:
+        await client.next("subscribed")
+        publishing = asyncio.create_task(publish())
+        while not publishing.done():
+            await asyncio.sleep(0.15)
+            wire.cut()
+            await asyncio.sleep(0.03)
+            wire.mend()
+        await publishing
+        assert await client.publications(last=f"beacon {total}") == numbered(1, total)
+    recoveries = [said for said in client.heard if said["event"] == "subscribed"]
+    assert len(recoveries) > 2
+    assert all(said["recovered"] for said in recoveries[1:])
+
+
+async def test_after_a_restart_of_the_server_it_has_everything(empty_database_url: str) -> None:
+    port = free_port()
+    async with AsyncExitStack() as stack:
+        async with house_at(empty_database_url, port=port) as house:
+            client = await stack.enter_async_context(sdk(house.url, NORTH))
+            await client.next("subscribed")
+            await light(house, 1, 3)
+            assert await client.publications(last="beacon 3") == numbered(1, 3)
+        await client.next("connecting")
+        house = await stack.enter_async_context(house_at(empty_database_url, port=port))
+        await light(house, 4, 6)
+        said = await client.next("subscribed")
+        assert (said["wasRecovering"], said["recovered"]) == (True, True)
+        assert await client.publications(last="beacon 6") == numbered(4, 6)
+
+
+async def test_what_cannot_be_recovered_is_said_and_the_stream_goes_on(house: House) -> None:
+    async with wire_to(house.port) as wire, sdk(f"ws://127.0.0.1:{wire.port}/ws", NORTH) as client:
+        await client.next("subscribed")
+        wire.cut()
+        await light(house, 1, 5)
+        async with house.platform.database.engine.begin() as connection:
+            await connection.execute(delete(PublicationRow).where(PublicationRow.offset < 3))
+        wire.mend()
+        said = await client.next("subscribed")
+        assert (said["wasRecovering"], said["recovered"]) == (True, False)
+        await light(house, 6, 6)
+        assert await client.publications(last="beacon 6") == numbered(6, 6)
+
+
+async def test_it_takes_the_pings_and_answers_them(empty_database_url: str) -> None:
+    bounds = Bounds(ping_seconds=1, pong_seconds=0.5)
+    async with house_at(empty_database_url, bounds) as house, sdk(house.url, NORTH) as client:
+        await client.next("subscribed")
+        await asyncio.sleep(2.5)
+        await light(house, 1, 1)
+        assert await client.publications(last="beacon 1") == numbered(1, 1)
+        assert [said["event"] for said in client.heard].count("connected") == 1
+
+
+async def test_it_reads_history(house: House) -> None:
+    await light(house, 1, 5)
+    async with sdk(house.url, NORTH) as client:
+        await client.next("subscribed")
+        client.ask("history")
+        said = await client.next("history")
+        assert (said["offsets"], said["offset"]) == ([1, 2], 5)
+
+
+async def test_a_refused_channel_is_final_and_leaves_the_others_alone(house: House) -> None:
+    async with sdk(house.url, "beacons:closed", "boats:north", NORTH) as client:
+        assert await client.next("unsubscribed") == {
+            "event": "unsubscribed",
+            "channel": "beacons:closed",
+            "code": 103,
+        }
+        assert (await client.next("unsubscribed"))["code"] == 102
+        assert (await client.next("subscribed"))["channel"] == NORTH
+
+
+async def test_a_revocation_is_final_for_it(house: House) -> None:
+    async with sdk(f"{house.url}?badge=7", NORTH) as client:
+        await client.next("subscribed")
+        house.platform.revocations.revoke(user_id=7)
+        said = await client.next("disconnected")
+        assert (said["code"], said["reason"]) == (3500, "credential revoked")
