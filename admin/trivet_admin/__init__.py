@@ -1,0 +1,57 @@
+"""The admin's room: Django at /admin, on the platform's identity and SQLAlchemy's models.
+
+A feature's ``admin.py`` needs four names of it::
+
+    from trivet_admin import ModelAdmin, actor_of, register, unit_session
+
+    @register(Flight)
+    class FlightAdmin(ModelAdmin): ...
+
+Importing this package configures nothing: `configure` does, once, before Django is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from trivet_admin.authenticator import SessionAuthenticator
+from trivet_admin.configuration import configure
+from trivet_admin.login import DjangoAccounts
+from trivet_admin.mounting import mount
+
+if TYPE_CHECKING:
+    from trivet_admin.modeladmin import ModelAdmin, StackedInline, TabularInline
+    from trivet_admin.registration import register
+    from trivet_admin.services import actor_of, unit_session
+
+__all__ = [
+    "DjangoAccounts",
+    "ModelAdmin",
+    "SessionAuthenticator",
+    "StackedInline",
+    "TabularInline",
+    "accounts",
+    "actor_of",
+    "configure",
+    "mount",
+    "register",
+    "unit_session",
+]
+
+accounts = DjangoAccounts()
+"""The house of users, for `trivet.open_platform`."""
+
+_NEEDS_DJANGO = {
+    "ModelAdmin": "modeladmin",
+    "StackedInline": "modeladmin",
+    "TabularInline": "modeladmin",
+    "actor_of": "services",
+    "register": "registration",
+    "unit_session": "services",
+}
+"""Names whose modules can be imported only once Django is configured."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEEDS_DJANGO:
+        return getattr(import_module(f"trivet_admin.{_NEEDS_DJANGO[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

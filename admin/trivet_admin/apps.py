@@ -1,0 +1,26 @@
+"""The Django apps of this room: the platform's mirrors, and the admin with our site."""
+
+from django.apps import AppConfig, apps
+from django.contrib.admin.apps import AdminConfig
+
+from trivet_admin.mirror.labels import PLATFORM_LABEL
+
+
+class TrivetConfig(AppConfig):
+    """Mirrors every mapped class once all models are loaded, before the admin looks for
+    the ``admin.py`` of each feature."""
+
+    name = "trivet_admin"
+    label = PLATFORM_LABEL
+    verbose_name = "Trivet"
+
+    def ready(self) -> None:
+        from trivet_admin.mirror.registry import mirror_all
+
+        mirror_all(config.name for config in apps.get_app_configs())
+
+
+class TrivetAdminConfig(AdminConfig):
+    """Django's admin, with our site as the default one."""
+
+    default_site = "trivet_admin.site.TrivetAdminSite"

@@ -1,0 +1,97 @@
+"""What Django's own statements may do: an allow-list.
+
+SQLAlchemy owns the mapped tables, so a statement of Django's reads, controls its transaction
+or writes one of Django's own tables, and nothing else. What is not understood is refused: a
+list of forbidden things would have to know every disguise of a write (a comment in front, a
+CTE that updates, MERGE, COPY, SELECT INTO).
+
+This guards against mistakes, not against malice: raw access to the driver passes it.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from django.apps import apps
+from django.db import NotSupportedError
+
+_MIGRATIONS = "django_migrations"
+"""The table of the migration recorder, whose model is in no registry."""
+
+_NOISE = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
+"""Comments and literals: neither says what a statement does."""
+
+_TOKEN = re.compile(r'"(?:[^"]|"")*"|\w+|[;=]')
+_READS = frozenset({"SELECT", "WITH", "VALUES", "EXPLAIN", "SHOW"})
+_CONTROLS = frozenset(
+    {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "DECLARE", "FETCH", "CLOSE"}
+)
+_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "INTO"})
+_LOCKING = frozenset({"FOR", "KEY"})
+"""What stands before UPDATE in ``FOR UPDATE`` and ``FOR NO KEY UPDATE``, which only lock."""
+
+_TARGETS = (
+    re.compile(r"INSERT (?:OR (?:IGNORE|REPLACE) )?INTO (\S+)", re.IGNORECASE),
+    re.compile(r"UPDATE (?:ONLY )?(\S+)", re.IGNORECASE),
+    re.compile(r"DELETE FROM (?:ONLY )?(\S+)", re.IGNORECASE),
+)
+
+
+def require_allowed(sql: Any) -> None:
+    """Raise NotSupportedError, with the reason, unless Django may execute `sql`."""
+    text = sql if isinstance(sql, str) else sql.as_string(None)
+    target = _classify(text)
+    if target is None or (target and target in _django_tables()):
+        return
+    reason = (
+        f"writes {target}, which is not one of Django's own tables"
+        if target
+        else "is neither a read, nor transaction control, nor a plain write"
+    )
+    raise NotSupportedError(
+        f"refused, because it {reason}: {text[:200]!r}. Write mapped rows through their mirrored "
+        "models or through unit_session(); change the schema in a migration"
+    )
+
+
+@lru_cache(maxsize=4096)
+def _classify(sql: str) -> str | None:
+    """None for what is harmless, the table's name for a write of it, "" for all else."""
+    plain = " ".join(_NOISE.sub(" ", sql).split()).rstrip("; ")
+    tokens = [token.upper() for token in _TOKEN.findall(plain)]
+    if not tokens or ";" in tokens:
+        return ""
+    if tokens[0] in _READS or plain.startswith("("):
+        return "" if _writes_inside(tokens) else None
+    if tokens[0] in _CONTROLS:
+        return None
+    if tokens[0] == "PRAGMA":
+        return None if "=" not in tokens or tokens[1] == "FOREIGN_KEYS" else ""
+    return _target(plain)
+
+
+def _writes_inside(tokens: list[str]) -> bool:
+    pairs = zip(["", *tokens], tokens, strict=False)
+    return any(
+        token in _WRITES and not (token == "UPDATE" and before in _LOCKING)
+        for before, token in pairs
+    )
+
+
+def _target(plain: str) -> str:
+    for pattern in _TARGETS:
+        if found := pattern.match(plain):
+            name = found.group(1).partition("(")[0]
+            return name[1:-1] if name.startswith('"') else name.lower()
+    return ""
+
+
+def _django_tables() -> frozenset[str]:
+    return _tables_of(len(apps.get_models(include_auto_created=True)))
+
+
+@lru_cache(maxsize=1)
+def _tables_of(_models: int) -> frozenset[str]:
+    # Keyed by the number of models: the registry only ever grows.
+    managed = (m for m in apps.get_models(include_auto_created=True) if m._meta.managed)
+    return frozenset({_MIGRATIONS, *(model._meta.db_table for model in managed)})

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend with our compilers and our unit of work."""

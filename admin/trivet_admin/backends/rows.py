@@ -1,0 +1,62 @@
+"""What a write needs to read first: which rows it means, and what its expressions are worth.
+
+Django's conditions and expressions (``F``, ``Case``, subqueries) are evaluated by Django,
+in the database; SQLAlchemy then gets plain keys and plain values.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models.sql import Query
+from django.db.models.sql.compiler import SQLCompiler
+
+
+def lock_rows(
+    compiler: SQLCompiler, fields: Sequence[str] = ("pk",), expressions: Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    """The rows that the query of `compiler` means: `fields`, then `expressions`, for each.
+
+    They are locked until the transaction ends (SQLite's transaction holds the whole
+    database already) and come in the order of their keys, so that two writers of the same
+    rows wait for each other instead of deadlocking. A row that changed while this waited
+    for its lock is judged again by PostgreSQL, so a condition still holds when we write.
+    """
+    query = _plain(compiler.query.chain(klass=Query))
+    if _joins(query):
+        # FOR UPDATE would lock the joined rows too, and outer joins refuse it.
+        query.add_fields(["pk"])
+        outer = Query(compiler.query.model)
+        outer.add_filter("pk__in", query)
+        query = outer
+    query.add_fields(list(fields))
+    for number, expression in enumerate(expressions):
+        query.add_annotation(expression, f"trivet_{number}")
+    query.add_ordering("pk")
+    query.select_for_update = True
+    rows = query.get_compiler(connection=compiler.connection).results_iter(tuple_expected=True)
+    return list(rows)
+
+
+def select_values(compiler: SQLCompiler, expressions: Sequence[Any]) -> list[Any]:
+    """What `expressions`, which name no row, are worth in the database."""
+    parts = [compiler.compile(expression) for expression in expressions]
+    params = [param for _, given in parts for param in given]
+    with compiler.connection.cursor() as cursor:
+        cursor.execute("SELECT " + ", ".join(sql for sql, _ in parts), params)
+        row = cursor.fetchone()
+    converters = compiler.get_converters(expressions)
+    (values,) = compiler.apply_converters([row], converters) if converters else (row,)
+    return list(values)
+
+
+def _plain(query: Query) -> Query:
+    query.select_related = False
+    query.clear_ordering(force=True)
+    query.clear_select_clause()
+    query.extra = {}
+    query.get_initial_alias()
+    return query
+
+
+def _joins(query: Query) -> bool:
+    return sum(count > 0 for count in query.alias_refcount.values()) > 1

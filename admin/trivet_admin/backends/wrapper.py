@@ -1,0 +1,130 @@
+"""The connection's part: where a transaction of Django's is also a unit of work.
+
+Every ``atomic()`` is one, also in a management command or a shell, because the hooks sit
+where `django.db.transaction` itself calls: savepoint, commit, rollback, close.
+"""
+
+from typing import Any, Self
+
+from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.transaction import TransactionManagementError
+
+from trivet.session import TrivetSession
+from trivet_admin import runtime
+from trivet_admin.backends.guard import require_allowed
+from trivet_admin.backends.unit import DjangoUnit
+
+COMPILERS = "trivet_admin.backends.compilers"
+
+
+class UnitWrapper(BaseDatabaseWrapper):
+    """Mixed into a DatabaseWrapper: a lazy `DjangoUnit` for each outermost ``atomic()``."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._unit: DjangoUnit | None = None
+        self.unguarded = 0
+        self.execute_wrappers.append(self._before_statement)
+
+    @property
+    def unit(self) -> DjangoUnit:
+        """The unit of the open transaction. Raises TransactionManagementError without one."""
+        if not self.in_atomic_block:
+            raise TransactionManagementError(
+                "there is no unit of work here: a safe request has no transaction. Open one "
+                "with 'with transaction.atomic():'"
+            )
+        self.validate_no_broken_transaction()
+        if self._unit is None:
+            self._unit = DjangoUnit(self)
+        return self._unit
+
+    @property
+    def session(self) -> TrivetSession:
+        """The session of `unit`."""
+        return self.unit.session
+
+    def commit(self) -> None:
+        """Write the publications, then commit; on any error nothing of it stays.
+
+        Django's Atomic rolls back after a DatabaseError only. A feed may fail with anything,
+        so the rollback is done here.
+        """
+        try:
+            if self._unit is not None:
+                self._unit.write_publications()
+            super().commit()
+        except BaseException:
+            self.rollback()
+            raise
+        unit, self._unit = self._unit, None
+        if unit is not None:
+            runtime.deliver(unit.end())
+
+    def rollback(self) -> None:
+        self._drop_unit()
+        super().rollback()
+
+    def close(self) -> None:
+        self._drop_unit()
+        super().close()
+
+    def _savepoint(self, sid: str) -> None:
+        if self._unit is not None:
+            self._unit.set_mark(sid)
+        super()._savepoint(sid)
+
+    def _savepoint_commit(self, sid: str) -> None:
+        try:
+            if self._unit is not None:
+                self._unit.flush()
+        except BaseException:
+            # Atomic rolls back here after a DatabaseError only, and not on a connection that
+            # is marked: what the savepoint holds must not outlive the error.
+            self.set_rollback(False)
+            self._savepoint_rollback(sid)
+            raise
+        super()._savepoint_commit(sid)
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        if self._unit is not None:
+            # First, or the statement itself would flush what is to be forgotten.
+            self._unit.return_to_mark(sid)
+        super()._savepoint_rollback(sid)
+
+    def _drop_unit(self) -> None:
+        unit, self._unit = self._unit, None
+        if unit is not None:
+            unit.end()
+
+    def _before_statement(
+        self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        """Every statement of Django's: what it may do is checked, and what SQLAlchemy holds
+        is in the database before it reads."""
+        if not self.unguarded and self.alias != NO_DB_ALIAS:
+            require_allowed(sql)
+        if self._unit is not None and not self.needs_rollback:
+            self._unit.flush()
+        return execute(sql, params, many, context)
+
+
+class GuardlessSchemaEditor(BaseDatabaseSchemaEditor):
+    """A migration may do what it must: the guard is off while a schema editor is open."""
+
+    connection: UnitWrapper
+
+    def __enter__(self) -> Self:
+        self.connection.unguarded += 1
+        try:
+            return super().__enter__()
+        except BaseException:
+            self.connection.unguarded -= 1
+            raise
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            super().__exit__(*error)
+        finally:
+            self.connection.unguarded -= 1

@@ -1,0 +1,188 @@
+"""Django's writes of mirrored models, as work of a SQLAlchemy session.
+
+Insert: construct, add, flush, copy the columns back. Update: lock the rows, load them anew,
+set attributes, flush. Delete: lock, load, ``session.delete``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+from django.db.models import Field
+from django.db.models import Model as DjangoModel
+from django.db.models.sql.compiler import SQLCompiler
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import lazyload, undefer
+
+from trivet.session import TrivetSession
+from trivet_admin.backends.associations import AssociationWriter
+from trivet_admin.backends.rows import lock_rows
+from trivet_admin.mirror.shape import Association, Shape, find_shape
+from trivet_admin.refusals import (
+    CHANGED_MEANWHILE,
+    StaleEditError,
+    not_supported,
+    refused_value,
+)
+
+BATCH_ROWS = 500
+"""Rows loaded by one statement; each costs one bound parameter."""
+
+
+class Writer(Protocol):
+    """What the compilers need of a mirrored model."""
+
+    def check_conflict_clause(self, on_conflict: Any) -> None: ...
+
+    def insert(
+        self,
+        connection: Any,
+        objects: Sequence[DjangoModel],
+        fields: Sequence[Field],
+        rows: Sequence[Sequence[Any]],
+    ) -> None: ...
+
+    def update(self, compiler: SQLCompiler) -> list[Any]: ...
+
+    def delete(self, compiler: SQLCompiler) -> int: ...
+
+    def read(self, row: Any, field: Field) -> Any: ...
+
+
+@cache
+def writer_of(model: type[DjangoModel]) -> Writer | None:
+    """The writer of a mirrored model, or None for a model of Django's own."""
+    shape = find_shape(model)
+    if isinstance(shape, Association):
+        return AssociationWriter(shape)
+    return None if shape is None else MappedWriter(shape)
+
+
+class MappedWriter:
+    """Writes the rows of one mapped class."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.mapped = shape.mapped
+
+    def check_conflict_clause(self, on_conflict: Any) -> None:
+        if on_conflict is not None:
+            raise not_supported(
+                "bulk_create() with ignore_conflicts or update_conflicts",
+                "look up what is there and create the rest",
+            )
+
+    def insert(
+        self,
+        connection: Any,
+        objects: Sequence[DjangoModel],
+        fields: Sequence[Field],
+        rows: Sequence[Sequence[Any]],
+    ) -> None:
+        with connection.unit.translated() as session:
+            instances = [self._construct(dict(zip(fields, values, strict=True))) for values in rows]
+            session.add_all(instances)
+            session.flush()
+            for instance, given in zip(instances, objects, strict=True):
+                self.shape.copy_columns(instance, given)
+
+    def update(self, compiler: SQLCompiler) -> list[Any]:
+        constants, expressions = _split(compiler)
+        rows = lock_rows(compiler, expressions=list(expressions.values()))
+        with compiler.connection.unit.translated() as session:
+            names = [self.shape.key_of(field) for field in (*constants, *expressions)]
+            instances = self._load(session, [row[0] for row in rows], names)
+            for key, *values in rows:
+                changes = constants | dict(zip(expressions, values, strict=True))
+                self._change(instances[key], changes)
+            session.flush()
+        return list(instances.values())
+
+    def delete(self, compiler: SQLCompiler) -> int:
+        keys = [row[0] for row in lock_rows(compiler)]
+        with compiler.connection.unit.translated() as session:
+            instances = self._load(session, keys, ())
+            for instance in instances.values():
+                session.delete(instance)
+            session.flush()
+        return len(instances)
+
+    def read(self, row: Any, field: Field) -> Any:
+        """The present value of `field` in a row that `update` returned."""
+        return getattr(row, self.shape.key_of(field))
+
+    def _load(
+        self, session: TrivetSession, keys: Sequence[Any], names: Sequence[str]
+    ) -> dict[Any, Any]:
+        """The rows with these keys as the database has them now; the columns in `names` are
+        loaded even if deferred, for a feed wants their old values."""
+        key = self.shape.primary_key
+        query = (
+            select(self.mapped)
+            .options(lazyload("*"), *(undefer(getattr(self.mapped, name)) for name in names))
+            .execution_options(populate_existing=True)
+        )
+        column = getattr(self.mapped, key)
+        found: dict[Any, Any] = {}
+        for batch in _batches(keys):
+            rows = session.scalars(query.where(column.in_(batch)).order_by(column))
+            found.update((getattr(row, key), row) for row in rows)
+        return found
+
+    def _construct(self, values: Mapping[Field, Any]) -> Any:
+        # As a row from the database is: __init__ belongs to the feature and may want anything.
+        instance = inspect(self.mapped).class_manager.new_instance()
+        given = {
+            field: value
+            for field, value in values.items()
+            if not self.shape.is_left_to_the_database(field, value)
+        }
+        self._set(instance, given)
+        return instance
+
+    def _change(self, instance: Any, values: Mapping[Field, Any]) -> None:
+        version = self.shape.version
+        writable = {}
+        for field, value in values.items():
+            if self.shape.key_of(field) != version:
+                writable[field] = value
+            elif getattr(instance, version) != value:
+                raise StaleEditError(CHANGED_MEANWHILE)
+        self._set(instance, writable)
+
+    def _set(self, instance: Any, values: Mapping[Field, Any]) -> None:
+        """Set attributes, validators included; ValidationError names every refused field."""
+        refused = {}
+        for field, value in values.items():
+            if self.shape.is_computed(field):
+                continue
+            try:
+                setattr(instance, self.shape.key_of(field), to_mapped(field, value))
+            except ValueError as error:
+                refused[field.name] = str(error)
+        if refused:
+            raise refused_value(refused)
+
+
+def to_mapped(field: Field, value: Any) -> Any:
+    """A value of Django's as the mapped attribute wants it: in the field's Python type."""
+    return None if value is None else field.to_python(field.get_prep_value(value))
+
+
+def _split(compiler: SQLCompiler) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """The assignments of an update: constants, and expressions for the database."""
+    constants: dict[Any, Any] = {}
+    expressions: dict[Any, Any] = {}
+    for field, _, value in compiler.query.values:  # type: ignore[attr-defined]  # an UpdateQuery
+        if hasattr(value, "resolve_expression"):
+            expressions[field] = value
+        elif hasattr(value, "prepare_database_save"):
+            constants[field] = value.prepare_database_save(field)
+        else:
+            constants[field] = value
+    return constants, expressions
+
+
+def _batches(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(keys), BATCH_ROWS):
+        yield keys[start : start + BATCH_ROWS]

@@ -1,0 +1,188 @@
+"""Django's settings, as a projection of Trivet's.
+
+There is no settings module: one frozen object rules all rooms, and this says what each of
+its values means to Django. What is not a value of ours is a decision, with its reason.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from trivet.errors import ConfigurationError
+from trivet.features import Feature
+from trivet_settings import Settings
+
+BUSY_TIMEOUT_SECONDS = 5
+"""How long a writer waits for SQLite's one write lock; the platform's engine waits as long."""
+
+POOL_TIMEOUT_SECONDS = 5
+SESSION_COOKIE = "trivet_session"
+TEST_HOST = "testserver"
+"""What test clients call their host; accepted only where nobody from outside can ask."""
+
+
+def configure(settings: Settings, features: Sequence[Feature]) -> None:
+    """Configure Django from `settings` and set it up with the admin of `features`.
+
+    A second call with the same meaning does nothing. Django can be configured once in a
+    process: ConfigurationError for a second call with another meaning.
+    """
+    from django.apps import apps
+    from django.conf import settings as django_settings
+
+    projected = project(settings, features)
+    if django_settings.configured:
+        _require_same(projected, django_settings)
+    else:
+        django_settings.configure(**projected)
+    if not apps.ready:
+        _set_up(features)
+
+
+def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
+    """Every Django setting that is not Django's default."""
+    is_local = settings.debug or settings.public.host in ("localhost", "127.0.0.1", "[::1]")
+    return {
+        "DEBUG": settings.debug,
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "ALLOWED_HOSTS": [*settings.hosts, TEST_HOST] if is_local else list(settings.hosts),
+        "CSRF_TRUSTED_ORIGINS": list(settings.csrf_origins),
+        "CSRF_COOKIE_SECURE": settings.secure_cookies,
+        "CSRF_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_NAME": SESSION_COOKIE,
+        "SESSION_COOKIE_SECURE": settings.secure_cookies,
+        "SESSION_COOKIE_AGE": round(settings.session_hours * 3600),
+        "DATABASES": {"default": _database(settings)},
+        "INSTALLED_APPS": [*_APPS, *(feature.package for feature in features)],
+        # A feature's ``migrations`` are Alembic's: SQLAlchemy owns its tables.
+        "MIGRATION_MODULES": {feature.name: None for feature in features},
+        "MIDDLEWARE": list(_MIDDLEWARE),
+        "ROOT_URLCONF": "trivet_admin.urls",
+        "TEMPLATES": [_TEMPLATES],
+        "AUTH_USER_MODEL": "accounts.User",
+        "AUTH_PASSWORD_VALIDATORS": [{"NAME": name} for name in _PASSWORD_VALIDATORS],
+        "PASSWORD_HASHERS": list(_HASHERS),
+        "LOGIN_URL": "admin:login",
+        "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
+        # Absolute, because Django keeps a relative one under whatever prefix asked first.
+        "STATIC_URL": "/static/",
+        # Django's setup changes the time zone of the whole process.
+        "TIME_ZONE": "UTC",
+        "USE_TZ": True,
+        # The platform configures logging for all rooms.
+        "LOGGING_CONFIG": None,
+    }
+
+
+_APPS = (
+    "trivet_admin.apps.TrivetConfig",  # before the admin: its mirrors and templates come first
+    "trivet_admin.users",
+    "trivet_admin.apps.TrivetAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+)
+
+_MIDDLEWARE = (
+    "trivet_admin.middleware.UnitMiddleware",  # one transaction, decided by the status
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "trivet_admin.middleware.IdentityMiddleware",  # the platform's answer, instead of a query
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+
+_TEMPLATES: dict[str, Any] = {
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+    "OPTIONS": {
+        "context_processors": [
+            "django.template.context_processors.request",
+            "django.contrib.auth.context_processors.auth",
+            "django.contrib.messages.context_processors.messages",
+        ]
+    },
+}
+
+_PASSWORD_VALIDATORS = (
+    "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+    "django.contrib.auth.password_validation.MinimumLengthValidator",
+    "django.contrib.auth.password_validation.CommonPasswordValidator",
+    "django.contrib.auth.password_validation.NumericPasswordValidator",
+)
+
+_HASHERS = (
+    "trivet_admin.hashing.Argon2idHasher",
+    # To read what another Django wrote; the next login replaces it.
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+)
+
+
+def _database(settings: Settings) -> dict[str, Any]:
+    database = settings.database
+    if database.is_sqlite:
+        return {
+            "ENGINE": "trivet_admin.backends.sqlite3",
+            "NAME": str(database.path),
+            "OPTIONS": {
+                "timeout": BUSY_TIMEOUT_SECONDS,
+                # The write lock at once: two readers that both want to write would deadlock.
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+                # Conversion by declared type would reach SQLAlchemy's reads too.
+                "detect_types": 0,
+            },
+        }
+    return {
+        "ENGINE": "trivet_admin.backends.postgresql",
+        "NAME": database.name,
+        "USER": database.user,
+        "PASSWORD": database.password,
+        "HOST": database.host,
+        "PORT": str(database.port or ""),
+        # Under ASGI every request has a thread of its own: kept connections would pile up,
+        # so the pool keeps them instead, and bounds them.
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            **database.options,
+            "pool": {
+                "min_size": 0,
+                "max_size": settings.django_threads + LOGIN_THREADS,
+                "timeout": POOL_TIMEOUT_SECONDS,
+            },
+        },
+    }
+
+
+LOGIN_THREADS = 2
+"""How many passwords are hashed at once: each takes a core for some 30 ms and 19 MiB."""
+
+
+def _require_same(projected: dict[str, Any], configured: Any) -> None:
+    missing = object()
+    differing = [
+        name
+        for name, value in projected.items()
+        if getattr(configured, name, missing) != value and name != "DATABASES"
+    ]
+    # Django fills in what a database leaves out, so only what we said is compared.
+    for key, value in projected["DATABASES"]["default"].items():
+        if configured.DATABASES["default"].get(key) != value:
+            differing.append(f"DATABASES[{key}]")
+    if differing:
+        raise ConfigurationError(
+            "django-configured",
+            "Django is already configured in this process, with other settings "
+            f"({', '.join(differing)}). Cure: use another process.",
+        )
+
+
+def _set_up(features: Sequence[Feature]) -> None:
+    import django
+
+    from trivet_admin import runtime
+
+    runtime.set_features(tuple(features))
+    django.setup()

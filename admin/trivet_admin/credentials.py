@@ -1,0 +1,11 @@
+"""A session's key, and the name by which it may be logged and revoked."""
+
+import hashlib
+
+_DIGITS = 16
+"""64 bits: ample to tell sessions apart, useless to guess one."""
+
+
+def credential_id(session_key: str) -> str:
+    """The name of a session, which cannot be used as its key."""
+    return "session_" + hashlib.sha256(session_key.encode()).hexdigest()[:_DIGITS]

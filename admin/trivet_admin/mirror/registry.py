@@ -1,0 +1,246 @@
+"""Deriving mirrors, each once."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+from sqlalchemy import Table, UniqueConstraint
+from sqlalchemy.orm import Mapper, configure_mappers
+
+from trivet.errors import ConfigurationError
+from trivet.model import Model
+from trivet_admin.mirror.columns import (
+    is_computed,
+    is_defaulted,
+    make_field,
+)
+from trivet_admin.mirror.labels import app_label_of, label_of_class
+from trivet_admin.mirror.model import MirrorModel
+from trivet_admin.mirror.relations import (
+    Side,
+    make_relation,
+    many_to_many,
+    mapper_of,
+    reference_of,
+)
+from trivet_admin.mirror.shape import SHAPE, Association, Shape
+
+_mirrors: dict[type[Any], type[MirrorModel]] = {}
+
+
+def mirror(mapped: type[Any]) -> type[MirrorModel]:
+    """The Django model of a mapped class, derived at the first call.
+
+    Classes that it refers to are mirrored with it. Raises ConfigurationError, naming class,
+    column and cure, for what Django's admin cannot edit.
+    """
+    if mapped not in _mirrors:
+        configure_mappers()
+        _Building(mapper_of(mapped)).build()
+    return _mirrors[mapped]
+
+
+def mirror_all(packages: Iterable[str]) -> None:
+    """Mirror every mapped class of `packages`, so that each has Django's permissions.
+
+    A class that cannot be mirrored is left out: that is an error only for whoever registers
+    it, and `mirror` raises it there.
+    """
+    configure_mappers()
+    prefixes = tuple(f"{package}." for package in packages)
+    for mapper in list(Model.registry.mappers):
+        if f"{mapper.class_.__module__}.".startswith(prefixes):
+            try:
+                mirror(mapper.class_)
+            except ConfigurationError:
+                continue
+
+
+class _Building:
+    """One mirror on its way."""
+
+    def __init__(self, mapper: Mapper[Any]) -> None:
+        self.mapper = mapper
+        self.mapped = mapper.class_
+        self.table = _single_table(mapper)
+        self.keys: dict[str, str] = {}
+        self.fields: dict[str, models.Field] = {}
+        self.django_names: dict[str, str] = {}
+
+    def build(self) -> None:
+        label = app_label_of(self.mapped)
+        version = self._version()
+        for attribute in self.mapper.column_attrs:
+            column = attribute.columns[0]
+            if len(attribute.columns) == 1 and getattr(column, "table", None) is self.table:
+                self._add_column(attribute.key, column, is_version=attribute.key == version)
+        shape = Shape(
+            self.mapped,
+            keys=self.keys,
+            primary_key=self.mapper.get_property_by_column(self.table.primary_key.columns[0]).key,
+            version=version,
+            computed=self._keys_where(is_computed),
+            defaulted=self._keys_where(is_defaulted),
+        )
+        sides = list(many_to_many(self.mapper))
+        for side in sides:
+            self.fields[side.key] = _many_to_many_field(label, self.mapped, side)
+        model = self._create_model(label, shape)
+        _mirrors[self.mapped] = model
+        self._mirror_neighbours(sides)
+        for side in sides:
+            _create_through(label, self.mapped, side)
+
+    def _add_column(self, key: str, column: Any, *, is_version: bool) -> None:
+        reference = reference_of(column)
+        if reference is not None:
+            name, field = make_relation(self.mapper, key, column, reference)
+        else:
+            name, field = _django_name(key), make_field(column, is_version=is_version)
+        if "__" in name:
+            raise ConfigurationError(
+                "unsupported-column",
+                f"The admin cannot show {self.mapped.__name__}: its attribute {key} has two "
+                "underscores, which Django reads as a path. Cure: rename the attribute and keep "
+                f"the column, mapped_column({column.name!r}, …).",
+            )
+        field.name = name
+        self.fields[name] = field
+        self.django_names[key] = name
+        self.keys[field.get_attname()] = key
+
+    def _version(self) -> str | None:
+        column = self.mapper.version_id_col
+        return None if column is None else self.mapper.get_property_by_column(column).key
+
+    def _keys_where(self, condition: Any) -> frozenset[str]:
+        columns = ((a.key, a.columns[0]) for a in self.mapper.column_attrs)
+        return frozenset(k for k, c in columns if k in self.django_names and condition(c))
+
+    def _create_model(self, label: str, shape: Shape) -> type[MirrorModel]:
+        attributes: dict[str, Any] = {
+            **_plain_properties(self.mapped),
+            **self.fields,
+            SHAPE: shape,
+            "__module__": self.mapped.__module__,
+            "__doc__": self.mapped.__doc__,
+            "Meta": self._meta(label),
+        }
+        if self.mapped.__str__ is not object.__str__:
+            attributes["__str__"] = self.mapped.__str__
+        return type(self.mapped.__name__, (MirrorModel,), attributes)
+
+    def _meta(self, label: str) -> type[Any]:
+        options: dict[str, Any] = {
+            "app_label": label,
+            "db_table": self.table.name,
+            "managed": False,
+            "constraints": self._constraints(),
+        }
+        for option in ("verbose_name", "verbose_name_plural", "ordering"):
+            if option in self.table.info:
+                options[option] = self.table.info[option]
+        return type("Meta", (), options)
+
+    def _constraints(self) -> list[models.BaseConstraint]:
+        """Uniqueness over several columns, which a form can then explain before it is tried."""
+        found = []
+        for constraint in self.table.constraints:
+            if isinstance(constraint, UniqueConstraint) and len(constraint.columns) > 1:
+                keys = [self.mapper.get_property_by_column(c).key for c in constraint.columns]
+                fields = [self.django_names[key] for key in keys]
+                name = str(constraint.name or f"uq_{'_'.join(fields)}")
+                found.append(models.UniqueConstraint(fields=fields, name=name))
+        return sorted(found, key=lambda constraint: constraint.name)
+
+    def _mirror_neighbours(self, sides: list[Side]) -> None:
+        """What this class refers to, by the names that Django resolves later."""
+        for attribute in self.mapper.column_attrs:
+            for key in attribute.columns[0].foreign_keys:
+                for mapper in list(Model.registry.mappers):
+                    if mapper.local_table is key.column.table and mapper.inherits is None:
+                        mirror(mapper.class_)
+        for side in sides:
+            mirror(side.child)
+
+
+def _single_table(mapper: Mapper[Any]) -> Table:
+    name = mapper.class_.__name__
+    table = mapper.local_table
+    if mapper.inherits is not None or not isinstance(table, Table):
+        raise ConfigurationError(
+            "unsupported-model",
+            f"The admin cannot show {name}: it is not one class on one table. Cure: register the "
+            "class that it inherits from, or map it to a table of its own.",
+        )
+    if len(table.primary_key.columns) != 1:
+        columns = ", ".join(column.name for column in table.primary_key.columns)
+        raise ConfigurationError(
+            "unsupported-model",
+            f"The admin cannot show {name}: its primary key has several columns ({columns}). Cure: "
+            "give it a key of one column, and keep these together by a UniqueConstraint.",
+        )
+    return table
+
+
+def _django_name(key: str) -> str:
+    """Django's names may not end in an underscore (``class_``)."""
+    return key.rstrip("_")
+
+
+def _plain_properties(mapped: type[Any]) -> dict[str, property]:
+    """The properties of the mapped class: they read columns, which the mirror has too."""
+    return {
+        name: value
+        for cls in reversed(mapped.__mro__)
+        for name, value in vars(cls).items()
+        if isinstance(value, property) and not name.startswith("_")
+    }
+
+
+def _many_to_many_field(label: str, mapped: type[Any], side: Side) -> models.ManyToManyField:
+    source, target = _ends(mapped, side)
+    return models.ManyToManyField(
+        label_of_class(side.child),
+        through=f"{label}.{_through_name(mapped, side)}",
+        through_fields=(source, target),
+        related_name=side.related_name,
+        blank=True,
+    )
+
+
+def _create_through(label: str, mapped: type[Any], side: Side) -> None:
+    """The mirror of an association table, marked as one that Django made itself: the admin
+    shows a many-to-many field only then."""
+    source, target = _ends(mapped, side)
+    name = _through_name(mapped, side)
+    meta = {
+        "app_label": label,
+        "db_table": side.table.name,
+        "managed": False,
+        "auto_created": _mirrors[mapped],
+        "apps": apps,
+    }
+    attributes: dict[str, Any] = {
+        "__module__": mapped.__module__,
+        "Meta": type("Meta", (), meta),
+        SHAPE: Association(mapped, side.child, side.key, source, target),
+        "pk": models.CompositePrimaryKey(source, target),
+        source: _end(_mirrors[mapped], side.source.name),
+        target: _end(_mirrors[side.child], side.target.name),
+    }
+    type(name, (models.Model,), attributes)
+
+
+def _end(model: type[MirrorModel], column: str) -> models.ForeignKey:
+    return models.ForeignKey(model, models.CASCADE, related_name="+", db_column=column)
+
+
+def _ends(mapped: type[Any], side: Side) -> tuple[str, str]:
+    source, target = mapped.__name__.lower(), side.child.__name__.lower()
+    return (source, target) if source != target else (f"from_{source}", f"to_{target}")
+
+
+def _through_name(mapped: type[Any], side: Side) -> str:
+    return f"{mapped.__name__}_{side.key}"

@@ -1,0 +1,187 @@
+"""Foreign keys and many-to-many relations of a mirror."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+from sqlalchemy import Column, ForeignKey, Table, inspect
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+
+from trivet.model import Model
+from trivet_admin.mirror.columns import is_unique, options_of, unsupported
+from trivet_admin.mirror.labels import label_of_class
+
+
+class _MappedName:
+    """A relation whose column keeps the name that it has in the mapped class, so that
+    ``flight.origin_id`` and the mapped class's own properties read alike on both sides."""
+
+    mapped_name: str
+
+    def get_attname(self) -> str:
+        return self.mapped_name
+
+    def deconstruct(self) -> Any:
+        name, path, arguments, options = super().deconstruct()  # type: ignore[misc]  # a field beside us
+        return name, path, arguments, {**options, "mapped_name": self.mapped_name}
+
+
+class MirrorForeignKey(_MappedName, models.ForeignKey):
+    def __init__(self, *args: Any, mapped_name: str, **options: Any) -> None:
+        self.mapped_name = mapped_name
+        super().__init__(*args, **options)
+
+
+class MirrorOneToOneField(_MappedName, models.OneToOneField):
+    def __init__(self, *args: Any, mapped_name: str, **options: Any) -> None:
+        self.mapped_name = mapped_name
+        super().__init__(*args, **options)
+
+
+def cascade_before_parent(collector: Any, field: models.Field, sub_objs: Any, using: str) -> None:
+    """CASCADE for a nullable foreign key: Django's own deletes the parent first, because it
+    sets such keys to NULL; SQLAlchemy must delete the children while they are children."""
+    del using
+    related: Any = field.remote_field
+    collector.collect(
+        sub_objs, source=related.model, source_attr=field.name, fail_on_restricted=False
+    )
+
+
+def reference_of(column: "Column[Any]") -> "ForeignKey | None":
+    """The foreign key that stands on this column alone, if any."""
+    alone = [
+        key for key in column.foreign_keys if key.constraint and len(key.constraint.columns) == 1
+    ]
+    return alone[0] if len(alone) == 1 else None
+
+
+def make_relation(
+    mapper: Mapper[Any], key: str, column: "Column[Any]", reference: ForeignKey
+) -> tuple[str, models.Field]:
+    """The Django name and field for a column that refers to another table."""
+    relationship = _relationship_over(mapper, column)
+    name = relationship.key if relationship is not None else _name_without_relationship(key)
+    unique = column.primary_key or is_unique(column)
+    options = {k: v for k, v in options_of(column).items() if k != "unique"}
+    kind: Any = MirrorOneToOneField if unique else MirrorForeignKey
+    field = kind(
+        label_of_table(reference.column.table, column),
+        on_delete=_on_delete(column, reference, relationship),
+        related_name=_related_name(relationship),
+        to_field=_to_field(reference),
+        mapped_name=key if key != name else f"{name}_id",
+        **options,
+    )
+    return name, field
+
+
+def label_of_table(table: Any, column: "Column[Any]") -> str:
+    """The Django model (``app_label.Name``) of a table: a mirror, or one of Django's own."""
+    for mapper in Model.registry.mappers:
+        if mapper.local_table is table and mapper.inherits is None:
+            return label_of_class(mapper.class_)
+    for model in apps.get_models():
+        if model._meta.managed and model._meta.db_table == table.name:
+            return model._meta.label
+    raise unsupported(
+        column, f"refers to {table.name}, which has no mapped class", "map a class to that table"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The side of a many-to-many relation that carries the field in Django."""
+
+    key: str
+    child: type[Any]
+    table: Table
+    source: "Column[Any]"
+    target: "Column[Any]"
+    related_name: str
+
+
+def many_to_many(mapper: Mapper[Any]) -> Iterator[Side]:
+    """The many-to-many relations whose field the mirror of `mapper` carries.
+
+    Where both classes have a relationship over the same association table, Django wants one
+    field: it goes to the class that the table's first foreign key refers to.
+    """
+    for relationship in mapper.relationships:
+        if relationship.direction is not RelationshipDirection.MANYTOMANY or relationship.viewonly:
+            continue
+        table = relationship.secondary
+        assert isinstance(table, Table)
+        sources = [pair[1] for pair in relationship.synchronize_pairs]
+        targets = [pair[1] for pair in relationship.secondary_synchronize_pairs]
+        if len(sources) != 1 or len(targets) != 1:
+            continue
+        if _reverse_of(relationship) and next(iter(table.c)) is not sources[0]:
+            continue
+        child = relationship.mapper.class_
+        yield Side(
+            relationship.key, child, table, sources[0], targets[0], _related_name(relationship)
+        )
+
+
+def _relationship_over(
+    mapper: Mapper[Any], column: "Column[Any]"
+) -> "RelationshipProperty[Any] | None":
+    for relationship in mapper.relationships:
+        many_to_one = relationship.direction is RelationshipDirection.MANYTOONE
+        if many_to_one and relationship.local_columns == {column}:
+            return relationship
+    return None
+
+
+def _name_without_relationship(key: str) -> str:
+    return key.removesuffix("_id") or key
+
+
+def _related_name(relationship: "RelationshipProperty[Any] | None") -> str:
+    reverse = None if relationship is None else _reverse_of(relationship)
+    return "+" if reverse is None else reverse.key
+
+
+def _reverse_of(
+    relationship: "RelationshipProperty[Any]",
+) -> "RelationshipProperty[Any] | None":
+    reverse: Iterable[Any] = relationship._reverse_property
+    return next(iter(reverse), None)
+
+
+def _to_field(reference: ForeignKey) -> str | None:
+    """The Django name of the referred column, which need not be the primary key."""
+    target = reference.column
+    if target.primary_key:
+        return None
+    for mapper in Model.registry.mappers:
+        if mapper.local_table is target.table:
+            return mapper.get_property_by_column(target).key
+    return target.name
+
+
+def _on_delete(
+    column: "Column[Any]",
+    reference: ForeignKey,
+    relationship: "RelationshipProperty[Any] | None",
+) -> Any:
+    """What becomes of a row whose parent is deleted, as the mapped classes say it.
+
+    Without a word from them the database refuses, and so does the admin, which can say why.
+    """
+    rule = (reference.ondelete or "").upper()
+    reverse = None if relationship is None else _reverse_of(relationship)
+    if rule == "CASCADE" or (reverse is not None and reverse.cascade.delete):
+        return cascade_before_parent if column.nullable else models.CASCADE
+    if rule == "SET NULL":
+        return models.SET_NULL
+    return models.PROTECT
+
+
+def mapper_of(mapped: type[Any]) -> Mapper[Any]:
+    """The mapper of a mapped class."""
+    mapper: Mapper[Any] = inspect(mapped)
+    return mapper

@@ -1,0 +1,78 @@
+"""How a Django model mirrors a mapped class: the names on both sides, and who fills what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Field
+from django.db.models import Model as DjangoModel
+
+SHAPE = "trivet_shape"
+"""The attribute of a mirrored model that holds its shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One mapped class and its mirror.
+
+    `keys` maps a Django attribute name (``origin_id``) to the mapped one. `version` and
+    `primary_key` are mapped names. `computed` are columns that nobody writes, `defaulted`
+    those that the database or SQLAlchemy fills if nobody does.
+    """
+
+    mapped: type[Any]
+    keys: Mapping[str, str]
+    primary_key: str
+    version: str | None = None
+    computed: frozenset[str] = field(default_factory=frozenset)
+    defaulted: frozenset[str] = field(default_factory=frozenset)
+
+    def key_of(self, field: Field) -> str:
+        """The mapped attribute behind a field of the mirror."""
+        return self.keys[field.attname]
+
+    def is_computed(self, field: Field) -> bool:
+        """Whether the database computes the column."""
+        return self.key_of(field) in self.computed
+
+    def is_left_to_the_database(self, field: Field, value: Any) -> bool:
+        """Whether a new row's `value` is to be left out, so that its default applies."""
+        key = self.key_of(field)
+        return (
+            key in self.computed or key == self.version or (value is None and key in self.defaulted)
+        )
+
+    def copy_columns(self, instance: Any, mirrored: DjangoModel) -> None:
+        """Give `mirrored` the values that its row has now; deferred fields stay deferred."""
+        deferred = mirrored.get_deferred_fields()
+        for attname, key in self.keys.items():
+            if attname not in deferred:
+                setattr(mirrored, attname, getattr(instance, key))
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """An association table: `relationship` of `parent` holds `child`.
+
+    `source` and `target` are the foreign keys of the mirror, by their Django names.
+    """
+
+    parent: type[Any]
+    child: type[Any]
+    relationship: str
+    source: str
+    target: str
+
+
+def find_shape(model: type[DjangoModel]) -> Shape | Association | None:
+    """The shape of a mirrored model; None for a model of Django's own."""
+    shape: Shape | Association | None = getattr(model._meta.concrete_model, SHAPE, None)
+    return shape
+
+
+def shape_of(model: type[DjangoModel]) -> Shape:
+    """The shape of the mirror of a mapped class. Raises TypeError for any other model."""
+    shape = find_shape(model)
+    if not isinstance(shape, Shape):
+        raise TypeError(f"{model.__name__} is not the mirror of a mapped class")
+    return shape

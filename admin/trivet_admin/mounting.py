@@ -1,0 +1,99 @@
+"""The mount at /admin."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trivet import Platform
+from trivet.mounts import MountedApp, RouteInfo
+from trivet_admin import runtime
+from trivet_admin.authenticator import SessionAuthenticator
+from trivet_admin.configuration import configure
+
+PREFIX = "/admin"
+
+
+def mount(platform: Platform) -> MountedApp:
+    """Django with its admin, for the features of `platform`.
+
+    Raises ConfigurationError if a registered model cannot be mirrored, or if Django was
+    configured otherwise in this process.
+    """
+    configure(platform.settings, platform.features)
+    runtime.set_platform(platform)
+    from django.core.asgi import get_asgi_application
+
+    return MountedApp(
+        name="admin",
+        prefix=PREFIX,
+        app=BoundedApp(get_asgi_application(), platform.settings.django_threads),
+        authenticators=(SessionAuthenticator(),),
+        list_routes=list_routes,
+        static_packages=(("django.contrib.admin", "static"), ("trivet_admin", "static")),
+        find_pending=find_pending,
+    )
+
+
+class BoundedApp:
+    """At most `limit` requests in Django at once; the others wait their turn.
+
+    Django under ASGI takes a thread and up to one database connection a request, and
+    nothing else bounds either. A lifespan scope goes to Django, which refuses it.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self._limit = limit
+        self._turns: anyio.Semaphore | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if self._turns is None:  # made where the event loop is known
+            self._turns = anyio.Semaphore(self._limit)
+        async with self._turns:
+            await self.app(scope, receive, send)
+
+
+def list_routes() -> Sequence[RouteInfo]:
+    """Every URL of the admin, for ``trivet routes``."""
+    from django.urls import get_resolver
+
+    return [
+        RouteInfo("GET, POST", path, name, "public" if name in _PUBLIC else "staff")
+        for path, name in _patterns(get_resolver(), f"{PREFIX}/")
+    ]
+
+
+_PUBLIC = frozenset({"admin:login", "admin:jsi18n"})
+
+
+def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple[str, str]]:
+    for entry in resolver.url_patterns:
+        path = prefix + str(entry.pattern)
+        if hasattr(entry, "url_patterns"):
+            inner = f"{entry.namespace}:" if entry.namespace else namespace
+            yield from _patterns(entry, path, inner)
+        else:
+            yield path, namespace + (entry.name or "")
+
+
+async def find_pending() -> str:
+    """What the admin waits for, in a sentence; empty when its migrations are applied."""
+    return await anyio.to_thread.run_sync(_find_pending)
+
+
+def _find_pending() -> str:
+    from django.db import connection, connections
+    from django.db.migrations.executor import MigrationExecutor
+
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    finally:
+        connections.close_all()
+    return "run 'trivet migrate'" if waiting else ""

@@ -1,0 +1,28 @@
+"""The admin site: its names, and the order of its index."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+
+HOUSE_APPS = ("accounts", "auth", "trivet")
+"""Who may do what: shown last and together, after the features."""
+
+
+class TrivetAdminSite(AdminSite):
+    site_header = "Trivet"
+    site_title = "Trivet"
+    index_title = "Overview"
+    site_url = None  # there is no page at the root, and Django's default link would lead there
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The features by name, then one section for users, groups and keys."""
+        found: list[Any] = super().get_app_list(request, app_label)
+        if app_label is not None:
+            return found
+        house = [app for app in found if app["app_label"] in HOUSE_APPS]
+        features = [app for app in found if app["app_label"] not in HOUSE_APPS]
+        if house:
+            models = [model for app in house for model in app["models"]]
+            features.append({**house[0], "models": models})
+        return features

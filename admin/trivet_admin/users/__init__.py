@@ -1,0 +1,1 @@
+"""Users: Django's house of them, with an email address that is theirs alone."""

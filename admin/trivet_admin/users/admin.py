@@ -1,0 +1,91 @@
+"""Users and API keys in the admin. Groups are Django's own, registered by itself."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from trivet.identity.keys import ApiKey, issue_key, revoke_key
+from trivet_admin.modeladmin import ModelAdmin
+from trivet_admin.registration import register
+from trivet_admin.services import unit_session
+from trivet_admin.users.revoking import revoke
+
+
+@admin.register(get_user_model())
+class UserAdmin(DjangoUserAdmin):
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("username", "email", "usable_password", "password1", "password2"),
+            },
+        ),
+    )
+
+
+@register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):
+    """A key is shown once, when it is made; afterwards it can only be revoked."""
+
+    list_display = ("prefix", "label", "owner", "created_at", "expires_at", "state")
+    list_filter = ("expires_at", "revoked_at")
+    list_select_related = ("owner",)
+    search_fields = ("prefix", "label", "owner__username")
+    autocomplete_fields = ("owner",)
+    ordering = ("-created_at",)
+    actions = ("revoke",)
+    fields = ("label", "owner", "expires_at")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = super().get_fields(request, obj)
+        return shown if obj is None else ("prefix", *shown, "created_at", "revoked_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return () if obj is None else ("prefix", "owner", "expires_at", "created_at", "revoked_at")
+
+    @admin.display(description="state")
+    def state(self, key: Any) -> str:
+        if key.revoked_at is not None:
+            return "revoked"
+        expired = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
+        return "expired" if expired else "usable"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        key, secret = issue_key(
+            unit_session(request),
+            owner_id=obj.owner_id,
+            label=obj.label,
+            expires_at=obj.expires_at,
+        )
+        obj.trivet_shape.copy_columns(key, obj)
+        obj._state.adding = False
+        text = format_html("The key, shown this once and never again: <code>{}</code>", secret)
+        self.message_user(request, text, messages.WARNING)
+
+    @admin.action(description="Revoke selected API keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        prefixes = list(queryset.values_list("prefix", flat=True))
+        for prefix in prefixes:
+            revoke_key(unit_session(request), prefix)
+            revoke(credential=prefix)
+        self.message_user(request, f"Revoked: {', '.join(prefixes)}.", messages.SUCCESS)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        revoke(credential=obj.prefix)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for prefix in queryset.values_list("prefix", flat=True):
+            revoke(credential=prefix)
+        super().delete_queryset(request, queryset)
