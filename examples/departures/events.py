@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from departures.models import Flight, FlightStatus
 from trivet.events import Change, Publication, feed
 
-STAYS_AFTER_DEPARTURE = dt.timedelta(minutes=10)
+STAYS_AFTER_DEPARTURE = dt.timedelta(minutes=5)
 STAYS_AFTER_CANCELLATION = dt.timedelta(minutes=30)
 """Counted from the scheduled departure, when the passengers are there to read it."""
 STAYS_WITHOUT_NEWS = dt.timedelta(minutes=60)

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from trivet.model import Model, Versioned
 from trivet.types import BigKey
 
-GATE = re.compile(r"[A-Z]?[1-9][0-9]{0,2}[A-Z]?")
-"""A gate as it is signposted: 7, B22, C101A. IATA has no standard beyond five characters."""
+GATE = re.compile(r"(?=.{1,4}$)[A-Z]?[1-9][0-9]{0,2}[A-Z]?")
+"""A gate as it is signposted: 7, B22, 101A. A board has four tiles for it."""
 
 
 class FlightStatus(enum.Enum):
@@ -153,7 +153,7 @@ class Flight(Versioned, Model):
         _by_value(FlightStatus), default=FlightStatus.SCHEDULED
     )
     delay_minutes: Mapped[int] = mapped_column(Integer, default=0)
-    gate: Mapped[str | None] = mapped_column(String(5))
+    gate: Mapped[str | None] = mapped_column(String(4))
     reported_at: Mapped[dt.datetime | None]
 
     carrier: Mapped[Airline] = relationship()

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-import trivet.types
 from alembic import op
-from sqlalchemy import Text
 
+import trivet.types
 
 revision: str = "ef625b75c49e"
 down_revision: str | Sequence[str] | None = None
@@ -67,7 +66,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("delay_minutes", sa.Integer(), nullable=False),
-        sa.Column("gate", sa.String(length=5), nullable=True),
+        sa.Column("gate", sa.String(length=4), nullable=True),
         sa.Column("reported_at", trivet.types.UtcDateTime(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(

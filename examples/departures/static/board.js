@@ -156,12 +156,13 @@ function show(element, cells, row) {
 }
 
 function status(row) {
-  const expected = local.clock.format(Date.parse(row.expected_departure));
+  const at = Date.parse(row.expected_departure);
+  const expected = local.clock.format(at);
   switch (row.status) {
     case "scheduled":
-      return "On time";
+      return at > now() ? "On time" : "Departing";
     case "delayed":
-      return `Delayed ${expected}`;
+      return at > now() ? `Delayed ${expected}` : "Departing";
     case "cancelled":
       return "Cancelled";
     default:
