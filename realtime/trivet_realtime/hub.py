@@ -48,11 +48,6 @@ class Hub:
         self._is_shutting_down = False
         self._emptied = asyncio.Event()
 
-    @property
-    def client_count(self) -> int:
-        """How many connections are open."""
-        return len(self._clients)
-
     def admit(self, identity: Identity) -> Client:
         """A new client for a connection that was just accepted; `dismiss` it at the end."""
         client = Client(identity, self.bounds)

@@ -4,9 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.realtime.house import House
+from tests.realtime.house import House, eventually
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def house(shared_house: House) -> House:
+    return shared_house
+
 
 CONNECT = {"id": 1, "connect": {}}
 WITH_TOKEN = {"id": 1, "connect": {"token": "x"}}
@@ -115,9 +121,10 @@ async def test_a_channel_is_refused(
     async with house.socket(badge) as socket:
         await socket.connect()
         assert await socket.ask({"id": 2, method: {"channel": channel}}) == reply
-        await house.light("north", "one")
+        # and nothing comes from there
+        await house.light("closed", "one")
         assert await socket.ask({"id": 3, "ping": {}}) == {"id": 3, "ping": {}}
-    assert house.platform.relay.watched == frozenset()
+    await eventually(lambda: not house.platform.relay.watched)
 
 
 @pytest.mark.parametrize(("frames", "closing"), named(CLOSINGS))

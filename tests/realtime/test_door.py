@@ -12,6 +12,11 @@ from tests.realtime.house import House
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture
+def house(shared_house: House) -> House:
+    return shared_house
+
+
 @pytest.mark.parametrize("path", ["/ws", "/ws/"])
 async def test_a_websocket_is_served_with_and_without_the_slash(house: House, path: str) -> None:
     async with house.socket(url=f"ws://127.0.0.1:{house.port}{path}") as socket:
