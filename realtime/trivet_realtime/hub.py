@@ -49,7 +49,7 @@ class Hub:
         self._emptied = asyncio.Event()
 
     def admit(self, identity: Identity) -> Client:
-        """A new client for a connection that was just accepted; `dismiss` it at the end."""
+        """A new client for a connection that begins; `dismiss` it at the end."""
         client = Client(identity, self.bounds)
         self._clients.add(client)
         self._emptied.clear()

@@ -75,9 +75,10 @@ class WebSocketEndpoint:
             await refuse(scope, receive, send, _REFUSAL)
             return
         websocket = WebSocket(scope, receive, send)
-        await websocket.accept(JSON_SUBPROTOCOL if JSON_SUBPROTOCOL in offered else None)
+        # Before the first await: from here on a revocation finds this client.
         client = self.hub.admit(context_of(scope).identity)
         try:
+            await websocket.accept(JSON_SUBPROTOCOL if JSON_SUBPROTOCOL in offered else None)
             transport = WebSocketTransport(websocket, self.hub.bounds.message_bytes)
             await serve(self.hub, client, transport)
         finally:
