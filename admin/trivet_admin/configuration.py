@@ -7,12 +7,10 @@ its values means to Django. What is not a value of ours is a decision, with its 
 from collections.abc import Sequence
 from typing import Any
 
+from trivet.database import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet_settings import Settings
-
-BUSY_TIMEOUT_SECONDS = 5
-"""How long a writer waits for SQLite's one write lock; the platform's engine waits as long."""
 
 POOL_TIMEOUT_SECONDS = 5
 SESSION_COOKIE = "trivet_session"
@@ -127,7 +125,7 @@ def _database(settings: Settings) -> dict[str, Any]:
             "ENGINE": "trivet_admin.backends.sqlite3",
             "NAME": str(database.path),
             "OPTIONS": {
-                "timeout": BUSY_TIMEOUT_SECONDS,
+                "timeout": BUSY_TIMEOUT_MS / 1000,
                 # The write lock at once: two readers that both want to write would deadlock.
                 "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
@@ -145,6 +143,8 @@ def _database(settings: Settings) -> dict[str, Any]:
         # Under ASGI every request has a thread of its own: kept connections would pile up,
         # so the pool keeps them instead, and bounds them.
         "CONN_MAX_AGE": 0,
+        # A connection from the pool may have died with its server; it is tried before use.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **database.options,
             "pool": {

@@ -1,0 +1,88 @@
+"""The house of the admin's tests, with one of everybody in it."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.admin.house import (
+    PASSWORD,
+    House,
+    build_house,
+    create_stock_tables,
+    engine_of,
+    make_settings,
+    stock_installed,
+)
+from trivet.features import Feature
+
+
+@pytest.fixture
+def stock(database_url: str) -> Iterator[tuple[Feature, ...]]:
+    """Django with the feature `stock` on an empty database: for tests of the ORM itself."""
+    with stock_installed(make_settings(database_url)) as features:
+        from django.contrib.contenttypes.models import ContentType
+        from django.db import connection, connections
+
+        engine = engine_of(database_url)
+        create_stock_tables(engine)
+        ContentType.objects.clear_cache()
+        yield features
+        connections.close_all()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
+        engine.dispose()
+
+
+@pytest.fixture
+def shelves(stock: tuple[Feature, ...], database_url: str) -> None:
+    """Two categories, a supplier, two tags, three items; written as raw rows, so that no
+    channel has heard of them. And three people: boss (superuser), clerk (staff with rights
+    for items), guest (no staff)."""
+    engine = engine_of(database_url)
+    with engine.begin() as connection:
+        for statement in ROWS:
+            connection.execute(text(statement))
+    engine.dispose()
+    _create_people()
+
+
+ROWS = (
+    "INSERT INTO stock_category (code, name) VALUES ('tools', 'Tools'), ('toys', 'Toys')",
+    "INSERT INTO stock_supplier (name) VALUES ('Acme')",
+    "INSERT INTO stock_tag (name) VALUES ('heavy'), ('sharp')",
+    "INSERT INTO stock_item (name, sku, quantity, category_id, supplier_id, version) VALUES "
+    "('Hammer', 'H1', 5, 'tools', 1, 1), ('Saw', 'S1', 0, 'tools', NULL, 1), "
+    "('Bear', 'B1', 3, 'toys', NULL, 1)",
+    "INSERT INTO stock_item_tag (item_id, tag_id) VALUES (1, 1)",
+)
+
+
+def _create_people() -> None:
+    from django.apps import apps
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.management import create_permissions
+    from django.contrib.auth.models import Permission
+    from django.db import connections
+
+    create_permissions(apps.get_app_config("stock"), verbosity=0)
+    users: Any = get_user_model().objects
+    users.create_superuser("boss", "boss@example.org", PASSWORD)
+    clerk = users.create_user("clerk", "clerk@example.org", PASSWORD, is_staff=True)
+    names = ["view_item", "change_item", "view_category"]
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
+    users.create_user("guest", "guest@example.org", PASSWORD)
+    connections.close_all()
+
+
+@pytest.fixture
+def built_house(stock: tuple[Feature, ...], shelves: None, database_url: str) -> House:
+    return build_house(make_settings(database_url), stock)
+
+
+@pytest.fixture
+async def house(built_house: House) -> AsyncIterator[House]:
+    """The whole application over `shelves`."""
+    yield built_house
+    await built_house.platform.database.close()

@@ -1,0 +1,94 @@
+"""Reading a page as a browser does: its main form with every value, and what it says."""
+
+import html
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx2
+
+
+@dataclass
+class Page:
+    """A response, and the form that a person would fill in on it."""
+
+    status: int
+    path: str
+    text: str
+    headers: httpx2.Headers
+    form: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """What stands on the page, without its markup."""
+        return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", self.text)).split())
+
+    def error_at(self, name: str) -> str:
+        """The error that stands at a field; empty if none does."""
+        row = re.search(rf'<div class="form-row[^"]*field-{name}[ "].*?(?=<div class="form-row|</fieldset)', self.text, re.S)  # fmt: skip
+        found = re.search(r'<ul class="errorlist[^"]*".*?</ul>', row.group(0), re.S) if row else None
+        return html.unescape(re.sub(r"<[^>]+>", "", found.group(0))).strip() if found else ""
+
+
+def read_page(response: httpx2.Response) -> Page:
+    parser = _FormParser()
+    parser.feed(response.text)
+    path = str(response.url.raw_path, "ascii") if isinstance(response.url.raw_path, bytes) else ""
+    return Page(response.status_code, path, response.text, response.headers, parser.values)
+
+
+class _FormParser(HTMLParser):
+    """Collects what the form that posts would send; the logout form at the top is another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, Any] = {}
+        self._inside = False
+        self._select: tuple[str, bool] | None = None
+        self._area: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        name = given.get("name") or ""
+        if tag == "form":
+            self._inside = given.get("id") not in {"logout-form", "changelist-search"}
+        elif not self._inside:
+            return
+        elif tag == "input":
+            self._input(name, given)
+        elif tag == "select":
+            multiple = "multiple" in given
+            self._select = (name, multiple)
+            self.values[name] = [] if multiple else ""
+        elif tag == "option" and self._select is not None:
+            self._option(given)
+        elif tag == "textarea":
+            self._area, self.values[name] = name, ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._inside = False
+        elif tag == "select":
+            self._select = None
+        elif tag == "textarea":
+            self._area = None
+
+    def handle_data(self, data: str) -> None:
+        if self._area is not None:
+            self.values[self._area] += data.removeprefix("\n")
+
+    def _input(self, name: str, given: dict[str, str | None]) -> None:
+        kind = given.get("type") or "text"
+        if not name or kind in {"submit", "button", "file"}:
+            return
+        if kind in {"checkbox", "radio"} and "checked" not in given:
+            return
+        self.values[name] = given.get("value") or ("on" if kind == "checkbox" else "")
+
+    def _option(self, given: dict[str, str | None]) -> None:
+        assert self._select is not None
+        name, multiple = self._select
+        if "selected" in given:
+            value = given.get("value") or ""
+            self.values[name] = [*self.values[name], value] if multiple else value

@@ -1,0 +1,183 @@
+"""The admin as the tests meet it: the whole application over ASGI, on a real database.
+
+Django can be configured once in a process, and other tests may have done that without the
+feature `stock`. It is therefore installed beside what is there, by Django's own means.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import msgspec
+from sqlalchemy import Engine, create_engine, text
+
+import trivet_admin
+from tests.admin import door
+from tests.admin.forms import Page, read_page
+from trivet import Model, Platform, open_platform
+from trivet.events.outbox import list_after
+from trivet.features import Feature, load_features
+from trivet.root import Root, build_root
+from trivet_settings import Settings
+
+ORIGIN = "http://localhost:8000"
+PASSWORD = "correct horse battery staple"
+FEATURES = ("departures",)
+STOCK = "tests.admin.stock"
+
+
+def make_settings(database_url: str, **settings: Any) -> Settings:
+    values: dict[str, Any] = {
+        "secret_key": "a-secret-of-the-tests-that-guards-nothing-at-all",
+        "database_url": database_url,
+        "public_url": ORIGIN,
+        "features": (*FEATURES, STOCK),
+    }
+    return Settings(**values | settings)
+
+
+@contextmanager
+def stock_installed(settings: Settings) -> Iterator[tuple[Feature, ...]]:
+    """Django configured as for any test of this process, with the feature `stock` besides."""
+    from django.contrib import admin
+    from django.test import override_settings
+
+    from trivet_admin import configuration, runtime
+
+    plain = load_features(FEATURES)
+    trivet_admin.configure(settings, plain)
+    features = load_features(settings.features)
+    wanted = configuration.project(settings, features)
+    changed = {name: wanted[name] for name in ("INSTALLED_APPS", "MIGRATION_MODULES")}
+    sys.modules.pop(f"{STOCK}.admin", None)  # the admin looks for it anew
+    with override_settings(**changed):
+        runtime.set_features(features)
+        _forget_urls()
+        yield features
+        for model in list(admin.site._registry):
+            if model._meta.app_label == "stock":
+                admin.site.unregister(model)
+    runtime.set_features(plain)
+    _forget_urls()
+
+
+def _forget_urls() -> None:
+    from django.urls import clear_url_caches
+
+    sys.modules.pop("trivet_admin.urls", None)
+    clear_url_caches()
+
+
+def engine_of(database_url: str) -> Engine:
+    return create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+
+
+def create_stock_tables(engine: Engine) -> None:
+    from tests.admin.stock import models
+
+    tables = [models.item_tag, *(m.local_table for m in Model.registry.mappers if _is_stock(m))]
+    Model.metadata.create_all(engine, tables=[t for t in tables if t is not None])  # type: ignore[list-item]  # Tables
+
+
+def _is_stock(mapper: Any) -> bool:
+    return str(mapper.class_.__module__).startswith(STOCK)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A publication as a subscriber would read it."""
+
+    offset: int
+    kind: str
+    name: str
+    old: dict[str, Any]
+    actor: str
+
+
+@dataclass(frozen=True)
+class House:
+    """A running application, its database seen from outside, and clients of it."""
+
+    platform: Platform
+    app: Root
+
+    @asynccontextmanager
+    async def client(self, **headers: str) -> AsyncIterator["Visitor"]:
+        transport = httpx2.ASGITransport(app=self.app)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url=ORIGIN, headers=headers
+        ) as client:
+            yield Visitor(client, transport)
+
+    @asynccontextmanager
+    async def visit(self, username: str = "boss") -> AsyncIterator["Visitor"]:
+        """A client that has logged in at the admin's login page."""
+        async with self.client() as visitor:
+            await visitor.log_in(username)
+            yield visitor
+
+    async def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """What another connection sees."""
+        async with self.platform.database.session(read_only=True) as session:
+            return [tuple(row) for row in await session.execute(text(query), parameters)]
+
+    async def value(self, query: str, **parameters: Any) -> Any:
+        ((value,),) = await self.rows(query, **parameters)
+        return value
+
+    async def told(self, channel: str = "stock:tools") -> list[Told]:
+        """Everything that was published in `channel`, oldest first."""
+        async with self.platform.database.session(read_only=True) as session:
+            stored = await session.run_sync(list_after, channel, 0, limit=1000)
+        found = []
+        for each in stored:
+            fields = msgspec.json.decode(each.data)
+            assert fields.pop("type") == "item_changed"
+            found.append(Told(offset=each.offset, **fields))
+        return found
+
+
+class Visitor:
+    """A browser without a screen: it keeps cookies and sends forms as they were given."""
+
+    def __init__(self, client: httpx2.AsyncClient, transport: httpx2.ASGITransport) -> None:
+        self.http = client
+        self._transport = transport
+
+    def may_fail(self) -> None:
+        """Take a 500 for an answer, which otherwise fails the test where it happened."""
+        self._transport.raise_app_exceptions = False
+
+    async def get(self, path: str) -> Page:
+        return read_page(await self.http.get(path))
+
+    async def log_in(self, username: str, password: str = PASSWORD) -> Page:
+        page = await self.get("/admin/login/?next=/admin/")
+        return await self.send(page, username=username, password=password)
+
+    async def send(self, page: Page, **values: Any) -> Page:
+        """Send the main form of `page`, with `values` in place of what it holds.
+
+        A list sends a name several times, None leaves it out.
+        """
+        data = {**page.form, **values}
+        response = await self.http.post(
+            page.path, data={name: value for name, value in data.items() if value is not None}
+        )
+        return read_page(response)
+
+    async def edit(self, path: str, **values: Any) -> Page:
+        """Open the form at `path` and send it with `values`."""
+        page = await self.get(path)
+        assert page.status == 200, page.text
+        return await self.send(page, **values)
+
+
+def build_house(settings: Settings, features: tuple[Feature, ...]) -> House:
+    platform = open_platform(settings, features, accounts=trivet_admin.accounts)
+    _ = platform.database.reader  # makes the engine, which looks at the file system
+    mounts = [trivet_admin.mount(platform), door.mount()]
+    return House(platform, build_root(platform, mounts))

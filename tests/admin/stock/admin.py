@@ -1,0 +1,43 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from tests.admin.stock import services
+from tests.admin.stock.models import Category, Item, Specimen, Supplier, Tag
+from trivet_admin import ModelAdmin, TabularInline, actor_of, register, unit_session
+
+
+class ItemInline(TabularInline):
+    model = Item
+    fk_name = "category"
+    fields = ("name", "quantity")
+    extra = 0
+
+
+@register(Category)
+class CategoryAdmin(ModelAdmin):
+    list_display = ("code", "name")
+    inlines = (ItemInline,)
+
+
+@register(Item)
+class ItemAdmin(ModelAdmin):
+    list_display = ("shelf", "category", "quantity", "sku")
+    list_editable = ("quantity",)
+    list_filter = ("category", "tags")
+    search_fields = ("name", "sku", "category__name")
+    ordering = ("id",)
+    fields = ("name", "sku", "quantity", "category", "supplier", "parent", "keeper", "tags")
+    actions = ("take_one_out",)
+
+    @admin.action(description="Take one out", permissions=["change"])
+    def take_one_out(self, request: HttpRequest, queryset: Any) -> None:
+        for item in queryset.order_by("id"):
+            services.take_out(unit_session(request), actor_of(request), item.pk, 1)
+        self.message_user(request, "Taken out.")
+
+
+@register(Tag, Supplier, Specimen)
+class PlainAdmin(ModelAdmin):
+    pass

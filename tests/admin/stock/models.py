@@ -1,0 +1,152 @@
+"""Items in categories, with suppliers, tags, parts, and a user who keeps them."""
+
+import datetime as dt
+import enum
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    LargeBinary,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+
+from trivet import Model, Versioned
+from trivet.types import BigKey
+
+
+class Colour(enum.Enum):
+    """Not a str: the mirror has to know members and values apart."""
+
+    RED = "red"
+    DARK_BLUE = "dark-blue"
+
+
+class Size(enum.StrEnum):
+    SMALL = "S"
+    LARGE = "L"
+
+
+def by_value(values: type[enum.Enum], *, native: bool) -> Enum:
+    return Enum(values, native_enum=native, values_callable=lambda e: [m.value for m in e])
+
+
+item_tag = Table(
+    "stock_item_tag",
+    Model.metadata,
+    Column("item_id", ForeignKey("stock_item.id"), primary_key=True),
+    Column("tag_id", ForeignKey("stock_tag.id"), primary_key=True),
+)
+
+
+class Tag(Model):
+    __tablename__ = "stock_tag"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(30), unique=True)
+    items: Mapped[list["Item"]] = relationship(secondary=item_tag, back_populates="tags")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Category(Model):
+    """Its items go with it."""
+
+    __tablename__ = "stock_category"
+    __table_args__ = {"info": {"verbose_name_plural": "categories"}}
+
+    code: Mapped[str] = mapped_column(String(10), primary_key=True)
+    name: Mapped[str] = mapped_column(String(30))
+    items: Mapped[list["Item"]] = relationship(
+        back_populates="category", cascade="all, delete-orphan"
+    )
+
+    def __str__(self) -> str:
+        return f"category {self.code}"
+
+
+class Supplier(Model):
+    """Its items stay without it."""
+
+    __tablename__ = "stock_supplier"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(30))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Item(Versioned, Model):
+    __tablename__ = "stock_item"
+    __table_args__ = (
+        UniqueConstraint("category_id", "name"),
+        CheckConstraint("quantity >= 0", name="quantity_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(30), comment="As it stands on the shelf.")
+    sku: Mapped[str | None] = mapped_column(String(20), unique=True)
+    quantity: Mapped[int] = mapped_column(default=0)
+    category_id: Mapped[str] = mapped_column(ForeignKey(Category.code))
+    supplier_id: Mapped[int | None] = mapped_column(ForeignKey(Supplier.id, ondelete="SET NULL"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("stock_item.id"))
+    keeper_id: Mapped[int | None] = mapped_column(ForeignKey("accounts_user.id"))
+
+    category: Mapped[Category] = relationship(back_populates="items")
+    supplier: Mapped[Supplier | None] = relationship()
+    parent: Mapped["Item | None"] = relationship(back_populates="parts", remote_side=[id])
+    parts: Mapped[list["Item"]] = relationship(
+        back_populates="parent", cascade="all, delete-orphan", single_parent=True
+    )
+    tags: Mapped[list[Tag]] = relationship(secondary=item_tag, back_populates="items")
+
+    @validates("name")
+    def _check_name(self, _key: str, name: str) -> str:
+        if name.lower().startswith("forbidden"):
+            raise ValueError(f"'{name}' may not be sold")
+        return name.strip().capitalize()
+
+    @property
+    def shelf(self) -> str:
+        return f"{self.category_id}/{self.name}"
+
+    def __str__(self) -> str:
+        return self.shelf
+
+
+class Specimen(Model):
+    """A column of every type that the mirror knows."""
+
+    __tablename__ = "stock_specimen"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    instant: Mapped[dt.datetime]
+    time: Mapped[dt.time | None]
+    span: Mapped[dt.timedelta | None]
+    document: Mapped[dict[str, Any] | None]
+    day: Mapped[dt.date | None]
+    big: Mapped[int | None] = mapped_column(BigInteger)
+    ratio: Mapped[float | None]
+    price: Mapped[Decimal | None] = mapped_column(Numeric(8, 2))
+    checked: Mapped[bool] = mapped_column(default=False)
+    notes: Mapped[str] = mapped_column(Text, default="")
+    blob: Mapped[bytes | None] = mapped_column(LargeBinary)
+    colour: Mapped[Colour | None] = mapped_column(by_value(Colour, native=True))
+    size: Mapped[Size] = mapped_column(by_value(Size, native=False), default=Size.SMALL)
+    class_: Mapped[str | None] = mapped_column("class", String(10))
+    created_by: Mapped[str] = mapped_column(String(20), server_default="the database")
+    touched: Mapped[int] = mapped_column(default=0, onupdate=lambda: 7)
+    double: Mapped[int | None] = mapped_column(BigInteger, server_default=func.length("four"))
