@@ -63,7 +63,8 @@ def get_board(db: Session, _actor: Identity, code: str) -> Board:
     as_of = _as_of(db, code)
     if airport is None or as_of is None:
         raise NotFound("airport-not-found", f"There is no departure board for '{code[:3]}'.")
-    places = dict(db.execute(select(Airport.code, Airport.city)).tuples().all())
+    cities = db.execute(select(Airport.code, Airport.city))
+    places = {row.code: row.city for row in cities}
     rows = _rows(db, code, as_of)
     return Board(airport, as_of, as_of + AHEAD, rows, places, channel, position)
 
