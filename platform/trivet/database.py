@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import PoolResetState
 
 from trivet.events.bell import Bell
 from trivet.events.feeds import FeedRegistry
@@ -149,6 +150,7 @@ class Database:
         if self.is_sqlite:
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
+            event.listen(engine.sync_engine, "reset", _end_sqlite)
         return engine
 
 
@@ -172,6 +174,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _end_sqlite(connection: Any, _record: Any, state: PoolResetState) -> None:
+    # A COMMIT that a deferred constraint refuses leaves SQLite's transaction open, while
+    # SQLAlchemy, as PostgreSQL does, takes it for ended.
+    if state.asyncio_safe and connection.driver_connection.in_transaction:
+        connection.rollback()
 
 
 def _begin_sqlite(connection: Connection) -> None:

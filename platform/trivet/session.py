@@ -11,6 +11,7 @@ What would slip past the capture is refused: bulk and raw writes of fed models, 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.orm import (
@@ -59,7 +60,8 @@ class TrivetSession(Session):
         self.published: dict[str, int] = {}
         self._actor = actor
         self._sealed = 0
-        self.marks: dict[SessionTransaction, int] = {}
+        # Weak, because a rolled-back savepoint is announced after it has ended.
+        self.marks: WeakKeyDictionary[SessionTransaction, int] = WeakKeyDictionary()
 
     @property
     def actor(self) -> Identity | None:
@@ -150,9 +152,10 @@ def _capture(session: TrivetSession, flush: UOWTransaction) -> None:
 def _changes(session: TrivetSession, flush: UOWTransaction) -> Iterator[Change[Any]]:
     """What this flush wrote, orphans included, which ``session.deleted`` never lists."""
     actor, new = session.actor, session.new
-    for state, (is_delete, list_only) in flush.states.items():
+    written = [(state, deleted) for state, (deleted, listed) in flush.states.items() if not listed]
+    for state, is_delete in sorted(written, key=_order):
         instance = state.obj()
-        if list_only or instance is None:
+        if instance is None:
             continue
         if is_delete:
             yield Change("delete", instance, {}, actor)
@@ -160,6 +163,15 @@ def _changes(session: TrivetSession, flush: UOWTransaction) -> Iterator[Change[A
             yield Change("insert", instance, {}, actor)
         elif old := _old_values(state):
             yield Change("update", instance, old, actor)
+
+
+def _order(written: tuple[InstanceState[Any], bool]) -> tuple[Any, ...]:
+    """The order in which one flush is told: what is new as it was added, then changes, then
+    what is gone, both by class and key. SQLAlchemy's own collection is unordered."""
+    state, is_delete = written
+    if state.key is None:
+        return (0, "", (state.insert_order,))
+    return (2 if is_delete else 1, state.mapper.class_.__name__, state.key[1])
 
 
 def _old_values(state: InstanceState[Any]) -> dict[str, Any]:
@@ -186,8 +198,7 @@ def _mark(session: TrivetSession, transaction: SessionTransaction) -> None:
 
 
 @event.listens_for(TrivetSession, "after_transaction_end")
-def _unmark(session: TrivetSession, transaction: SessionTransaction) -> None:
-    session.marks.pop(transaction, None)
+def _forget(session: TrivetSession, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         session.pending.clear()
 

@@ -1,0 +1,96 @@
+"""A feature of the tests: notes with lines, on boards. Two tables, one feed, no framework."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import ForeignKey, String, create_engine
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from trivet import Model
+from trivet.database import Database
+from trivet.events import Bell, Change, FeedRegistry, Publication, feed
+from trivet.events.outbox import StoredPublication, list_after
+from trivet.identity import tables
+from trivet.identity.keys import ApiKey
+from trivet.types import BigKey
+
+STANDS_WITH = (tables, ApiKey)
+"""Imported for their tables: `create_tables` makes them all."""
+
+
+class Note(Model):
+    """`parent_id` is checked at the commit only, so that a commit can fail."""
+
+    __tablename__ = "test_note"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    board: Mapped[str] = mapped_column(String(50))
+    text: Mapped[str] = mapped_column(String(50), unique=True)
+    parent_id: Mapped[int | None] = mapped_column(
+        BigKey, ForeignKey("test_note.id", deferrable=True, initially="DEFERRED")
+    )
+    lines: Mapped[list["Line"]] = relationship(cascade="all, delete-orphan")
+
+
+class Line(Model):
+    __tablename__ = "test_line"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    note_id: Mapped[int] = mapped_column(BigKey, ForeignKey("test_note.id"))
+    text: Mapped[str] = mapped_column(String(50))
+
+
+@dataclass(frozen=True)
+class NoteChanged:
+    kind: str
+    text: str
+    old_text: str | None
+
+
+@dataclass(frozen=True)
+class LineChanged:
+    kind: str
+    text: str
+
+
+@feed(Note)
+def note_changed(change: Change[Note]) -> Iterator[Publication]:
+    note = change.instance
+    event = NoteChanged(change.kind, note.text, change.old.get("text"))
+    yield Publication(f"notes:{note.board}", event)
+
+
+@feed(Line)
+def line_changed(change: Change[Line]) -> Iterator[Publication]:
+    yield Publication("notes:lines", LineChanged(change.kind, change.instance.text))
+
+
+def feeds() -> FeedRegistry:
+    registry = FeedRegistry()
+    registry.add(Note, note_changed)
+    registry.add(Line, line_changed)
+    return registry
+
+
+def create_tables(url: str) -> None:
+    """Every table that is known, without a migration: what is tested here is no schema."""
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    Model.metadata.create_all(engine)
+    engine.dispose()
+
+
+def notes_database(url: str) -> Database:
+    return Database(url, feeds=feeds(), bell=Bell())
+
+
+def add_note(db: Session, board: str, text: str, parent_id: int | None = None) -> Note:
+    note = Note(board=board, text=text, parent_id=parent_id)
+    db.add(note)
+    db.flush()
+    return note
+
+
+async def published(database: Database, channel: str) -> list[StoredPublication]:
+    """Everything in `channel`, oldest first."""
+    async with database.unit(read_only=True) as session:
+        return await session.run_sync(list_after, channel, 0, limit=10_000)
