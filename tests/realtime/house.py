@@ -146,9 +146,7 @@ class House:
     async def light(self, harbour: str, *labels: str) -> None:
         """Light beacons one after the other, all in one transaction."""
         async with self.platform.unit() as session:
-            for label in labels:
-                session.add(Beacon(harbour=harbour, label=label))
-                await session.flush()
+            session.add_all([Beacon(harbour=harbour, label=label) for label in labels])
 
 
 def open_house(database_url: str, **settings: Any) -> Platform:

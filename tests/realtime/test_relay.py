@@ -66,9 +66,7 @@ async def relaying(
 
 async def light(platform: Platform, harbour: str, *labels: str) -> None:
     async with platform.unit() as session:
-        for label in labels:
-            session.add(Beacon(harbour=harbour, label=label))
-            await session.flush()
+        session.add_all([Beacon(harbour=harbour, label=label) for label in labels])
 
 
 async def labels_in_order(platform: Platform, channel: str) -> list[str]:
