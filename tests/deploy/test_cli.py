@@ -1,12 +1,15 @@
 """What the command line says, where it says it, and what its exit codes mean."""
 
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.services.databases import SECRET_KEY, environment, run_trivet
+from trivet_deploy.cli.check import find_unwise
+from trivet_settings import load_settings
 
 NOWHERE = "sqlite:///nowhere/missing.sqlite3"
 
@@ -85,6 +88,25 @@ def test_a_command_answers_with_a_sentence_and_a_code(scenario: Scenario, tmp_pa
     assert not list(tmp_path.iterdir()), "a command that failed or only looked left something"
 
 
+@pytest.mark.parametrize(
+    ("settings", "advised"),
+    [
+        ({"public_url": "http://a.example.org", "debug": True}, ["DEBUG", "PUBLIC_URL"]),
+        ({"public_url": "https://a.example.org"}, ["TRUSTED_PROXIES"]),
+        ({"public_url": "https://a.example.org", "trusted_proxies": "*"}, ["TRUSTED_PROXIES"]),
+        ({"public_url": "https://a.example.org", "trusted_proxies": "10.0.0.1"}, []),
+        ({"public_url": "http://localhost:8000", "debug": True}, []),
+    ],
+)
+def test_check_advises_on_what_is_unwise_where_others_reach_it(
+    settings: dict[str, str], advised: list[str]
+) -> None:
+    findings = list(find_unwise(load_settings(secret_key=SECRET_KEY, **settings)))
+
+    assert [finding.name for finding in findings] == [f"TRIVET_{name}" for name in advised]
+    assert {finding.state for finding in findings} <= {"warning"}
+
+
 def test_a_traceback_is_shown_when_it_is_asked_for(tmp_path: Path) -> None:
     env = environment(NOWHERE, rooms="kitchen")
 
@@ -111,8 +133,6 @@ def test_importing_the_entry_reads_and_opens_nothing(tmp_path: Path) -> None:
 
 
 def _python(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    import sys
-
     return subprocess.run(
         [sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, check=False
     )

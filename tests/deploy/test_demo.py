@@ -68,8 +68,8 @@ def _look_around(server: Server, credentials: dict[str, str]) -> None:
     assert me["username"] == "demo"
     login = {"username": "demo", "password": credentials["password"]}
     assert httpx2.post(f"{server.url}/api/auth/login", json=login).is_success
-    flights = httpx2.get(f"{server.url}/api/departures/flights").json()
-    assert flights["items"]
+    flights = httpx2.get(f"{server.url}/api/departures/flights", headers=headers).json()
+    assert flights["flights"]
     assert httpx2.get(f"{server.url}/departures/JFK").status_code == 200
 
 

@@ -1,6 +1,7 @@
 """Applications of other frameworks live under a prefix, behind a proxy's prefix, as at home."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Server processes find the package `tests`."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
 
 
 @dataclass(frozen=True)
@@ -83,21 +84,19 @@ def test_a_socket_of_a_mounted_application_meets_the_same_identity(foreign: Fore
         pass
 
 
-def test_lifespans_are_started_and_stopped(foreign: Foreign) -> None:
+def test_applications_start_and_stop_with_the_house_and_do_not_seize_its_log(
+    foreign: Foreign,
+) -> None:
+    foreign.get("/old/litestar/who/once-only")
     assert foreign.server.stop() == 0
 
-    said = [line for line in foreign.server.log_text().splitlines() if line.endswith("ed")]
+    lines = foreign.server.log_text().splitlines()
     for name in WITH_LIFESPAN:
-        assert f"{name} started" in said
-        assert f"{name} stopped" in said
-
-
-def test_an_imported_application_does_not_seize_the_log(foreign: Foreign) -> None:
-    foreign.get("/old/litestar/who/once-only")
-    foreign.server.stop()
-
-    lines = [line for line in foreign.server.log_text().splitlines() if "once-only" in line]
-    assert len(lines) == 1
+        assert lines.count(f"{name} started") == 1
+        assert lines.count(f"{name} stopped") == 1
+    # Litestar and Sanic bring log handlers along, which would repeat every line.
+    assert len([line for line in lines if "once-only" in line]) == 1
+    assert len([line for line in lines if "Sanic v" in line]) == 1
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def find(settings: Settings) -> Iterator[Finding]:
     yield database
     if database.state == "ok":
         yield _find_migrations(settings)
-    yield from _find_unwise(settings)
+    yield from find_unwise(settings)
 
 
 def _find_database(settings: Settings) -> Finding:
@@ -99,7 +99,8 @@ def _find_migrations(settings: Settings) -> Finding:
     return Finding("migrations", "failed", f"{drift[0]}{rest}")
 
 
-def _find_unwise(settings: Settings) -> Iterator[Finding]:
+def find_unwise(settings: Settings) -> Iterator[Finding]:
+    """What would work and should not be: advice for an installation that others reach."""
     public = settings.public
     is_local = "localhost" in public.hosts
     if settings.debug and not is_local:

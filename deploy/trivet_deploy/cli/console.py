@@ -1,6 +1,7 @@
 """How commands speak: results on stdout, everything else on stderr, and what exit codes mean."""
 
 import json
+import traceback
 from enum import IntEnum
 from typing import Any
 
@@ -12,6 +13,10 @@ from trivet_settings import SettingsError
 
 stdout = Console()
 stderr = Console(stderr=True)
+
+
+_NO_TABLE = ("no such table", "no such column", "does not exist")
+"""How SQLite and PostgreSQL say it; an exception class for it alone is only PostgreSQL's."""
 
 
 class ExitCode(IntEnum):
@@ -55,8 +60,14 @@ def report(error: Exception) -> ExitCode:
         case TrivetError():
             _print_error(error.detail)
             return ExitCode.NO
-        case _:
+        case _ if _is_database(error):
             _print_error(first_line(error))
+            if any(words in str(error) for words in _NO_TABLE):
+                say("The database lacks something that the models have: run `trivet migrate`.")
+            return ExitCode.NO
+        case _:
+            _print_error(f"{type(error).__name__} {_place(error)}: {first_line(error)}")
+            say("This is a bug, here or in a feature. `trivet --debug …` shows the traceback.")
             return ExitCode.NO
 
 
@@ -78,3 +89,15 @@ def first_line(error: Exception) -> str:
     """What a driver said, without the statement and the advice that wrappers add."""
     text = str(getattr(error, "orig", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def _is_database(error: Exception) -> bool:
+    # By name: this must not import an ORM to say that a feature's import failed.
+    packages = {ancestor.__module__.partition(".")[0] for ancestor in type(error).__mro__}
+    is_django = any(a.__module__ == "django.db.utils" for a in type(error).__mro__)
+    return is_django or bool(packages & {"sqlalchemy", "psycopg", "sqlite3"})
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""

@@ -58,7 +58,7 @@ def _panel(settings: "Settings", credentials: "Credentials", data: Path) -> Pane
     for name, value in (
         ("Board", f"{url}/departures/JFK   (or LGA, EWR)"),
         ("Admin", f"{url}/admin/   {credentials.username} / {credentials.password}"),
-        ("API", f"{url}/api/departures/flights?origin=JFK"),
+        ("API", f"{url}/api/docs"),
         ("API key", credentials.api_key),
         ("Data", str(data)),
     ):

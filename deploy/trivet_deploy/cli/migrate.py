@@ -1,6 +1,7 @@
 """`trivet migrate`: one command for the schema of both, Django's first and Alembic's second."""
 
-from pathlib import Path
+import sys
+from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
@@ -46,7 +47,8 @@ def _apply(settings: Settings, as_json: bool) -> None:
         print_json(done)
         return
     for owner, names in done.items():
-        stdout.print(f"{owner}: {', '.join(names) if names else 'nothing to do'}", highlight=False)
+        what = f"{len(names)} applied, up to {names[-1]}" if names else "nothing to do"
+        stdout.print(f"{owner}: {what}", highlight=False)
 
 
 def apply_all(settings: Settings) -> dict[str, list[str]]:
@@ -107,7 +109,8 @@ def _make(settings: Settings, feature: str, message: str | None, as_json: bool) 
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")
     platform = open_house(settings)
-    path: Path = migrations.make(settings.database_url, platform.features, feature, message)
+    with redirect_stdout(sys.stderr):  # Alembic tells its progress where results belong
+        path = migrations.make(settings.database_url, platform.features, feature, message)
     if as_json:
         print_json({"path": str(path)})
     else:
