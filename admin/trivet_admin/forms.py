@@ -46,8 +46,10 @@ class MirrorFormMixin:
 
     def _check_version(self, shape: Shape) -> None:
         """Refuse input that was made from an older version than the present one."""
-        if shape.version is None or shape.version not in self.fields or self.instance._state.adding:
+        if shape.version not in self.fields or self.instance._state.adding:
             return
+        if not self.has_changed():
+            return  # a row of a list that nobody touched here
         seen = self.cleaned_data.get(shape.version)
         if seen is None:
             self._add(NON_FIELD_ERRORS, [_NO_VERSION])

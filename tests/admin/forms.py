@@ -27,7 +27,9 @@ class Page:
     def error_at(self, name: str) -> str:
         """The error that stands at a field; empty if none does."""
         row = re.search(rf'<div class="form-row[^"]*field-{name}[ "].*?(?=<div class="form-row|</fieldset)', self.text, re.S)  # fmt: skip
-        found = re.search(r'<ul class="errorlist[^"]*".*?</ul>', row.group(0), re.S) if row else None
+        found = (
+            re.search(r'<ul class="errorlist[^"]*".*?</ul>', row.group(0), re.S) if row else None
+        )
         return html.unescape(re.sub(r"<[^>]+>", "", found.group(0))).strip() if found else ""
 
 
@@ -84,7 +86,11 @@ class _FormParser(HTMLParser):
             return
         if kind in {"checkbox", "radio"} and "checked" not in given:
             return
-        self.values[name] = given.get("value") or ("on" if kind == "checkbox" else "")
+        value = given.get("value") or ("on" if kind == "checkbox" else "")
+        if name == "_selected_action":  # the page that asks again holds one for each row
+            self.values[name] = [*self.values.get(name, []), value]
+        else:
+            self.values[name] = value
 
     def _option(self, given: dict[str, str | None]) -> None:
         assert self._select is not None

@@ -171,9 +171,7 @@ class TestRefusedInput:
 
     async def test_two_faults_are_told_together(self, house: House) -> None:
         async with house.visit() as boss:
-            page = await boss.edit(
-                "/admin/stock/item/1/change/", name="forbidden", quantity="many"
-            )
+            page = await boss.edit("/admin/stock/item/1/change/", name="forbidden", quantity="many")
         assert page.error_at("name")
         assert page.error_at("quantity")
         await self.nothing_happened(house)

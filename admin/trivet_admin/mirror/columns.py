@@ -150,8 +150,8 @@ def options_of(column: "Column[Any]") -> Options:
         options["primary_key"] = True
     elif is_unique(column):
         options["unique"] = True
-    if default is not None:
-        options["default"] = default
+    if default is not None or (is_defaulted(column) and not column.primary_key):
+        options["default"] = default  # None: not Django's empty string, which would be written
     if label := column.info.get("label"):
         options["verbose_name"] = label
     return options

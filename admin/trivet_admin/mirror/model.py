@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import models, router
+from django.db import models
 from django.db.transaction import atomic
 
 from trivet_admin.mirror.shape import Shape
@@ -29,11 +29,6 @@ class MirrorModel(models.Model):
             options["force_insert"] = not options.get("force_update", False)
         super().save(*args, **options)
 
-    def save_base(self, *args: Any, **options: Any) -> None:
-        using = options.get("using") or router.db_for_write(type(self), instance=self)
-        with atomic(using=using, savepoint=False):
-            super().save_base(*args, **options)
-
     def _do_update(
         self,
         base_qs: Any,
@@ -44,6 +39,12 @@ class MirrorModel(models.Model):
     ) -> Any:
         """Django's step of `save` that updates the row. Private, and its signature grows with
         Django's versions: a test pins what we rely on."""
+        with atomic(using, savepoint=False):
+            return self._update_row(base_qs, using, pk_val, values, *rest)
+
+    def _update_row(
+        self, base_qs: Any, using: str | None, pk_val: Any, values: Sequence[Any], *rest: Any
+    ) -> Any:
         updated = super()._do_update(  # type: ignore[misc]  # private, so not in the stubs
             base_qs, using, pk_val, self._with_version(values), *rest
         )

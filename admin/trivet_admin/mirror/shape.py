@@ -38,8 +38,9 @@ class Shape:
     def is_left_to_the_database(self, field: Field, value: Any) -> bool:
         """Whether a new row's `value` is to be left out, so that its default applies."""
         key = self.key_of(field)
+        is_given = value is not None and value != ""  # an empty form field
         return (
-            key in self.computed or key == self.version or (value is None and key in self.defaulted)
+            key in self.computed or key == self.version or (key in self.defaulted and not is_given)
         )
 
     def copy_columns(self, instance: Any, mirrored: DjangoModel) -> None:
