@@ -12,12 +12,11 @@ import trivet_admin
 import trivet_api
 import trivet_realtime
 from trivet import Platform
-from trivet.features import load_features
 from trivet.log import configure_logging
 from trivet.mounts import MountedApp
-from trivet.platform_ import open_platform
 from trivet.root import build_root
 from trivet_deploy.extra_mounts import mount_extras
+from trivet_deploy.house import open_house
 from trivet_deploy.server import quiet_sockets
 from trivet_settings import Room, Settings, load_settings
 
@@ -39,16 +38,6 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     quiet_sockets()
     platform = open_house(settings)
     return build_root(platform, list_mounts(platform))
-
-
-def open_house(settings: Settings) -> Platform:
-    """The platform with its features, and Django configured: what every command stands on.
-
-    Django is configured whichever rooms this process serves, because it keeps the users.
-    """
-    features = load_features(settings.features)
-    trivet_admin.configure(settings, features)
-    return open_platform(settings, features, accounts=trivet_admin.accounts)
 
 
 def list_mounts(platform: Platform) -> Sequence[MountedApp]:

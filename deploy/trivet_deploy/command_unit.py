@@ -17,7 +17,7 @@ def run_in_unit(settings: Settings, work: Callable[[Session], T], *, actor: str 
 
     What it changes is published like any other change; servers that run hear of it by polling.
     """
-    from trivet_deploy.asgi import open_house
+    from trivet_deploy.house import open_house
 
     platform = open_house(settings)
 

@@ -20,7 +20,7 @@ def django(context: typer.Context) -> None:
     """
     from django.core.management import execute_from_command_line
 
-    from trivet_deploy.asgi import open_house
+    from trivet_deploy.house import open_house
 
     open_house(load_settings())
     execute_from_command_line(["trivet django", *context.args])

@@ -55,7 +55,7 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
     """Apply what waits, Django's first; returns the names under `django` and `alembic`."""
     from trivet import migrations
     from trivet_deploy import django_house
-    from trivet_deploy.asgi import open_house
+    from trivet_deploy.house import open_house
 
     make_room(settings)
     platform = open_house(settings)
@@ -89,7 +89,7 @@ def find_drift(settings: Settings) -> dict[str, list[str]]:
     """What the models, the migrations and the database disagree on; empty lists are clean."""
     from trivet import migrations
     from trivet_deploy import django_house
-    from trivet_deploy.asgi import open_house
+    from trivet_deploy.house import open_house
 
     make_room(settings)
     platform = open_house(settings)
@@ -104,7 +104,7 @@ def find_drift(settings: Settings) -> dict[str, list[str]]:
 
 def _make(settings: Settings, feature: str, message: str | None, as_json: bool) -> None:
     from trivet import migrations
-    from trivet_deploy.asgi import open_house
+    from trivet_deploy.house import open_house
 
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")

@@ -6,6 +6,7 @@ Commands import what they need when they run: `trivet --help` should not wait fo
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,8 +77,17 @@ def _before_every_command(
     context.obj.debug = debug
 
 
+def _find_features_here() -> None:
+    """Put the working directory on the import path: a feature lies where its people work, and
+    the installed command, unlike ``python -m``, would not look there."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `trivet` with `arguments` (by default the process's own); ends in SystemExit."""
+    _find_features_here()
     options = Options()
     try:
         app(args=arguments, obj=options)

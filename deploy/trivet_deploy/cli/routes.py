@@ -30,7 +30,7 @@ def routes(
     mount: Annotated[str | None, typer.Option(help="Only the routes of this mount.")] = None,
 ) -> None:
     """Show every route of every mount: method, path, name and policy."""
-    from trivet_deploy.asgi import open_house
+    from trivet_deploy.house import open_house
 
     lines = list_lines(open_house(load_settings()))
     if mount is not None:

@@ -32,7 +32,7 @@ def create(
 ) -> None:
     """Create a user. The password is asked for, or read from stdin; it is never an argument."""
     from trivet_deploy import django_house
-    from trivet_deploy.asgi import open_house
+    from trivet_deploy.house import open_house
 
     settings = load_settings()
     password = _read_password() if password_stdin else _ask_for_password()
