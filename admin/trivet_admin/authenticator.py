@@ -32,13 +32,15 @@ class SessionAuthenticator:
         user_id = None if data is None else _user_id(data)
         if data is None or user_id is None:
             return None
-        row = (await session.execute(select(users).where(users.c.id == user_id))).one_or_none()
-        if row is None or not row.is_active or not _is_bound_to_password(data, row._mapping):
+        found = await session.execute(select(users).where(users.c.id == user_id))
+        mapping = found.mappings().one_or_none()
+        row = {} if mapping is None else {str(name): value for name, value in mapping.items()}
+        if not row or not row["is_active"] or not _is_bound_to_password(data, row):
             return None
         held = frozenset[str]()
-        if not row.is_superuser:  # who may do everything holds nothing in particular
+        if not row["is_superuser"]:  # who may do everything holds nothing in particular
             held = await read_permissions(session, user_id)
-        return identity_of(SessionSource(credential, data, dict(row._mapping), held))
+        return identity_of(SessionSource(credential, data, row, held))
 
 
 async def _read_session(session: AsyncSession, key: str) -> Mapping[str, Any] | None:

@@ -1,7 +1,8 @@
 """The form of a mirrored model: the mapped class's own rules, told at their fields."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from trivet.errors import TrivetError
 from trivet_admin.backends.writes import to_mapped
+from trivet_admin.generic import ModelForm, ModelFormSet
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.refusals import CHANGED_MEANWHILE
 
@@ -28,10 +30,11 @@ class MirrorFormMixin:
     be shown again with it.
     """
 
-    faults: Faults = {}
+    faults: Faults = MappingProxyType({})
     instance: models.Model
     cleaned_data: dict[str, Any]
     fields: dict[str, Any]
+    has_changed: Callable[[], bool]
 
     def _post_clean(self) -> None:
         """Django's step between cleaning and validating the instance; pinned by a test."""
@@ -80,7 +83,7 @@ class MirrorFormMixin:
             self.add_error(field, sentence)  # type: ignore[attr-defined]  # a ModelForm stands beside us
 
 
-class MirrorForm(MirrorFormMixin, forms.ModelForm):
+class MirrorForm(MirrorFormMixin, ModelForm):
     """The plain form of a mirrored model."""
 
 
@@ -103,7 +106,7 @@ class KeyAndVersionInput(forms.HiddenInput):
     """The hidden key of a row in an editable list, with the row's version behind it: the
     list shows no other hidden fields."""
 
-    def __init__(self, form: Any, version: str) -> None:
+    def __init__(self, form: Any, version: str | None) -> None:
         super().__init__()
         self._form = form
         self._version = version
@@ -112,12 +115,13 @@ class KeyAndVersionInput(forms.HiddenInput):
         return super().render(*args, **options) + str(self._form[self._version])
 
 
-class VersionedFormSet(forms.BaseModelFormSet):
+class VersionedFormSet(ModelFormSet):
     """The rows of an editable list, each with the version that it was made from."""
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
-        shape = find_shape(self.model)
+        model: Any = self.model
+        shape = find_shape(model)
         if isinstance(shape, Shape) and shape.version in form.fields:
-            key = form.fields[self.model._meta.pk.name]
+            key = form.fields[model._meta.pk.name]
             key.widget = KeyAndVersionInput(form, shape.version)

@@ -72,7 +72,7 @@ def _take_over(request: Any, source: SessionSource) -> None:
 
 def _set_user(request: Any, user: Any) -> None:
     """Where Django's own middleware keeps what it found. Private names, pinned by a test."""
-    request._cached_user = request._acached_user = user
+    request._cached_user = request._acached_user = user  # noqa: SLF001  # as just said
 
 
 def _find_context(request: HttpRequest) -> RequestContext | None:

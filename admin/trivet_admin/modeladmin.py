@@ -27,7 +27,7 @@ _FAULTS = "trivet_faults"
 class _MirrorForms:
     """Shared by the admin of a model and the inlines of one."""
 
-    model: type[models.Model]
+    model: type[Any]
     form: type[Any]
 
     @property
@@ -45,7 +45,7 @@ class _MirrorForms:
         return [(title, {**options, "fields": [*options["fields"], self.version_name]}), *rest]
 
 
-class ModelAdmin(_MirrorForms, admin.ModelAdmin):
+class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """How a mapped class is shown and edited; register it with `trivet_admin.register`."""
 
     def get_form(
@@ -91,10 +91,10 @@ class ModelAdmin(_MirrorForms, admin.ModelAdmin):
             return view(request, extra_context)
         return self._or_message(request, lambda: view(request, extra_context))
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: Any, *rest: Any, **more: Any) -> Any:
         """Run an action as one unit: what it raises of `REFUSALS` is told, and undone."""
         run = super().response_action
-        return self._or_message(request, lambda: run(request, queryset))
+        return self._or_message(request, lambda: run(request, queryset, *rest, **more))
 
     def get_changelist_form(self, request: HttpRequest, **options: Any) -> Any:
         options["form"] = mirror_form(options.get("form", self.form))
@@ -143,11 +143,11 @@ class _MirrorInline(_MirrorForms):
         return self.with_version(super().get_fieldsets(request, obj))  # type: ignore[misc]  # as above
 
 
-class TabularInline(_MirrorInline, admin.TabularInline):
+class TabularInline(_MirrorInline, admin.TabularInline):  # type: ignore[type-arg]  # as above
     """Rows of a mapped class inside the form of another, one a line."""
 
 
-class StackedInline(_MirrorInline, admin.StackedInline):
+class StackedInline(_MirrorInline, admin.StackedInline):  # type: ignore[type-arg]  # as above
     """Rows of a mapped class inside the form of another, one below the other."""
 
 

@@ -26,10 +26,11 @@ def mount(platform: Platform) -> MountedApp:
     runtime.set_platform(platform)
     from django.core.asgi import get_asgi_application
 
+    django_app: Any = get_asgi_application()
     return MountedApp(
         name="admin",
         prefix=PREFIX,
-        app=BoundedApp(get_asgi_application(), platform.settings.django_threads),
+        app=BoundedApp(django_app, platform.settings.django_threads),
         authenticators=(SessionAuthenticator(),),
         list_routes=list_routes,
         static_packages=(("django.contrib.admin", "static"), ("trivet_admin", "static")),

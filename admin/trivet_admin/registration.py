@@ -1,13 +1,13 @@
 """Registering mapped classes with the admin."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.contrib import admin
 
 from trivet_admin.mirror.registry import mirror
 
-A = TypeVar("A", bound=type[admin.ModelAdmin])
+A = TypeVar("A", bound="type[admin.ModelAdmin[Any]]")
 
 
 def register(*mapped: type[object]) -> Callable[[A], A]:

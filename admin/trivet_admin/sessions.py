@@ -26,14 +26,14 @@ class SessionSource:
         """Django's session, already loaded."""
         from django.contrib.sessions.backends.db import SessionStore
 
-        store = SessionStore(self.session_key)
-        store._session_cache = copy.deepcopy(dict(self.session_data))  # type: ignore[attr-defined]  # private; pinned by a test
+        store: Any = SessionStore(self.session_key)
+        store._session_cache = copy.deepcopy(dict(self.session_data))  # noqa: SLF001  # private; pinned by a test
         return store
 
     def make_user(self) -> Any:
         """Django's user, with the permissions that it would look up at the first check."""
         user = user_from_row(self.user_row)
-        user._perm_cache = set(self.permissions)
+        user._perm_cache = set(self.permissions)  # noqa: SLF001  # private; pinned by a test
         return user
 
 

@@ -26,17 +26,20 @@ class Page:
 
     def error_at(self, name: str) -> str:
         """The error that stands at a field; empty if none does."""
-        row = re.search(rf'<div class="form-row[^"]*field-{name}[ "].*?(?=<div class="form-row|</fieldset)', self.text, re.S)  # fmt: skip
-        found = (
-            re.search(r'<ul class="errorlist[^"]*".*?</ul>', row.group(0), re.S) if row else None
+        row = re.search(
+            rf'<div class="form-row[^"]*field-{name}[ "].*?(?=<div class="form-row|</fieldset)',
+            self.text,
+            re.DOTALL,
         )
+        within = row.group(0) if row else ""
+        found = re.search(r'<ul class="errorlist[^"]*".*?</ul>', within, re.DOTALL)
         return html.unescape(re.sub(r"<[^>]+>", "", found.group(0))).strip() if found else ""
 
 
 def read_page(response: httpx2.Response) -> Page:
     parser = _FormParser()
     parser.feed(response.text)
-    path = str(response.url.raw_path, "ascii") if isinstance(response.url.raw_path, bytes) else ""
+    path = response.url.raw_path.decode()
     return Page(response.status_code, path, response.text, response.headers, parser.values)
 
 

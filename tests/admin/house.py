@@ -78,12 +78,10 @@ def engine_of(database_url: str) -> Engine:
 def create_stock_tables(engine: Engine) -> None:
     from tests.admin.stock import models
 
-    tables = [models.item_tag, *(m.local_table for m in Model.registry.mappers if _is_stock(m))]
-    Model.metadata.create_all(engine, tables=[t for t in tables if t is not None])  # type: ignore[list-item]  # Tables
-
-
-def _is_stock(mapper: Any) -> bool:
-    return str(mapper.class_.__module__).startswith(STOCK)
+    mapped = (mapper.class_ for mapper in Model.registry.mappers)
+    names = [cls.__table__.name for cls in mapped if cls.__module__.startswith(STOCK)]
+    names.append(models.item_tag.name)
+    Model.metadata.create_all(engine, tables=[Model.metadata.tables[name] for name in names])
 
 
 @dataclass(frozen=True)

@@ -328,7 +328,7 @@ def _join_and_grant(user_id: int) -> None:
     from django.contrib.auth.models import Group, Permission
     from django.db import connections
 
-    group = Group.objects.create(name="keepers")
+    group: Any = Group.objects.create(name="keepers")
     group.user_set.add(user_id)
     group.permissions.add(Permission.objects.get(codename="add_item"))
     group.user_set.remove(user_id)

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import Field
 from django.db.models import Model as DjangoModel
 from django.db.models.constants import OnConflict
-from django.db.models.sql.compiler import SQLCompiler
 from sqlalchemy.orm.collections import collection_adapter
 
 from trivet.session import TrivetSession
 from trivet_admin.backends.rows import lock_rows
+from trivet_admin.generic import AnyField
 from trivet_admin.mirror.shape import Association
 from trivet_admin.refusals import not_supported
 
@@ -30,7 +29,7 @@ class AssociationWriter:
         self,
         connection: Any,
         objects: Sequence[DjangoModel],
-        fields: Sequence[Field],
+        fields: Sequence[AnyField],
         rows: Sequence[Sequence[Any]],
     ) -> None:
         del objects  # a row of an association table has nothing to copy back
@@ -44,13 +43,13 @@ class AssociationWriter:
                     collection_adapter(collection).append_with_event(child)
             session.flush()
 
-    def update(self, compiler: SQLCompiler) -> list[Any]:
+    def update(self, compiler: Any) -> list[Any]:
         raise not_supported(
             f"an update of {compiler.query.model.__name__}",
             "add to the relation and remove from it",
         )
 
-    def delete(self, compiler: SQLCompiler) -> int:
+    def delete(self, compiler: Any) -> int:
         ends = lock_rows(compiler, [self.shape.source, self.shape.target])
         with compiler.connection.unit.translated() as session:
             for parent, child in self._load(session, ends):
@@ -60,7 +59,7 @@ class AssociationWriter:
             session.flush()
         return len(ends)
 
-    def read(self, row: Any, field: Field) -> Any:
+    def read(self, row: Any, field: AnyField) -> Any:
         raise not_supported(f"reading {field.name} back from {row!r}", "read the relation")
 
     def _load(self, session: TrivetSession, ends: Iterable[Sequence[Any]]) -> list[tuple[Any, Any]]:

@@ -11,13 +11,14 @@ A write outside ``atomic()`` is a unit of its own, as it is a transaction of its
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Field, Model
+from django.db.models import Model
 from django.db.models.sql import compiler
 from django.db.models.sql.compiler import SQLAggregateCompiler, SQLCompiler
 from django.db.transaction import atomic
 
 from trivet_admin.backends.rows import select_values
 from trivet_admin.backends.writes import writer_of
+from trivet_admin.generic import AnyField
 
 __all__ = [
     "SQLAggregateCompiler",
@@ -29,19 +30,19 @@ __all__ = [
 
 
 class SQLInsertCompiler(compiler.SQLInsertCompiler):
-    def execute_sql(self, returning_fields: Sequence[Any] | None = None) -> list[Any]:
-        writer = writer_of(self.query.model)
+    def execute_sql(self, returning_fields: Sequence[Any] | None = None) -> Any:  # type: ignore[override]  # another signature, in Django too
+        query: Any = self.query
+        writer = writer_of(query.model)
         if writer is None:
-            rows: list[Any] = super().execute_sql(returning_fields)
-            return rows
-        writer.check_conflict_clause(self.query.on_conflict)
-        objects: list[Model] = self.query.objs
+            return super().execute_sql(returning_fields)
+        writer.check_conflict_clause(query.on_conflict)
+        objects: list[Model] = query.objs
         with atomic(self.connection.alias, savepoint=False):
-            given = [[self._value(field, each) for field in self.query.fields] for each in objects]
-            writer.insert(self.connection, objects, self.query.fields, given)
+            given = [[self._value(field, each) for field in query.fields] for each in objects]
+            writer.insert(self.connection, objects, query.fields, given)
         return [[getattr(o, f.attname) for f in returning_fields or ()] for o in objects]
 
-    def _value(self, field: Field, instance: Model) -> Any:
+    def _value(self, field: AnyField, instance: Model) -> Any:
         value = self.pre_save_val(field, instance)
         if hasattr(value, "resolve_expression"):
             resolved = value.resolve_expression(self.query, allow_joins=False, for_save=True)
@@ -50,18 +51,18 @@ class SQLInsertCompiler(compiler.SQLInsertCompiler):
 
 
 class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
-    def execute_sql(self, result_type: str | None) -> int:  # type: ignore[override]  # the stubs have Django's inner overloads
+    def execute_sql(self, result_type: Any) -> Any:  # type: ignore[override]  # one for all overloads
         writer = writer_of(self.query.model)
         if writer is None:
-            count: int = super().execute_sql(result_type)  # type: ignore[arg-type]  # as above
-            return count
+            return super().execute_sql(result_type)
         return len(self._update(writer))
 
     def execute_returning_sql(self, returning_fields: Sequence[Any] | None) -> list[Any]:
         """Django 6 saves through this one."""
         writer = writer_of(self.query.model)
         if writer is None:
-            rows: list[Any] = super().execute_returning_sql(returning_fields)  # type: ignore[misc]  # Django 6 only
+            plain: Any = super()
+            rows: list[Any] = plain.execute_returning_sql(returning_fields)
             return rows
         fields = list(returning_fields or ())
         return [tuple(writer.read(row, field) for field in fields) for row in self._update(writer)]
@@ -74,9 +75,9 @@ class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
 
 
 class SQLDeleteCompiler(compiler.SQLDeleteCompiler):
-    def execute_sql(self, result_type: str | None, **options: Any) -> Any:  # type: ignore[override]  # as above
+    def execute_sql(self, result_type: Any, **options: Any) -> Any:  # type: ignore[override]  # one for its overloads
         writer = writer_of(self.query.model)
         if writer is None:
-            return super().execute_sql(result_type, **options)  # type: ignore[call-overload]  # as above
+            return super().execute_sql(result_type, **options)
         with atomic(self.connection.alias, savepoint=False):
             return writer.delete(self)

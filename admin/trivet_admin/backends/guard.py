@@ -21,7 +21,7 @@ _MIGRATIONS = "django_migrations"
 _NOISE = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
 """Comments and literals: neither says what a statement does."""
 
-_TOKEN = re.compile(r'"(?:[^"]|"")*"|\w+|[;=]')
+_WORD = re.compile(r'"(?:[^"]|"")*"|\w+|[;=]')
 _READS = frozenset({"SELECT", "WITH", "VALUES", "EXPLAIN", "SHOW"})
 _CONTROLS = frozenset(
     {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "DECLARE", "FETCH", "CLOSE"}
@@ -58,23 +58,22 @@ def require_allowed(sql: Any) -> None:
 def _classify(sql: str) -> str | None:
     """None for what is harmless, the table's name for a write of it, "" for all else."""
     plain = " ".join(_NOISE.sub(" ", sql).split()).rstrip("; ")
-    tokens = [token.upper() for token in _TOKEN.findall(plain)]
-    if not tokens or ";" in tokens:
+    words = [word.upper() for word in _WORD.findall(plain)]
+    if not words or ";" in words:
         return ""
-    if tokens[0] in _READS or plain.startswith("("):
-        return "" if _writes_inside(tokens) else None
-    if tokens[0] in _CONTROLS:
+    if words[0] in _READS or plain.startswith("("):
+        return "" if _writes_inside(words) else None
+    if words[0] in _CONTROLS:
         return None
-    if tokens[0] == "PRAGMA":
-        return None if "=" not in tokens or tokens[1] == "FOREIGN_KEYS" else ""
+    if words[0] == "PRAGMA":
+        return None if "=" not in words or words[1] == "FOREIGN_KEYS" else ""
     return _target(plain)
 
 
-def _writes_inside(tokens: list[str]) -> bool:
-    pairs = zip(["", *tokens], tokens, strict=False)
+def _writes_inside(words: list[str]) -> bool:
+    pairs = zip(["", *words], words, strict=False)
     return any(
-        token in _WRITES and not (token == "UPDATE" and before in _LOCKING)
-        for before, token in pairs
+        word in _WRITES and not (word == "UPDATE" and before in _LOCKING) for before, word in pairs
     )
 
 

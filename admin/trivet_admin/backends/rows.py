@@ -25,7 +25,7 @@ def lock_rows(
     if _joins(query):
         # FOR UPDATE would lock the joined rows too, and outer joins refuse it.
         query.add_fields(["pk"])
-        outer = Query(compiler.query.model)
+        outer: Any = Query(compiler.query.model)
         outer.add_filter("pk__in", query)
         query = outer
     query.add_fields(list(fields))
@@ -37,7 +37,7 @@ def lock_rows(
     return list(rows)
 
 
-def select_values(compiler: SQLCompiler, expressions: Sequence[Any]) -> list[Any]:
+def select_values(compiler: SQLCompiler, expressions: list[Any]) -> list[Any]:
     """What `expressions`, which name no row, are worth in the database."""
     parts = [compiler.compile(expression) for expression in expressions]
     params = [param for _, given in parts for param in given]

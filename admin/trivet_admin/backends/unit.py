@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,7 +24,7 @@ class DjangoUnit:
     """
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self._connection = connection
+        self._connection: Any = connection
         self._lent = lend(connection.vendor, connection.connection)
         context = current_context()
         self.session = TrivetSession(

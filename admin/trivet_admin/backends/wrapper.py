@@ -73,7 +73,7 @@ class UnitWrapper(BaseDatabaseWrapper):
     def _savepoint(self, sid: str) -> None:
         if self._unit is not None:
             self._unit.set_mark(sid)
-        super()._savepoint(sid)
+        super()._savepoint(sid)  # type: ignore[misc]  # private, not in the stubs
 
     def _savepoint_commit(self, sid: str) -> None:
         try:
@@ -85,13 +85,13 @@ class UnitWrapper(BaseDatabaseWrapper):
             self.set_rollback(False)
             self._savepoint_rollback(sid)
             raise
-        super()._savepoint_commit(sid)
+        super()._savepoint_commit(sid)  # type: ignore[misc]  # private, not in the stubs
 
     def _savepoint_rollback(self, sid: str) -> None:
         if self._unit is not None:
             # First, or the statement itself would flush what is to be forgotten.
             self._unit.return_to_mark(sid)
-        super()._savepoint_rollback(sid)
+        super()._savepoint_rollback(sid)  # type: ignore[misc]  # private, not in the stubs
 
     def _drop_unit(self) -> None:
         unit, self._unit = self._unit, None
@@ -113,7 +113,7 @@ class UnitWrapper(BaseDatabaseWrapper):
 class GuardlessSchemaEditor(BaseDatabaseSchemaEditor):
     """A migration may do what it must: the guard is off while a schema editor is open."""
 
-    connection: UnitWrapper
+    connection: Any
 
     def __enter__(self) -> Self:
         self.connection.unguarded += 1

@@ -8,15 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from django.db.models import Field
 from django.db.models import Model as DjangoModel
-from django.db.models.sql.compiler import SQLCompiler
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import lazyload, undefer
 
 from trivet.session import TrivetSession
 from trivet_admin.backends.associations import AssociationWriter
 from trivet_admin.backends.rows import lock_rows
+from trivet_admin.generic import AnyField
 from trivet_admin.mirror.shape import Association, Shape, find_shape
 from trivet_admin.refusals import (
     CHANGED_MEANWHILE,
@@ -38,15 +37,15 @@ class Writer(Protocol):
         self,
         connection: Any,
         objects: Sequence[DjangoModel],
-        fields: Sequence[Field],
+        fields: Sequence[AnyField],
         rows: Sequence[Sequence[Any]],
     ) -> None: ...
 
-    def update(self, compiler: SQLCompiler) -> list[Any]: ...
+    def update(self, compiler: Any) -> list[Any]: ...
 
-    def delete(self, compiler: SQLCompiler) -> int: ...
+    def delete(self, compiler: Any) -> int: ...
 
-    def read(self, row: Any, field: Field) -> Any: ...
+    def read(self, row: Any, field: AnyField) -> Any: ...
 
 
 @cache
@@ -76,7 +75,7 @@ class MappedWriter:
         self,
         connection: Any,
         objects: Sequence[DjangoModel],
-        fields: Sequence[Field],
+        fields: Sequence[AnyField],
         rows: Sequence[Sequence[Any]],
     ) -> None:
         with connection.unit.translated() as session:
@@ -86,7 +85,7 @@ class MappedWriter:
             for instance, given in zip(instances, objects, strict=True):
                 self.shape.copy_columns(instance, given)
 
-    def update(self, compiler: SQLCompiler) -> list[Any]:
+    def update(self, compiler: Any) -> list[Any]:
         constants, expressions = _split(compiler)
         rows = lock_rows(compiler, expressions=list(expressions.values()))
         with compiler.connection.unit.translated() as session:
@@ -98,7 +97,7 @@ class MappedWriter:
             session.flush()
         return list(instances.values())
 
-    def delete(self, compiler: SQLCompiler) -> int:
+    def delete(self, compiler: Any) -> int:
         keys = [row[0] for row in lock_rows(compiler)]
         with compiler.connection.unit.translated() as session:
             instances = self._load(session, keys, ())
@@ -107,7 +106,7 @@ class MappedWriter:
             session.flush()
         return len(instances)
 
-    def read(self, row: Any, field: Field) -> Any:
+    def read(self, row: Any, field: AnyField) -> Any:
         """The present value of `field` in a row that `update` returned."""
         return getattr(row, self.shape.key_of(field))
 
@@ -129,7 +128,7 @@ class MappedWriter:
             found.update((getattr(row, key), row) for row in rows)
         return found
 
-    def _construct(self, values: Mapping[Field, Any]) -> Any:
+    def _construct(self, values: Mapping[AnyField, Any]) -> Any:
         # As a row from the database is: __init__ belongs to the feature and may want anything.
         instance = inspect(self.mapped).class_manager.new_instance()
         given = {
@@ -140,7 +139,7 @@ class MappedWriter:
         self._set(instance, given)
         return instance
 
-    def _change(self, instance: Any, values: Mapping[Field, Any]) -> None:
+    def _change(self, instance: Any, values: Mapping[AnyField, Any]) -> None:
         version = self.shape.version
         writable = {}
         for field, value in values.items():
@@ -150,7 +149,7 @@ class MappedWriter:
                 raise StaleEditError(CHANGED_MEANWHILE)
         self._set(instance, writable)
 
-    def _set(self, instance: Any, values: Mapping[Field, Any]) -> None:
+    def _set(self, instance: Any, values: Mapping[AnyField, Any]) -> None:
         """Set attributes, validators included; ValidationError names every refused field."""
         refused = {}
         for field, value in values.items():
@@ -164,16 +163,16 @@ class MappedWriter:
             raise refused_value(refused)
 
 
-def to_mapped(field: Field, value: Any) -> Any:
+def to_mapped(field: AnyField, value: Any) -> Any:
     """A value of Django's as the mapped attribute wants it: in the field's Python type."""
     return None if value is None else field.to_python(field.get_prep_value(value))
 
 
-def _split(compiler: SQLCompiler) -> tuple[dict[Any, Any], dict[Any, Any]]:
+def _split(compiler: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """The assignments of an update: constants, and expressions for the database."""
     constants: dict[Any, Any] = {}
     expressions: dict[Any, Any] = {}
-    for field, _, value in compiler.query.values:  # type: ignore[attr-defined]  # an UpdateQuery
+    for field, _, value in compiler.query.values:
         if hasattr(value, "resolve_expression"):
             expressions[field] = value
         elif hasattr(value, "prepare_database_save"):

@@ -28,16 +28,17 @@ from sqlalchemy import (
 
 from trivet.errors import ConfigurationError
 from trivet.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
+from trivet_admin.generic import AnyField, IntegerField
 from trivet_admin.mirror.enums import EnumField
 
 Options = dict[str, Any]
-Maker = Callable[["Column[Any]", Options], models.Field]
+Maker = Callable[["Column[Any]", Options], AnyField]
 
 
-class VersionField(models.IntegerField):
+class VersionField(IntegerField):
     """The version counter of a row: in a form it is hidden, and says what was edited."""
 
-    def formfield(self, **options: Any) -> Any:  # type: ignore[override]  # a narrower result than Django's
+    def formfield(self, **_options: Any) -> Any:
         return VersionFormField(required=False, label=capfirst(str(self.verbose_name)))
 
 
@@ -46,15 +47,15 @@ class VersionFormField(forms.IntegerField):
 
     widget = forms.HiddenInput
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
+    def has_changed(self, _initial: Any, _data: Any) -> bool:
         return False
 
 
-def _text(column: "Column[Any]", options: Options) -> models.Field:
+def _text(column: "Column[Any]", options: Options) -> AnyField:
     return models.CharField(max_length=column.type.length, **options)  # type: ignore[attr-defined]  # a String
 
 
-def _enum(column: "Column[Any]", options: Options) -> models.Field:
+def _enum(column: "Column[Any]", options: Options) -> AnyField:
     kind: Any = column.type
     if kind.enum_class is None:
         choices = [(value, value) for value in kind.enums]
@@ -69,7 +70,7 @@ def _enum(column: "Column[Any]", options: Options) -> models.Field:
     return EnumField(members=kind.enum_class, max_length=kind.length or longest, **options)
 
 
-def _decimal(column: "Column[Any]", options: Options) -> models.Field:
+def _decimal(column: "Column[Any]", options: Options) -> AnyField:
     kind: Any = column.type
     if kind.precision is None or kind.scale is None:
         raise unsupported(column, "is a Numeric without a size", "write Numeric(precision, scale)")
@@ -77,11 +78,11 @@ def _decimal(column: "Column[Any]", options: Options) -> models.Field:
 
 
 def _field(kind: Callable[..., Any]) -> Maker:
-    return lambda _column, options: kind(**options)  # type: ignore[no-any-return]  # a Field
+    return lambda _column, options: kind(**options)
 
 
 def _refuse(use: str) -> Maker:
-    def refuse(column: "Column[Any]", _options: Options) -> models.Field:
+    def refuse(column: "Column[Any]", _options: Options) -> AnyField:
         raise unsupported(column, "is stored differently by Django", f"use {use}")
 
     return refuse
@@ -114,7 +115,7 @@ MAKERS: dict[type[Any], Maker] = {
 _AUTO = {BigInteger: models.BigAutoField, SmallInteger: models.SmallAutoField}
 
 
-def make_field(column: "Column[Any]", *, is_version: bool = False) -> models.Field:
+def make_field(column: "Column[Any]", *, is_version: bool = False) -> AnyField:
     """The Django field of a column that refers to no other table.
 
     Raises ConfigurationError, naming table, column and cure, for a type that Django would
@@ -159,7 +160,7 @@ def options_of(column: "Column[Any]") -> Options:
 
 def is_generated_key(column: "Column[Any]") -> bool:
     """Whether the database numbers the rows by this column."""
-    return column.table.autoincrement_column is column  # type: ignore[attr-defined]  # a Table
+    return column.table.autoincrement_column is column
 
 
 def is_computed(column: "Column[Any]") -> bool:
@@ -227,5 +228,6 @@ def unsupported(column: "Column[Any]", fault: str, cure: str) -> ConfigurationEr
     """The error for a column that cannot be mirrored."""
     return ConfigurationError(
         "unsupported-column",
-        f"The admin cannot show {column.table.name}: its column {column.name} {fault}. Cure: {cure}.",  # type: ignore[attr-defined]  # a Table
+        f"The admin cannot show {column.table.name}: its column {column.name} {fault}. "
+        f"Cure: {cure}.",
     )

@@ -7,6 +7,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from trivet_admin.generic import CharField
+
 
 class EnumChoices:
     """The choices of an enum for Django: pairs to iterate over, a mapping to look up in.
@@ -35,7 +37,7 @@ class EnumChoices:
         return self._labels[key]
 
 
-class EnumField(models.CharField):
+class EnumField(CharField):
     """Text in the database, a member of `members` in Python, a choice in a form."""
 
     def __init__(self, *args: Any, members: type[enum.Enum], **options: Any) -> None:
@@ -84,7 +86,7 @@ class EnumField(models.CharField):
         return str(self.value_from_object(obj))
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
-        super().validate(self.get_prep_value(value), model_instance)  # type: ignore[arg-type]  # None for a bare field
+        super().validate(self.get_prep_value(value), model_instance)
 
     def run_validators(self, value: Any) -> None:
         super().run_validators(self.get_prep_value(value))

@@ -32,9 +32,9 @@ class MirrorModel(models.Model):
     def _do_update(
         self,
         base_qs: Any,
-        using: str | None,
+        using: Any,
         pk_val: Any,
-        values: Sequence[Any],
+        values: Any,
         *rest: Any,
     ) -> Any:
         """Django's step of `save` that updates the row. Private, and its signature grows with
@@ -42,12 +42,8 @@ class MirrorModel(models.Model):
         with atomic(using, savepoint=False):
             return self._update_row(base_qs, using, pk_val, values, *rest)
 
-    def _update_row(
-        self, base_qs: Any, using: str | None, pk_val: Any, values: Sequence[Any], *rest: Any
-    ) -> Any:
-        updated = super()._do_update(  # type: ignore[misc]  # private, so not in the stubs
-            base_qs, using, pk_val, self._with_version(values), *rest
-        )
+    def _update_row(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *rest: Any) -> Any:
+        updated = super()._do_update(base_qs, using, pk_val, self._with_version(values), *rest)
         if not updated and not self._state.adding:
             raise StaleEditError(GONE_MEANWHILE)
         if updated and values:

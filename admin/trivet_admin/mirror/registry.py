@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.errors import ConfigurationError
 from trivet.model import Model
+from trivet_admin.generic import AnyField, ForeignKey, ManyToManyField
 from trivet_admin.mirror.columns import (
     is_computed,
     is_defaulted,
@@ -65,7 +66,7 @@ class _Building:
         self.mapped = mapper.class_
         self.table = _single_table(mapper)
         self.keys: dict[str, str] = {}
-        self.fields: dict[str, models.Field] = {}
+        self.fields: dict[str, AnyField] = {}
         self.django_names: dict[str, str] = {}
 
     def build(self) -> None:
@@ -127,7 +128,7 @@ class _Building:
             "__doc__": self.mapped.__doc__,
             "Meta": self._meta(label),
         }
-        if self.mapped.__str__ is not object.__str__:
+        if "__str__" in {name for cls in self.mapped.__mro__[:-1] for name in vars(cls)}:
             attributes["__str__"] = self.mapped.__str__
         return type(self.mapped.__name__, (MirrorModel,), attributes)
 
@@ -199,7 +200,7 @@ def _plain_properties(mapped: type[Any]) -> dict[str, property]:
     }
 
 
-def _many_to_many_field(label: str, mapped: type[Any], side: Side) -> models.ManyToManyField:
+def _many_to_many_field(label: str, mapped: type[Any], side: Side) -> ManyToManyField:
     source, target = _ends(mapped, side)
     return models.ManyToManyField(
         label_of_class(side.child),
@@ -233,7 +234,7 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
     type(name, (models.Model,), attributes)
 
 
-def _end(model: type[MirrorModel], column: str) -> models.ForeignKey:
+def _end(model: type[MirrorModel], column: str) -> ForeignKey:
     return models.ForeignKey(model, models.CASCADE, related_name="+", db_column=column)
 
 

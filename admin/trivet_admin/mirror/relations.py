@@ -10,6 +10,8 @@ from sqlalchemy import Column, ForeignKey, Table, inspect
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.model import Model
+from trivet_admin.generic import AnyField, OneToOneField
+from trivet_admin.generic import ForeignKey as ForeignKeyField
 from trivet_admin.mirror.columns import is_unique, options_of, unsupported
 from trivet_admin.mirror.labels import label_of_class
 
@@ -28,19 +30,19 @@ class _MappedName:
         return name, path, arguments, {**options, "mapped_name": self.mapped_name}
 
 
-class MirrorForeignKey(_MappedName, models.ForeignKey):
+class MirrorForeignKey(_MappedName, ForeignKeyField):
     def __init__(self, *args: Any, mapped_name: str, **options: Any) -> None:
         self.mapped_name = mapped_name
         super().__init__(*args, **options)
 
 
-class MirrorOneToOneField(_MappedName, models.OneToOneField):
+class MirrorOneToOneField(_MappedName, OneToOneField):
     def __init__(self, *args: Any, mapped_name: str, **options: Any) -> None:
         self.mapped_name = mapped_name
         super().__init__(*args, **options)
 
 
-def cascade_before_parent(collector: Any, field: models.Field, sub_objs: Any, using: str) -> None:
+def cascade_before_parent(collector: Any, field: AnyField, sub_objs: Any, using: str) -> None:
     """CASCADE for a nullable foreign key: Django's own deletes the parent first, because it
     sets such keys to NULL; SQLAlchemy must delete the children while they are children."""
     del using
@@ -60,7 +62,7 @@ def reference_of(column: "Column[Any]") -> "ForeignKey | None":
 
 def make_relation(
     mapper: Mapper[Any], key: str, column: "Column[Any]", reference: ForeignKey
-) -> tuple[str, models.Field]:
+) -> tuple[str, AnyField]:
     """The Django name and field for a column that refers to another table."""
     relationship = _relationship_over(mapper, column)
     name = relationship.key if relationship is not None else _name_without_relationship(key)
@@ -114,8 +116,9 @@ def many_to_many(mapper: Mapper[Any]) -> Iterator[Side]:
             continue
         table = relationship.secondary
         assert isinstance(table, Table)
-        sources = [pair[1] for pair in relationship.synchronize_pairs]
-        targets = [pair[1] for pair in relationship.secondary_synchronize_pairs]
+        sources: list[Any] = [pair[1] for pair in relationship.synchronize_pairs]
+        pairs = relationship.secondary_synchronize_pairs or ()
+        targets: list[Any] = [pair[1] for pair in pairs]
         if len(sources) != 1 or len(targets) != 1:
             continue
         if _reverse_of(relationship) and next(iter(table.c)) is not sources[0]:
@@ -148,7 +151,7 @@ def _related_name(relationship: "RelationshipProperty[Any] | None") -> str:
 def _reverse_of(
     relationship: "RelationshipProperty[Any]",
 ) -> "RelationshipProperty[Any] | None":
-    reverse: Iterable[Any] = relationship._reverse_property
+    reverse: Iterable[Any] = relationship._reverse_property  # noqa: SLF001  # pinned by a test
     return next(iter(reverse), None)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Field
 from django.db.models import Model as DjangoModel
+
+from trivet_admin.generic import AnyField
 
 SHAPE = "trivet_shape"
 """The attribute of a mirrored model that holds its shape."""
@@ -27,15 +28,15 @@ class Shape:
     computed: frozenset[str] = field(default_factory=frozenset)
     defaulted: frozenset[str] = field(default_factory=frozenset)
 
-    def key_of(self, field: Field) -> str:
+    def key_of(self, field: AnyField) -> str:
         """The mapped attribute behind a field of the mirror."""
         return self.keys[field.attname]
 
-    def is_computed(self, field: Field) -> bool:
+    def is_computed(self, field: AnyField) -> bool:
         """Whether the database computes the column."""
         return self.key_of(field) in self.computed
 
-    def is_left_to_the_database(self, field: Field, value: Any) -> bool:
+    def is_left_to_the_database(self, field: AnyField, value: Any) -> bool:
         """Whether a new row's `value` is to be left out, so that its default applies."""
         key = self.key_of(field)
         is_given = value is not None and value != ""  # an empty form field
@@ -67,7 +68,9 @@ class Association:
 
 def find_shape(model: type[DjangoModel]) -> Shape | Association | None:
     """The shape of a mirrored model; None for a model of Django's own."""
-    shape: Shape | Association | None = getattr(model._meta.concrete_model, SHAPE, None)
+    shape: Shape | Association | None = getattr(
+        model._meta.concrete_model, SHAPE, None
+    )  # _meta is public by Django's documents
     return shape
 
 

@@ -17,7 +17,7 @@ from trivet_admin.users.revoking import revoke
 
 
 @admin.register(get_user_model())
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     add_fieldsets = (
@@ -48,7 +48,7 @@ class ApiKeyAdmin(ModelAdmin):
         shown = super().get_fields(request, obj)
         return shown if obj is None else ("prefix", *shown, "created_at", "revoked_at")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_readonly_fields(self, _request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else ("prefix", "owner", "expires_at", "created_at", "revoked_at")
 
     @admin.display(description="state")

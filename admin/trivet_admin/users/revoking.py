@@ -22,7 +22,7 @@ _GRANTS = frozenset({"post_add", "post_remove", "post_clear"})
 
 def connect() -> None:
     """Listen. Called once, when the apps are ready."""
-    user = get_user_model()
+    user: Any = get_user_model()
     user_logged_out.connect(_logged_out, dispatch_uid="trivet")
     pre_save.connect(_saving, sender=user, dispatch_uid="trivet")
     post_delete.connect(_deleted, sender=user, dispatch_uid="trivet")
@@ -50,7 +50,7 @@ def _saving(instance: Any, update_fields: Any, raw: bool = False, **_: Any) -> N
     touched = _DECISIVE if update_fields is None else set(_DECISIVE) & set(update_fields)
     if instance.pk is None or not touched or raw:
         return
-    before = type(instance)._default_manager.filter(pk=instance.pk).values(*touched).first()
+    before = type(instance).objects.filter(pk=instance.pk).values(*touched).first()
     if before is not None and any(getattr(instance, name) != before[name] for name in touched):
         revoke(user_id=instance.pk)
 

@@ -65,7 +65,7 @@ class Category(Model):
     """Its items go with it."""
 
     __tablename__ = "stock_category"
-    __table_args__ = {"info": {"verbose_name_plural": "categories"}}
+    __table_args__ = ({"info": {"verbose_name_plural": "categories"}},)
 
     code: Mapped[str] = mapped_column(String(10), primary_key=True)
     name: Mapped[str] = mapped_column(String(30))
@@ -107,7 +107,7 @@ class Item(Versioned, Model):
 
     category: Mapped[Category] = relationship(back_populates="items")
     supplier: Mapped[Supplier | None] = relationship()
-    parent: Mapped["Item | None"] = relationship(back_populates="parts", remote_side=[id])
+    parent: Mapped["Item | None"] = relationship(back_populates="parts", remote_side="Item.id")
     parts: Mapped[list["Item"]] = relationship(
         back_populates="parent", cascade="all, delete-orphan", single_parent=True
     )

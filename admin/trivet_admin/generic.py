@@ -1,0 +1,37 @@
+"""Django's generic classes: their type parameters exist for type checkers alone, and
+subscribing to them at run time is an error."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.db import models
+
+if TYPE_CHECKING:
+    AnyField = models.Field[Any, Any]
+    CharField = models.CharField[Any, Any]
+    IntegerField = models.IntegerField[Any, Any]
+    ForeignKey = models.ForeignKey[Any, Any]
+    OneToOneField = models.OneToOneField[Any, Any]
+    ManyToManyField = models.ManyToManyField[Any, Any]
+    ModelForm = forms.ModelForm[Any]
+    ModelFormSet = forms.BaseModelFormSet[Any, Any]
+else:
+    AnyField = models.Field
+    CharField = models.CharField
+    IntegerField = models.IntegerField
+    ForeignKey = models.ForeignKey
+    OneToOneField = models.OneToOneField
+    ManyToManyField = models.ManyToManyField
+    ModelForm = forms.ModelForm
+    ModelFormSet = forms.BaseModelFormSet
+
+__all__ = [
+    "AnyField",
+    "CharField",
+    "ForeignKey",
+    "IntegerField",
+    "ManyToManyField",
+    "ModelForm",
+    "ModelFormSet",
+    "OneToOneField",
+]
