@@ -143,6 +143,7 @@ def _session(directory: Path, start_seconds: float) -> "Iterator[_Session]":
         **os.environ,
         "PATH": command_directory + os.pathsep + os.environ["PATH"],
         "TRIVET_PUBLIC_URL": f"http://localhost:{port}",
+        "PORT": str(port),
         "COLUMNS": "100",
         "NO_COLOR": "1",
     }
@@ -226,7 +227,7 @@ class _Session:
     def _serve(self, block: Block, text: str) -> None:
         command = text.strip().removeprefix("$ ").replace("make demo", "trivet demo")
         log = self._directory / f"server_{block.line}.log"
-        full = f"{command} --port {self._port} </dev/null >{shlex.quote(str(log))} 2>&1 &"
+        full = f"{command} </dev/null >{shlex.quote(str(log))} 2>&1 &"
         self._step(block, Step(full, None))
         url = f"http://localhost:{self._port}"
         try:

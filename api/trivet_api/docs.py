@@ -6,7 +6,6 @@ from elsewhere, which the content security policy forbids, and so do we.
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
-from starlette.staticfiles import StaticFiles
 
 from trivet_api.policy import public
 
@@ -16,10 +15,10 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{base}/assets/swagger-ui.css">
+<link rel="stylesheet" href="{static}/swagger-ui.css">
 <div id="docs" data-openapi="{root}/openapi.json"></div>
-<script src="{base}/assets/swagger-ui-bundle.js"></script>
-<script src="{base}/start.js"></script>
+<script src="{static}/swagger-ui-bundle.js"></script>
+<script src="{root}/docs/start.js"></script>
 </html>
 """
 
@@ -29,16 +28,19 @@ SwaggerUIBundle({ url: place.dataset.openapi, domNode: place, deepLinking: true 
 """
 
 
+ASSETS = ("fastapi_offline", "static")
+"""The package and its folder, which the root serves at ``/static``."""
+
+
 def install_docs(app: FastAPI) -> None:
     """Add ``/docs`` to `app`."""
 
     @app.get("/docs", dependencies=[public], include_in_schema=False, name="docs")
     async def docs(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "")
-        return HTMLResponse(_PAGE.format(title=app.title, root=root, base=f"{root}/docs"))
+        root, outer = request.scope["root_path"], request.scope["app_root_path"]
+        page = _PAGE.format(title=app.title, root=root, static=f"{outer}/static")
+        return HTMLResponse(page)
 
     @app.get("/docs/start.js", dependencies=[public], include_in_schema=False)
     async def start() -> Response:
         return Response(_START, media_type="text/javascript")
-
-    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]))

@@ -7,7 +7,7 @@ from trivet.mounts import MountedApp
 from trivet.platform_ import Platform
 from trivet_api import auth
 from trivet_api.authenticator import KeyAuthenticator
-from trivet_api.docs import install_docs
+from trivet_api.docs import ASSETS, install_docs
 from trivet_api.index import install_index
 from trivet_api.policy import list_routes
 from trivet_api.problems import Problem, install_problems
@@ -42,4 +42,5 @@ def mount(platform: Platform) -> MountedApp:
         app=app,
         authenticators=[KeyAuthenticator(PREFIX)],
         list_routes=lambda: list_routes(app, PREFIX),
+        static_packages=[ASSETS],
     )
