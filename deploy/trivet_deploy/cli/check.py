@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from trivet_deploy.cli.console import ExitCode, first_line, print_json, stdout
+from trivet_deploy.cli.console import ExitCode, first_line, print_json, print_table, stdout
 from trivet_settings import Settings, describe, load_settings
 
 _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
@@ -131,4 +131,4 @@ def _print_settings(as_json: bool) -> None:
     for setting in describe():
         default = "[bold]required[/]" if setting.required else escape(setting.default)
         table.add_row(setting.variable, default, escape(setting.unit), setting.text)
-    stdout.print(table)
+    print_table(table)

@@ -7,9 +7,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from trivet.errors import ConfigurationError, TrivetError
 from trivet_settings import SettingsError
+
+PIPE_COLUMNS = 400
+"""Wider than any line; a table takes only what it needs."""
 
 stdout = Console()
 stderr = Console(stderr=True)
@@ -39,13 +43,18 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))  # noqa: T201  # rich would wrap and colour it
 
 
+def print_table(table: Table) -> None:
+    """A table on stdout; in a pipe nothing of it is folded, so that `grep` finds it."""
+    (stdout if stdout.is_terminal else Console(width=PIPE_COLUMNS)).print(table)
+
+
 def say(sentence: str) -> None:
     """A message for the person who waits, out of the way of a result."""
-    stderr.print(escape(sentence), highlight=False)
+    stderr.print(escape(sentence), highlight=False, soft_wrap=True)
 
 
 def warn(sentence: str) -> None:
-    stderr.print(f"[yellow]![/] {escape(sentence)}", highlight=False)
+    stderr.print(f"[yellow]![/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def report(error: Exception) -> ExitCode:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from trivet.errors import NotFound
 from trivet.identity.keys import ApiKey, issue_key, list_keys, revoke_key
 from trivet.identity.tables import users
-from trivet_deploy.cli.console import print_json, say, stdout
+from trivet_deploy.cli.console import print_json, print_table, say, stdout
 from trivet_deploy.command_unit import run_in_unit
 from trivet_settings import load_settings
 
@@ -63,7 +63,7 @@ def list_(
     table = Table("key", "owner", "label", "made", "expires", "state", box=None)
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
-    stdout.print(table)
+    print_table(table)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from trivet import Platform
 from trivet.features import modules_of
-from trivet_deploy.cli.console import print_json, stdout
+from trivet_deploy.cli.console import print_json, print_table
 from trivet_settings import load_settings
 
 
@@ -38,10 +38,12 @@ def routes(
     if as_json:
         print_json([asdict(line) for line in lines])
         return
-    table = Table("mount", "method", "path", "name", "policy", box=None, header_style="bold")
+    table = Table("mount", "method", box=None, header_style="bold")
+    for column in ("path", "name", "policy"):
+        table.add_column(column, overflow="fold")
     for line in lines:
         table.add_row(line.mount, line.methods, line.path, line.name, line.policy)
-    stdout.print(table)
+    print_table(table)
 
 
 def list_lines(platform: Platform) -> list[Line]:
