@@ -57,7 +57,8 @@ async def replay_week(
     stand. `say` is told, in sentences, what goes on. Returns at the end of the week, and
     raises ReplayError if the server refuses the key. An outage of the server is waited out.
     """
-    movements = list_movements(data)
+    # Reading the files takes a second, and the loop may be the server's too.
+    movements = await asyncio.to_thread(list_movements, data)
     headers = {"authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
         reporter = _Reporter(client, say)

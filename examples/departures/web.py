@@ -22,7 +22,8 @@ from departures.models import Airport
 from departures.services import list_departure_airports
 from trivet import context_of
 
-_HERE = Path(__file__).parent
+PAGES = Path(__file__).parent / "pages"
+STATIC = Path(__file__).parent / "static"
 _CODE = re.compile(r"[A-Za-z]{3}")
 
 
@@ -71,11 +72,11 @@ async def _page(name: str, fields: Mapping[str, str]) -> Response:
 
 
 async def _template(name: str) -> Template:
-    return Template(await anyio.Path(_HERE / "pages" / name).read_text(encoding="utf-8"))
+    return Template(await anyio.Path(PAGES / name).read_text(encoding="utf-8"))
 
 
 routes = [
     Route("/", airports, name="airports"),
-    Mount("/static", StaticFiles(directory=_HERE / "static"), name="static"),
+    Mount("/static", StaticFiles(directory=STATIC), name="static"),
     Route("/{airport}", board, name="board"),
 ]

@@ -1,0 +1,103 @@
+"""The replay, against a real server: reports as airlines would, and copes as they must."""
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+from sqlalchemy import func, select
+
+from departures.importing import import_week
+from departures.models import Flight, FlightStatus, Movement
+from departures.replay import ReplayError, replay_week
+from departures.services import cancel_flights
+from departures.timetable import DATA
+from tests.departures.house import STAFF, Desk
+from tests.deploy.accounts import make_key
+from tests.services.server import Server, StartServer
+from trivet.identity import system
+
+pytestmark = pytest.mark.anyio
+
+SPEED = 1_000_000.0
+IMPORTER = system("import")
+START = dt.datetime(2013, 2, 4, 11, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Thirty flights of one morning, one of them cancelled."""
+    for name in ("airlines.csv", "airports.csv", "planes.csv", "cities.csv"):
+        (tmp_path / name).symlink_to(DATA / name)
+    header, *flights = (DATA / "flights-2013-02-04-to-10.csv").read_text().splitlines()
+    cancelled = next(
+        line for line in flights if ",NA,NA,NA" in line or line.startswith("2013,2,4,NA")
+    )
+    (tmp_path / "flights-few.csv").write_text("\n".join([header, *flights[:29], cancelled]) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def key(desk: Desk, fresh_database_url: str, data: Path) -> str:
+    """A key of the user `airline`, on a database with the flights."""
+    with desk.unit(IMPORTER) as db:
+        import_week(db, IMPORTER, data=data)
+    return make_key(fresh_database_url, "airline", "--superuser")
+
+
+@pytest.fixture
+def served(key: str, fresh_database_url: str, start_server: StartServer) -> Server:
+    return start_server(database_url=fresh_database_url)
+
+
+def statuses(desk: Desk) -> Counter[str]:
+    with desk.unit() as db:
+        return Counter(str(status) for status in db.scalars(select(Flight.status)))
+
+
+def count_movements(desk: Desk) -> int:
+    with desk.unit() as db:
+        return db.scalar(select(func.count()).select_from(Movement)) or 0
+
+
+async def test_the_replay_reports_everything_once_and_ends(
+    served: Server, key: str, data: Path, desk: Desk
+) -> None:
+    said: list[str] = []
+    await replay_week(served.url, key, speed=SPEED, start=START, data=data, say=said.append)
+
+    assert await to_thread.run_sync(statuses, desk) == {"landed": 29, "cancelled": 1}
+    assert said[0].startswith("Replaying from Monday 04 February 2013, 11:00 UTC")
+    assert said[-1].startswith("The week is over")
+    recorded = await to_thread.run_sync(count_movements, desk)
+
+    await replay_week(served.url, key, speed=SPEED, data=data)
+    assert await to_thread.run_sync(count_movements, desk) == recorded
+
+
+async def test_what_staff_cancelled_is_dropped_and_the_rest_goes_on(
+    served: Server, key: str, data: Path, desk: Desk
+) -> None:
+    def cancel_one() -> int:
+        with desk.unit() as db:
+            flight = db.scalar(select(Flight.id).order_by(Flight.scheduled_departure).limit(1))
+            assert flight is not None
+            cancel_flights(db, STAFF, [flight])
+            return flight
+
+    cancelled = await to_thread.run_sync(cancel_one)
+    said: list[str] = []
+    await replay_week(served.url, key, speed=SPEED, data=data, say=said.append)
+
+    flight = await to_thread.run_sync(desk.flight, cancelled)
+    assert flight.status is FlightStatus.CANCELLED
+    assert await to_thread.run_sync(statuses, desk) == {"landed": 28, "cancelled": 2}
+    assert any(line.startswith("Refused: ") and "is cancelled" in line for line in said)
+
+
+async def test_a_key_that_opens_nothing_ends_the_replay_with_a_sentence(
+    served: Server, data: Path
+) -> None:
+    with pytest.raises(ReplayError, match=r"."):
+        await replay_week(served.url, "tvt_" + "a" * 12 + "_" + "b" * 43, data=data)
