@@ -12,18 +12,20 @@ a hole is announced, never papered over.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from trivet.database import Database
 from trivet.events import outbox
 from trivet.events.bell import Bell
 from trivet.events.outbox import Position, StoredPublication
 from trivet.events.reading import NOWHERE, Reading, read_new
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ PASS_PUBLICATIONS = 1000
 """Publications read in one pass, so that a flood neither fills the memory nor holds a snapshot."""
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Waits after the first, second … failure in a row; the last one repeats."""
+STOP_SECONDS = 5.0
+"""How long a stopping relay waits for the database before it lets go of what it was doing."""
 TRIM_SECONDS = 600.0
 """How often publications past their time are removed: retention is counted in hours."""
 
@@ -166,7 +170,7 @@ class Relay:
                 self._rung.update(self._watches)
                 poll_at = now() + self._poll_seconds
             try:
-                await self._relay()
+                await _to_its_end(self._relay())
             except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
                 await asyncio.sleep(self._note_failure(error))
             else:
@@ -241,10 +245,28 @@ class Relay:
         """Remove what is past its time, beside the delivery and never in its way."""
         while self._retention is not None:
             try:
-                async with self._database.unit() as session:
-                    gone = await session.run_sync(outbox.trim, older_than=self._retention)
+                gone = await _to_its_end(self._trim(self._retention))
             except Exception:
                 logger.exception("publications past their time could not be removed")
             else:
                 logger.info("%d publications were past their time and are removed", gone)
             await asyncio.sleep(TRIM_SECONDS)
+
+    async def _trim(self, retention: timedelta) -> int:
+        async with self._database.unit() as session:
+            return await session.run_sync(outbox.trim, older_than=retention)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work`; cancelled, let it come to its end first, for at most `STOP_SECONDS`.
+
+    A connection that is cancelled while it opens belongs to nobody: no pool closes it, and
+    the thread of aiosqlite behind it answers to a loop that may be gone.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=STOP_SECONDS)
+        task.cancel()
+        raise
