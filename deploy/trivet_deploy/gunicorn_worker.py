@@ -6,6 +6,9 @@ no close frame and skips the lifespan's shutdown. This one closes sockets at onc
 """
 
 import logging
+import signal
+import sys
+from types import FrameType
 from typing import Any
 
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
@@ -24,3 +27,17 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         super().__init__(*args, **kwargs)
         # The parent hands uvicorn's log to Gunicorn's handlers, of which ours has none.
         logging.getLogger("uvicorn.error").propagate = True
+
+    def init_signals(self) -> None:
+        """As the parent, except that a stop is an exit and no death by signal.
+
+        uvicorn stops gracefully and then raises the signal again. By the parent's choice that
+        kills, before the interpreter has closed anything, and Gunicorn logs it like an accident.
+        """
+        super().init_signals()
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stop, _exit)
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)

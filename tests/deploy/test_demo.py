@@ -5,16 +5,21 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
 
 from tests.services.databases import environment, run_trivet
-from tests.services.server import Server, StartServer
+from tests.services.processes import end, free_port, wait_until
 from trivet_deploy.demo.home import DemoHome
 
+START_SECONDS = 90.0
 UNUSED = "sqlite:///the-demonstration/makes-its-own.sqlite3"
 
 
@@ -37,30 +42,63 @@ def _wait_for_movements(data: Path, more_than: int) -> int:
     return count
 
 
-def test_the_demonstration_moves_and_keeps_its_data(
-    start_server: StartServer, tmp_path: Path
-) -> None:
-    data = tmp_path / "kept"
-    command = ("demo", "--data", str(data), "--speed", "600")
+@dataclass(frozen=True)
+class Demo:
+    """A running demonstration."""
 
-    first = start_server(*command, database_url=UNUSED)
-    credentials = _credentials(data)
-    moved = _wait_for_movements(data, more_than=10)
-    _look_around(first, credentials)
-    assert first.stop(signal.SIGINT) == 0
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
 
-    second = start_server(*command, database_url=UNUSED)
-    assert _credentials(data) == credentials
-    assert _wait_for_movements(data, more_than=moved) > moved
-    assert "there already" in second.log_text()
-    assert second.stop(signal.SIGTERM) == 0
-    for server in (first, second):
-        assert "Stopped. The data stays in" in server.log_text()
-        assert "Traceback" not in server.log_text()
+    def stop(self, sign: signal.Signals) -> int:
+        return end(self.process, sign, seconds=20)
 
 
-def _look_around(server: Server, credentials: dict[str, str]) -> None:
-    said = "".join(server.log_text().split())
+@contextmanager
+def running(data: Path, log: Path) -> Iterator[Demo]:
+    """`trivet demo` on `data`, once it answers. The first start imports a week."""
+    port = free_port()
+    command = [sys.executable, "-m", "trivet_deploy.cli", "demo", "--data", str(data)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--speed", "600", "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+        )
+    demo = Demo(f"http://127.0.0.1:{port}", process, log)
+    try:
+        wait_until(lambda: "Replaying from" in log.read_text(), process, log, START_SECONDS)
+        yield demo
+    finally:
+        demo.stop(signal.SIGKILL)
+
+
+def test_the_demonstration_moves_and_keeps_its_data(tmp_path: Path) -> None:
+    data, log = tmp_path / "kept", tmp_path / "log"
+    with running(data, log) as demo:
+        credentials = _credentials(data)
+        moved = _wait_for_movements(data, more_than=10)
+        _look_around(demo, credentials)
+        assert demo.stop(signal.SIGINT) == 0
+    _stopped_well(log)
+
+    with running(data, log) as demo:
+        assert _credentials(data) == credentials
+        assert _wait_for_movements(data, more_than=moved) > moved
+        assert "there already" in log.read_text()
+        assert demo.stop(signal.SIGTERM) == 0
+    _stopped_well(log)
+
+
+def _stopped_well(log: Path) -> None:
+    assert "Stopped. The data stays in" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def _look_around(server: Demo, credentials: dict[str, str]) -> None:
+    said = "".join(server.log.read_text().split())
     for word in ("/departures/JFK", "/admin/", credentials["password"]):
         assert word in said, word
     headers = {"authorization": f"Bearer {credentials['api_key']}"}

@@ -45,6 +45,7 @@ def test_sigterm_closes_sockets_at_once_and_ends_well(start_server: StartServer)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code in GOING_AWAY
     assert "Application shutdown complete" in server.log_text()
+    assert "was sent SIGTERM" not in server.log_text()
 
 
 def test_sockets_are_not_compressed_and_long_messages_end_them(server: Server) -> None:
