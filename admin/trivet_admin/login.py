@@ -59,6 +59,7 @@ def _request(connection: HTTPConnection) -> Any:
 
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = connection.client.host if connection.client else ""
+    request.COOKIES.update(connection.cookies)
     request.session = SessionStore(connection.cookies.get(SESSION_COOKIE))
     return request
 

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from tests.admin.house import PASSWORD, House, Visitor
 from trivet.identity import Revocation
 from trivet.identity.keys import issue_key
+from trivet_admin.credentials import credential_id
 
 pytestmark = pytest.mark.anyio
 
@@ -81,14 +82,18 @@ class TestLogin:
             assert page.status == 200
             assert COOKIE not in visitor.http.cookies
 
-    async def test_a_session_gets_a_new_key_at_login(self, house: House) -> None:
+    async def test_a_session_gets_a_new_key_at_login_and_the_old_one_is_revoked(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
         async with house.client() as visitor:
             keys = []
             for username in ("clerk", "clerk", "boss"):
                 await log_in_at_the_door(visitor, username)
                 keys.append(visitor.http.cookies[COOKIE])
-        assert keys[2] not in keys[:2]
+        assert keys[0] == keys[1] != keys[2]  # as Django has it: one session goes on
         assert await house.value("SELECT count(*) FROM django_session") == 1
+        told = [revocation.credential_id for revocation in revoked]
+        assert told == [credential_id(keys[0])]
 
     async def test_a_password_is_stored_as_argon2id_with_our_parameters(self, house: House) -> None:
         stored = await house.value("SELECT password FROM accounts_user WHERE username = 'boss'")

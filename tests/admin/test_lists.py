@@ -44,7 +44,7 @@ class TestLooking:
         assert "<title>Overview | Trivet</title>" in " ".join(page.text.split())
         assert page.words.index("Stock") < page.words.index("Access")
         access = page.words[page.words.index("Access") :]
-        assert [name for name in ("Users", "Groups", "Api keys") if name not in access] == []
+        assert [name for name in ("Users", "Groups", "API keys") if name not in access] == []
 
     async def test_a_get_opens_no_transaction_and_waits_for_no_writer(self, house: House) -> None:
         async with house.visit() as boss, house.platform.database.session() as writer:

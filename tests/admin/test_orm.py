@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from tests.admin.house import engine_of
+from tests.admin.house import House, engine_of
 from trivet.features import Feature
 
 
@@ -78,6 +78,7 @@ class TestEveryWay:
         item.name, item.quantity = "Mallet", 9
         item.save(update_fields=["quantity"])
         assert shop.rows("SELECT name, quantity FROM stock_item WHERE id = 1") == [("Hammer", 9)]
+        assert (item.name, item.version) == ("Mallet", 2)
 
     def test_save_of_an_object_with_deferred_fields(self, shop: Shop) -> None:
         item = shop.Item.objects.only("quantity").get(pk=1)
@@ -138,6 +139,14 @@ class TestEveryWay:
         query = "SELECT quantity, supplier_id, version FROM stock_item ORDER BY id"
         assert shop.rows(query) == [(11, 1, 2), (1, 1, 2), (3, None, 1)]
         assert sorted(shop.told()) == [("update", "Hammer"), ("update", "Saw")]
+
+    def test_writes_of_what_an_aggregate_chose(self, shop: Shop) -> None:
+        from django.db.models import Count
+
+        chosen = shop.Item.objects.annotate(n=Count("tags")).filter(n__gt=0)
+        assert chosen.update(quantity=9) == 1
+        assert chosen.delete()[0] == 2  # the item and its tag's row
+        assert shop.told() == [("update", "Hammer"), ("delete", "Hammer")]
 
     def test_update_of_nothing(self, shop: Shop) -> None:
         assert shop.Item.objects.filter(pk=99).update(quantity=1) == 0
@@ -340,15 +349,13 @@ class TestUnits:
             assert seen == []
         assert seen == [[("update", "Hammer")]]
 
-    def test_a_commit_outside_a_request_rings_the_bell(self, shop: Shop) -> None:
+    def test_a_commit_outside_a_request_rings_the_bell(
+        self, shop: Shop, built_house: House
+    ) -> None:
         from django.db import transaction
 
-        from trivet_admin import runtime
-
         rung: list[Any] = []
-        platform = runtime._runtime.platform
-        assert platform is not None
-        leave = platform.bell.listen(lambda channels: rung.append(dict(channels)))
+        leave = built_house.platform.bell.listen(lambda channels: rung.append(dict(channels)))
         with transaction.atomic():
             shop.Item.objects.filter(category__code="tools").update(quantity=1)
         leave()

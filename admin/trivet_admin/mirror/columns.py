@@ -140,12 +140,13 @@ def make_field(column: "Column[Any]", *, is_version: bool = False) -> AnyField:
 def options_of(column: "Column[Any]") -> Options:
     """What every field is told: column, key, uniqueness, null, default, and how it reads."""
     default = _default(column)
+    is_ours = not (is_computed(column) or is_changing(column))
     options: Options = {
         "db_column": column.name,
         "null": bool(column.nullable),
         "blank": bool(column.nullable) or is_defaulted(column) or default in ("", {}, []),
         "help_text": column.info.get("help", column.comment or column.doc or ""),
-        "editable": bool(column.info.get("editable", _is_editable(column))),
+        "editable": bool(column.info.get("editable", is_ours)),
     }
     if column.primary_key:
         options["primary_key"] = True
@@ -185,9 +186,9 @@ def is_unique(column: "Column[Any]") -> bool:
     )
 
 
-def _is_editable(column: "Column[Any]") -> bool:
-    changes_itself = column.onupdate is not None or column.server_onupdate is not None
-    return not (is_computed(column) or changes_itself)
+def is_changing(column: "Column[Any]") -> bool:
+    """Whether every update of the row changes the value."""
+    return column.onupdate is not None or column.server_onupdate is not None
 
 
 def _default(column: "Column[Any]") -> Any:

@@ -47,7 +47,7 @@ class MirrorModel(models.Model):
         if not updated and not self._state.adding:
             raise StaleEditError(GONE_MEANWHILE)
         if updated and values:
-            self._take_written_values(using, pk_val)
+            self._take_written_values(using, pk_val, [field.attname for field, *_ in values])
         return updated
 
     def _with_version(self, values: Sequence[Any]) -> list[Any]:
@@ -57,11 +57,12 @@ class MirrorModel(models.Model):
         field = self._meta.get_field(version)
         return [*values, (field, None, getattr(self, version))]
 
-    def _take_written_values(self, using: str | None, pk_val: Any) -> None:
-        """The row as it was written: the new version, and what validators made of a value."""
+    def _take_written_values(self, using: str | None, pk_val: Any, names: Sequence[str]) -> None:
+        """The row as it was written: the new version, and what validators made of a value.
+        What was not written keeps the value that it has here."""
         from django.db import connections
 
         session: Any = connections[using or "default"].session  # type: ignore[attr-defined]  # our backend
         row = session.get(self.trivet_shape.mapped, pk_val)
         if row is not None:
-            self.trivet_shape.copy_columns(row, self)
+            self.trivet_shape.copy_columns(row, self, names)

@@ -1,5 +1,6 @@
 """Deriving mirrors, each once."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from trivet.errors import ConfigurationError
 from trivet.model import Model
 from trivet_admin.generic import AnyField, ForeignKey, ManyToManyField
 from trivet_admin.mirror.columns import (
+    is_changing,
     is_computed,
     is_defaulted,
     make_field,
@@ -19,6 +21,7 @@ from trivet_admin.mirror.columns import (
 from trivet_admin.mirror.labels import app_label_of, label_of_class
 from trivet_admin.mirror.model import MirrorModel
 from trivet_admin.mirror.relations import (
+    MirrorManyToManyField,
     Side,
     make_relation,
     many_to_many,
@@ -82,6 +85,7 @@ class _Building:
             primary_key=self.mapper.get_property_by_column(self.table.primary_key.columns[0]).key,
             version=version,
             computed=self._keys_where(is_computed),
+            changing=self._keys_where(is_changing),
             defaulted=self._keys_where(is_defaulted),
         )
         sides = list(many_to_many(self.mapper))
@@ -142,6 +146,7 @@ class _Building:
         for option in ("verbose_name", "verbose_name_plural", "ordering"):
             if option in self.table.info:
                 options[option] = self.table.info[option]
+        options.setdefault("verbose_name", _in_words(self.mapped.__name__))
         return type("Meta", (), options)
 
     def _constraints(self) -> list[models.BaseConstraint]:
@@ -185,6 +190,12 @@ def _single_table(mapper: Mapper[Any]) -> Table:
     return table
 
 
+def _in_words(name: str) -> str:
+    """A class's name in words, its abbreviations kept: API key, not api key."""
+    words = re.findall(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z0-9]+", name)
+    return " ".join(word if word.isupper() else word.lower() for word in words)
+
+
 def _django_name(key: str) -> str:
     """Django's names may not end in an underscore (``class_``)."""
     return key.rstrip("_")
@@ -202,7 +213,7 @@ def _plain_properties(mapped: type[Any]) -> dict[str, property]:
 
 def _many_to_many_field(label: str, mapped: type[Any], side: Side) -> ManyToManyField:
     source, target = _ends(mapped, side)
-    return models.ManyToManyField(
+    return MirrorManyToManyField(
         label_of_class(side.child),
         through=f"{label}.{_through_name(mapped, side)}",
         through_fields=(source, target),

@@ -10,7 +10,7 @@ from sqlalchemy import Column, ForeignKey, Table, inspect
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.model import Model
-from trivet_admin.generic import AnyField, OneToOneField
+from trivet_admin.generic import AnyField, ManyToManyField, OneToOneField
 from trivet_admin.generic import ForeignKey as ForeignKeyField
 from trivet_admin.mirror.columns import is_unique, options_of, unsupported
 from trivet_admin.mirror.labels import label_of_class
@@ -40,6 +40,14 @@ class MirrorOneToOneField(_MappedName, OneToOneField):
     def __init__(self, *args: Any, mapped_name: str, **options: Any) -> None:
         self.mapped_name = mapped_name
         super().__init__(*args, **options)
+
+
+class MirrorManyToManyField(ManyToManyField):
+    def deconstruct(self) -> Any:
+        name, path, arguments, options = super().deconstruct()
+        # Django leaves out a `through` that it takes for its own, but not what belongs to it.
+        options.pop("through_fields", None)
+        return name, path, arguments, options
 
 
 def cascade_before_parent(collector: Any, field: AnyField, sub_objs: Any, using: str) -> None:

@@ -1,6 +1,6 @@
 """How a Django model mirrors a mapped class: the names on both sides, and who fills what."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ class Shape:
     """One mapped class and its mirror.
 
     `keys` maps a Django attribute name (``origin_id``) to the mapped one. `version` and
-    `primary_key` are mapped names. `computed` are columns that nobody writes, `defaulted`
-    those that the database or SQLAlchemy fills if nobody does.
+    `primary_key` are mapped names. `computed` are columns that nobody writes, `changing` those
+    that change with every update by themselves, `defaulted` those that the database or
+    SQLAlchemy fills if nobody does.
     """
 
     mapped: type[Any]
@@ -26,6 +27,7 @@ class Shape:
     primary_key: str
     version: str | None = None
     computed: frozenset[str] = field(default_factory=frozenset)
+    changing: frozenset[str] = field(default_factory=frozenset)
     defaulted: frozenset[str] = field(default_factory=frozenset)
 
     def key_of(self, field: AnyField) -> str:
@@ -44,12 +46,16 @@ class Shape:
             key in self.computed or key == self.version or (key in self.defaulted and not is_given)
         )
 
-    def copy_columns(self, instance: Any, mirrored: DjangoModel) -> None:
-        """Give `mirrored` the values that its row has now; deferred fields stay deferred."""
-        deferred = mirrored.get_deferred_fields()
-        for attname, key in self.keys.items():
-            if attname not in deferred:
-                setattr(mirrored, attname, getattr(instance, key))
+    def copy_columns(
+        self, instance: Any, mirrored: DjangoModel, attnames: Iterable[str] | None = None
+    ) -> None:
+        """Give `mirrored` the values that its row has now: all, or those named and those that
+        change by themselves. Deferred fields stay deferred."""
+        own = {*self.computed, *self.changing, self.version}
+        wanted = set(self.keys if attnames is None else attnames)
+        wanted |= {attname for attname, key in self.keys.items() if key in own}
+        for attname in wanted - mirrored.get_deferred_fields():
+            setattr(mirrored, attname, getattr(instance, self.keys[attname]))
 
 
 @dataclass(frozen=True, slots=True)

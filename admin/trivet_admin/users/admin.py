@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from trivet.identity.keys import ApiKey, issue_key, revoke_key
+from trivet_admin.mirror.registry import mirror
 from trivet_admin.modeladmin import ModelAdmin
 from trivet_admin.registration import register
 from trivet_admin.services import unit_session
@@ -29,6 +30,11 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not generic at ru
             },
         ),
     )
+
+
+# The table has no words of its own for Django, and "api key" is how Django would say it.
+mirror(ApiKey)._meta.verbose_name = "API key"
+mirror(ApiKey)._meta.verbose_name_plural = "API keys"
 
 
 @register(ApiKey)

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import m2m_changed, post_delete, pre_save
 from django.db.transaction import on_commit
 
 from trivet_admin import runtime
+from trivet_admin.configuration import SESSION_COOKIE
 from trivet_admin.credentials import credential_id
 
 _DECISIVE = ("password", "is_active", "is_staff", "is_superuser")
@@ -23,6 +24,7 @@ _GRANTS = frozenset({"post_add", "post_remove", "post_clear"})
 def connect() -> None:
     """Listen. Called once, when the apps are ready."""
     user: Any = get_user_model()
+    user_logged_in.connect(_logged_in, dispatch_uid="trivet")
     user_logged_out.connect(_logged_out, dispatch_uid="trivet")
     pre_save.connect(_saving, sender=user, dispatch_uid="trivet")
     post_delete.connect(_deleted, sender=user, dispatch_uid="trivet")
@@ -38,6 +40,14 @@ def revoke(*, user_id: int | None = None, credential: str | None = None) -> None
     revocations = runtime.revocations()
     if revocations is not None:
         on_commit(lambda: revocations.revoke(user_id=user_id, credential_id=credential))
+
+
+def _logged_in(request: Any, **_: Any) -> None:
+    """Whoever logs in over a session gets a new key: what the old one opened has to close,
+    because the next logout will not name it."""
+    old = request.COOKIES.get(SESSION_COOKIE)
+    if old and old != request.session.session_key:
+        revoke(credential=credential_id(old))
 
 
 def _logged_out(request: Any, **_: Any) -> None:

@@ -1,0 +1,105 @@
+"""API keys in the admin: shown once, then only revoked."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.admin.house import House
+from trivet.identity import Revocation
+from trivet.identity.keys import KEY_PATTERN, identify_key
+
+pytestmark = pytest.mark.anyio
+
+KEYS = "/admin/trivet/apikey/"
+
+
+@pytest.fixture
+def revoked(built_house: House) -> Iterator[list[Revocation]]:
+    told: list[Revocation] = []
+    leave = built_house.platform.revocations.subscribe(told.append)
+    yield told
+    leave()
+
+
+async def make_key(house: House, label: str = "the tower") -> str:
+    """Make a key in the admin as boss; returns the key as it was shown."""
+    async with house.visit() as boss:
+        query = "SELECT id FROM accounts_user WHERE username = 'clerk'"
+        owner = await house.value(query)
+        page = await boss.edit(f"{KEYS}add/", label=label, owner=str(owner))
+        assert page.status == 302, page.words
+        page = await boss.get(KEYS)
+        found = re.search(KEY_PATTERN, page.text)
+        assert found is not None, page.words
+        assert re.search(KEY_PATTERN, (await boss.get(KEYS)).text) is None, "shown twice"
+    return found.group(0)
+
+
+async def test_a_key_is_shown_once_and_is_its_owners(house: House) -> None:
+    secret = await make_key(house)
+    async with house.platform.database.session(read_only=True) as session:
+        identity = await identify_key(session, secret)
+    assert identity is not None
+    assert (identity.username, identity.kind) == ("clerk", "key")
+    (row,) = await house.rows("SELECT prefix, digest, label FROM trivet_api_key")
+    assert secret.startswith(row[0])
+    assert not any(secret in str(value) for value in row)
+    log = "SELECT object_repr FROM django_admin_log"
+    assert await house.value(log) == f"the tower ({row[0]}…)"
+
+
+async def test_the_list_tells_owner_and_state(house: House) -> None:
+    prefix = (await make_key(house)).rpartition("_")[0]
+    async with house.visit() as boss:
+        page = await boss.get(KEYS)
+    for word in (prefix[:16], "clerk", "the tower", "usable"):
+        assert word in page.words
+
+
+async def test_a_revoked_key_opens_nothing_and_is_told(
+    house: House, revoked: list[Revocation]
+) -> None:
+    secret = await make_key(house)
+    async with house.visit() as boss:
+        page = await boss.get(KEYS)
+        values = {"action": "revoke", "_selected_action": "1", "index": "0"}
+        page = await boss.send(page, **values)
+        assert page.status == 302, page.words
+        assert "revoked" in (await boss.get(KEYS)).words
+    async with house.platform.database.session(read_only=True) as session:
+        assert await identify_key(session, secret) is None
+    assert revoked == [Revocation(credential_id="_".join(secret.split("_")[:2]))]
+
+
+async def test_a_deleted_key_is_told_too(house: House, revoked: list[Revocation]) -> None:
+    secret = await make_key(house)
+    async with house.visit() as boss:
+        page = await boss.edit(f"{KEYS}1/delete/")
+    assert page.status == 302, page.words
+    assert revoked == [Revocation(credential_id="_".join(secret.split("_")[:2]))]
+
+
+async def test_only_the_label_of_a_key_can_be_changed(house: House) -> None:
+    await make_key(house)
+    async with house.visit() as boss:
+        page = await boss.get(f"{KEYS}1/change/")
+        assert set(page.form) - {"csrfmiddlewaretoken"} == {"label"}
+        page = await boss.send(page, label="another tower")
+    assert page.status == 302, page.words
+    assert await house.value("SELECT label FROM trivet_api_key") == "another tower"
+
+
+async def test_an_expiry_in_the_past_is_refused_in_the_form(house: House) -> None:
+    async with house.visit() as boss:
+        owner = await house.value("SELECT id FROM accounts_user WHERE username = 'clerk'")
+        page = await boss.edit(
+            f"{KEYS}add/",
+            label="late",
+            owner=str(owner),
+            expires_at_0="2001-01-01",
+            expires_at_1="00:00",
+        )
+    assert page.status == 200
+    assert "The expiry lies in the past" in page.words
+    assert await house.rows("SELECT id FROM trivet_api_key") == []

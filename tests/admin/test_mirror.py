@@ -1,0 +1,236 @@
+"""What the mirror makes of mapped classes, and what it refuses to make."""
+
+import datetime as dt
+import enum
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Column,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Integer,
+    Interval,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Time,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from tests.admin.stock.models import Colour, Item, Specimen
+from trivet.errors import ConfigurationError
+from trivet.features import Feature
+
+pytestmark = pytest.mark.usefixtures("stock")
+
+
+class Apart(DeclarativeBase):
+    """Classes that are never tables of the product."""
+
+    metadata = MetaData()
+
+
+class TwoKeys(Apart):
+    __tablename__ = "apart_two_keys"
+    __module__ = "tests.admin.stock.models"
+
+    left: Mapped[int] = mapped_column(primary_key=True)
+    right: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Base(Apart):
+    __tablename__ = "apart_base"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Derived(Base):
+    __tablename__ = "apart_derived"
+
+    id: Mapped[int] = mapped_column(ForeignKey(Base.id), primary_key=True)
+
+
+class Underscored(Apart):
+    __tablename__ = "apart_underscored"
+    __module__ = "tests.admin.stock.models"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    a__b: Mapped[int]
+
+
+class Homeless(Apart):
+    __tablename__ = "apart_homeless"
+    __module__ = "elsewhere.models"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+@pytest.mark.parametrize(
+    ("mapped", "words"),
+    [
+        (TwoKeys, ("TwoKeys", "left, right", "UniqueConstraint")),
+        (Derived, ("Derived", "inherits")),
+        (Underscored, ("Underscored", "a__b", "rename the attribute")),
+        (Homeless, ("Homeless", "elsewhere.models", "TRIVET_FEATURES")),
+    ],
+)
+def test_a_class_that_cannot_be_edited_is_an_error_with_a_cure(
+    mapped: type, words: tuple[str, ...]
+) -> None:
+    from trivet_admin import register
+
+    with pytest.raises(ConfigurationError) as raised:
+        register(mapped)(object)  # type: ignore[type-var]  # never reached
+    assert [word for word in words if word not in raised.value.detail] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "cure"),
+    [
+        (DateTime(timezone=True), "trivet.types.UtcDateTime"),
+        (DateTime(), "trivet.types.UtcDateTime"),
+        (Time(), "trivet.types.IsoTime"),
+        (Interval(), "trivet.types.Microseconds"),
+        (JSON(), "trivet.types.JsonDocument"),
+        (Enum(Colour), "values_callable"),
+        (Numeric(), "Numeric(precision, scale)"),
+        (ARRAY(Integer), "trivet.types"),
+    ],
+)
+def test_a_column_type_that_django_stores_otherwise_is_an_error_with_a_cure(
+    kind: Any, cure: str
+) -> None:
+    from trivet_admin.mirror.columns import make_field
+
+    table = Table("apart_typed", MetaData(), Column("id", Integer, primary_key=True))
+    column: Column[Any] = Column("sort", kind)
+    table.append_column(column)
+    with pytest.raises(ConfigurationError) as raised:
+        make_field(column)
+    assert [word for word in ("apart_typed", "sort", cure) if word not in raised.value.detail] == []
+
+
+class TestFields:
+    def field(self, name: str, model: str = "Item") -> Any:
+        from django.apps import apps
+
+        return apps.get_model("stock", model)._meta.get_field(name)
+
+    def test_words_come_from_the_mapped_class(self) -> None:
+        from django.apps import apps
+
+        assert self.field("name").help_text == "As it stands on the shelf."
+        assert str(apps.get_model("stock", "Category")._meta.verbose_name_plural) == "categories"
+        assert str(apps.get_model("trivet", "ApiKey")._meta.verbose_name) == "API key"
+
+    @pytest.mark.parametrize(
+        ("name", "null", "blank", "unique"),
+        [
+            ("name", False, False, False),
+            ("sku", True, True, True),
+            ("quantity", False, False, False),
+            ("category", False, False, False),
+            ("supplier", True, True, False),
+        ],
+    )
+    def test_null_blank_and_unique(self, name: str, null: bool, blank: bool, unique: bool) -> None:
+        field = self.field(name)
+        assert (field.null, field.blank, field.unique) == (null, blank, unique)
+
+    def test_defaults_fill_the_form(self) -> None:
+        assert self.field("quantity").get_default() == 0
+        assert self.field("size", "Specimen").formfield().initial == "S"
+        first, second = (self.field("id", "Specimen").get_default() for _ in range(2))
+        assert first != second
+
+    def test_an_enum_is_a_choice_by_value_with_members_in_python(self) -> None:
+        field = self.field("colour", "Specimen")
+        assert field.choices == [("red", "Red"), ("dark-blue", "Dark blue")]
+        assert field.to_python("dark-blue") is Colour.DARK_BLUE
+        assert field.get_prep_value(Colour.DARK_BLUE) == "dark-blue"
+        instance = field.model(colour=Colour.DARK_BLUE)
+        assert instance.get_colour_display() == "Dark blue"
+
+    def test_an_unknown_enum_value_is_a_validation_error(self) -> None:
+        from django.core.exceptions import ValidationError
+
+        with pytest.raises(ValidationError):
+            self.field("colour", "Specimen").clean("mauve", None)
+
+    def test_properties_and_str_are_the_mapped_classes_own(self) -> None:
+        from django.apps import apps
+
+        item = apps.get_model("stock", "Item")(name="Saw", category_id="tools")
+        assert (str(item), item.shelf) == ("tools/Saw", "tools/Saw")
+
+    def test_the_system_checks_find_nothing(self) -> None:
+        from django.core.checks import run_checks
+
+        assert run_checks() == []
+
+    def test_djangos_migrations_see_no_change(self) -> None:
+        from django.core.management import call_command
+
+        call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
+
+    def test_every_mirrored_class_has_permissions(self, stock: tuple[Feature, ...]) -> None:
+        from django.apps import apps
+        from django.contrib.auth.management import create_permissions
+        from django.contrib.auth.models import Permission
+
+        create_permissions(apps.get_app_config("stock"), verbosity=0)
+        found = Permission.objects.filter(content_type__app_label="stock")
+        assert found.count() == 4 * 5
+
+    def test_a_class_is_mirrored_once(self) -> None:
+        from trivet_admin.mirror.registry import mirror
+
+        assert mirror(Item) is mirror(Item)
+        assert mirror(Specimen)._meta.managed is False
+
+
+class Plain(enum.Enum):
+    ONE = "one"
+
+    @property
+    def label(self) -> str:
+        return "Number one"
+
+
+def test_an_enum_may_bring_its_own_labels() -> None:
+    from trivet_admin.mirror.enums import EnumChoices
+
+    choices = EnumChoices(Plain)
+    assert list(choices) == [("one", "Number one")]
+    assert dict(choices)[Plain.ONE] == dict(choices)["one"] == "Number one"
+
+
+def test_names_for_people_keep_their_abbreviations() -> None:
+    from trivet_admin.mirror.registry import _in_words
+
+    names = ("Flight", "ApiKey", "APIKey", "FlightV2")
+    assert [_in_words(name) for name in names] == ["flight", "api key", "API key", "flight V2"]
+
+
+def test_a_naive_datetime_never_reaches_the_database() -> None:
+    from django.apps import apps
+
+    specimen = apps.get_model("stock", "Specimen")
+    naive = dt.datetime(2013, 2, 8)  # noqa: DTZ001  # that is the point
+    with pytest.warns(RuntimeWarning, match="naive datetime"):
+        specimen.objects.create(instant=naive)
+    assert specimen.objects.get().instant == naive.replace(tzinfo=dt.UTC)
+
+
+def test_text_columns_take_their_length_from_the_column() -> None:
+    from trivet_admin.mirror.columns import make_field
+
+    table = Table("apart_text", MetaData(), Column("id", Integer, primary_key=True))
+    column: Column[Any] = Column("word", String(12))
+    table.append_column(column)
+    assert make_field(column).max_length == 12

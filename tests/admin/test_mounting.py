@@ -1,0 +1,148 @@
+"""The mount: bounds, prefix, static files, routes, readiness, configuration."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import trivet_admin
+from tests.admin.house import House, make_settings
+from trivet.errors import ConfigurationError
+from trivet.features import Feature, load_features
+from trivet_admin import configuration, mounting
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_requests_beyond_the_bound_wait_their_turn() -> None:
+    inside, most = 0, 0
+
+    async def app(*_: Any) -> None:
+        nonlocal inside, most
+        inside, most = inside + 1, max(most, inside + 1)
+        await asyncio.sleep(0)
+        inside -= 1
+
+    bounded = mounting.BoundedApp(app, 3)
+    scope, pipe = {"type": "http"}, asyncio.sleep
+    await asyncio.gather(*(bounded(scope, pipe, pipe) for _ in range(20)))  # type: ignore[arg-type]  # never called
+    assert (inside, most) == (0, 3)
+
+
+async def test_a_lifespan_is_answered_as_django_does(house: House) -> None:
+    app = trivet_admin.mount(house.platform).app
+    with pytest.raises(ValueError, match="Django can only handle ASGI/HTTP"):
+        await app({"type": "lifespan"}, None, None)  # type: ignore[arg-type]  # never called
+
+
+async def test_links_carry_the_prefix_and_an_outer_one(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.get("/admin/")
+    assert 'href="/admin/stock/item/"' in page.text
+
+
+async def test_the_admins_files_are_served_at_the_root(house: House) -> None:
+    async with house.client() as visitor:
+        for path in ("/static/trivet_admin/trivet.css", "/static/admin/css/base.css"):
+            page = await visitor.get("/admin/login/")
+            assert path in page.text
+
+
+async def test_a_host_that_is_not_ours_is_refused(house: House) -> None:
+    async with house.client(host="evil.example") as visitor:
+        page = await visitor.get("/admin/login/")
+    assert page.status == 400
+
+
+async def test_the_admin_is_ready_when_its_migrations_are_applied(house: House) -> None:
+    assert await mounting.find_pending() == ""
+    async with house.platform.database.unit() as session:
+        await session.run_sync(_forget_a_migration)
+    assert await mounting.find_pending() == "run 'trivet migrate'"
+
+
+def _forget_a_migration(session: Any) -> None:
+    from sqlalchemy import text
+
+    session.connection().execute(text("DELETE FROM django_migrations WHERE app = 'sessions'"))
+
+
+@pytest.mark.usefixtures("stock")
+def test_routes_are_listed_with_the_prefix_and_who_may_use_them() -> None:
+    routes = {route.name: route for route in mounting.list_routes()}
+    assert routes["admin:login"].path == "/admin/login/"
+    assert routes["admin:login"].policy == "public"
+    assert routes["admin:stock_item_changelist"].path == "/admin/stock/item/"
+    assert routes["admin:stock_item_changelist"].policy == "staff"
+
+
+class TestConfiguration:
+    def project(self, **settings: Any) -> dict[str, Any]:
+        url = settings.pop("database_url", "sqlite:////nowhere/trivet.sqlite3")
+        given = make_settings(url, **{"features": ()} | settings)
+        return configuration.project(given, ())
+
+    @pytest.mark.parametrize(
+        ("public_url", "hosts", "origins", "secure"),
+        [
+            (
+                "https://board.example.org",
+                ["board.example.org"],
+                ["https://board.example.org"],
+                True,
+            ),
+            (
+                "http://localhost:8000",
+                ["localhost", "127.0.0.1", "[::1]", "testserver"],
+                ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"],
+                False,
+            ),
+        ],
+    )
+    def test_hosts_origins_and_cookies_follow_the_public_address(
+        self, public_url: str, hosts: list[str], origins: list[str], secure: bool
+    ) -> None:
+        projected = self.project(public_url=public_url)
+        assert projected["ALLOWED_HOSTS"] == hosts
+        assert projected["CSRF_TRUSTED_ORIGINS"] == origins
+        assert projected["SESSION_COOKIE_SECURE"] is secure
+        assert projected["CSRF_COOKIE_SECURE"] is secure
+
+    def test_the_prefix_is_never_forced(self) -> None:
+        assert "FORCE_SCRIPT_NAME" not in self.project()
+
+    def test_postgresql_gets_a_bounded_pool_and_keeps_no_connection(self) -> None:
+        url = "postgresql://us%20er:pass%40word@db.example:5433/trivet?sslmode=require"
+        database = self.project(database_url=url, django_threads=5)["DATABASES"]["default"]
+        assert database["USER"] == "us er"
+        assert database["PASSWORD"] == "pass@word"
+        assert (database["HOST"], database["PORT"]) == ("db.example", "5433")
+        assert database["CONN_MAX_AGE"] == 0
+        assert database["OPTIONS"]["sslmode"] == "require"
+        pool = database["OPTIONS"]["pool"]
+        assert pool["max_size"] == 5 + configuration.LOGIN_THREADS
+
+    def test_sqlite_takes_the_write_lock_at_once_and_converts_nothing(self) -> None:
+        options = self.project()["DATABASES"]["default"]["OPTIONS"]
+        assert options["transaction_mode"] == "IMMEDIATE"
+        assert options["detect_types"] == 0
+        assert "journal_mode=WAL" in options["init_command"]
+
+    def test_configuring_again_alike_does_nothing(
+        self, stock: tuple[Feature, ...], database_url: str
+    ) -> None:
+        trivet_admin.configure(make_settings(database_url), stock)
+
+    def test_configuring_otherwise_is_an_error_that_says_what_differs(
+        self, stock: tuple[Feature, ...], database_url: str
+    ) -> None:
+        settings = make_settings(database_url, public_url="https://other.example")
+        with pytest.raises(ConfigurationError, match="ALLOWED_HOSTS"):
+            trivet_admin.configure(settings, stock)
+        with pytest.raises(ConfigurationError, match="INSTALLED_APPS"):
+            trivet_admin.configure(make_settings(database_url), load_features(()))
+
+    def test_names_that_need_django_are_found_lazily(self) -> None:
+        assert trivet_admin.ModelAdmin.__name__ == "ModelAdmin"
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            trivet_admin.nothing  # noqa: B018  # that is the point
