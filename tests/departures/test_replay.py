@@ -1,16 +1,19 @@
 """The replay, against a real server: reports as airlines would, and copes as they must."""
 
+import asyncio
 import datetime as dt
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import typer
 from anyio import to_thread
 from sqlalchemy import func, select
+from typer.testing import CliRunner
 
 from departures.importing import import_week
 from departures.models import Flight, FlightStatus, Movement
-from departures.replay import ReplayError, replay_week
+from departures.replay import ReplayError, main, replay_week
 from departures.services import cancel_flights
 from departures.timetable import DATA
 from tests.departures.house import STAFF, Desk
@@ -101,3 +104,40 @@ async def test_a_key_that_opens_nothing_ends_the_replay_with_a_sentence(
 ) -> None:
     with pytest.raises(ReplayError, match=r"."):
         await replay_week(served.url, "tvt_" + "a" * 12 + "_" + "b" * 43, data=data)
+
+
+async def test_an_outage_of_the_server_is_waited_out(data: Path) -> None:
+    answers = iter(
+        [
+            b"",
+            b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
+            b'HTTP/1.1 401 Unauthorized\r\ncontent-length: 16\r\n\r\n{"detail": "No"}',
+        ]
+    )
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(answers))
+        writer.close()
+
+    said: list[str] = []
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ReplayError, match="There is no board to replay on"):
+            await replay_week(f"http://127.0.0.1:{port}", "key", data=data, say=said.append)
+
+    assert len(said) == 1
+    assert said[0].startswith("The server does not answer as it should")
+
+
+def test_the_command_ends_with_a_sentence_and_a_code() -> None:
+    app = typer.Typer()
+    app.command()(main)
+
+    ended = CliRunner().invoke(
+        app, ["http://localhost:1", "--speed", "0.5"], env={"TRIVET_KEY": "k"}
+    )
+
+    assert ended.exit_code == 2
+    assert "--speed" in ended.output

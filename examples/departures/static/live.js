@@ -5,7 +5,7 @@
 // missed; if the server cannot prove that it has all of it, a new snapshot is read.
 // Nothing is final for a board on a wall: whatever the server says, it tries again.
 
-const BACKOFF_MS = { first: 500, most: 20_000, refused: 60_000 };
+const BACKOFF_MS = { first: 500, most: 10_000, refused: 60_000 };
 const OFFLINE_AFTER_MS = 15_000;
 const GRACE_MS = 10_000; // how much later than promised a ping may come
 
