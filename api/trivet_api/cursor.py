@@ -26,6 +26,8 @@ def write_cursor(platform: Platform, purpose: str, position: Any) -> str:
 
 def read_cursor(platform: Platform, purpose: str, cursor: str) -> Any:
     """The position that `write_cursor` put into `cursor`; Invalid if it did not."""
+    if "=" in cursor:  # we write none, and one page has one cursor
+        raise _bad()
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

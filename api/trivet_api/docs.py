@@ -37,7 +37,8 @@ def install_docs(app: FastAPI) -> None:
 
     @app.get("/docs", dependencies=[public], include_in_schema=False, name="docs")
     async def docs(request: Request) -> HTMLResponse:
-        root, outer = request.scope["root_path"], request.scope["app_root_path"]
+        root = request.scope["root_path"]
+        outer = root.rpartition("/")[0]
         page = _PAGE.format(title=app.title, root=root, static=f"{outer}/static")
         return HTMLResponse(page)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
+from trivet_api.openapi import describe
 from trivet_api.policy import public
 
 
@@ -21,4 +22,4 @@ def install_index(app: FastAPI) -> None:
 
     @app.get("/openapi.json", dependencies=[public], include_in_schema=False, name="openapi")
     async def openapi(request: Request) -> dict[str, Any]:
-        return {**app.openapi(), "servers": [{"url": request.scope.get("root_path", "") or "/"}]}
+        return describe(app, request.scope.get("root_path", ""))

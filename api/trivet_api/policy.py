@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 
 from trivet.context import context_of
 from trivet.errors import ConfigurationError
@@ -31,7 +31,9 @@ class Policy:
 def _anyone(_identity: Identity) -> None: ...
 
 
-public: Any = Depends(Policy("public", _anyone))
+PUBLIC = "public"
+
+public: Any = Depends(Policy(PUBLIC, _anyone))
 """Anyone may call this route."""
 
 authenticated: Any = Depends(Policy("authenticated", require_authenticated))
@@ -54,7 +56,7 @@ def list_routes(app: FastAPI, prefix: str) -> Sequence[RouteInfo]:
             methods=",".join(sorted(context.methods or ())),
             path=prefix + (context.path or ""),
             name=context.name or "",
-            policy=" + ".join(_policies(getattr(context, "dependencies", ()))),
+            policy=" + ".join(policies_of(context)),
         )
         for context in iter_route_contexts(app.routes)
     ]
@@ -68,6 +70,8 @@ def list_routes(app: FastAPI, prefix: str) -> Sequence[RouteInfo]:
     return routes
 
 
-def _policies(dependencies: Sequence[Any]) -> list[str]:
+def policies_of(context: RouteContext) -> list[str]:
+    """The words of each policy of a route: ``public``, ``authenticated`` or a permission."""
+    dependencies: Sequence[Any] = getattr(context, "dependencies", ())
     found = (getattr(dependency, "dependency", None) for dependency in dependencies)
     return [policy.words for policy in found if isinstance(policy, Policy)]

@@ -110,6 +110,7 @@ class Aircraft(Model):
     """One aircraft, known by its registration (tail number)."""
 
     __tablename__ = "departures_aircraft"
+    __table_args__ = {"info": {"verbose_name_plural": "aircraft"}}  # noqa: RUF012  # SQLAlchemy's
 
     tail_number: Mapped[str] = mapped_column(String(10), primary_key=True)
     manufacturer: Mapped[str] = mapped_column(String(60))
@@ -142,7 +143,9 @@ class Flight(Versioned, Model):
     carrier_id: Mapped[str] = mapped_column(ForeignKey(Airline.code))
     number: Mapped[int] = mapped_column(Integer)
     origin_id: Mapped[str] = mapped_column(ForeignKey(Airport.code))
-    dest_id: Mapped[str] = mapped_column(ForeignKey(Airport.code), index=True)
+    dest_id: Mapped[str] = mapped_column(
+        ForeignKey(Airport.code), index=True, info={"label": "destination"}
+    )
     aircraft_id: Mapped[str | None] = mapped_column(ForeignKey(Aircraft.tail_number), index=True)
     scheduled_departure: Mapped[dt.datetime]
     scheduled_arrival: Mapped[dt.datetime | None]

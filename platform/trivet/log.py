@@ -65,7 +65,10 @@ def configure_logging(*, log_format: Literal["console", "json"], level: str = "I
 
 def _rendering(log_format: Literal["console", "json"]) -> list[Any]:
     if log_format == "console":
-        return [redact, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # The renderer's own choice prints local variables, and a password is one.
+        plain = structlog.dev.plain_traceback
+        colors = sys.stderr.isatty()
+        return [redact, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
     return [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
 
 

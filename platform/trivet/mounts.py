@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.datastructures import URLPath
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Match, Mount
+from starlette.routing import BaseRoute, Match, Mount, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
@@ -64,18 +65,24 @@ def mount_routes(mounted: MountedApp) -> list[BaseRoute]:
 
 
 class _Guarded:
-    """Names the mount in the request's context, and keeps WebSockets from apps that would
-    only fail on them."""
+    """Names the mount in the request's context, keeps WebSockets from apps that would only
+    fail on them, and hides the root's routing, by which an app would build wrong links."""
 
     def __init__(self, mounted: MountedApp) -> None:
         self.mounted = mounted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context_of(scope).mount = self.mounted.name
+        for key in _ROUTING:
+            scope.pop(key, None)
         if scope["type"] == "websocket" and not self.mounted.websocket:
             await refuse(scope, receive, send, no_such_page(scope))
             return
         await self.mounted.app(scope, receive, send)
+
+
+_ROUTING = ("router", "endpoint", "app_root_path")
+"""What Starlette's router leaves in the scope for whoever builds a URL below it."""
 
 
 class _BarePrefix(BaseRoute):
@@ -92,14 +99,13 @@ class _BarePrefix(BaseRoute):
             return Match.FULL, {}
         return Match.NONE, {}
 
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        raise NoMatchFound(name, path_params)
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" or self.app.mounted.websocket:
-            child: dict[str, Any] = {
-                "app_root_path": scope.get("app_root_path", scope.get("root_path", "")),
-                "root_path": scope.get("root_path", "") + self.prefix,
-                "path": scope["path"] + "/",
-            }
-            scope.update(child)
+            scope["root_path"] = scope.get("root_path", "") + self.prefix
+            scope["path"] += "/"
             await self.app(scope, receive, send)
             return
         await redirect_to_slash(scope)(scope, receive, send)
@@ -108,7 +114,8 @@ class _BarePrefix(BaseRoute):
 def _path_below(scope: Scope) -> str:
     """The path without the outer prefix (a proxy's, or ``--root-path``)."""
     path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
+    outer: str = scope.get("root_path", "")
+    return path.removeprefix(outer) if path.startswith(f"{outer}/") else path
 
 
 def redirect_to_slash(scope: Scope) -> Response:

@@ -1,5 +1,6 @@
 """The root: one ASGI application over every room. Read it from top to bottom."""
 
+import mimetypes
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -123,6 +124,8 @@ def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
     packages: list[str | tuple[str, str]] = [p for m in mounts for p in m.static_packages]
     if not packages:
         return []
+    # The first look at a file's type reads the machine's tables: here, not on the event loop.
+    mimetypes.init()
     return [Mount("/static", app=StaticFiles(packages=packages), name="static")]
 
 

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
 from trivet import MountedApp, Platform, open_platform
+from trivet.features import Feature
 from trivet.identity.accounts import SessionCookie
 from trivet.root import Root, build_root
 from trivet_settings import Settings
@@ -33,14 +34,16 @@ class NoAccounts:
     async def log_out(self, connection: HTTPConnection) -> None: ...
 
 
-def bare_platform(tmp_path: Path, **settings: Any) -> Platform:
-    """A platform without features; `settings` override the defaults."""
+def bare_platform(
+    tmp_path: Path, *, features: tuple[Feature, ...] = (), **settings: Any
+) -> Platform:
+    """A platform with `features`; `settings` override the defaults."""
     values: dict[str, Any] = {
         "secret_key": "a-secret-of-the-tests-that-guards-nothing-at-all",
         "database_url": f"sqlite:///{tmp_path / 'bare.sqlite3'}",
         "public_url": ORIGIN,
     }
-    return open_platform(Settings(**values | settings), (), accounts=NoAccounts())
+    return open_platform(Settings(**values | settings), features, accounts=NoAccounts())
 
 
 def mounted(app: ASGIApp, prefix: str = "/app", **options: Any) -> MountedApp:

@@ -1,11 +1,20 @@
 """Alembic's environment: run by Alembic with the connection that `history` opened."""
 
+from typing import Any
+
 from alembic import context
 
 from trivet.events import outbox
 from trivet.identity import keys, tables
 from trivet.migrations.scope import options
 from trivet.model import Model
+
+
+def refuse_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
+    """A revision that changes nothing is not written; `history.make` says so."""
+    if directives and directives[0].upgrade_ops.is_empty():
+        directives.clear()
+
 
 _mapped = (keys, tables, outbox)
 """Imported for their tables."""
@@ -15,6 +24,7 @@ context.configure(
     connection=config.attributes["connection"],
     transaction_per_migration=True,
     render_as_batch=config.attributes["connection"].dialect.name == "sqlite",
+    process_revision_directives=refuse_empty,
     **options(Model.metadata, config.attributes.get("tables")),
 )
 with context.begin_transaction():

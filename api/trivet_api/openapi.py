@@ -1,0 +1,52 @@
+"""The OpenAPI document: FastAPI's, with what it cannot know of our policies."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from trivet_api.policy import PUBLIC, policies_of
+
+SECURITY_SCHEMES = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "tvt_…",
+        "description": "An API key, made by `trivet keys create` or in the admin.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sessionid",
+        "description": "The session of /api/auth/login or of the admin's login page.",
+    },
+}
+
+
+def describe(app: FastAPI, root: str) -> dict[str, Any]:
+    """The document of `app`, mounted at the path `root`: with the ways to authenticate, and
+    with each operation's policy."""
+    document = app.openapi()
+    if "securitySchemes" not in document["components"]:
+        # FastAPI keeps the document and hands out the same one again.
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES
+        _add_policies(app, document)
+    return {**document, "servers": [{"url": root or "/"}]}
+
+
+def _add_policies(app: FastAPI, document: dict[str, Any]) -> None:
+    for context in iter_route_contexts(app.routes):
+        operations = document["paths"].get(context.path_format, {})
+        policies = [policy for policy in policies_of(context) if policy != PUBLIC]
+        for method in context.methods or ():
+            operation = operations.get(method.lower())
+            if operation is not None and policies:
+                operation["security"] = [{name: []} for name in SECURITY_SCHEMES]
+                operation["description"] = _say(operation.get("description", ""), policies)
+
+
+def _say(description: str, policies: list[str]) -> str:
+    permissions = [f"`{policy}`" for policy in policies if "." in policy]
+    if not permissions:
+        return description
+    return f"{description}\n\nNeeds the permission {' and '.join(permissions)}.".strip()

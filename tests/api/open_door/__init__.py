@@ -1,0 +1,1 @@
+"""A feature of the tests that forgot to say who may call it."""

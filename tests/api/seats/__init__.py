@@ -1,0 +1,1 @@
+"""A feature of the tests: an API without data."""

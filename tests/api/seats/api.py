@@ -1,0 +1,61 @@
+"""Routes of every policy, and ways to fail."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from trivet_api import authenticated, public, read_cursor, requires, write_cursor
+from trivet_api.unit import Unit
+
+
+class Seat(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    row: int = Field(ge=1)
+    letter: str = Field(pattern="^[A-F]$")
+
+
+class Booking(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    seats: list[Seat]
+
+
+router = APIRouter()
+
+
+@router.post("/bookings", dependencies=[public])
+async def book(booking: Booking, price: Annotated[int, Query(ge=0)] = 0) -> int:
+    """Book seats."""
+    return len(booking.seats) + price
+
+
+@router.get("/lost", dependencies=[public])
+async def lose() -> None:
+    raise LookupError("swordfish")
+
+
+@router.get("/teapot", dependencies=[public])
+async def brew() -> None:
+    raise HTTPException(418, "I am a teapot", headers={"x-pot": "short"})
+
+
+@router.get("/pages", dependencies=[public])
+async def page(unit: Unit, cursor: str | None = None) -> Any:
+    at = 0 if cursor is None else read_cursor(unit.platform, "pages", cursor)
+    return {"at": at, "next": write_cursor(unit.platform, "pages", at + 1)}
+
+
+@router.get("/other-pages", dependencies=[public])
+async def other_page(unit: Unit, cursor: str) -> Any:
+    return read_cursor(unit.platform, "other-pages", cursor)
+
+
+@router.get("/secret", dependencies=[requires("seats.view_booking")])
+async def secret() -> None:
+    """Read the list."""
+
+
+@router.get("/mine", dependencies=[authenticated])
+async def mine() -> None: ...

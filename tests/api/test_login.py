@@ -1,0 +1,155 @@
+"""Login, logout and keys, as clients of a real server meet them; one login for every room."""
+
+import asyncio
+import itertools
+import json
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+import websockets
+
+from tests.deploy.accounts import PASSWORD, make_key, make_user
+from tests.services.databases import environment, run_trivet
+from tests.services.server import Server, StartServer
+
+ME = "/api/auth/me"
+
+
+@dataclass(frozen=True)
+class Town:
+    """A server with ada (staff) and bob (member), who has a key."""
+
+    server: Server
+    database_url: str
+    key: str
+
+    def client(self, **headers: str) -> httpx2.Client:
+        return httpx2.Client(base_url=self.server.url, headers=headers, trust_env=False)
+
+    def logged_in(self, username: str = "ada") -> httpx2.Client:
+        client = self.client()
+        body = {"username": username, "password": PASSWORD}
+        assert client.post("/api/auth/login", json=body).status_code == 200
+        return client
+
+
+@pytest.fixture
+def town(start_server: StartServer, fresh_database_url: str) -> Town:
+    make_user(fresh_database_url, "ada", "--staff")
+    key = make_key(fresh_database_url, "bob")
+    return Town(start_server(database_url=fresh_database_url), fresh_database_url, key)
+
+
+def test_one_login_opens_every_room_and_one_logout_closes_them(town: Town) -> None:
+    with town.logged_in() as ada:
+        assert ada.get(ME).json()["username"] == "ada"
+        assert ada.get("/admin/").status_code == 200
+        assert ada.post("/api/auth/logout").status_code == 204
+        assert ada.get(ME).status_code == 401
+        assert ada.get("/admin/").status_code == 302
+
+
+def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(town: Town) -> None:
+    body = {"username": "ada", "password": PASSWORD}
+    with town.client() as client:
+        cookie = client.post("/api/auth/login", json=body).headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "max-age=" in cookie
+
+
+def test_the_cookie_of_a_session_that_was_ended_is_worth_nothing(town: Town) -> None:
+    with town.logged_in() as ada, town.client() as thief:
+        stolen = {"cookie": f"sessionid={ada.cookies['sessionid']}"}
+        assert thief.get(ME, headers=stolen).status_code == 200
+        ada.post("/api/auth/logout")
+        assert thief.get(ME, headers=stolen).status_code == 401
+        assert thief.get("/api/departures/board/JFK", headers=stolen).status_code == 404
+
+
+def test_a_logout_closes_the_open_socket(town: Town) -> None:
+    async def listen(cookie: str) -> int | None:
+        url = town.server.url.replace("http", "ws", 1) + "/ws"
+        headers = {"cookie": f"sessionid={cookie}"}
+        async with websockets.connect(url, additional_headers=headers) as socket:
+            await socket.send(json.dumps({"id": 1, "connect": {}}))
+            await socket.recv()
+            await asyncio.to_thread(ada.post, "/api/auth/logout")
+            await asyncio.wait_for(socket.wait_closed(), 5)
+            return socket.close_code
+
+    with town.logged_in() as ada:
+        assert asyncio.run(listen(ada.cookies["sessionid"])) == 3500
+
+
+FAILING_LOGINS: list[tuple[dict[str, object], int, list[str] | None]] = [
+    ({"username": "ada", "password": "wrong"}, 401, None),
+    ({"username": "nobody", "password": "wrong"}, 401, None),
+    ({"username": "ada"}, 422, ["/password"]),
+    ({"username": "", "password": 3, "x": 1}, 422, ["/username", "/password", "/x"]),
+]
+
+
+def test_a_login_that_fails_says_what_is_wrong_and_not_who_exists(town: Town) -> None:
+    with town.client() as client:
+        for body, status, pointers in FAILING_LOGINS:
+            response = client.post("/api/auth/login", json=body)
+            assert response.status_code == status
+            assert "set-cookie" not in response.headers
+            problem = response.json()
+            if pointers is None:
+                assert problem["code"] == "bad-credentials"
+                assert problem["detail"] == "This username and password do not go together."
+            else:
+                assert [fault["pointer"] for fault in problem["errors"]] == pointers
+
+
+def test_a_key_opens_the_api_and_the_socket_but_not_the_admin(town: Town) -> None:
+    with town.client(authorization=f"Bearer {town.key}") as bob:
+        me = bob.get(ME).json()
+        assert (me["username"], me["kind"]) == ("bob", "key")
+        assert bob.get("/admin/").status_code == 302
+
+
+def test_a_revoked_key_is_refused_with_the_next_request(town: Town) -> None:
+    prefix = "_".join(town.key.split("_")[:2])
+    with town.client(authorization=f"Bearer {town.key}") as bob:
+        assert bob.get(ME).status_code == 200
+        done = run_trivet("keys", "revoke", prefix, env=environment(town.database_url))
+        assert done.returncode == 0, done.stderr
+        response = bob.get(ME)
+    assert response.status_code == 401
+    assert response.json()["code"] == "bad-credential"
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+BAD_KEYS = [
+    "nonsense",
+    "tvt_aaaaaaaaaaaa_" + "a" * 43,
+    "tvt_aaaaaaaaaaaa_" + "a" * 4000,
+    "tvt_AAAA_é",
+    "",
+]
+
+
+def test_a_bad_key_is_401_wherever_it_knocks(town: Town) -> None:
+    with town.client() as client:
+        for key, path in itertools.product(BAD_KEYS, [ME, "/api/", "/api/nowhere"]):
+            headers = [(b"authorization", f"Bearer {key}".encode())]
+            response = client.get(path, headers=headers)
+            assert response.status_code == 401, (key, path)
+            assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_the_log_holds_neither_the_key_nor_the_cookie_nor_the_password(town: Town) -> None:
+    with town.logged_in() as ada, town.client(authorization=f"Bearer {town.key}") as bob:
+        ada.get(ME)
+        bob.get(f"{ME}?key={town.key}")
+        cookie = ada.cookies["sessionid"]
+    town.server.stop()
+    log = town.server.log_text()
+    assert "/api/auth/me" in log
+    assert "bob" in log
+    for secret in (town.key, cookie, PASSWORD):
+        assert secret not in log
