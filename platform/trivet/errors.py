@@ -92,6 +92,12 @@ class TooLarge(TrivetError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class UnsupportedMediaType(TrivetError):
+    """The body comes in a form that is not taken."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
 class Unavailable(TrivetError):
     """Not now: the same request may succeed after `retry_after` seconds."""
 

@@ -1,15 +1,15 @@
 """What a failure of the database means to the one who asked.
 
 SQLAlchemy's exceptions say what happened in the driver; this says whose turn it is:
-409 for a state of the data that refuses the request, 503 for a database that cannot
-serve it now.
+409 for a state of the data that refuses the request, 422 for a value that no column takes,
+503 for a database that cannot serve it now.
 """
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
-from trivet.errors import Conflict, TrivetError, Unavailable
+from trivet.errors import Conflict, Invalid, TrivetError, Unavailable
 
 RETRY_AFTER_SECONDS = 1
 
@@ -33,6 +33,8 @@ def explain(error: BaseException) -> TrivetError | None:
 def _explain_driver(error: DBAPIError) -> TrivetError | None:
     if isinstance(error, IntegrityError):
         return Conflict("integrity", "This contradicts data that is already there.")
+    if isinstance(error, DataError):
+        return Invalid("bad-value", "A value does not fit: too long, too large, or a NUL in it.")
     if getattr(error.orig, "sqlstate", None) in _RETRY_SQLSTATES:
         return _unavailable("Another request changed the same data. Try again.")
     if error.connection_invalidated or isinstance(error, OperationalError):

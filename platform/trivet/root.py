@@ -56,8 +56,12 @@ def stack(platform: Platform, mounts: Sequence[MountedApp]) -> list[Middleware]:
         Middleware(middleware.AccessLogMiddleware, platform=platform),
         # What nobody caught becomes a problem document, without a detail.
         Middleware(middleware.LastResortMiddleware, debug=settings.debug),
-        # No request brings more than its share.
-        Middleware(middleware.LimitsMiddleware, body_bytes=settings.body_limit_bytes),
+        # No request brings more than its share, nor comes under another site's name.
+        Middleware(
+            middleware.LimitsMiddleware,
+            body_bytes=settings.body_limit_bytes,
+            hosts=settings.hosts,
+        ),
         # Browsers load nothing from elsewhere, and nobody frames our pages.
         Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
         # No page of another site acts with a visitor's cookies.

@@ -192,6 +192,37 @@ async def test_a_body_of_exactly_the_limit_passes(tmp_path: Path) -> None:
     assert response.json() == {"bytes": 2000}
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8000", 200),
+        ("LOCALHOST", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:8000", 200),
+        ("elsewhere.example", 400),
+        ("localhost.elsewhere.example", 400),
+        ("elsewhere.example:8000", 400),
+        ("[::2]", 400),
+        ("", 400),
+    ],
+)
+async def test_a_host_that_is_not_ours_is_refused(tmp_path: Path, host: str, status: int) -> None:
+    async with client_of(bare_root(tmp_path, [mounted(plain)])) as client:
+        response = await client.get("/app/whoami", headers={"host": host})
+        probe = await client.get("/healthz", headers={"host": host})
+    assert response.status_code == status
+    assert probe.status_code == 200
+    if status == 400:
+        assert response.json()["code"] == "unknown-host"
+
+
+async def test_an_encoded_body_is_refused_before_anybody_unpacks_it(tmp_path: Path) -> None:
+    async with client_of(bare_root(tmp_path, [mounted(plain)])) as client:
+        headers = {"content-encoding": "gzip"}
+        response = await client.post("/app/body", content=b"bomb", headers=headers)
+    assert response.status_code == 415
+
+
 @pytest.mark.parametrize("length", ["-1", "1e3", "\u0663", ""])
 async def test_a_content_length_that_is_no_number_is_400(tmp_path: Path, length: str) -> None:
     async with client_of(bare_root(tmp_path, [mounted(plain)])) as client:
@@ -252,12 +283,15 @@ async def test_only_our_own_pages_act_with_a_cookie(
     assert response.headers["x-request-id"]
 
 
+HOST = {"host": "localhost:8000"}
+
+
 @pytest.mark.parametrize(
     ("headers", "accepted"),
     [
         (COOKIE | ELSEWHERE, False),
         (ELSEWHERE, True),
-        (COOKIE | {"origin": "http://testserver"}, True),
+        (COOKIE | {"origin": "http://localhost:8000"}, True),
         (COOKIE, True),
     ],
 )
@@ -266,8 +300,11 @@ def test_a_websocket_with_a_cookie_opens_for_our_own_pages_only(
 ) -> None:
     client = TestClient(bare_root(tmp_path, [mounted(plain, "/ws", websocket=True)]))
     if accepted:
-        with client.websocket_connect("/ws", headers=headers) as socket:
+        with client.websocket_connect("/ws", headers=headers | HOST) as socket:
             assert socket.receive_text() == "hello"
     else:
-        with pytest.raises(WebSocketDisconnect), client.websocket_connect("/ws", headers=headers):
+        with (
+            pytest.raises(WebSocketDisconnect),
+            client.websocket_connect("/ws", headers=headers | HOST),
+        ):
             pass

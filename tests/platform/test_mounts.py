@@ -15,6 +15,9 @@ from trivet.errors import ConfigurationError
 pytestmark = pytest.mark.anyio
 
 
+HOST = {"host": "localhost:8000"}
+
+
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Tells where it was called, by http and by websocket."""
     if scope["type"] == "websocket":
@@ -57,7 +60,7 @@ async def test_the_bare_prefix_of_a_page_moves_to_its_slash(tmp_path: Path, oute
 @pytest.mark.parametrize("path", ["/ws", "/ws/", "/ws/deeper"])
 def test_a_websocket_is_served_at_the_bare_prefix_too(tmp_path: Path, path: str) -> None:
     client = TestClient(bare_root(tmp_path, [mounted(echo, "/ws", websocket=True)]))
-    with client.websocket_connect(path) as socket:
+    with client.websocket_connect(path, headers=HOST) as socket:
         assert socket.receive_json()["root_path"] == "/ws"
 
 
@@ -71,7 +74,7 @@ def test_a_websocket_to_an_app_that_serves_none_is_refused_before_the_app(
         reached.append(scope["type"])
 
     client = TestClient(bare_root(tmp_path, [mounted(app)]))
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect(path):
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(path, headers=HOST):
         pass
     assert reached == []
 

@@ -150,7 +150,12 @@ async def test_the_commit_happens_before_the_first_byte_leaves(house: House) -> 
         "method": "POST",
         "path": "/app/add",
     }
-    scope |= {"query_string": b"text=x", "headers": [], "root_path": "", "scheme": "http"}
+    scope |= {
+        "query_string": b"text=x",
+        "headers": [(b"host", b"localhost")],
+        "root_path": "",
+        "scheme": "http",
+    }
     await house.root(scope, receive, send)
     assert seen == [1]
 

@@ -1,37 +1,62 @@
-"""Limits: how much a request may bring."""
+"""Limits: what a request may bring, and under which name it may come.
+
+The host is checked here because everything behind believes it: links, redirects, Django's
+own checks. The probes are exempt, as an orchestrator asks for them by address.
+"""
+
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trivet.errors import Malformed, TooLarge
+from trivet.errors import Malformed, TooLarge, TrivetError, UnsupportedMediaType
 from trivet.problem import refuse
+
+PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class LimitsMiddleware:
-    """Refuses a body of more than `body_bytes`, announced or streamed, with 413.
+    """Refuses a host that is not one of `hosts` (400), an encoded body (415) and a body of
+    more than `body_bytes`, announced or streamed (413).
 
     A streamed body that grows past the bound ends the read with an error; whatever the
     app then makes of that error, the client is told the true reason.
     """
 
-    def __init__(self, app: ASGIApp, *, body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, body_bytes: int, hosts: Sequence[str]) -> None:
         if body_bytes <= 0:
             raise ValueError("body_bytes is a positive number of bytes")
         self.app = app
         self.body_bytes = body_bytes
+        self.hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if not (announced.isascii() and announced.isdigit()):
-            error = Malformed("bad-content-length", "Content-Length is not a number.")
+        error = self._find_fault(scope)
+        if error is not None:
             await refuse(scope, receive, send, error)
-        elif int(announced) > self.body_bytes:
-            await refuse(scope, receive, send, self._too_large())
+        elif scope["type"] == "websocket":
+            await self.app(scope, receive, send)
         else:
             await self._run(scope, receive, send)
+
+    def _find_fault(self, scope: Scope) -> TrivetError | None:
+        headers = Headers(scope=scope)
+        if scope["path"] not in PROBES and _host_name(headers.get("host", "")) not in self.hosts:
+            return Malformed("unknown-host", "This site does not answer to the host it was asked.")
+        announced = headers.get("content-length", "0")
+        if not (announced.isascii() and announced.isdigit()):
+            return Malformed("bad-content-length", "Content-Length is not a number.")
+        # Twenty digits are more than any body has, and too many to be worth converting.
+        if len(announced) > 20 or int(announced) > self.body_bytes:
+            return self._too_large()
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            return UnsupportedMediaType(
+                "encoded-body", "Send the body as it is, without a Content-Encoding."
+            )
+        return None
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         received = 0
@@ -65,3 +90,10 @@ class LimitsMiddleware:
             f"The body is larger than {self.body_bytes} bytes. Send it in smaller parts.",
             limit_bytes=self.body_bytes,
         )
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port; an IPv6 address keeps its brackets."""
+    if host.startswith("["):
+        return host[: host.find("]") + 1]
+    return host.partition(":")[0].lower()
