@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from trivet_deploy.bounded_http import BoundedHttpProtocol
 from trivet_settings import Settings
 
 MESSAGE_MARGIN_BYTES = 1024
@@ -17,6 +18,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     would still believe whoever connects from 127.0.0.1.
     """
     return {
+        "http": BoundedHttpProtocol,
         "root_path": settings.root_path,
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": list(settings.trusted_proxies),
