@@ -49,5 +49,5 @@ def _bad() -> Invalid:
         "bad-cursor",
         "This cursor is not one of this list. Use next_cursor of the page before, unchanged, "
         "or start without one.",
-        errors=[{"pointer": "/cursor", "detail": "not a cursor of this list"}],
+        errors=[{"in": "query", "pointer": "/cursor", "detail": "not a cursor of this list"}],
     )

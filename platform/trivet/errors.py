@@ -8,14 +8,12 @@ nothing renders it.
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, NotRequired, TypedDict
 
 
-class Fault(TypedDict):
-    """One thing wrong with an input: where (RFC 6901 pointer) and what."""
-
-    pointer: str
-    detail: str
+Fault = TypedDict("Fault", {"pointer": str, "detail": str, "in": NotRequired[str]})
+"""One thing wrong with an input: what, and where: an RFC 6901 pointer into the body, or into
+what `in` names (query, path, header)."""
 
 
 class TrivetError(Exception):
