@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, NotRequired, TypedDict
 
-
 Fault = TypedDict("Fault", {"pointer": str, "detail": str, "in": NotRequired[str]})
 """One thing wrong with an input: what, and where: an RFC 6901 pointer into the body, or into
 what `in` names (query, path, header)."""
