@@ -62,7 +62,7 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "LOGIN_URL": "admin:login",
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         # Absolute, because Django keeps a relative one under whatever prefix asked first.
-        "STATIC_URL": "/static/",
+        "STATIC_URL": f"{settings.root_path}/static/",
         # Django's setup changes the time zone of the whole process.
         "TIME_ZONE": "UTC",
         "USE_TZ": True,

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
+from trivet.context import context_of
 from trivet_api.openapi import describe
 from trivet_api.policy import public
 
@@ -22,4 +23,6 @@ def install_index(app: FastAPI) -> None:
 
     @app.get("/openapi.json", dependencies=[public], include_in_schema=False, name="openapi")
     async def openapi(request: Request) -> dict[str, Any]:
-        return describe(app, request.scope.get("root_path", ""))
+        accounts = context_of(request.scope).platform.accounts
+        root = request.scope.get("root_path", "")
+        return describe(app, root=root, cookie_name=accounts.cookie_name)

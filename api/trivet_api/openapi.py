@@ -7,7 +7,7 @@ from fastapi.routing import iter_route_contexts
 
 from trivet_api.policy import PUBLIC, policies_of
 
-SECURITY_SCHEMES = {
+SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     "key": {
         "type": "http",
         "scheme": "bearer",
@@ -17,19 +17,19 @@ SECURITY_SCHEMES = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": "sessionid",
         "description": "The session of /api/auth/login or of the admin's login page.",
     },
 }
 
 
-def describe(app: FastAPI, root: str) -> dict[str, Any]:
-    """The document of `app`, mounted at the path `root`: with the ways to authenticate, and
-    with each operation's policy."""
+def describe(app: FastAPI, *, root: str, cookie_name: str) -> dict[str, Any]:
+    """The document of `app`, mounted at the path `root`: with the ways to authenticate (a key,
+    or the session cookie `cookie_name`), and with each operation's policy."""
     document = app.openapi()
     if "securitySchemes" not in document["components"]:
         # FastAPI keeps the document and hands out the same one again.
-        document["components"]["securitySchemes"] = SECURITY_SCHEMES
+        session = {**SECURITY_SCHEMES["session"], "name": cookie_name}
+        document["components"]["securitySchemes"] = {**SECURITY_SCHEMES, "session": session}
         _add_policies(app, document)
     return {**document, "servers": [{"url": root or "/"}]}
 
