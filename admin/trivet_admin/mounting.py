@@ -1,11 +1,14 @@
 """The mount at /admin."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import anyio.to_thread
-from starlette.types import ASGIApp, Receive, Scope, Send
+from asgiref.sync import ThreadSensitiveContext
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet import Platform
 from trivet.mounts import MountedApp, RouteInfo
@@ -42,7 +45,10 @@ class BoundedApp:
     """At most `limit` requests in Django at once; the others wait their turn.
 
     Django under ASGI takes a thread and up to one database connection a request, and
-    nothing else bounds either. A lifespan scope goes to Django, which refuses it.
+    nothing else bounds either. The threads are kept for the next request, where asgiref
+    would start one for each, and a second one to wait for its end. A request waits for its
+    turn only once its body is here, so that slow senders hold no turn. A lifespan scope goes
+    to Django, which refuses it.
     """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
@@ -56,8 +62,42 @@ class BoundedApp:
             return
         if self._turns is None:  # made where the event loop is known
             self._turns = anyio.Semaphore(self._limit)
-        async with self._turns:
-            await self.app(scope, receive, send)
+        body = await _read_body(receive)
+        async with self._turns, _worker():
+            await self.app(scope, _replay(body, receive), send)
+
+
+_idle: list[ThreadPoolExecutor] = []
+"""Threads between two requests; for the whole process, as Django itself is. They end with it."""
+
+
+@asynccontextmanager
+async def _worker() -> AsyncIterator[None]:
+    """Have Django's synchronous code run on one thread of ours meanwhile."""
+    worker = _idle.pop() if _idle else ThreadPoolExecutor(1, thread_name_prefix="django")
+    try:
+        async with ThreadSensitiveContext(executor=worker):
+            yield
+    finally:
+        _idle.append(worker)
+
+
+async def _read_body(receive: Receive) -> list[Message]:
+    """The messages of a request's body, whose size the root has bounded."""
+    messages = [await receive()]
+    while messages[-1].get("more_body", False):
+        messages.append(await receive())
+    return messages
+
+
+def _replay(messages: list[Message], receive: Receive) -> Receive:
+    waiting = iter(messages)
+
+    async def replay() -> Message:
+        message = next(waiting, None)
+        return await receive() if message is None else message
+
+    return replay
 
 
 def list_routes() -> Sequence[RouteInfo]:

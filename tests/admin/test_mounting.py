@@ -1,9 +1,11 @@
 """The mount: bounds, prefix, static files, routes, readiness, configuration."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 import trivet_admin
 from tests.admin.house import House, make_settings
@@ -14,19 +16,60 @@ from trivet_admin import configuration, mounting
 pytestmark = pytest.mark.anyio
 
 
-async def test_requests_beyond_the_bound_wait_their_turn() -> None:
-    inside, most = 0, 0
+class Inside:
+    """An app that counts who is in it, and reads what it is sent."""
 
-    async def app(*_: Any) -> None:
-        nonlocal inside, most
-        inside, most = inside + 1, max(most, inside + 1)
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, _scope: Scope, receive: Receive, _send: Send) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message.get("more_body", False)
         await asyncio.sleep(0)
-        inside -= 1
+        self.bodies.append(body)
+        self.now -= 1
 
-    bounded = mounting.BoundedApp(app, 3)
-    scope, pipe = {"type": "http"}, asyncio.sleep
-    await asyncio.gather(*(bounded(scope, pipe, pipe) for _ in range(20)))  # type: ignore[arg-type]  # never called
-    assert (inside, most) == (0, 3)
+
+async def nowhere(_message: Message) -> None: ...
+
+
+async def test_requests_beyond_the_bound_wait_their_turn() -> None:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x"}
+
+    inside = Inside()
+    bounded = mounting.BoundedApp(inside, 3)
+    await asyncio.gather(*(bounded({"type": "http"}, receive, nowhere) for _ in range(20)))
+    assert (inside.now, inside.most, len(inside.bodies)) == (0, 3, 20)
+
+
+async def test_a_slow_sender_holds_no_turn_and_its_body_arrives_whole() -> None:
+    parts: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def quick() -> Message:
+        return {"type": "http.request", "body": b"quick"}
+
+    inside = Inside()
+    bounded = mounting.BoundedApp(inside, 1)
+    slow = asyncio.create_task(bounded({"type": "http"}, parts.get, nowhere))
+    parts.put_nowait({"type": "http.request", "body": b"sl", "more_body": True})
+    await bounded({"type": "http"}, quick, nowhere)
+    parts.put_nowait({"type": "http.request", "body": b"ow"})
+    await slow
+    assert inside.bodies == [b"quick", b"slow"]
+
+
+async def test_threads_are_kept_for_the_next_request(house: House) -> None:
+    async with house.visit() as boss:
+        for _ in range(5):
+            await boss.get("/admin/")
+    names = [thread.name for thread in threading.enumerate()]
+    assert len([name for name in names if name.startswith("django")]) <= 2
 
 
 async def test_a_lifespan_is_answered_as_django_does(house: House) -> None:

@@ -1,5 +1,8 @@
 """PostgreSQL (``ENGINE = "trivet_admin.backends.postgresql"``)."""
 
+import atexit
+from typing import Any
+
 from django.db.backends.postgresql import base, operations, schema
 
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
@@ -16,3 +19,13 @@ class DatabaseSchemaEditor(GuardlessSchemaEditor, schema.DatabaseSchemaEditor):
 class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
     ops_class = DatabaseOperations
     SchemaEditorClass = DatabaseSchemaEditor
+
+    @property
+    def pool(self) -> Any:
+        """Django's pool of connections, closed when the process ends: left to the garbage
+        collector it would wait for threads that no longer run."""
+        is_new = self.alias not in self._connection_pools  # type: ignore[attr-defined]  # private
+        pool: Any = super().pool
+        if is_new and pool is not None:
+            atexit.register(pool.close)
+        return pool
