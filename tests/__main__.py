@@ -13,32 +13,34 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 COVERAGE_HOME = Path(sys.prefix) / "coverage"  # of its own for each interpreter
 NO_TESTS_COLLECTED = 5
-DATA_TESTS = ("-m", "data")
+DATA_TESTS = ["-m", "data"]
 
 
 def main(arguments: list[str]) -> int:
     """Run everything, say everything, and return the exit code of the worst."""
     shutil.rmtree(COVERAGE_HOME, ignore_errors=True)
     COVERAGE_HOME.mkdir()
-    codes, closings = [], []
-    for database, selection in (("sqlite", ()), ("postgresql", DATA_TESTS)):
-        code, closing = run_pytest(database, [*selection, *arguments])
-        if code == NO_TESTS_COLLECTED and selection:
-            code = 0  # `-k` chose none of the tests about data
-        codes.append(code)
-        closings.append(closing)
+    # Side by side, as each keeps one core busy; the second is shown when the first has ended.
+    with ThreadPoolExecutor() as threads:
+        second = threads.submit(run_pytest, "postgresql", [*DATA_TESTS, *arguments], show=False)
+        first = run_pytest("sqlite", arguments, show=True)
+    sys.stdout.write(second.result()[1])
+    codes = [first[0], second.result()[0]]
+    if arguments and codes[1] == NO_TESTS_COLLECTED:
+        codes[1] = 0  # what was asked for has nothing to do with data
     if not arguments:
         codes.append(report_coverage())
-    print(*closings, sep="\n")  # noqa: T201
+    print(closing_line(first[1]), closing_line(second.result()[1]), sep="\n")  # noqa: T201
     return max(codes)
 
 
-def run_pytest(database: str, arguments: list[str]) -> tuple[int, str]:
-    """Run pytest on one database, showing what it writes. Returns exit code and closing line."""
+def run_pytest(database: str, arguments: list[str], *, show: bool) -> tuple[int, str]:
+    """Run pytest on one database. Returns its exit code and all that it wrote."""
     command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *arguments]
     env = {
         **os.environ,
@@ -47,15 +49,24 @@ def run_pytest(database: str, arguments: list[str]) -> tuple[int, str]:
         # PYTHONDONTWRITEBYTECODE would have every server of the tests compile everything again.
         "PYTHONDONTWRITEBYTECODE": "",
     }
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
+    written: list[str] = []
+    with subprocess.Popen(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
-        closing = f"no closing line from pytest on {database}"
-        for line in process.stdout:
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            if re.search(r" in [\d.]+s", line) and line.startswith("="):
-                closing = line.rstrip()
-    return process.returncode, closing
+        # By characters, for the dots of a file appear one by one.
+        while character := process.stdout.read(1):
+            written.append(character)
+            if show:
+                sys.stdout.write(character)
+                sys.stdout.flush()
+    return process.returncode, "".join(written)
+
+
+def closing_line(written: str) -> str:
+    """The line in which pytest counts what passed and what failed."""
+    found = re.findall(r"^=+ .* in [\d.]+s.*=+$", written, re.MULTILINE)
+    return str(found[-1]) if found else "no closing line from pytest"
 
 
 def report_coverage() -> int:
