@@ -169,6 +169,29 @@ class TestRefusedInput:
         assert "There is one with this" in page.words
         await self.nothing_happened(house)
 
+    @pytest.mark.parametrize(
+        ("quantity", "sentence", "at_its_field"),
+        [("13", "Thirteen brings bad luck.", True), ("14", "The shelf is full.", False)],
+    )
+    async def test_what_the_domain_refuses_is_told_and_undone(
+        self, house: House, quantity: str, sentence: str, at_its_field: bool
+    ) -> None:
+        async with house.visit() as boss:
+            page = await boss.edit("/admin/stock/item/1/change/", quantity=quantity)
+        assert page.status == 200
+        assert sentence in page.words
+        assert (sentence in page.error_at("quantity")) is at_its_field
+        await self.nothing_happened(house)
+
+    async def test_a_refused_deletion_is_a_message_and_undone(self, house: House) -> None:
+        async with house.visit() as boss:
+            await boss.edit("/admin/stock/supplier/1/change/", name="Eternal")
+            page = await boss.edit("/admin/stock/supplier/1/delete/")
+            assert page.status == 302
+            assert "This supplier is eternal." in (await boss.get("/admin/")).words
+        assert await house.value("SELECT count(*) FROM stock_supplier") == 1
+        assert await house.value("SELECT supplier_id FROM stock_item WHERE id = 1") == 1
+
     async def test_two_faults_are_told_together(self, house: House) -> None:
         async with house.visit() as boss:
             page = await boss.edit("/admin/stock/item/1/change/", name="forbidden", quantity="many")
@@ -180,6 +203,44 @@ class TestRefusedInput:
         assert await house.rows(ITEM) == HAMMER
         assert await house.told() == []
         assert await house.rows(LOG) == []
+
+
+async def test_a_form_has_a_field_for_every_type_and_writes_what_was_typed(
+    house: House,
+) -> None:
+    typed = {
+        "instant_0": "2013-02-08",
+        "instant_1": "17:30:00",
+        "time": "06:05:00",
+        "span": "01:00:00",
+        "document": '{"a": 1}',
+        "day": "2013-02-09",
+        "big": "1099511627776",
+        "ratio": "0.5",
+        "price": "12.30",
+        "checked": "on",
+        "notes": "a note",
+        "colour": "dark-blue",
+        "size": "L",
+        "class": "first",
+    }
+    async with house.visit() as boss:
+        page = await boss.get("/admin/stock/specimen/add/")
+        assert (page.form["size"], page.form["colour"]) == ("S", "")
+        assert {"touched", "blob"}.isdisjoint(page.form)  # changes itself; no text
+        page = await boss.send(page, **typed)
+        assert page.status == 302, page.words
+        listed = await boss.get("/admin/stock/specimen/")
+        path = next(part for part in listed.text.split('"') if part.endswith("/change/"))
+        page = await boss.get(path)
+        again = {name: page.form[name] for name in typed}
+        assert again == typed
+        assert page.form["created_by"] == "the database"
+        page = await boss.send(page, colour="mauve")
+        assert "mauve is not one of the available choices" in page.error_at("colour")
+        page = await boss.edit(path, colour="", notes="")
+        assert page.status == 302, page.words
+    assert await house.rows("SELECT colour, size, touched FROM stock_specimen") == [(None, "L", 7)]
 
 
 class TestStaleEdits:

@@ -1,6 +1,7 @@
 """One identity: whoever logs in anywhere is known everywhere, until trust ends."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -138,6 +139,12 @@ class TestSessions:
         assert page.status == 200
         assert "clerk" in page.words
         assert seen == []
+
+    async def test_without_the_platform_around_it_django_finds_its_users_itself(
+        self, house: House
+    ) -> None:
+        page = await asyncio.to_thread(_visit_with_djangos_own_client)
+        assert "Welcome, boss" in " ".join(page.split())
 
     async def test_a_request_without_a_cookie_costs_no_query(self, house: House) -> None:
         async with house.client() as visitor:
@@ -318,6 +325,17 @@ def _execute(session: Any, statement: str) -> None:
     if statement.startswith("DELETE FROM accounts_user"):
         session.connection().execute(text("DELETE FROM accounts_user_user_permissions"))
     session.connection().execute(text(statement))
+
+
+def _visit_with_djangos_own_client() -> str:
+    from django.db import connections
+    from django.test import Client
+
+    client = Client()
+    assert client.login(username="boss", password=PASSWORD)
+    page = client.get("/", SCRIPT_NAME="/admin").content.decode()
+    connections.close_all()
+    return re.sub(r"<[^>]+>", " ", page).replace(" ,", ",")
 
 
 def _make_sleeper() -> None:

@@ -46,6 +46,12 @@ class TestLooking:
         access = page.words[page.words.index("Access") :]
         assert [name for name in ("Users", "Groups", "API keys") if name not in access] == []
 
+    async def test_a_features_own_page_shows_that_feature_alone(self, house: House) -> None:
+        async with house.visit() as boss:
+            page = await boss.get("/admin/stock/")
+        content = page.words[page.words.index("Stock administration") :]
+        assert "Items" in content
+
     async def test_a_get_opens_no_transaction_and_waits_for_no_writer(self, house: House) -> None:
         async with house.visit() as boss, house.platform.database.session() as writer:
             await writer.run_sync(_hold_the_write_lock)

@@ -187,6 +187,12 @@ class TestFields:
         found = Permission.objects.filter(content_type__app_label="stock")
         assert found.count() == 4 * 5
 
+    def test_a_class_that_cannot_be_mirrored_disturbs_nobody_until_it_is_registered(self) -> None:
+        from django.apps import apps
+
+        with pytest.raises(LookupError):
+            apps.get_model("stock", "Ledger")
+
     def test_a_class_is_mirrored_once(self) -> None:
         from trivet_admin.mirror.registry import mirror
 

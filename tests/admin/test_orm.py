@@ -86,6 +86,15 @@ class TestEveryWay:
         item.save()
         assert shop.rows("SELECT name, quantity FROM stock_item WHERE id = 1") == [("Hammer", 9)]
 
+    def test_create_with_an_expression(self, shop: Shop) -> None:
+        from django.db.models import Value
+        from django.db.models.functions import Concat, Now
+
+        name = Concat(Value("screw"), Value("driver"))
+        assert shop.Item.objects.create(name=name, category_id="tools").name == "Screwdriver"
+        specimen = shop.Specimen.objects.create(instant=Now())
+        assert specimen.instant.tzinfo is not None
+
     def test_create_with_a_key_that_exists_is_an_integrity_error(self, shop: Shop) -> None:
         from django.db import IntegrityError
 
@@ -210,6 +219,13 @@ class TestEveryWay:
             act()
             assert held() == expected
 
+    def test_rows_of_an_association_are_added_and_removed_but_not_changed(self, shop: Shop) -> None:
+        from django.db import NotSupportedError
+
+        through = shop.Item.tags.through
+        with pytest.raises(NotSupportedError, match="add to the relation"):
+            through.objects.update(tag_id=2)
+
     def test_a_relation_to_what_does_not_exist_is_an_integrity_error(self, shop: Shop) -> None:
         from django.db import IntegrityError
 
@@ -325,6 +341,29 @@ class TestUnits:
                 session.add(Item(name="Twin", sku="S1", category_id="tools"))
             shop.Item.objects.create(name="After", category_id="tools")
         assert shop.told() == [("insert", "Before"), ("insert", "After")]
+
+    def test_errors_of_the_session_are_djangos(self, shop: Shop) -> None:
+        from django.db import DataError, IntegrityError, connection, transaction
+        from sqlalchemy.orm.attributes import set_committed_value
+
+        from tests.admin.stock.models import Item, Specimen
+        from trivet_admin.refusals import StaleEditError
+
+        def stale(session: Any) -> None:
+            item = session.get(Item, 1)
+            set_committed_value(item, "version", 99)
+            item.quantity = 1
+
+        deeds: list[tuple[type[Exception], Callable[[Any], Any]]] = [
+            (StaleEditError, stale),
+            (DataError, lambda s: s.add(Specimen(instant=dt.datetime(2013, 2, 8)))),  # noqa: DTZ001  # naive
+            (IntegrityError, lambda s: s.add(Item(name="x", category_id="none"))),
+        ]
+        for error, deed in deeds:
+            with pytest.raises(error), transaction.atomic():  # noqa: PT012  # a unit that fails
+                deed(connection.session)  # type: ignore[attr-defined]  # our backend
+                shop.Item.objects.count()
+        assert shop.told() == []
 
     def test_a_service_may_not_commit(self, shop: Shop) -> None:
         from django.db import connection, transaction

@@ -77,6 +77,11 @@ def _decimal(column: "Column[Any]", options: Options) -> AnyField:
     return models.DecimalField(max_digits=kind.precision, decimal_places=kind.scale, **options)
 
 
+def _bytes(column: "Column[Any]", options: Options) -> AnyField:
+    # A text input would turn bytes into their repr.
+    return models.BinaryField(**{**options, "editable": bool(column.info.get("editable", False))})
+
+
 def _field(kind: Callable[..., Any]) -> Maker:
     return lambda _column, options: kind(**options)
 
@@ -103,7 +108,7 @@ MAKERS: dict[type[Any], Maker] = {
     Numeric: _decimal,
     Boolean: _field(models.BooleanField),
     Date: _field(models.DateField),
-    LargeBinary: _field(models.BinaryField),
+    LargeBinary: _bytes,
     Uuid: _field(models.UUIDField),
     DateTime: _refuse("trivet.types.UtcDateTime"),
     Time: _refuse("trivet.types.IsoTime"),

@@ -5,6 +5,8 @@ from django.http import HttpRequest
 
 from tests.admin.stock import services
 from tests.admin.stock.models import Category, Item, Specimen, Supplier, Tag
+from trivet import Conflict, Invalid
+from trivet.errors import Fault
 from trivet_admin import ModelAdmin, TabularInline, actor_of, register, unit_session
 
 
@@ -31,6 +33,14 @@ class ItemAdmin(ModelAdmin):
     fields = ("name", "sku", "quantity", "category", "supplier", "parent", "keeper", "tags")
     actions = ("take_one_out",)
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.quantity == 13:
+            fault: Fault = {"pointer": "/quantity", "detail": "Thirteen brings bad luck."}
+            raise Invalid("unlucky", "This cannot be.", errors=[fault])
+        if obj.quantity == 14:
+            raise Conflict("full", "The shelf is full.")
+
     @admin.action(description="Take one out", permissions=["change"])
     def take_one_out(self, request: HttpRequest, queryset: Any) -> None:
         for item in queryset.order_by("id"):
@@ -38,6 +48,14 @@ class ItemAdmin(ModelAdmin):
         self.message_user(request, "Taken out.")
 
 
-@register(Tag, Supplier, Specimen)
+@register(Supplier)
+class SupplierAdmin(ModelAdmin):
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        if obj.name == "Eternal":
+            raise Conflict("eternal", "This supplier is eternal.")
+
+
+@register(Tag, Specimen)
 class PlainAdmin(ModelAdmin):
     pass

@@ -127,6 +127,15 @@ class Item(Versioned, Model):
         return self.shelf
 
 
+class Ledger(Model):
+    """Two columns make its key, so the admin cannot show it; it is not registered either."""
+
+    __tablename__ = "stock_ledger"
+
+    year: Mapped[int] = mapped_column(primary_key=True)
+    page: Mapped[int] = mapped_column(primary_key=True)
+
+
 class Specimen(Model):
     """A column of every type that the mirror knows."""
 
