@@ -16,6 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
 COVERAGE_HOME = Path(sys.prefix) / "coverage"  # of its own for each interpreter
 NO_TESTS_COLLECTED = 5
 DATA_TESTS = ["-m", "data"]
@@ -46,6 +47,7 @@ def run_pytest(database: str, arguments: list[str], *, show: bool) -> tuple[int,
         **os.environ,
         "TRIVET_TEST_DATABASE": database,
         "COVERAGE_FILE": str(COVERAGE_HOME / "data"),
+        "PYTHONPATH": str(ROOT),  # coverage's plugin is found by the servers too
         # PYTHONDONTWRITEBYTECODE would have every server of the tests compile everything again.
         "PYTHONDONTWRITEBYTECODE": "",
     }
