@@ -30,6 +30,7 @@ class TableFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         del request, model_admin
         shown = {model._meta.db_table: _name(model) for model in admin.site._registry}  # noqa: SLF001  # Django has no public list of them
+        del shown[AuditEntry.__tablename__]
         return sorted(shown.items(), key=lambda pair: pair[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -67,15 +68,15 @@ class DoorFilter(admin.SimpleListFilter):
 class AuditEntryAdmin(ModelAdmin):
     """Read only. Search looks at who, the object's key, the request id and the values."""
 
-    list_display = ("at", "who", "door", "what", "subject", "summary", "request")
-    list_display_links = ("at",)
+    list_display = ("when", "who", "door", "request", "what", "subject", "summary")
+    list_display_links = ("when",)
     list_filter = (KindFilter, TableFilter, DoorFilter, "at")
     search_fields = ("=actor", "=row_key", "=request_id", "changes")
     search_help_text = "A user, an object's key or a request id, each whole; or part of a value."
     ordering = ("-at", "-id")
     show_full_result_count = False
     list_per_page = 50
-    fields = ("at", "who", "door", "request", "credential", "what", "subject", "table", "hash")
+    fields = ("when", "who", "door", "request", "credential", "what", "subject", "table", "hash")
 
     class Media:
         css = {"all": ("trivet_admin/audit.css",)}  # noqa: RUF012  # Django's own way of declaring it
@@ -88,6 +89,10 @@ class AuditEntryAdmin(ModelAdmin):
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
+
+    @admin.display(description="when (UTC)", ordering="at")
+    def when(self, entry: Any) -> str:
+        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="who", ordering="actor")
     def who(self, entry: Any) -> str:
@@ -115,7 +120,7 @@ class AuditEntryAdmin(ModelAdmin):
             reverse("admin:trivet_auditentry_changelist"),
             entry.request_id,
             f"All that the request {entry.request_id} changed",
-            entry.request_id[:8],
+            entry.request_id,
         )
 
     @admin.display(description="changes")

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, func, insert, literal, select, update
+from sqlalchemy import Connection, Select, Update, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
@@ -71,8 +71,7 @@ class AuditTrail:
             }
             row["hash"] = previous = self.hash(row)
             rows.append(row)
-        self._move_head(connection, head, head.length + len(rows), previous)
-        connection.execute(insert(_entry), rows)
+        self._write(connection, rows, self._moved(head, head.length + len(rows), previous))
 
     def hash(self, row: Mapping[str, Any]) -> str:
         """The hash of an entry: of every column but the hash itself."""
@@ -95,41 +94,51 @@ class AuditTrail:
 
     def _take_chain(self, connection: Connection) -> Row[Any]:
         """Lock a head and return it as ``id, length, hash, seal, at``."""
-        if connection.dialect.name == "sqlite":
-            # One writer at a time has the whole database: there is nothing to share.
-            found = connection.execute(_heads(connection, chain=0)).first()
-        else:
-            free = _heads(connection).order_by(_head.id).limit(1)
-            found = connection.execute(free.with_for_update(skip_locked=True)).first()
-        return found or self._wait_for_chain(connection)
+        found = _find_free_head(connection)
+        if found is None:
+            self._make_heads(connection)  # there are none yet, or all are held
+            found = _find_free_head(connection)
+        if found is None:
+            query = _heads(connection).where(_head.id == _dice.randrange(CHAINS))
+            found = connection.execute(query.with_for_update()).one()
+        return found
 
-    def _wait_for_chain(self, connection: Connection) -> Row[Any]:
-        """A head when none is free: all are held, or there are none yet."""
-        is_sqlite = connection.dialect.name == "sqlite"
-        made = (
-            (sqlite if is_sqlite else postgresql)
-            .insert(_head.__table__)
-            .values(
-                [
-                    {"id": n, "length": 0, "hash": GENESIS, "seal": self._seal(n, 0, GENESIS)}
-                    for n in range(CHAINS)
-                ]
-            )
-        )
-        connection.execute(made.on_conflict_do_nothing())
-        query = _heads(connection, chain=0 if is_sqlite else _dice.randrange(CHAINS))
-        return connection.execute(query.with_for_update()).one()
+    def _make_heads(self, connection: Connection) -> None:
+        """Make all that are not there, at once: a head that is gone is damage from then on."""
+        heads = [
+            {"id": n, "length": 0, "hash": GENESIS, "seal": self._seal(n, 0, GENESIS)}
+            for n in range(CHAINS)
+        ]
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(_head.__table__).values(heads)
+        connection.execute(statement.on_conflict_do_nothing())
 
-    def _move_head(self, connection: Connection, head: Row[Any], length: int, newest: str) -> None:
+    def _moved(self, head: Row[Any], length: int, newest: str) -> Update:
+        """The statement that moves a head to its new end."""
         is_sound = self.is_sealed(head.id, head.length, head.hash, head.seal)
         seal = self._seal(head.id, length, newest) if is_sound else BROKEN
-        connection.execute(
-            update(_head).where(_head.id == head.id).values(length=length, hash=newest, seal=seal)
-        )
+        moved = update(_head).where(_head.id == head.id)
+        return moved.values(length=length, hash=newest, seal=seal)
+
+    def _write(self, connection: Connection, rows: list[dict[str, Any]], moved: Update) -> None:
+        """Write `rows`, and move the head: in one statement if there is one row, as there
+        mostly is, for each statement is a round trip with the head held."""
+        if len(rows) == 1 and connection.dialect.name == "postgresql":
+            connection.execute(insert(_entry).values(rows[0]).add_cte(moved.cte("moved")))
+        else:
+            connection.execute(moved)
+            connection.execute(insert(_entry), rows)
 
 
-def _heads(connection: Connection, chain: int | None = None) -> Select[Any]:
-    """The heads, or one, with the time.
+def _find_free_head(connection: Connection) -> Row[Any] | None:
+    """The first head that nobody holds, locked. SQLite's one writer holds the whole database
+    already, and finds the first free."""
+    free = _heads(connection).order_by(_head.id).limit(1)
+    return connection.execute(free.with_for_update(skip_locked=True)).first()
+
+
+def _heads(connection: Connection) -> Select[Any]:
+    """The heads with the time.
 
     On PostgreSQL that is the database's. Two transactions that change the same row come one
     after the other, so their entries are in that order, whichever chains and servers wrote
@@ -139,8 +148,7 @@ def _heads(connection: Connection, chain: int | None = None) -> Select[Any]:
     at: Any = func.clock_timestamp(type_=instant)
     if connection.dialect.name == "sqlite":
         at = literal(datetime.now(UTC), instant)
-    query = select(_head.id, _head.length, _head.hash, _head.seal, at.label("at"))
-    return query if chain is None else query.where(_head.id == chain)
+    return select(_head.id, _head.length, _head.hash, _head.seal, at.label("at"))
 
 
 def _content(row: Mapping[str, Any]) -> bytes:
