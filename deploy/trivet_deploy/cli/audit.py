@@ -109,12 +109,16 @@ def _print_damage(damage: Damage) -> None:
     stdout.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
+def _places(verdict: Verdict) -> str:
+    return "1 place" if verdict.damages == 1 else f"{verdict.damages:,} places"
+
+
 def _print_verdict(verdict: Verdict) -> None:
-    count = f"{verdict.entries:,} entries"
+    count = "1 entry" if verdict.entries == 1 else f"{verdict.entries:,} entries"
     if verdict.is_clean:
         say(f"The trail is whole: {count}. Keep this anchor where the database's writers are not:")
         stdout.print(str(verdict.anchor), highlight=False, soft_wrap=True)
         return
-    say(f"The trail is damaged in {verdict.damages:,} places; {count} were checked.")
+    say(f"The trail is damaged in {_places(verdict)}; {count} checked.")
     if verdict.entries and verdict.damages >= verdict.entries:
         say("If nothing of it holds, the key is another: TRIVET_AUDIT_KEYS, or the secret key.")
