@@ -7,6 +7,7 @@ its values means to Django. What is not a value of ours is a decision, with its 
 from collections.abc import Sequence
 from typing import Any
 
+from trivet.audit import AuditTrail
 from trivet.database import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
@@ -33,7 +34,7 @@ def configure(settings: Settings, features: Sequence[Feature]) -> None:
     else:
         django_settings.configure(**projected)
     if not apps.ready:
-        _set_up(features)
+        _set_up(settings, features)
 
 
 def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
@@ -179,10 +180,11 @@ def _require_same(projected: dict[str, Any], configured: Any) -> None:
         )
 
 
-def _set_up(features: Sequence[Feature]) -> None:
+def _set_up(settings: Settings, features: Sequence[Feature]) -> None:
     import django
 
     from trivet_admin import runtime
 
     runtime.set_features(tuple(features))
+    runtime.set_audit(AuditTrail(settings.audit_secrets))
     django.setup()

@@ -1,13 +1,14 @@
 """What this process was configured with.
 
 Django is global to a process, so what its database backend needs of the platform has to be
-found without a request too: the feeds, and whom to tell of a commit.
+found without a request too: the feeds, the audit trail, and whom to tell of a commit.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trivet import Platform
+from trivet.audit import AuditTrail
 from trivet.context import current_context
 from trivet.events.feeds import FeedRegistry, collect_feeds
 from trivet.features import Feature, modules_of
@@ -17,6 +18,7 @@ from trivet.identity import Revocations
 @dataclass(slots=True)
 class _Runtime:
     feeds: FeedRegistry = field(default_factory=FeedRegistry)
+    audit: AuditTrail | None = None
     platform: Platform | None = None
 
 
@@ -26,6 +28,16 @@ _runtime = _Runtime()
 def set_features(features: tuple[Feature, ...]) -> None:
     """Take the feeds of `features`."""
     _runtime.feeds = collect_feeds(module for _, module in modules_of(features, "events"))
+
+
+def set_audit(trail: AuditTrail) -> None:
+    """Take the trail that notes what Django's transactions change."""
+    _runtime.audit = trail
+
+
+def audit() -> AuditTrail | None:
+    """The audit trail that Django was configured with."""
+    return _runtime.audit
 
 
 def set_platform(platform: Platform) -> None:

@@ -8,6 +8,9 @@ from django.http import HttpRequest
 HOUSE_APPS = ("accounts", "auth", "trivet")
 """Who may do what: shown last and together, after the features."""
 
+AUDIT = "AuditEntry"
+"""The model with a section of its own."""
+
 
 class TrivetAdminSite(AdminSite):
     site_header = "Trivet"
@@ -16,13 +19,18 @@ class TrivetAdminSite(AdminSite):
     site_url = None  # there is no page at the root, and Django's default link would lead there
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """The features by name, then one section for users, groups and keys."""
+        """The features by name, then one section for users, groups and keys, and one for the
+        audit trail."""
         found: list[Any] = super().get_app_list(request, app_label)
         if app_label is not None:
             return found
         house = [app for app in found if app["app_label"] in HOUSE_APPS]
-        features = [app for app in found if app["app_label"] not in HOUSE_APPS]
-        if house:
-            models = [model for app in house for model in app["models"]]
-            features.append({**house[0], "models": models})
-        return features
+        sections = [app for app in found if app["app_label"] not in HOUSE_APPS]
+        models = [model for app in house for model in app["models"]]
+        access = [model for model in models if model["object_name"] != AUDIT]
+        audit = [model for model in models if model["object_name"] == AUDIT]
+        if access:
+            sections.append({**house[0], "models": access})
+        if audit:
+            sections.append({**house[-1], "name": "Audit", "models": audit})
+        return sections

@@ -4,6 +4,7 @@ import io
 from contextlib import redirect_stdout
 from typing import Any
 
+from trivet.context import enter_door
 from trivet.errors import Invalid
 
 
@@ -57,6 +58,7 @@ def create_user(
         user.full_clean()
     except ValidationError as error:
         raise Invalid("user", " ".join(error.messages)) from error
+    enter_door("cli")
     with transaction.atomic():
         user.save()
     return user

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STATE_KEY = "trivet"
 _current: ContextVar["RequestContext | None"] = ContextVar("trivet_context", default=None)
+_door: ContextVar[str] = ContextVar("trivet_door", default="background")
 
 
 @dataclass(slots=True)
@@ -71,3 +72,14 @@ def enter_context(scope: Any, context: RequestContext) -> None:
     """Make `context` the one of `scope` and of this task."""
     scope.setdefault("state", {})[STATE_KEY] = context
     _current.set(context)
+
+
+def enter_door(name: str) -> None:
+    """Say by which way the work of this task or thread comes in, where no request does
+    (``cli``); the audit trail notes it."""
+    _door.set(name)
+
+
+def current_door() -> str:
+    """The way by which work without a request comes in; ``background`` by default."""
+    return _door.get()

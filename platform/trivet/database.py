@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import PoolResetState
 
+from trivet.audit.trail import AuditTrail
 from trivet.events.bell import Bell
 from trivet.events.feeds import FeedRegistry
 from trivet.identity.identity import Identity
@@ -45,7 +46,7 @@ class Database:
 
     `connections` bounds the pool; a unit that finds none free within `timeout` seconds
     raises sqlalchemy.exc.TimeoutError, which the rooms answer with 503. `bell` is rung
-    for units that commit outside a request.
+    for units that commit outside a request, `audit` notes what they change.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Database:
         *,
         feeds: FeedRegistry,
         bell: Bell,
+        audit: AuditTrail | None = None,
         connections: int = 10,
         timeout: float = 5.0,
     ) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.feeds = feeds
+        self.audit = audit
         self._bell = bell
         self._connections = connections
         self._timeout = timeout
@@ -96,6 +99,7 @@ class Database:
             self.reader if read_only else self.engine,
             sync_session_class=TrivetSession,
             feeds=self.feeds,
+            audit=self.audit,
             context=context,
             actor=actor,
             read_only=read_only,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trivet.audit.trail import AuditTrail
 from trivet.context import RequestContext
 from trivet.database import Database
 from trivet.events.bell import Bell
@@ -60,7 +61,11 @@ def open_platform(
     bell = Bell()
     feeds = collect_feeds(module for _, module in modules_of(features, "events"))
     database = Database(
-        settings.database_url, feeds=feeds, bell=bell, connections=settings.database_connections
+        settings.database_url,
+        feeds=feeds,
+        bell=bell,
+        audit=AuditTrail(settings.audit_secrets),
+        connections=settings.database_connections,
     )
     return Platform(
         settings=settings,

@@ -1,19 +1,20 @@
 """The one Session class of every door, and the one place where changes are captured.
 
 The API's AsyncSession wraps it, the admin binds it to Django's own connection, commands
-open it directly. Whatever is flushed passes `_capture`, and what the feeds make of it is
-written as publications in the same transaction (`trivet.events.outbox`).
+open it directly. Whatever is flushed passes `_capture`: what the feeds make of it is written as
+publications in the same transaction (`trivet.events.outbox`), and what became of which
+fields as entries of the audit trail (`trivet.audit`).
 
-What would slip past the capture is refused: bulk and raw writes of fed models, and
+What would slip past the capture is refused: bulk writes of fed and audited models, and
 ``commit()`` inside a service, which would end a transaction that is not the service's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import (
     InstanceState,
     Mapper,
@@ -21,11 +22,17 @@ from sqlalchemy.orm import (
     Session,
     SessionTransaction,
     UOWTransaction,
+    object_session,
 )
 
+from trivet.audit import capture
+from trivet.audit.entry import Author, Entry
+from trivet.audit.trail import AuditTrail
+from trivet.context import current_door
 from trivet.events import outbox
-from trivet.events.feeds import Change, FeedRegistry, Publication, encode_event
-from trivet.identity.identity import Identity
+from trivet.events.feeds import Change, FeedRegistry, Kind, Publication, encode_event
+from trivet.identity.identity import ANONYMOUS, Identity
+from trivet.model import Model
 
 if TYPE_CHECKING:
     from trivet.context import RequestContext
@@ -38,15 +45,16 @@ class ReadOnlyError(RuntimeError):
 class TrivetSession(Session):
     """A Session that captures what it writes and publishes it with the commit.
 
-    `feeds` says what becomes of the changes. `context` is the request that the work
-    belongs to, if any, and its identity the actor of the changes. A session with
-    `read_only` refuses to flush a change.
+    `feeds` says what becomes of the changes, and `audit` notes them. `context` is the
+    request that the work belongs to, if any, and its identity the actor of the changes. A
+    session with `read_only` refuses to flush a change.
     """
 
     def __init__(
         self,
         *args: Any,
         feeds: FeedRegistry | None = None,
+        audit: AuditTrail | None = None,
         context: "RequestContext | None" = None,
         actor: Identity | None = None,
         read_only: bool = False,
@@ -54,9 +62,12 @@ class TrivetSession(Session):
     ) -> None:
         super().__init__(*args, **options)
         self.feeds = feeds or FeedRegistry()
+        self.audit = audit
         self.context = context
         self.read_only = read_only
-        self.pending: list[Publication] = []
+        # One list of both, so that a savepoint that is rolled back cuts both at one mark.
+        self.pending: list[Publication | Entry] = []
+        self.before: capture.Before = WeakKeyDictionary()
         self.published: dict[str, int] = {}
         self._actor = actor
         self._sealed = 0
@@ -70,26 +81,43 @@ class TrivetSession(Session):
             return self.context.identity
         return self._actor
 
+    @property
+    def author(self) -> Author:
+        """Whom the audit trail names for these changes."""
+        actor, context = self.actor or ANONYMOUS, self.context
+        return Author(
+            actor_id=actor.user_id,
+            actor=actor.username,
+            actor_kind=actor.kind,
+            credential=actor.credential_id,
+            door=current_door() if context is None else context.mount or "root",
+            request_id="" if context is None else context.request_id,
+        )
+
     def pending_mark(self) -> int:
         """A mark to cut back to, for a savepoint that SQLAlchemy does not see."""
         return len(self.pending)
 
     def cut_pending(self, mark: int) -> None:
-        """Forget the publications captured since `mark`: their savepoint was rolled back."""
+        """Forget what was captured since `mark`: its savepoint was rolled back."""
         del self.pending[mark:]
 
     def write_publications(self) -> None:
-        """Flush, and write every captured publication. The last act before a commit.
+        """Flush, and write every captured publication and audit entry. The last act before a
+        commit, in this order always: a chain of the trail is the last lock that is taken.
 
         `published` then holds each channel's newest offset, for the bell.
         """
         self.flush()
-        if not self.pending:
-            return
-        messages = [(p.channel, encode_event(p.event)) for p in self.pending]
+        publications = [each for each in self.pending if isinstance(each, Publication)]
+        entries = [each for each in self.pending if isinstance(each, Entry)]
         self.pending.clear()
-        for channel, position in outbox.append(self, messages).items():
-            self.published[channel] = position.offset
+        if publications:
+            messages = [(p.channel, encode_event(p.event)) for p in publications]
+            for channel, position in outbox.append(self, messages).items():
+                self.published[channel] = position.offset
+        if entries and self.audit is not None:
+            self.audit.append(self, entries, self.author)
 
     @contextmanager
     def sealed(self) -> Iterator[None]:
@@ -140,29 +168,61 @@ def _refuse_writes_when_reading(session: TrivetSession, *_: Any) -> None:
         )
 
 
+@event.listens_for(TrivetSession, "before_flush")
+def _forget_rows(session: TrivetSession, *_: Any) -> None:
+    session.before.clear()  # of a flush that failed
+
+
+@event.listens_for(Model, "before_update", propagate=True)
+def _remember_updated(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
+    _remember(mapper, connection, target, is_delete=False)
+
+
+@event.listens_for(Model, "before_delete", propagate=True)
+def _remember_deleted(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
+    _remember(mapper, connection, target, is_delete=True)
+
+
+def _remember(mapper: Mapper[Any], connection: Connection, target: Any, *, is_delete: bool) -> None:
+    session = object_session(target)
+    if not isinstance(session, TrivetSession) or session.audit is None:
+        return
+    if capture.is_audited(mapper.local_table):
+        capture.remember(connection, inspect(target), session.before, is_delete=is_delete)
+
+
 @event.listens_for(TrivetSession, "after_flush")
 def _capture(session: TrivetSession, flush: UOWTransaction) -> None:
-    if not session.feeds:
-        return
-    for change in _changes(session, flush):
-        for function in session.feeds.feeds_of(type(change.instance)):
-            session.pending.extend(function(change))
+    written = list(_written(session, flush))
+    if session.feeds:
+        for change in _changes(session, written):
+            for function in session.feeds.feeds_of(type(change.instance)):
+                session.pending.extend(function(change))
+    if session.audit is not None:
+        session.pending.extend(capture.entries_of(session, written, session.before))
 
 
-def _changes(session: TrivetSession, flush: UOWTransaction) -> Iterator[Change[Any]]:
+def _written(
+    session: TrivetSession, flush: UOWTransaction
+) -> Iterator[tuple[InstanceState[Any], Kind]]:
     """What this flush wrote, orphans included, which ``session.deleted`` never lists."""
-    actor, new = session.actor, session.new
+    new = session.new
     written = [(state, deleted) for state, (deleted, listed) in flush.states.items() if not listed]
     for state, is_delete in sorted(written, key=_order):
         instance = state.obj()
-        if instance is None:
-            continue
-        if is_delete:
-            yield Change("delete", instance, {}, actor)
-        elif instance in new:
-            yield Change("insert", instance, {}, actor)
-        elif old := _old_values(state):
-            yield Change("update", instance, old, actor)
+        if instance is not None:
+            yield state, "delete" if is_delete else "insert" if instance in new else "update"
+
+
+def _changes(
+    session: TrivetSession, written: Iterable[tuple[InstanceState[Any], Kind]]
+) -> Iterator[Change[Any]]:
+    """The changes of columns, as feeds are told of them."""
+    actor = session.actor
+    for state, kind in written:
+        old = _old_values(state) if kind == "update" else {}
+        if old or kind != "update":
+            yield Change(kind, state.obj(), old, actor)
 
 
 def _order(written: tuple[InstanceState[Any], bool]) -> tuple[Any, ...]:
@@ -222,3 +282,5 @@ def _refuse_bulk_writes(state: ORMExecuteState) -> None:
     mapper = state.bind_mapper
     if mapper is not None and session.feeds.feeds_of(mapper.class_):
         raise _uncaptured(f"a bulk statement on {mapper.class_.__name__}, which feeds channels,")
+    if session.audit is not None and capture.is_audited(getattr(state.statement, "table", None)):
+        raise _uncaptured(f"a bulk statement on {state.statement.table}, which is audited,")  # type: ignore[attr-defined]  # just read

@@ -74,6 +74,17 @@ class Settings(BaseSettings):
         Field(ge=1, le=1000),
         About("Bound of the pool that serves the API and the sockets.", "connections a process"),
     ] = 10
+    audit_keys: Annotated[
+        tuple[SecretStr, ...],
+        *Listed,
+        About(
+            "Authenticate the audit trail, the newest first; the older ones are still believed. "
+            "Empty: the secret key does it.",
+            "secrets, comma-separated or JSON",
+            cure=f"Make one with: {SECRET_COMMAND}",
+            secret=True,
+        ),
+    ] = ()
     features: Annotated[
         FeatureNames,
         About(
@@ -144,6 +155,12 @@ class Settings(BaseSettings):
         Lowered,
         About("The least severe level that is logged.", "debug, info, warning or error"),
     ] = "info"
+
+    @cached_property
+    def audit_secrets(self) -> tuple[str, ...]:
+        """What authenticates the audit trail, the newest first; never empty."""
+        keys = self.audit_keys or (self.secret_key,)
+        return tuple(key.get_secret_value() for key in keys)
 
     @cached_property
     def database(self) -> DatabaseUrl:

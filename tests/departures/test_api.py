@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from anyio import to_thread
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
@@ -16,6 +17,7 @@ from tests.departures.house import AIRLINE, MORNING, STAFF, Desk, add_flights
 from tests.platform.bare import ORIGIN, NoAccounts, client_of
 from tests.services.databases import SECRET_KEY
 from trivet import Identity, open_platform
+from trivet.audit import AuditEntry
 from trivet.features import load_features
 from trivet.root import Root, build_root
 from trivet_settings import load_settings
@@ -305,3 +307,29 @@ async def test_a_board_and_its_position_are_of_one_moment(
     assert after["rows"][0]["gate"] == "7"
     # What a subscriber is told is exactly the row that the next snapshot shows.
     assert (await published(desk))[-1]["row"] == after["rows"][0]
+
+
+async def test_what_a_request_changed_is_in_the_audit_trail_and_what_was_refused_is_not(
+    client: httpx2.AsyncClient, desk: Desk
+) -> None:
+    headers = {"x-badge": AIRLINE.username, "x-request-id": "request-of-the-airline"}
+    accepted = await client.post(MOVEMENTS, json=DELAY, headers=headers)
+    refused = await client.post(MOVEMENTS, json={**DELAY, "minutes": 30}, headers=headers)
+
+    assert (accepted.is_success, refused.status_code) == (True, 409)
+    entries = await to_thread.run_sync(audited, desk)
+    assert [(e.kind, e.table_name, e.row_key) for e in entries] == [
+        ("insert", "departures_movement", "1"),
+        ("update", "departures_flight", "1"),
+    ]
+    assert {(e.actor, e.actor_kind, e.door, e.request_id) for e in entries} == {
+        ("airline", "key", "api", "request-of-the-airline")
+    }
+    changes = json.loads(entries[1].changes)
+    assert changes["delay_minutes"] == {"from": 0, "to": 20}
+    assert changes["status"] == {"from": "scheduled", "to": "delayed"}
+
+
+def audited(desk: Desk) -> list[AuditEntry]:
+    with desk.unit() as db:
+        return list(db.scalars(select(AuditEntry).order_by(AuditEntry.id)))

@@ -21,6 +21,7 @@ from tests.realtime.beacons.models import Beacon
 from tests.services.databases import SECRET_KEY
 from tests.services.processes import free_port
 from trivet import Identity, Model, Platform
+from trivet.audit.tables import AuditChain, AuditEntry
 from trivet.events.outbox import Channel, PublicationRow
 from trivet.features import load_features
 from trivet.identity.accounts import SessionCookie
@@ -30,7 +31,7 @@ from trivet_realtime import Bounds, mount
 from trivet_settings import load_settings
 
 FEATURE = "tests.realtime.beacons"
-TABLES = (Channel, PublicationRow, Beacon)
+TABLES = (Channel, PublicationRow, AuditChain, AuditEntry, Beacon)
 SECONDS = 10.0
 """How long a test waits for what has to come."""
 

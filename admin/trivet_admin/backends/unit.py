@@ -30,6 +30,7 @@ class DjangoUnit:
         self.session = TrivetSession(
             bind=self._lent,
             feeds=runtime.feeds(),
+            audit=runtime.audit(),
             context=context,
             actor=None if context is not None else system("django"),
             expire_on_commit=False,

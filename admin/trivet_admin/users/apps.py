@@ -7,6 +7,7 @@ class UsersConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        from trivet_admin.users import revoking
+        from trivet_admin.users import auditing, revoking
 
         revoking.connect()
+        auditing.connect()

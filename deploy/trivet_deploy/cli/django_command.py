@@ -20,7 +20,9 @@ def django(context: typer.Context) -> None:
     """
     from django.core.management import execute_from_command_line
 
+    from trivet.context import enter_door
     from trivet_deploy.house import open_house
 
+    enter_door("cli")
     open_house(load_settings())
     execute_from_command_line(["trivet django", *context.args])

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from trivet_deploy.cli import (
+    audit,
     check,
     demo,
     dev,
@@ -50,6 +51,7 @@ app.command("check")(check.check)
 app.command("routes")(routes.routes)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.command("django", context_settings=django_command.CONTEXT_SETTINGS, add_help_option=False)(
     django_command.django
 )

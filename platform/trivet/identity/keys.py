@@ -40,7 +40,7 @@ class ApiKey(Model):
     prefix: Mapped[str] = mapped_column(
         String(16), unique=True, comment="The public beginning of the key, by which it is known."
     )
-    digest: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64), info={"audit": "redacted"})
     owner_id: Mapped[int] = mapped_column(
         BigKey, ForeignKey("accounts_user.id", ondelete="CASCADE"), index=True
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from alembic import context
 
+from trivet.audit import tables as audit_tables
 from trivet.events import outbox
 from trivet.identity import keys, tables
 from trivet.migrations.scope import options
@@ -16,7 +17,7 @@ def refuse_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
         directives.clear()
 
 
-_mapped = (keys, tables, outbox)
+_mapped = (audit_tables, keys, tables, outbox)
 """Imported for their tables."""
 
 config = context.config

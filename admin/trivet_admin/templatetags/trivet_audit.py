@@ -1,0 +1,44 @@
+"""The audited changes of an object, for its history page."""
+
+from typing import Any
+
+from django import template
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from trivet.audit import AuditEntry
+from trivet.audit.summary import read_changes
+from trivet_admin.admin import verb_of, who_made
+from trivet_admin.mirror.registry import mirror
+
+register = template.Library()
+
+SHOWN = 50
+"""How many entries a history page shows; the list has all of them."""
+
+
+@register.inclusion_tag("trivet_admin/audit_history.html")
+def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
+    """What was done to `shown`, newest first, for whoever may read the audit trail."""
+    may: Any = request.user
+    if not may.has_perm("trivet.view_auditentry"):
+        return {}
+    entries: Any = mirror(AuditEntry)
+    wanted = {"table_name": shown._meta.db_table, "row_key": str(shown.pk)}
+    found = list(entries.objects.filter(**wanted).order_by("-at", "-id")[: SHOWN + 1])
+    return {
+        "may_read": True,
+        "entries": [
+            {
+                "entry": entry,
+                "who": who_made(entry),
+                "verb": verb_of(entry),
+                "changes": list(read_changes(entry.changes)),
+            }
+            for entry in found[:SHOWN]
+        ],
+        "has_more": len(found) > SHOWN,
+        "list_url": f"{reverse('admin:trivet_auditentry_changelist')}?{urlencode(wanted)}",
+    }

@@ -1,0 +1,124 @@
+"""`trivet audit`: what was changed by whom, and whether the record of it is whole."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from sqlalchemy.orm import Session
+
+from trivet.audit import Anchor, AuditEntry, AuditTrail, Damage, Verdict, verify
+from trivet.audit.reading import list_entries
+from trivet.audit.summary import summarise
+from trivet_deploy.cli.console import ExitCode, print_json, print_table, say, stdout
+from trivet_deploy.command_unit import run_in_unit
+from trivet_settings import load_settings
+
+app = typer.Typer(help="Read and check the audit trail.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command("verify")
+def verify_(
+    anchor: Annotated[
+        str | None,
+        typer.Option(help="What an earlier check printed: the trail must go on from there."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check every entry, and print the anchor of the trail: keep it where this database is not.
+
+    Exits with 1, and a line for each damage, if an entry was edited, moved, removed or inserted.
+    """
+    settings = load_settings()
+    earlier = None if anchor is None else Anchor.parse(anchor)
+    found: list[Damage] = []
+
+    def check(db: Session) -> Verdict:
+        trail = AuditTrail(settings.audit_secrets)
+        report = found.append if as_json else _print_damage
+        return verify(db, trail, anchor=earlier, report=report)
+
+    verdict = run_in_unit(settings, check, read_only=True)
+    if as_json:
+        summary = {"clean": verdict.is_clean, "entries": verdict.entries}
+        damages = [asdict(damage) for damage in found]
+        print_json({**summary, "anchor": str(verdict.anchor), "damages": damages})
+    else:
+        _print_verdict(verdict)
+    if not verdict.is_clean:
+        raise typer.Exit(ExitCode.NO)
+
+
+@app.command("list")
+def list_(
+    *,
+    table: Annotated[str | None, typer.Option(help="Only rows of this database table.")] = None,
+    key: Annotated[str | None, typer.Option(help="Only the row with this primary key.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only what this user did.")] = None,
+    request: Annotated[str | None, typer.Option(help="Only what this request did, by id.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only what came at or after this instant, in UTC.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List entries, newest first."""
+    instant = None if since is None else since.replace(tzinfo=since.tzinfo or UTC)
+
+    def read(db: Session) -> list[AuditEntry]:
+        return list_entries(
+            db,
+            table=table,
+            key=key,
+            actor=actor,
+            request_id=request,
+            since=instant,
+            limit=limit,
+        )
+
+    entries = run_in_unit(load_settings(), read, read_only=True)
+    if as_json:
+        print_json([_as_dict(entry) for entry in entries])
+        return
+    shown = Table("at (UTC)", "who", "door", "request", "what", "changes", box=None)
+    for entry in entries:
+        what = f"{entry.kind} {entry.table_name} {entry.row_key}"
+        at, who = f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor or entry.actor_kind
+        shown.add_row(at, who, entry.door, entry.request_id, what, summarise(entry.changes))
+    print_table(shown)
+
+
+def _as_dict(entry: AuditEntry) -> dict[str, Any]:
+    import msgspec
+
+    row = {column.key: getattr(entry, column.key) for column in AuditEntry.__table__.columns}
+    return {**row, "changes": msgspec.json.decode(entry.changes)}
+
+
+def _print_damage(damage: Damage) -> None:
+    where = f"chain {damage.chain}"
+    if damage.entry is not None:
+        where += f", entry {damage.entry}"
+    if damage.last not in (None, damage.entry):
+        where += f" to {damage.last}"
+    at = f" ({damage.at:%Y-%m-%d %H:%M:%S} UTC)" if damage.at else ""
+    line = f"{damage.kind}: {where}{at}: {damage.detail}"
+    stdout.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _places(verdict: Verdict) -> str:
+    return "1 place" if verdict.damages == 1 else f"{verdict.damages:,} places"
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    count = "1 entry" if verdict.entries == 1 else f"{verdict.entries:,} entries"
+    if verdict.is_clean:
+        say(f"The trail is whole: {count}. Keep this anchor where the database's writers are not:")
+        stdout.print(str(verdict.anchor), highlight=False, soft_wrap=True)
+        return
+    say(f"The trail is damaged in {_places(verdict)}; {count} checked.")
+    if verdict.entries and verdict.damages >= verdict.entries:
+        say("If nothing of it holds, the key is another: TRIVET_AUDIT_KEYS, or the secret key.")

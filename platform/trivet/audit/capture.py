@@ -1,0 +1,183 @@
+"""From a flush to entries: what each row was before, and what it is after.
+
+`remember` runs just before a row is updated or deleted, `entries_of` after the flush. What
+the session does not know (an expired or deferred column that is overwritten, an expression
+that the database evaluates, a server's default) is read from the database in the same
+transaction: an entry with a hole would be one that nobody can rely on.
+
+A column or table says in its ``info`` if it wants something else:
+
+* ``{"audit": "redacted"}``: that it changed is noted, its values are not;
+* ``{"audit": "ignored"}``: nothing is noted.
+
+A version counter is ignored by itself: it counts the entries.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, select
+from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
+
+from trivet.audit.entry import Entry, Field, encode_changes, key_of, plain
+from trivet.events.feeds import Kind
+
+POLICY = "audit"
+REDACTED, IGNORED = "redacted", "ignored"
+
+Row = dict[str, Any]
+Before = WeakKeyDictionary[InstanceState[Any], Row]
+"""The rows of a flush as they were, by the state of their objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedColumn:
+    """A column as the trail sees it. `fills_itself`: an update may write it unasked;
+    `is_generated`: the database may give it a value on insert."""
+
+    key: str
+    column: ColumnElement[Any]
+    is_redacted: bool
+    fills_itself: bool
+    is_generated: bool
+
+
+def is_audited(table: Any) -> bool:
+    """Whether changes of rows of `table` are noted."""
+    return isinstance(table, Table) and table.info.get(POLICY) != IGNORED
+
+
+@cache
+def columns_of(mapper: Mapper[Any]) -> tuple[AuditedColumn, ...]:
+    """The audited columns of a mapped class, in their order."""
+    found = []
+    for attribute in mapper.column_attrs:
+        column = attribute.columns[0]
+        is_ours = isinstance(column, Column) and column is not mapper.version_id_col
+        if is_ours and column.info.get(POLICY) != IGNORED:
+            found.append(
+                AuditedColumn(
+                    attribute.key,
+                    column,
+                    is_redacted=column.info.get(POLICY) == REDACTED,
+                    fills_itself=bool(column.onupdate or column.server_onupdate or column.computed),
+                    is_generated=column.server_default is not None,
+                )
+            )
+    return tuple(found)
+
+
+@cache
+def associations_of(mapper: Mapper[Any]) -> tuple[RelationshipProperty[Any], ...]:
+    """The relationships whose links are rows of a table without a class of its own."""
+    return tuple(
+        relationship
+        for relationship in mapper.relationships
+        if relationship.secondary is not None
+        and not relationship.viewonly
+        and is_audited(relationship.secondary)
+    )
+
+
+def remember(
+    connection: Connection, state: InstanceState[Any], before: Before, *, is_delete: bool
+) -> None:
+    """Note in `before` what a row holds that is about to be updated or deleted."""
+    known: dict[str, Any] = {}
+    missing = []
+    for column in columns_of(state.mapper):
+        history = state.attrs[column.key].history
+        if present := history.deleted or history.unchanged:
+            known[column.key] = present[0]
+        elif history.added or is_delete or column.fills_itself:
+            missing.append(column)
+    before[state] = known | _read(connection, state.mapper, missing, state.key)
+
+
+def entries_of(
+    session: Session, written: Iterable[tuple[InstanceState[Any], Kind]], before: Before
+) -> Iterator[Entry]:
+    """The entries of a flush, in the order of `written`."""
+    for state, kind in written:
+        if is_audited(state.mapper.local_table):
+            changes = _changes(session, state, kind, before.get(state, {}))
+            if changes or kind != "update":
+                mapper, instance = state.mapper, state.obj()
+                key = state.key[1] if state.key else mapper.primary_key_from_instance(instance)
+                table = str(mapper.local_table.name)  # type: ignore[attr-defined]  # is_audited: a Table
+                yield Entry(table, key_of(key), kind, encode_changes(changes))
+
+
+def _changes(session: Session, state: InstanceState[Any], kind: Kind, old: Row) -> dict[str, Field]:
+    new = {} if kind == "delete" else _present(session, state, kind, old)
+    changes: dict[str, Field] = {}
+    for column in columns_of(state.mapper):
+        field = _field(column, old.get(column.key), new.get(column.key), kind)
+        if field:
+            changes[column.key] = field
+    for relationship in associations_of(state.mapper):
+        field = _links(state, relationship, kind)
+        if field:
+            changes[relationship.key] = field
+    return changes
+
+
+def _field(column: AuditedColumn, old: Any, new: Any, kind: Kind) -> Field:
+    if column.column.type.compare_values(old, new):
+        return {}
+    if column.is_redacted:
+        return {"redacted": True}
+    match kind:
+        case "insert":
+            return {"to": plain(new)}
+        case "delete":
+            return {"from": plain(old)}
+        case "update":
+            return {"from": plain(old), "to": plain(new)}
+
+
+def _present(session: Session, state: InstanceState[Any], kind: Kind, old: Row) -> Row:
+    """What the row holds after the flush, of the columns that may have changed."""
+    now = state.dict
+    known: dict[str, Any] = {}
+    missing = []
+    for column in columns_of(state.mapper):
+        if column.key in now:
+            if kind == "insert" or column.key in old:
+                known[column.key] = now[column.key]
+        elif column.is_generated or column.fills_itself if kind == "insert" else column.key in old:
+            missing.append(column)
+    if missing:
+        identity = state.mapper.primary_key_from_instance(state.obj())
+        return known | _read(session.connection(), state.mapper, missing, (None, identity))
+    return known
+
+
+def _read(
+    connection: Connection, mapper: Mapper[Any], missing: Iterable[AuditedColumn], key: Any
+) -> Row:
+    wanted = {column.key: column.column for column in missing}
+    if not wanted:
+        return {}
+    query = select(*(column.label(name) for name, column in wanted.items()))
+    query = query.select_from(mapper.persist_selectable)
+    for column, value in zip(mapper.primary_key, key[1], strict=True):
+        query = query.where(column == value)
+    row = connection.execute(query).mappings().first()
+    return {} if row is None else dict(row)
+
+
+def _links(state: InstanceState[Any], relationship: RelationshipProperty[Any], kind: Kind) -> Field:
+    added, unchanged, deleted = state.attrs[relationship.key].history
+    if kind == "delete":
+        added, deleted = (), (*unchanged, *deleted)
+    child = relationship.mapper
+    names = (("added", added), ("removed", deleted))
+    return {
+        name: sorted(key_of(child.primary_key_from_instance(each)) for each in children)
+        for name, children in names
+        if children
+    }

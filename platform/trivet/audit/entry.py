@@ -1,0 +1,62 @@
+"""What is noted of one change, and how values are written down."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from trivet.events.feeds import Kind
+
+Field = dict[str, Any]
+"""What became of one field: ``from`` and ``to`` (either may be missing, on an insert or a
+delete), ``added`` and ``removed`` keys of an association, or ``redacted``: true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row that was written. `key` is its primary key as text, `changes` a JSON object of
+    field names to `Field`."""
+
+    table: str
+    key: str
+    kind: Kind
+    changes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who made the changes of a transaction, and by which way they came.
+
+    `credential` names the session or API key without being usable as one. `door` is the
+    mount that served the request; ``cli`` and ``background`` have no `request_id`.
+    """
+
+    actor_id: int | None
+    actor: str
+    actor_kind: str
+    credential: str
+    door: str
+    request_id: str
+
+
+def key_of(values: Iterable[Any]) -> str:
+    """A primary key as text; the parts of a composite one are joined by commas."""
+    return ",".join(str(msgspec.to_builtins(value, enc_hook=str)) for value in values)
+
+
+def encode_changes(changes: Mapping[str, Field]) -> str:
+    """The JSON of `changes`: instants in ISO 8601, decimals as text, enums by their value.
+
+    The text itself is hashed, so it is stored as text and never parsed and written again.
+    """
+    return msgspec.json.encode(changes, enc_hook=str).decode()
+
+
+def plain(value: Any) -> Any:
+    """`value` as it is written down. Of bytes the length and digest are kept: the trail
+    tells that a picture was replaced, it is no second store of pictures."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+    return value

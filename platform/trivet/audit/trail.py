@@ -1,0 +1,168 @@
+"""The chains: each entry authenticated together with the hash of the one before it.
+
+A chain orders its writers: its head is locked from the moment an entry is added until the
+commit. One chain for all would make every transaction of the house wait for every other,
+so there are `CHAINS` of them, and a transaction takes whichever is free, as its very last
+lock, and only one. Nobody waits for anything while holding a head, so there is no deadlock
+with it, and nobody waits for a head unless all of them are held at once.
+
+The hashes are HMACs under the installation's key: who can write to the database but does
+not know the key cannot recompute a chain. Who knows it can; see `Anchor` for that.
+"""
+
+import hashlib
+import hmac
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, Update, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Row
+from sqlalchemy.orm import Session
+
+from trivet.audit.entry import Author, Entry
+from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of
+
+GENESIS = ""
+"""What stands where the first entry of a chain names its predecessor."""
+
+BROKEN = "broken"
+"""The seal of a head that was found with a wrong one. It stays: writing goes on, because an
+audit must not stop the work, but a new valid seal would hide what was done to the head."""
+
+_head, _entry = AuditChain, AuditEntry
+_CONTENT = tuple(c.key for c in AuditEntry.__table__.columns if c.key != "hash")
+_dice = random.Random()  # noqa: S311  # spreads waiting writers; nothing is kept secret by it
+
+
+class AuditTrail:
+    """Appends to the trail, and knows its hashes.
+
+    `secrets` are the installation's, the newest first. The newest writes; the others are
+    believed, so that a secret can be replaced.
+    """
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        if not secrets:
+            raise ValueError("the audit trail needs a secret")
+        self._keys = [_derive(secret) for secret in secrets]
+
+    def append(self, session: Session, entries: Sequence[Entry], author: Author) -> None:
+        """Add `entries`, oldest first, to a chain of this transaction's choice.
+
+        To be called as the last act of a transaction: the chain stays locked until it ends.
+        """
+        connection = session.connection()
+        head = self._take_chain(connection)
+        common = {field: getattr(author, field) for field in author.__slots__} | {"at": head.at}
+        rows: list[dict[str, Any]] = []
+        previous = head.hash
+        for position, entry in enumerate(entries, start=head.length + 1):
+            row = common | {
+                "id": id_of(head.id, position),
+                "table_name": entry.table,
+                "row_key": entry.key,
+                "kind": entry.kind,
+                "changes": entry.changes,
+                "previous": previous,
+            }
+            row["hash"] = previous = self.hash(row)
+            rows.append(row)
+        self._write(connection, rows, self._moved(head, head.length + len(rows), previous))
+
+    def hash(self, row: Mapping[str, Any]) -> str:
+        """The hash of an entry: of every column but the hash itself."""
+        return _mac(self._keys[0], _content(row))
+
+    def is_authentic(self, row: Mapping[str, Any]) -> bool:
+        """Whether an entry is as it was written, and stands where it was written."""
+        return self._is_known(_content(row), row["hash"])
+
+    def is_sealed(self, chain: int, length: int, newest: str, seal: str) -> bool:
+        """Whether a head is as it was written."""
+        return self._is_known(_head_content(chain, length, newest), seal)
+
+    def _is_known(self, content: bytes, mac: str) -> bool:
+        given = mac.encode()
+        return any(hmac.compare_digest(_mac(key, content).encode(), given) for key in self._keys)
+
+    def _seal(self, chain: int, length: int, newest: str) -> str:
+        return _mac(self._keys[0], _head_content(chain, length, newest))
+
+    def _take_chain(self, connection: Connection) -> Row[Any]:
+        """Lock a head and return it as ``id, length, hash, seal, at``."""
+        found = _find_free_head(connection)
+        if found is None:
+            self._make_heads(connection)  # there are none yet, or all are held
+            found = _find_free_head(connection)
+        if found is None:
+            query = _heads(connection).where(_head.id == _dice.randrange(CHAINS))
+            found = connection.execute(query.with_for_update()).one()
+        return found
+
+    def _make_heads(self, connection: Connection) -> None:
+        """Make all that are not there, at once: a head that is gone is damage from then on."""
+        heads = [
+            {"id": n, "length": 0, "hash": GENESIS, "seal": self._seal(n, 0, GENESIS)}
+            for n in range(CHAINS)
+        ]
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(_head.__table__).values(heads)
+        connection.execute(statement.on_conflict_do_nothing())
+
+    def _moved(self, head: Row[Any], length: int, newest: str) -> Update:
+        """The statement that moves a head to its new end."""
+        is_sound = self.is_sealed(head.id, head.length, head.hash, head.seal)
+        seal = self._seal(head.id, length, newest) if is_sound else BROKEN
+        moved = update(_head).where(_head.id == head.id)
+        return moved.values(length=length, hash=newest, seal=seal)
+
+    def _write(self, connection: Connection, rows: list[dict[str, Any]], moved: Update) -> None:
+        """Write `rows`, and move the head: in one statement if there is one row, as there
+        mostly is, for each statement is a round trip with the head held."""
+        if len(rows) == 1 and connection.dialect.name == "postgresql":
+            connection.execute(insert(_entry).values(rows[0]).add_cte(moved.cte("moved")))
+        else:
+            connection.execute(moved)
+            connection.execute(insert(_entry), rows)
+
+
+def _find_free_head(connection: Connection) -> Row[Any] | None:
+    """The first head that nobody holds, locked. SQLite's one writer holds the whole database
+    already, and finds the first free."""
+    free = _heads(connection).order_by(_head.id).limit(1)
+    return connection.execute(free.with_for_update(skip_locked=True)).first()
+
+
+def _heads(connection: Connection) -> Select[Any]:
+    """The heads with the time.
+
+    On PostgreSQL that is the database's. Two transactions that change the same row come one
+    after the other, so their entries are in that order, whichever chains and servers wrote
+    them.
+    """
+    instant = _entry.at.type
+    at: Any = func.clock_timestamp(type_=instant)
+    if connection.dialect.name == "sqlite":
+        at = literal(datetime.now(UTC), instant)
+    return select(_head.id, _head.length, _head.hash, _head.seal, at.label("at"))
+
+
+def _content(row: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode([row[name] for name in _CONTENT])
+
+
+def _head_content(chain: int, length: int, newest: str) -> bytes:
+    return msgspec.json.encode(["head", chain, length, newest])
+
+
+def _mac(key: bytes, content: bytes) -> str:
+    return hmac.digest(key, content, "sha256").hex()
+
+
+def _derive(secret: str) -> bytes:
+    """A key for this purpose alone, so that nothing else that is signed can pass for it."""
+    return hmac.digest(secret.encode(), b"trivet.audit", hashlib.sha256)

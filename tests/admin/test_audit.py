@@ -1,0 +1,247 @@
+"""The audit trail through Django: what every way of writing leaves, and where people read it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.admin.house import House
+from trivet.audit import AuditEntry, AuditTrail, Damage, verify
+from trivet.audit.reading import list_entries
+
+pytestmark = pytest.mark.anyio
+
+ITEM = "/admin/stock/item/1/"
+
+
+async def trail(house: House, table: str = "stock_item") -> list[AuditEntry]:
+    """The entries of `table`, oldest first, of a trail that is whole."""
+    found: list[Damage] = []
+    keys = AuditTrail(house.platform.settings.audit_secrets)
+    async with house.platform.database.unit(read_only=True) as session:
+        await session.run_sync(lambda db: verify(db, keys, report=found.append))
+        entries = await session.run_sync(lambda db: list_entries(db, table=table, limit=1000))
+    assert found == []
+    return entries[::-1]
+
+
+async def noted(house: House, table: str = "stock_item") -> list[tuple[str, str, Any]]:
+    entries = await trail(house, table)
+    return [(entry.kind, entry.row_key, json.loads(entry.changes)) for entry in entries]
+
+
+# ---- what is noted --------------------------------------------------------------------------
+
+
+async def test_a_saved_form_is_noted_with_who_and_by_which_request(house: House) -> None:
+    async with house.visit("clerk") as clerk:
+        page = await clerk.edit(f"{ITEM}change/", name="big hammer", quantity="7")
+    assert page.status == 302, page.words
+    (entry,) = await trail(house)
+    assert (entry.actor, entry.actor_kind, entry.door) == ("clerk", "session", "admin")
+    assert entry.request_id == page.headers["x-request-id"]
+    assert json.loads(entry.changes) == {
+        "name": {"from": "Hammer", "to": "Big hammer"},
+        "quantity": {"from": 5, "to": 7},
+    }
+
+
+async def test_a_cell_of_a_list_is_noted(house: House) -> None:
+    async with house.visit("clerk") as clerk:
+        page = await clerk.get("/admin/stock/item/")
+        await clerk.send(page, **{"form-0-quantity": "6", "_save": "Save"})
+    assert await noted(house) == [("update", "1", {"quantity": {"from": 5, "to": 6}})]
+
+
+async def test_an_action_that_calls_a_service_is_noted(house: House) -> None:
+    async with house.visit("clerk") as clerk:
+        page = await clerk.get("/admin/stock/item/")
+        chosen = {"action": "take_one_out", "_selected_action": ["1", "3"], "_save": None}
+        await clerk.send(page, **chosen)
+    assert await noted(house) == [
+        ("update", "1", {"quantity": {"from": 5, "to": 4}}),
+        ("update", "3", {"quantity": {"from": 3, "to": 2}}),
+    ]
+
+
+async def test_a_refused_action_leaves_no_entry(house: House) -> None:
+    async with house.visit("clerk") as clerk:
+        page = await clerk.get("/admin/stock/item/")
+        chosen = {"action": "take_one_out", "_selected_action": ["1", "2"], "_save": None}
+        await clerk.send(page, **chosen)
+    assert await noted(house) == []
+
+
+async def test_what_is_deleted_from_a_list_is_noted_with_what_it_held(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.get("/admin/stock/item/")
+        chosen = {"action": "delete_selected", "_selected_action": ["3"], "_save": None}
+        page = await boss.send(page, **chosen)
+        await boss.send(page)
+    ((kind, key, changes),) = await noted(house)
+    assert (kind, key) == ("delete", "3")
+    assert changes["name"] == {"from": "Bear"}
+    assert changes["quantity"] == {"from": 3}
+    assert "supplier_id" not in changes
+
+
+async def test_all_that_goes_with_a_category_is_noted(house: House) -> None:
+    async with house.visit() as boss:
+        await boss.edit("/admin/stock/category/tools/delete/")
+    deleted = [(kind, key) for kind, key, _ in await noted(house) if kind == "delete"]
+    assert sorted(deleted) == [("delete", "1"), ("delete", "2")]
+    assert [kind for kind, *_ in await noted(house, "stock_category")] == ["delete"]
+
+
+async def test_what_loses_its_supplier_is_noted(house: House) -> None:
+    async with house.visit() as boss:
+        await boss.edit("/admin/stock/supplier/1/delete/")
+    assert await noted(house) == [("update", "1", {"supplier_id": {"from": 1, "to": None}})]
+
+
+async def test_links_that_are_made_and_cut_are_noted(house: House) -> None:
+    async with house.visit() as boss:
+        await boss.edit(f"{ITEM}change/", tags=["2"])
+    changes = [changes["tags"] for _, key, changes in await noted(house) if key == "1"]
+    assert {"removed": ["1"]} in changes
+    assert {"added": ["2"]} in changes
+
+
+async def test_every_type_of_column_is_written_down(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.edit(
+            "/admin/stock/specimen/add/",
+            instant_0="2013-02-08",
+            instant_1="17:30:00",
+            price="12.50",
+            colour="dark-blue",
+            size="L",
+            day="2013-02-08",
+            document='{"a": [1]}',
+        )
+    assert page.status == 302, page.words
+    ((_, _, changes),) = await noted(house, "stock_specimen")
+    expected = {
+        "instant": "2013-02-08T17:30:00Z",
+        "price": "12.50",
+        "colour": "dark-blue",
+        "size": "L",
+        "day": "2013-02-08",
+        "document": {"a": [1]},
+        "created_by": "the database",
+    }
+    assert {name: changes[name]["to"] for name in expected} == expected
+
+
+async def test_users_and_groups_are_noted_though_they_are_django_s(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.get("/admin/auth/group/add/")
+        await boss.send(page, name="Night shift")
+        user = await house.value("SELECT id FROM accounts_user WHERE username = 'guest'")
+        await boss.edit(f"/admin/accounts/user/{user}/change/", is_staff="on", groups=["1"])
+        await boss.edit(
+            f"/admin/accounts/user/{user}/password/",
+            password1="another correct horse",
+            password2="another correct horse",
+        )
+    ((kind, _, changes),) = await noted(house, "auth_group")
+    assert (kind, changes["name"]) == ("insert", {"to": "Night shift"})
+    changes = [each for _, key, each in await noted(house, "accounts_user") if key == str(user)]
+    assert {"from": False, "to": True} in [each.get("is_staff") for each in changes]
+    assert {"groups": {"added": ["Night shift"]}} in changes
+    assert {"password": {"redacted": True}} in changes
+    assert "argon2" not in "".join(e.changes for e in await trail(house, "accounts_user"))
+
+
+async def test_a_key_is_noted_without_its_digest(house: House) -> None:
+    async with house.visit() as boss:
+        user = await house.value("SELECT id FROM accounts_user WHERE username = 'clerk'")
+        await boss.edit("/admin/trivet/apikey/add/", label="Gate", owner=str(user))
+    ((_, _, changes),) = await noted(house, "trivet_api_key")
+    assert changes["label"] == {"to": "Gate"}
+    assert changes["digest"] == {"redacted": True}
+
+
+# ---- where it is read -----------------------------------------------------------------------
+
+
+async def test_an_object_s_history_shows_its_audited_changes(house: House) -> None:
+    async with house.visit() as boss:
+        await boss.edit(f"{ITEM}change/", quantity="6")
+        page = await boss.get(f"{ITEM}history/")
+        other = await boss.get("/admin/stock/item/2/history/")
+    assert "Changed Quantity." in page.words  # Django's own
+    assert "boss admin" in page.words
+    assert "changed quantity 5 → 6" in page.words
+    assert "has no entry for this object" in other.words
+
+
+async def test_the_history_of_a_user_shows_what_was_changed(house: House) -> None:
+    user = await house.value("SELECT id FROM accounts_user WHERE username = 'guest'")
+    async with house.visit() as boss:
+        await boss.edit(f"/admin/accounts/user/{user}/change/", is_staff="on")
+        page = await boss.get(f"/admin/accounts/user/{user}/history/")
+    assert "changed is_staff false → true" in page.words
+
+
+async def test_who_may_not_read_the_trail_sees_django_s_history_alone(house: House) -> None:
+    async with house.visit("clerk") as clerk:
+        await clerk.edit(f"{ITEM}change/", quantity="6")
+        page = await clerk.get(f"{ITEM}history/")
+        refused = await clerk.get("/admin/trivet/auditentry/")
+    assert "Changed Quantity." in page.words
+    assert "Audit trail" not in page.words
+    assert refused.status == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", ["quantity: 5 → 6", "name: Saw → Big saw"]),
+        ("?q=clerk", ["quantity: 5 → 6"]),
+        ("?q=Big", ["name: Saw → Big saw"]),
+        ("?table_name=stock_item&kind=update&door=admin", ["quantity: 5 → 6", "Big saw"]),
+        ("?table_name=stock_tag", []),
+        ("?kind=delete", []),
+        ("?door=api", []),
+    ],
+)
+async def test_the_list_finds_entries_by_who_what_and_where(
+    house: House, query: str, shown: list[str]
+) -> None:
+    async with house.visit("clerk") as clerk:
+        await clerk.edit(f"{ITEM}change/", quantity="6")
+    async with house.visit() as boss:
+        await boss.edit("/admin/stock/item/2/change/", name="big saw")
+        page = await boss.get(f"/admin/trivet/auditentry/{query}")
+    assert page.status == 200
+    changes = ("quantity: 5 → 6", "name: Saw → Big saw")
+    for each in changes:
+        assert (each in page.words) == any(wanted in each for wanted in shown)
+
+
+async def test_an_entry_can_be_read_in_full_and_written_by_nobody(house: House) -> None:
+    async with house.visit() as boss:
+        await boss.edit(f"{ITEM}change/", quantity="6")
+        (entry,) = await trail(house)
+        place = "/admin/trivet/auditentry"
+        address = f"{place}/{entry.id}"
+        page = await boss.get(f"{address}/change/")
+        assert "5 → 6" in page.words
+        assert entry.hash in page.words
+        assert "_save" not in page.form
+        statuses = [
+            (await boss.http.post(path, data={"actor": "nobody"})).status_code
+            for path in (
+                f"{address}/change/",
+                f"{address}/delete/",
+                "/admin/trivet/auditentry/add/",
+            )
+        ]
+    assert statuses == [403, 403, 403]
+
+
+async def test_the_index_has_a_section_for_the_trail(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.get("/admin/")
+    assert page.words.index("Access") < page.words.index("Audit entries")
