@@ -303,7 +303,7 @@ class TestOneOutcome:
         async with house.visit() as boss:
             boss.may_fail()
             page = await boss.edit("/admin/stock/item/1/change/", quantity="6")
-        assert page.status == 500
+        assert page.status in {409, 500}  # SQLite calls what its trigger raises a constraint
         assert await house.rows(ITEM) == HAMMER
         assert await house.rows(LOG) == []
 
