@@ -100,7 +100,7 @@ async def fail(request: Request) -> Response:
                 item.objects.create(name="forbidden", category_id="tools")
             case "twice":
                 item.objects.create(name="Twin", sku="S1", category_id="tools")
-            case "referred":
+            case _:
                 clerk = get_user_model().objects.get(username="clerk")
                 item.objects.filter(pk=1).update(keeper=clerk)
                 clerk.delete()

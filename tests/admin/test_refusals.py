@@ -1,7 +1,7 @@
 """What the database refuses in the admin is a page that says so, and never a redirect."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -109,10 +109,11 @@ async def test_a_streamed_page_may_read_and_not_write(house: House, how: str) ->
 
         def body() -> Iterator[str]:
             yield str(item.objects.count())
-            for write in (
+            writes: list[Callable[[], Any]] = [
                 lambda: item.objects.update(quantity=1),
                 lambda: users.update(first_name="x"),
-            ):
+            ]
+            for write in writes:
                 try:
                     write()
                 except TransactionManagementError as error:
