@@ -17,6 +17,7 @@ from trivet_admin.authenticator import SessionAuthenticator
 from trivet_admin.configuration import configure
 from trivet_admin.login import DjangoAccounts
 from trivet_admin.mounting import mount
+from trivet_admin.transactions import ThreadedTransactions
 
 if TYPE_CHECKING:
     from trivet_admin.modeladmin import ModelAdmin, StackedInline, TabularInline
@@ -29,6 +30,7 @@ __all__ = [
     "SessionAuthenticator",
     "StackedInline",
     "TabularInline",
+    "ThreadedTransactions",
     "accounts",
     "actor_of",
     "configure",

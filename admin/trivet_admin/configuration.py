@@ -14,6 +14,10 @@ from trivet.features import Feature
 from trivet_settings import Settings
 
 POOL_TIMEOUT_SECONDS = 5
+POOL_RECONNECT_SECONDS = 1
+"""How long Django's pool insists on one attempt to connect. By its default it insists for
+minutes, in ever longer intervals, and starts no other attempt meanwhile, though the database
+is long back; what gave up is tried again by the next request."""
 SESSION_COOKIE = "trivet_session"
 TEST_HOST = "testserver"
 """What test clients call their host; accepted only where nobody from outside can ask."""
@@ -152,6 +156,7 @@ def _database(settings: Settings) -> dict[str, Any]:
                 "min_size": 0,
                 "max_size": settings.django_threads + LOGIN_THREADS,
                 "timeout": POOL_TIMEOUT_SECONDS,
+                "reconnect_timeout": POOL_RECONNECT_SECONDS,
             },
         },
     }

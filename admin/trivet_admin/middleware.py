@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from trivet.context import STATE_KEY, RequestContext
+from trivet_admin.pages import refusal_page
 from trivet_admin.sessions import SessionSource
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -19,8 +21,12 @@ class UnitMiddleware:
     """One transaction around an unsafe request, which its status decides: below 400 it is
     committed before the response leaves, otherwise nothing of it stays.
 
-    A safe request gets none: on SQLite it would wait for every writer. The outermost, so
-    that views' exceptions have become responses here.
+    What the database refuses, in the view or at the commit, becomes a page that says so
+    (409, or 503 with Retry-After), in place of whatever success was prepared. A streamed
+    response is committed before its first byte, and may only read from then on.
+
+    A safe request gets no transaction: on SQLite it would wait for every writer. The
+    outermost, so that views' exceptions have become responses here.
     """
 
     sync_capable = True
@@ -30,13 +36,43 @@ class UnitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        connection: Any = connections[DEFAULT_DB_ALIAS]
+        connection.is_streaming = False  # whatever this thread did before
         if request.method in SAFE_METHODS:
-            return self.get_response(request)
+            response = self.get_response(request)
+        else:
+            try:
+                response = self._decide(request, connection)
+            except Exception as error:
+                page = refusal_page(error)
+                if page is None:
+                    raise
+                return page
+        if response.streaming:
+            _refuse_writes_until_closed(response, connection)
+        return response
+
+    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The page for what the database refused inside a view; None leaves it to Django."""
+        return refusal_page(error)
+
+    def _decide(self, request: HttpRequest, connection: Any) -> HttpResponseBase:
         with transaction.atomic():
             response = self.get_response(request)
             if response.status_code >= 400:
                 transaction.set_rollback(True)
+            else:
+                connection.require_success()
         return response
+
+
+def _refuse_writes_until_closed(response: Any, connection: Any) -> None:
+    connection.is_streaming = True
+
+    def lift() -> None:
+        connection.is_streaming = False
+
+    response._resource_closers.append(lift)  # noqa: SLF001  # what Django's own FileResponse does; pinned by a test
 
 
 class IdentityMiddleware:

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
-import anyio
 import anyio.to_thread
 from asgiref.sync import ThreadSensitiveContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +14,8 @@ from trivet.mounts import MountedApp, RouteInfo
 from trivet_admin import runtime
 from trivet_admin.authenticator import SessionAuthenticator
 from trivet_admin.configuration import configure
+from trivet_admin.transactions import ThreadedTransactions
+from trivet_admin.turns import Turns
 
 PREFIX = "/admin"
 
@@ -33,7 +34,7 @@ def mount(platform: Platform) -> MountedApp:
     return MountedApp(
         name="admin",
         prefix=PREFIX,
-        app=BoundedApp(django_app, platform.settings.django_threads),
+        app=BoundedApp(django_app, _turns(platform)),
         authenticators=(SessionAuthenticator(),),
         list_routes=list_routes,
         static_packages=(("django.contrib.admin", "static"), ("trivet_admin", "static")),
@@ -42,7 +43,8 @@ def mount(platform: Platform) -> MountedApp:
 
 
 class BoundedApp:
-    """At most `limit` requests in Django at once; the others wait their turn.
+    """As many requests in Django at once as there are `turns`; the others wait for one, and
+    are told to come back (503) if they wait too long.
 
     Django under ASGI takes a thread and up to one database connection a request, and
     nothing else bounds either. The threads are kept for the next request, where asgiref
@@ -51,19 +53,16 @@ class BoundedApp:
     to Django, which refuses it.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, turns: Turns) -> None:
         self.app = app
-        self._limit = limit
-        self._turns: anyio.Semaphore | None = None
+        self._turns = turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self._turns is None:  # made where the event loop is known
-            self._turns = anyio.Semaphore(self._limit)
         body = await _read_body(receive)
-        async with self._turns, _worker():
+        async with self._turns.turn(), _worker():
             await self.app(scope, _replay(body, receive), send)
 
 
@@ -98,6 +97,13 @@ def _replay(messages: list[Message], receive: Receive) -> Receive:
         return await receive() if message is None else message
 
     return replay
+
+
+def _turns(platform: Platform) -> Turns:
+    """The turns that other rooms take too, where the roof brought both together."""
+    if isinstance(platform.django, ThreadedTransactions):
+        return platform.django.turns
+    return Turns(platform.settings.django_threads)
 
 
 def list_routes() -> Sequence[RouteInfo]:

@@ -40,6 +40,9 @@ def raise_for_django(error: Exception, connection: BaseDatabaseWrapper) -> NoRet
         raise StaleEditError(CHANGED_MEANWHILE) from error
     if isinstance(error, DBAPIError) and error.orig is not None:
         driver_error: Any = error.orig
+        # SQLAlchemy's error was raised from the driver's, and now it is the other way round:
+        # a chain that is a circle would keep whoever prints it busy for ever.
+        error.__cause__ = error.__context__ = None
         with connection.wrap_database_errors:
             raise driver_error from error
     if isinstance(error, StatementError):

@@ -4,3 +4,5 @@ from django.contrib import admin
 from django.urls import path
 
 urlpatterns = [path("", admin.site.urls)]
+
+handler500 = "trivet_admin.pages.server_error"

@@ -47,6 +47,21 @@ class RequestUnit:
         """Run the plain function ``service(db, actor, …)`` in this unit, on the event loop."""
         return await self._context.unit.run(service, self.actor, *args, **options)
 
+    async def run_with_django(
+        self,
+        service: Callable[Concatenate[Session, Identity, P], T],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """Run ``service(db, actor, …)`` where Django's ORM works too: on a bounded thread, both
+        ORMs in this one transaction.
+
+        The unit stands on Django's connection from then on: `run` follows it there, and
+        `session` is refused. Call it before anything else has used the unit; RuntimeError
+        otherwise. Raises Unavailable (503) if no thread is free in time.
+        """
+        return await self._context.unit.run_with_django(service, self.actor, *args, **options)
+
 
 async def _unit(request: Request) -> RequestUnit:
     return RequestUnit(context_of(request.scope))

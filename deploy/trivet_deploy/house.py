@@ -18,4 +18,9 @@ def open_house(settings: Settings) -> Platform:
     """
     features = load_features(settings.features)
     trivet_admin.configure(settings, features)
-    return open_platform(settings, features, accounts=trivet_admin.accounts)
+    return open_platform(
+        settings,
+        features,
+        accounts=trivet_admin.accounts,
+        django=trivet_admin.ThreadedTransactions(settings.django_threads),
+    )

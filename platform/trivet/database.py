@@ -22,7 +22,7 @@ from trivet.audit.trail import AuditTrail
 from trivet.events.bell import Bell
 from trivet.events.feeds import FeedRegistry
 from trivet.identity.identity import Identity
-from trivet.session import TrivetSession
+from trivet.session import TrivetSession, watch
 
 if TYPE_CHECKING:
     from trivet.context import RequestContext
@@ -39,6 +39,10 @@ def async_url(url: str) -> URL:
     parsed = make_url(url)
     driver = "sqlite+aiosqlite" if parsed.get_backend_name() == "sqlite" else "postgresql+psycopg"
     return parsed.set(drivername=driver)
+
+
+class AbortedTransactionError(RuntimeError):
+    """A commit of a transaction that the database has given up."""
 
 
 class Database:
@@ -151,6 +155,8 @@ class Database:
             pool_pre_ping=not self.is_sqlite,
             **options,
         )
+        watch(engine.sync_engine)
+        event.listen(engine.sync_engine, "commit", _require_intact)
         if self.is_sqlite:
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -178,6 +184,18 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _require_intact(connection: Connection) -> None:
+    # A failed statement whose error was swallowed without a savepoint: PostgreSQL's COMMIT
+    # would be a ROLLBACK, and neither the server nor the driver calls that an error.
+    driver: Any = connection.connection.driver_connection
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    if status is not None and status.name == "INERROR":
+        raise AbortedTransactionError(
+            "a statement failed and its error was swallowed, so PostgreSQL has given the "
+            "transaction up; put what may fail into 'with db.begin_nested():'"
+        )
 
 
 def _end_sqlite(connection: Any, _record: Any, state: PoolResetState) -> None:

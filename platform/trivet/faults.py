@@ -1,11 +1,13 @@
 """What a failure of the database means to the one who asked.
 
-SQLAlchemy's exceptions say what happened in the driver; this says whose turn it is:
-409 for a state of the data that refuses the request, 422 for a value that no column takes,
-503 for a database that cannot serve it now.
+The drivers' exceptions say what happened; this says whose turn it is: 409 for a state of the
+data that refuses the request, 422 for a value that no column takes, 503 for a database that
+cannot serve it now. Whichever ORM wraps the driver's exception, its meaning is decided here.
 """
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -16,6 +18,18 @@ RETRY_AFTER_SECONDS = 1
 _RETRY_SQLSTATES = {"40001", "40P01"}
 """serialization_failure and deadlock_detected: the same request may succeed next time."""
 
+_SQLITE_IS_AWAY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+"""What passes by itself or by an operator. Its other operational errors (no such table, a
+syntax error) are faults of ours, which no retry cures."""
+
 
 def explain(error: BaseException) -> TrivetError | None:
     """The public meaning of `error`, or None if it is a fault of ours."""
@@ -24,22 +38,37 @@ def explain(error: BaseException) -> TrivetError | None:
     if isinstance(error, StaleDataError):
         return Conflict("stale", "Someone else changed this meanwhile. Read it again, then retry.")
     if isinstance(error, PoolTimeoutError):
-        return _unavailable("The server is busy. Try again.")
+        return busy()
     if isinstance(error, DBAPIError):
-        return _explain_driver(error)
+        if error.connection_invalidated:
+            return _away()
+        return None if error.orig is None else explain_driver(error.orig)
     return None
 
 
-def _explain_driver(error: DBAPIError) -> TrivetError | None:
-    if isinstance(error, IntegrityError):
+def explain_driver(error: BaseException) -> TrivetError | None:
+    """The public meaning of a driver's own exception (psycopg's, its pool's or sqlite3's), or
+    None if it is a fault of ours."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # PEP 249 gives the names
+    if "IntegrityError" in kinds:
         return Conflict("integrity", "This contradicts data that is already there.")
-    if isinstance(error, DataError):
+    if "DataError" in kinds:
         return Invalid("bad-value", "A value does not fit: too long, too large, or a NUL in it.")
-    if getattr(error.orig, "sqlstate", None) in _RETRY_SQLSTATES:
+    if getattr(error, "sqlstate", None) in _RETRY_SQLSTATES:
         return _unavailable("Another request changed the same data. Try again.")
-    if error.connection_invalidated or isinstance(error, OperationalError):
-        return _unavailable("The database does not answer. Try again.")
-    return None
+    if isinstance(error, sqlite3.OperationalError):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary result code
+        return _away() if code in _SQLITE_IS_AWAY else None
+    return _away() if "OperationalError" in kinds else None
+
+
+def busy() -> Unavailable:
+    """The error for a request that found no connection, or no thread, in time."""
+    return _unavailable("The server is busy. Try again.")
+
+
+def _away() -> Unavailable:
+    return _unavailable("The database does not answer. Try again.")
 
 
 def _unavailable(detail: str) -> Unavailable:

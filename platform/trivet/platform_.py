@@ -3,21 +3,28 @@
 The module's name has an underscore because a package called ``platform`` is Python's.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
 
+import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from trivet.audit.trail import AuditTrail
 from trivet.context import RequestContext
 from trivet.database import Database
+from trivet.django_transaction import DjangoTransaction, DjangoTransactions
 from trivet.events.bell import Bell
 from trivet.events.feeds import FeedRegistry, collect_feeds
 from trivet.events.relay import Relay
 from trivet.features import Feature, modules_of
 from trivet.identity import Accounts, Identity, Revocations
 from trivet_settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Platform:
     bell: Bell
     database: Database
     relay: Relay
+    django: DjangoTransactions | None = None
 
     def unit(
         self, context: RequestContext | None = None, *, actor: Identity | None = None
@@ -39,6 +47,35 @@ class Platform:
         """A unit of work of its own, for a socket's message or background work: commits at
         the end of the block, rolls back on an exception."""
         return self.database.unit(context, actor=actor)
+
+    async def run_with_django(
+        self,
+        service: Callable[Concatenate[Session, P], T],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """Run `service` in a unit of its own in which both ORMs share one transaction: for
+        work after a response, or outside of any request.
+
+        It runs on a bounded thread, is committed when it returns, and rings the bell.
+        """
+        transaction = await self.open_django()
+        try:
+            result = await transaction.run(lambda db: service(db, *args, **options))
+            self.bell.ring(await transaction.commit())
+            return result
+        finally:
+            with anyio.CancelScope(shield=True):
+                await transaction.close()
+
+    async def open_django(self, *, read_only: bool = False) -> DjangoTransaction:
+        """A transaction that both ORMs share; whoever opens it closes it.
+
+        Raises RuntimeError on a platform that was put together without Django.
+        """
+        if self.django is None:
+            raise RuntimeError("this platform was put together without Django")
+        return await self.django.open(read_only=read_only)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -56,6 +93,7 @@ def open_platform(
     *,
     accounts: Accounts,
     revocations: Revocations | None = None,
+    django: DjangoTransactions | None = None,
 ) -> Platform:
     """Put the shared parts together. Nothing connects before it is needed."""
     bell = Bell()
@@ -76,4 +114,5 @@ def open_platform(
         bell=bell,
         database=database,
         relay=Relay(database, bell, settings.poll_seconds, settings.history_hours),
+        django=django,
     )

@@ -5,8 +5,10 @@ open it directly. Whatever is flushed passes `_capture`: what the feeds make of 
 publications in the same transaction (`trivet.events.outbox`), and what became of which
 fields as entries of the audit trail (`trivet.audit`).
 
-What would slip past the capture is refused: bulk writes of fed and audited models, and
-``commit()`` inside a service, which would end a transaction that is not the service's.
+What would slip past the capture is refused: bulk writes of fed and audited models, raw writes
+of fed tables, whatever way they take to the connection, queries in a feed, which has to be a
+plain read, and ``commit()`` inside a service, which would end a transaction that is not the
+service's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, event, inspect
+from sqlalchemy import Connection, Engine, event, inspect
 from sqlalchemy.orm import (
     InstanceState,
     Mapper,
@@ -29,8 +31,15 @@ from trivet.audit import capture
 from trivet.audit.entry import Author, Entry
 from trivet.audit.trail import AuditTrail
 from trivet.context import current_door
-from trivet.events import outbox
-from trivet.events.feeds import Change, FeedRegistry, Kind, Publication, encode_event
+from trivet.events import outbox, recall
+from trivet.events.feeds import (
+    Change,
+    FeedFunction,
+    FeedRegistry,
+    Kind,
+    Publication,
+    encode_event,
+)
 from trivet.identity.identity import ANONYMOUS, Identity
 from trivet.model import Model
 
@@ -40,6 +49,10 @@ if TYPE_CHECKING:
 
 class ReadOnlyError(RuntimeError):
     """A write in a unit that was opened for reading."""
+
+
+class FeedError(RuntimeError):
+    """A feed that does what a feed may not."""
 
 
 class TrivetSession(Session):
@@ -69,6 +82,8 @@ class TrivetSession(Session):
         self.pending: list[Publication | Entry] = []
         self.before: capture.Before = WeakKeyDictionary()
         self.published: dict[str, int] = {}
+        self.recalled: dict[InstanceState[Any], dict[str, Any]] = {}
+        self.telling: str | None = None
         self._actor = actor
         self._sealed = 0
         # Weak, because a rolled-back savepoint is announced after it has ended.
@@ -169,8 +184,11 @@ def _refuse_writes_when_reading(session: TrivetSession, *_: Any) -> None:
 
 
 @event.listens_for(TrivetSession, "before_flush")
-def _forget_rows(session: TrivetSession, *_: Any) -> None:
+def _freshen(session: TrivetSession, *_: Any) -> None:
     session.before.clear()  # of a flush that failed
+    session.recalled.clear()  # as above
+    if session.feeds:
+        recall.freshen(session)
 
 
 @event.listens_for(Model, "before_update", propagate=True)
@@ -197,9 +215,20 @@ def _capture(session: TrivetSession, flush: UOWTransaction) -> None:
     if session.feeds:
         for change in _changes(session, written):
             for function in session.feeds.feeds_of(type(change.instance)):
-                session.pending.extend(function(change))
+                _tell(session, function, change)
     if session.audit is not None:
         session.pending.extend(capture.entries_of(session, written, session.before))
+
+
+def _tell(session: TrivetSession, function: FeedFunction, change: Change[Any]) -> None:
+    session.telling = f"the feed {function.__name__} of {type(change.instance).__name__}"
+    try:
+        session.pending.extend(function(change))
+    except Exception as error:
+        error.add_note(f"raised by {session.telling}, for its {change.kind}; nothing is committed")
+        raise
+    finally:
+        session.telling = None
 
 
 def _written(
@@ -220,7 +249,9 @@ def _changes(
     """The changes of columns, as feeds are told of them."""
     actor = session.actor
     for state, kind in written:
-        old = _old_values(state) if kind == "update" else {}
+        old = {}
+        if kind == "update":
+            old = recall.old_values(state, session.recalled.get(state, {}))
         if old or kind != "update":
             yield Change(kind, state.obj(), old, actor)
 
@@ -232,16 +263,6 @@ def _order(written: tuple[InstanceState[Any], bool]) -> tuple[Any, ...]:
     if state.key is None:
         return (0, "", (state.insert_order,))
     return (2 if is_delete else 1, state.mapper.class_.__name__, state.key[1])
-
-
-def _old_values(state: InstanceState[Any]) -> dict[str, Any]:
-    mapper: Mapper[Any] = state.mapper
-    old = {}
-    for attribute in mapper.column_attrs:
-        history = state.attrs[attribute.key].history
-        if history.has_changes():
-            old[attribute.key] = history.deleted[0] if history.deleted else None
-    return old
 
 
 @event.listens_for(TrivetSession, "before_commit")
@@ -284,3 +305,75 @@ def _refuse_bulk_writes(state: ORMExecuteState) -> None:
         raise _uncaptured(f"a bulk statement on {mapper.class_.__name__}, which feeds channels,")
     if session.audit is not None and capture.is_audited(getattr(state.statement, "table", None)):
         raise _uncaptured(f"a bulk statement on {state.statement.table}, which is audited,")  # type: ignore[attr-defined]  # just read
+
+
+_SESSION = "trivet_session"
+"""The execution option of a connection: the session that it works for."""
+_WATCHED = "trivet_watched"
+"""The execution option of an engine that `watch` knows."""
+
+
+def watch(engine: Engine) -> None:
+    """Have every statement of a TrivetSession on `engine` looked at before it is sent.
+
+    Sessions on other engines are watched too; listening to each connection only costs more.
+    """
+    event.listen(engine, "before_cursor_execute", _judge)
+    engine.update_execution_options(**{_WATCHED: True})
+
+
+@event.listens_for(TrivetSession, "after_begin")
+def _claim(
+    session: TrivetSession, _transaction: SessionTransaction, connection: Connection
+) -> None:
+    options = connection.get_execution_options()
+    if options.get(_SESSION) is session:
+        return
+    if not options.get(_WATCHED):
+        event.listen(connection, "before_cursor_execute", _judge)
+    connection.execution_options(**{_SESSION: session, _WATCHED: True})
+
+
+def _judge(
+    connection: Connection,
+    _cursor: Any,
+    statement: str,
+    _parameters: Any,
+    context: Any,
+    _many: bool,
+) -> None:
+    """Refuse what the capture would not see. The flush's own statements are known by the
+    mapper's cache that they are compiled with."""
+    session = connection.get_execution_options().get(_SESSION)
+    if session is None:
+        return
+    if session.telling is not None:
+        raise FeedError(
+            f"{session.telling} asked the database something ({_shorten(statement)}), and a feed "
+            "is a plain read of the instance: load what it needs before the flush"
+        )
+    if not session.feeds and not session.read_only:
+        return
+    verdict = session.feeds.tables.judge(statement)
+    if not verdict.writes:
+        return
+    if session.read_only:
+        raise ReadOnlyError("this unit of work is read-only; a statement in it may only read")
+    if verdict.unseen is not None and not _is_of_flush(session, context):
+        raise _uncaptured(
+            f"a statement on {verdict.unseen}, whose rows feed channels ({_shorten(statement)}),"
+        )
+
+
+def _is_of_flush(session: TrivetSession, context: Any) -> bool:
+    if not session._flushing:  # noqa: SLF001  # set by SQLAlchemy; pinned by a test
+        return False
+    cache = context.execution_options.get("compiled_cache")
+    return (
+        cache is not None
+        or context.compiled.statement.table.name in session.feeds.tables.associations
+    )
+
+
+def _shorten(statement: str) -> str:
+    return " ".join(statement.split())[:120]

@@ -3,11 +3,16 @@
 A request that touches no data opens no connection. Services are plain functions over a
 `Session`; `run` executes them on the event loop, their database calls awaited beneath
 them (greenlets), so nobody writes a rule twice for two colours of function.
+
+A unit is one transaction. It stands on the async engine or, from its first `run_with_django`
+on, on Django's connection, where both ORMs share it; never on both, for two connections are
+two transactions, and one of them could fail after the other was committed.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -16,6 +21,7 @@ from trivet.session import TrivetSession
 
 if TYPE_CHECKING:
     from trivet.context import RequestContext
+    from trivet.django_transaction import DjangoTransaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,25 +36,30 @@ class UnitOfWork:
         self._database = database
         self._context = context
         self._session: AsyncSession | None = None
+        self._django: DjangoTransaction | None = None
+        self._opening = anyio.Lock()
         self._over = False
         self.read_only = read_only
 
     @property
     def is_open(self) -> bool:
-        """Whether this unit has a session, and so may hold a connection."""
-        return self._session is not None
+        """Whether this unit has begun, and so may hold a connection."""
+        return self._session is not None or self._django is not None
 
     @property
     def session(self) -> AsyncSession:
         """The request's session, opened on first use.
 
         Raises RuntimeError once the unit is decided: whatever is written after the
-        response began could not change its outcome any more.
+        response began could not change its outcome any more; and in a unit that stands on
+        Django's connection, which no async session can reach.
         """
-        if self._over:
+        self._require_undecided()
+        if self._django is not None:
             raise RuntimeError(
-                "this unit of work ended when the response began; work that comes later opens "
-                "its own with 'async with platform.unit()'"
+                "this unit of work stands on Django's connection since its first "
+                "run_with_django(), and the async session would be a second transaction; call "
+                "services with run(), which follows it there"
             )
         if self._session is None:
             self._session = self._database.session(self._context, read_only=self.read_only)
@@ -61,6 +72,8 @@ class UnitOfWork:
 
         It may not block on anything but the database, nor commit or roll back.
         """
+        if self._django is not None:
+            return await self.run_with_django(service, *args, **options)
 
         def call(db: Session) -> T:
             assert isinstance(db, TrivetSession)
@@ -69,17 +82,54 @@ class UnitOfWork:
 
         return await self.session.run_sync(call)
 
+    async def run_with_django(
+        self, service: Callable[Concatenate[Session, P], T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """Run `service` on a bounded thread, where Django's ORM works too, in one transaction
+        with the session that it is given.
+
+        Raises RuntimeError if the unit already stands on the async session: say
+        `run_with_django` first. Raises Unavailable if no thread is free in time.
+        """
+        transaction = await self._open_django()
+        return await transaction.run(lambda db: service(db, *args, **options))
+
     async def commit(self) -> None:
         """Make it so, and tell the context which channels moved; nothing if unused."""
         self._over = True
-        if self._session is None:
-            return
-        await self._session.commit()
-        self._context.published.update(published_by(self._session))
+        if self._session is not None:
+            await self._session.commit()
+            self._context.published.update(published_by(self._session))
+        elif self._django is not None:
+            self._context.published.update(await self._django.commit())
 
     async def close(self) -> None:
         """Give the connection back; what was not committed is rolled back."""
         self._over = True
         session, self._session = self._session, None
+        django, self._django = self._django, None
         if session is not None:
             await session.close()
+        if django is not None:
+            await django.close()
+
+    async def _open_django(self) -> "DjangoTransaction":
+        async with self._opening:
+            self._require_undecided()
+            if self._django is not None:
+                return self._django
+            if self._session is not None:
+                raise RuntimeError(
+                    "this unit of work has begun on the async session, and Django's connection "
+                    "would be a second transaction; call run_with_django() before anything "
+                    "else uses the unit, and run() will follow it"
+                )
+            self._django = await self._context.platform.open_django(read_only=self.read_only)
+            return self._django
+
+    def _require_undecided(self) -> None:
+        if self._over:
+            raise RuntimeError(
+                "this unit of work ended when the response began; work that comes later opens "
+                "its own with 'async with platform.unit()'"
+            )

@@ -175,7 +175,8 @@ class Visitor:
 
 
 def build_house(settings: Settings, features: tuple[Feature, ...]) -> House:
-    platform = open_platform(settings, features, accounts=trivet_admin.accounts)
+    django = trivet_admin.ThreadedTransactions(settings.django_threads)
+    platform = open_platform(settings, features, accounts=trivet_admin.accounts, django=django)
     _ = platform.database.reader  # makes the engine, which looks at the file system
     mounts = [trivet_admin.mount(platform), door.mount()]
     return House(platform, build_root(platform, mounts))

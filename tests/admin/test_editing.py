@@ -34,7 +34,11 @@ async def test_an_added_item_gets_its_key_its_defaults_and_its_tags(house: House
     assert await house.rows(query) == [("Drill", None, 0, 1)]
     tags = "SELECT tag_id FROM stock_item_tag WHERE item_id = 4 ORDER BY tag_id"
     assert await house.rows(tags) == [(1,), (2,)]
-    assert [(t.kind, t.name) for t in await house.told()] == [("insert", "Drill")]
+    # Its tags come after it: a membership is a change of its own.
+    assert [(t.kind, t.name) for t in await house.told()] == [
+        ("insert", "Drill"),
+        ("update", "Drill"),
+    ]
     assert await house.rows(LOG) == [("tools/Drill", 1)]
 
 
@@ -54,7 +58,10 @@ async def test_a_deleted_item_takes_its_tags_with_it_and_is_told(house: House) -
     assert page.status == 302, page.words
     assert await house.rows(ITEM) == []
     assert await house.rows("SELECT * FROM stock_item_tag") == []
-    assert [(t.kind, t.name) for t in await house.told()] == [("delete", "Hammer")]
+    assert [(t.kind, t.name) for t in await house.told()] == [
+        ("update", "Hammer"),  # Django takes its tags first
+        ("delete", "Hammer"),
+    ]
     assert await house.rows(LOG) == [("tools/Hammer", 3)]
 
 
@@ -66,8 +73,13 @@ async def test_a_deleted_category_takes_its_items_with_it_and_each_is_told(house
     assert page.status == 302, page.words
     assert await house.rows("SELECT name FROM stock_item") == [("Bear",)]
     told = await house.told()
-    assert sorted((t.kind, t.name) for t in told) == [("delete", "Hammer"), ("delete", "Saw")]
-    assert [t.offset for t in told] == [1, 2]
+    # The update is Hammer's tag, which Django takes first.
+    assert sorted((t.kind, t.name) for t in told) == [
+        ("delete", "Hammer"),
+        ("delete", "Saw"),
+        ("update", "Hammer"),
+    ]
+    assert [t.offset for t in told] == [1, 2, 3]
 
 
 async def test_a_deleted_supplier_leaves_its_items_and_their_change_is_told(house: House) -> None:
@@ -303,7 +315,7 @@ class TestOneOutcome:
         async with house.visit() as boss:
             boss.may_fail()
             page = await boss.edit("/admin/stock/item/1/change/", quantity="6")
-        assert page.status == 500
+        assert page.status in {409, 500}  # SQLite calls what its trigger raises a constraint
         assert await house.rows(ITEM) == HAMMER
         assert await house.rows(LOG) == []
 

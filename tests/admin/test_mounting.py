@@ -43,7 +43,7 @@ async def test_requests_beyond_the_bound_wait_their_turn() -> None:
         return {"type": "http.request", "body": b"x"}
 
     inside = Inside()
-    bounded = mounting.BoundedApp(inside, 3)
+    bounded = mounting.BoundedApp(inside, Turns(3))
     await asyncio.gather(*(bounded({"type": "http"}, receive, nowhere) for _ in range(20)))
     assert (inside.now, inside.most, len(inside.bodies)) == (0, 3, 20)
 
@@ -55,7 +55,7 @@ async def test_a_slow_sender_holds_no_turn_and_its_body_arrives_whole() -> None:
         return {"type": "http.request", "body": b"quick"}
 
     inside = Inside()
-    bounded = mounting.BoundedApp(inside, 1)
+    bounded = mounting.BoundedApp(inside, Turns(1))
     slow = asyncio.create_task(bounded({"type": "http"}, parts.get, nowhere))
     parts.put_nowait({"type": "http.request", "body": b"sl", "more_body": True})
     await bounded({"type": "http"}, quick, nowhere)

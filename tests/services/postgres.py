@@ -34,6 +34,7 @@ SETTINGS = {
     "shared_buffers": "32MB",
     "max_connections": "200",
     "jit": "off",
+    "track_commit_timestamp": "on",  # the order of commits, told by somebody else than us
     "timezone": "America/New_York",
     "log_timezone": "UTC",
 }

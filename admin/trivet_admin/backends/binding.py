@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from trivet.session import watch
+
 _ENGINE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     # hstore would cost a look-up in the catalogue, and would be registered on Django's side.
     "postgresql": ("postgresql+psycopg://", {"use_native_hstore": False}),
@@ -88,7 +90,9 @@ def lend(vendor: str, raw: Any) -> Connection:
 @lru_cache
 def _engine(vendor: str) -> Engine:
     url, options = _ENGINE_OPTIONS[vendor]
-    return create_engine(url, creator=_take_lent, poolclass=NullPool, **options)
+    engine = create_engine(url, creator=_take_lent, poolclass=NullPool, **options)
+    watch(engine)
+    return engine
 
 
 def _take_lent() -> Any:

@@ -54,6 +54,11 @@ def require_allowed(sql: Any) -> None:
     )
 
 
+def writes(sql: Any) -> bool:
+    """Whether `sql`, which is allowed, changes rows."""
+    return bool(_classify(sql if isinstance(sql, str) else sql.as_string(None)))
+
+
 @lru_cache(maxsize=4096)
 def _classify(sql: str) -> str | None:
     """None for what is harmless, the table's name for a write of it, "" for all else."""

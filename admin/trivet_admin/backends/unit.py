@@ -1,8 +1,8 @@
 """The unit of work inside a Django transaction: one TrivetSession, never committed itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +13,8 @@ from trivet.session import TrivetSession
 from trivet_admin import runtime
 from trivet_admin.backends.binding import lend
 from trivet_admin.refusals import raise_for_django
+
+T = TypeVar("T")
 
 
 class DjangoUnit:
@@ -25,6 +27,7 @@ class DjangoUnit:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection: Any = connection
+        wrapper: Any = connection
         self._lent = lend(connection.vendor, connection.connection)
         context = current_context()
         self.session = TrivetSession(
@@ -32,7 +35,8 @@ class DjangoUnit:
             feeds=runtime.feeds(),
             audit=runtime.audit(),
             context=context,
-            actor=None if context is not None else system("django"),
+            actor=wrapper.actor or (None if context is not None else system("django")),
+            read_only=wrapper.read_only,
             expire_on_commit=False,
         )
         self._seal = ExitStack()
@@ -51,6 +55,16 @@ class DjangoUnit:
         finally:
             self._flushing = False
 
+    def run(self, work: Callable[[TrivetSession], T]) -> T:
+        """Run `work` with the session. An error of the database that leaves it, and that its
+        caller may swallow, keeps the transaction from being committed."""
+        try:
+            return work(self.session)
+        except SQLAlchemyError as error:
+            self._forget_failed_work()
+            self._mark_failed(error)
+            raise
+
     def write_publications(self) -> None:
         """The last act before the COMMIT."""
         with self.translated():
@@ -63,11 +77,7 @@ class DjangoUnit:
             yield self.session
         except Exception as error:
             self._forget_failed_work()
-            if self._connection.in_atomic_block:
-                # PostgreSQL would turn the COMMIT of a failed transaction into a silent
-                # ROLLBACK, and SQLite would commit half of a flush.
-                self._connection.set_rollback(True)
-                self._connection.rollback_exc = error
+            self._mark_failed(error)
             if isinstance(error, SQLAlchemyError):
                 raise_for_django(error, self._connection)
             raise
@@ -93,6 +103,13 @@ class DjangoUnit:
         self.session.close()
         self._lent.close()
         return self.session.published
+
+    def _mark_failed(self, error: Exception) -> None:
+        if self._connection.in_atomic_block:
+            # PostgreSQL would turn the COMMIT of a failed transaction into a silent
+            # ROLLBACK, and SQLite would commit half of a flush.
+            self._connection.set_rollback(True)
+            self._connection.rollback_exc = error
 
     def _forget_failed_work(self) -> None:
         """Make the session usable again after a failed flush.

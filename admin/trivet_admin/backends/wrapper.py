@@ -4,15 +4,17 @@ Every ``atomic()`` is one, also in a management command or a shell, because the 
 where `django.db.transaction` itself calls: savepoint, commit, rollback, close.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.transaction import TransactionManagementError
 
+from trivet.identity import Identity
 from trivet.session import TrivetSession
 from trivet_admin import runtime
-from trivet_admin.backends.guard import require_allowed
+from trivet_admin.backends.guard import require_allowed, writes
 from trivet_admin.backends.unit import DjangoUnit
 
 COMPILERS = "trivet_admin.backends.compilers"
@@ -25,6 +27,10 @@ class UnitWrapper(BaseDatabaseWrapper):
         super().__init__(*args, **options)
         self._unit: DjangoUnit | None = None
         self.unguarded = 0
+        self.read_only = False
+        self.is_streaming = False
+        self.actor: Identity | None = None
+        self.deliver: Callable[[Mapping[str, int]], None] = runtime.deliver
         self.execute_wrappers.append(self._before_statement)
 
     @property
@@ -36,6 +42,7 @@ class UnitWrapper(BaseDatabaseWrapper):
                 "with 'with transaction.atomic():'"
             )
         self.validate_no_broken_transaction()
+        self._require_no_stream()
         if self._unit is None:
             self._unit = DjangoUnit(self)
         return self._unit
@@ -54,16 +61,36 @@ class UnitWrapper(BaseDatabaseWrapper):
         try:
             if self._unit is not None:
                 self._unit.write_publications()
+            self.require_intact()
             super().commit()
         except BaseException:
             self.rollback()
             raise
         unit, self._unit = self._unit, None
         if unit is not None:
-            runtime.deliver(unit.end())
+            self.deliver(unit.end())
+
+    def require_success(self) -> None:
+        """Raise the error that somebody swallowed, if one has doomed this transaction: Django
+        would roll back without a word, and the success that was prepared would not be true.
+
+        A view that asked for a rollback itself (``set_rollback(True)``) gets it in silence.
+        """
+        if self.closed_in_transaction:
+            raise TransactionManagementError("the connection was closed inside the transaction")
+        if self.needs_rollback and self.rollback_exc is not None:
+            raise self.rollback_exc
+
+    def require_intact(self) -> None:
+        """Raise TransactionManagementError if the database has given this transaction up."""
+
+    def refuse_writes(self) -> None:
+        """Have the database itself refuse writes until the connection is closed."""
+        raise NotImplementedError
 
     def rollback(self) -> None:
         self._drop_unit()
+        self.rollback_exc = None
         super().rollback()
 
     def close(self) -> None:
@@ -91,6 +118,7 @@ class UnitWrapper(BaseDatabaseWrapper):
         if self._unit is not None:
             # First, or the statement itself would flush what is to be forgotten.
             self._unit.return_to_mark(sid)
+        self.rollback_exc = None  # undone with the savepoint
         super()._savepoint_rollback(sid)  # type: ignore[misc]  # private, not in the stubs
 
     def _drop_unit(self) -> None:
@@ -105,9 +133,18 @@ class UnitWrapper(BaseDatabaseWrapper):
         is in the database before it reads."""
         if not self.unguarded and self.alias != NO_DB_ALIAS:
             require_allowed(sql)
+            if self.is_streaming and writes(sql):
+                self._require_no_stream()
         if self._unit is not None and not self.needs_rollback:
             self._unit.flush()
         return execute(sql, params, many, context)
+
+    def _require_no_stream(self) -> None:
+        if self.is_streaming:
+            raise TransactionManagementError(
+                "this response is being streamed, and its transaction is over: nobody could be "
+                "told that a write failed. Write before the stream begins"
+            )
 
 
 class GuardlessSchemaEditor(BaseDatabaseSchemaEditor):

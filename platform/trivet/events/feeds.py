@@ -18,6 +18,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from trivet.errors import ConfigurationError
+from trivet.events.fed_tables import FedTables, require_captured
 from trivet.identity.identity import Identity
 
 Kind = Literal["insert", "update", "delete"]
@@ -68,9 +69,22 @@ class FeedRegistry:
     """The feeds of all features, asked by every session."""
 
     _feeds: dict[type, list[FeedFunction]] = field(default_factory=dict)
+    _tables: FedTables | None = None
 
     def add(self, model: type, function: FeedFunction) -> None:
         self._feeds.setdefault(model, []).append(function)
+        self._tables = None
+
+    @property
+    def tables(self) -> FedTables:
+        """The tables whose rows feed channels."""
+        if self._tables is None:
+            self._tables = FedTables(self._feeds)
+        return self._tables
+
+    def require_captured(self) -> None:
+        """Raise ConfigurationError where the database would change fed rows by itself."""
+        require_captured(self._feeds)
 
     def feeds_of(self, model: type) -> Sequence[FeedFunction]:
         """The feeds of `model` and of the classes that it is mapped from."""
@@ -98,8 +112,8 @@ def feed(model: type) -> Callable[[F], F]:
 def collect_feeds(modules: Iterable[Any]) -> FeedRegistry:
     """The registry of every feed that `modules` declare.
 
-    Raises ConfigurationError if an ``events.py`` declares none: a file that feeds nothing
-    is a forgotten decorator.
+    Raises ConfigurationError if an ``events.py`` declares none (a file that feeds nothing
+    is a forgotten decorator), and where the database would change fed rows by itself.
     """
     registry = FeedRegistry()
     for module in modules:
@@ -115,6 +129,7 @@ def collect_feeds(modules: Iterable[Any]) -> FeedRegistry:
             )
         for model, function in marked:
             registry.add(model, function)
+    registry.require_captured()
     return registry
 
 

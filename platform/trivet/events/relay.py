@@ -33,8 +33,9 @@ PASS_CHANNELS = 500
 """Channels whose positions are asked for in one statement; SQLite binds at most 32,766 values."""
 PASS_PUBLICATIONS = 1000
 """Publications read in one pass, so that a flood neither fills the memory nor holds a snapshot."""
-BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Waits after the first, second … failure in a row; the last one repeats."""
+BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
+"""Waits after the first, second … failure in a row; the last one repeats. Short, because a
+database that was away is to be served again within 5 seconds of its return."""
 STOP_SECONDS = 5.0
 """How long a stopping relay waits for the database before it lets go of what it was doing."""
 TRIM_SECONDS = 600.0

@@ -84,6 +84,7 @@ class Supplier(Model):
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     name: Mapped[str] = mapped_column(String(30))
+    items: Mapped[list["Item"]] = relationship(back_populates="supplier")
 
     def __str__(self) -> str:
         return self.name
@@ -106,7 +107,7 @@ class Item(Versioned, Model):
     keeper_id: Mapped[int | None] = mapped_column(ForeignKey("accounts_user.id"))
 
     category: Mapped[Category] = relationship(back_populates="items")
-    supplier: Mapped[Supplier | None] = relationship()
+    supplier: Mapped[Supplier | None] = relationship(back_populates="items")
     parent: Mapped["Item | None"] = relationship(back_populates="parts", remote_side="Item.id")
     parts: Mapped[list["Item"]] = relationship(
         back_populates="parent", cascade="all, delete-orphan", single_parent=True

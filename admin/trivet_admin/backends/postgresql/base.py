@@ -4,6 +4,8 @@ import atexit
 from typing import Any
 
 from django.db.backends.postgresql import base, operations, schema
+from django.db.transaction import TransactionManagementError
+from psycopg.pq import TransactionStatus
 
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
 
@@ -29,3 +31,16 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
         if is_new and pool is not None:
             atexit.register(pool.close)
         return pool
+
+    def require_intact(self) -> None:
+        # A failed statement whose error was swallowed without a savepoint: the COMMIT would be
+        # a ROLLBACK, and neither the server nor the driver calls that an error.
+        if self.connection.info.transaction_status == TransactionStatus.INERROR:
+            raise TransactionManagementError(
+                "a statement failed and its error was swallowed, so PostgreSQL has given the "
+                "transaction up; put what may fail into 'with transaction.atomic():'"
+            )
+
+    def refuse_writes(self) -> None:
+        with self.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

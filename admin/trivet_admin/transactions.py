@@ -1,0 +1,130 @@
+"""Both ORMs in one transaction for the other rooms: Django's transaction on a thread.
+
+Django binds a connection to its thread, so a transaction that outlives one call needs a thread
+that does too. It gets one from its first call to its end, and a turn with it: the turns are
+those of the admin's requests, so that one bound counts all connections of Django's.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import anyio
+from sqlalchemy.orm import Session
+
+from trivet.identity import Identity
+from trivet_admin.turns import Turns
+
+T = TypeVar("T")
+
+
+class ThreadedTransactions:
+    """The platform's `DjangoTransactions`: at most `limit` threads at once."""
+
+    def __init__(self, limit: int) -> None:
+        self.turns = Turns(limit)
+
+    async def open(
+        self, *, actor: Identity | None = None, read_only: bool = False
+    ) -> "ThreadedTransaction":
+        """See `trivet.django_transaction.DjangoTransactions`."""
+        await self.turns.take()
+        transaction = ThreadedTransaction(self.turns, actor, read_only=read_only)
+        try:
+            await transaction.begin()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await transaction.close()
+            raise
+        return transaction
+
+
+class ThreadedTransaction:
+    """See `trivet.django_transaction.DjangoTransaction`. Holds a turn until it is closed."""
+
+    def __init__(self, turns: Turns, actor: Identity | None, *, read_only: bool) -> None:
+        self._turns = turns
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="trivet-django")
+        self._actor = actor
+        self._read_only = read_only
+        self._published: dict[str, int] = {}
+        self._atomic: Any = None
+
+    async def begin(self) -> None:
+        await self._call(self._begin)
+
+    async def run(self, work: Callable[[Session], T]) -> T:
+        return await self._call(lambda: _connection().unit.run(work))
+
+    async def commit(self) -> Mapping[str, int]:
+        await self._call(self._commit)
+        return self._published
+
+    async def close(self) -> None:
+        try:
+            await self._call(self._close)
+        finally:
+            # Nothing is waited for: the thread is idle and ends by itself.
+            self._thread.shutdown(wait=False)
+            self._turns.give_back()
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        """Run `work` on the thread, to its end even if the caller is cancelled meanwhile: a
+        connection in use by a thread cannot be taken away from it."""
+        context = contextvars.copy_context()
+        future = asyncio.wrap_future(self._thread.submit(context.run, _by_meaning, work))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
+
+    def _begin(self) -> None:
+        from django.db.transaction import atomic
+
+        connection = _connection()
+        connection.actor = self._actor
+        connection.read_only = self._read_only
+        connection.deliver = self._published.update
+        entered = atomic()
+        entered.__enter__()
+        self._atomic = entered
+        if self._read_only:
+            connection.refuse_writes()
+
+    def _commit(self) -> None:
+        _connection().require_success()
+        atomic, self._atomic = self._atomic, None
+        atomic.__exit__(None, None, None)
+
+    def _close(self) -> None:
+        from django.db import connections
+
+        atomic, self._atomic = self._atomic, None
+        try:
+            if atomic is not None:
+                _connection().set_rollback(True)
+                atomic.__exit__(None, None, None)
+        finally:
+            connections.close_all()
+
+
+def _connection() -> Any:
+    from django.db import DEFAULT_DB_ALIAS, connections
+
+    return connections[DEFAULT_DB_ALIAS]
+
+
+def _by_meaning(work: Callable[[], T]) -> T:
+    """Run `work`; Django's errors leave it as the platform's, which every room can render."""
+    from trivet_admin.faults import explain
+
+    try:
+        return work()
+    except Exception as error:
+        explained = explain(error)
+        if explained is None or explained is error:
+            raise
+        raise explained from error

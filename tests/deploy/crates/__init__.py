@@ -1,0 +1,1 @@
+"""A feature of the server tests: crates in docks, and a process that dies at the worst moment."""

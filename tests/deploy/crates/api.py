@@ -1,0 +1,32 @@
+"""Crates are put down by anyone; on demand the process dies between the commit and the bell."""
+
+import os
+import signal
+
+from fastapi import APIRouter
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from tests.deploy.crates.models import Crate
+from trivet.identity import Identity
+from trivet.session import TrivetSession
+from trivet_api import Unit, public
+
+router = APIRouter()
+
+
+def put_down(db: Session, _actor: Identity, dock: str, label: str) -> None:
+    db.add(Crate(dock=dock, label=label))
+
+
+@router.post("/{dock}/{label}", status_code=201, dependencies=[public])
+async def put(dock: str, label: str, unit: Unit, with_django: bool = False) -> None:
+    """Put a crate down; a label with "fatal" is the last that this process does."""
+    await (unit.run_with_django if with_django else unit.run)(put_down, dock, label)
+    if "fatal" in label:
+        event.listen(TrivetSession, "after_commit", _die)
+
+
+def _die(session: Session) -> None:
+    if isinstance(session, TrivetSession) and session.published:  # the relay's has none
+        os.kill(os.getpid(), signal.SIGKILL)

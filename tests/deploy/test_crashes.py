@@ -1,0 +1,179 @@
+"""Real servers that die, and a real PostgreSQL that restarts under load."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from sqlalchemy import create_engine
+
+from tests.deploy.crates.models import Crate
+from tests.realtime.test_sdk import sdk
+from tests.services.server import Server, StartServer
+
+DOCK = "crates:north"
+
+
+@pytest.fixture
+def crates(
+    start_server: StartServer, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    """A real Gunicorn with one worker that polls often, for bells are what gets lost here."""
+    engine = create_engine(fresh_database_url.replace("postgresql:", "postgresql+psycopg:"))
+    table: Any = Crate.__table__
+    table.create(engine)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # the feature is a test's
+    yield start_server(
+        features="departures,tests.deploy.crates", poll_seconds="0.2", log_level="warning"
+    )
+    engine.dispose()
+
+
+async def put(server: Server, label: str) -> int:
+    """The status of putting a crate down; 0 if the server is gone."""
+    async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=15) as client:
+        try:
+            url = f"{server.url}/api/crates/north/{label}"
+            return (await client.post(url)).status_code
+        except httpx2.TransportError:
+            return 0
+
+
+async def labels(client: Any, last: str) -> list[str]:
+    return [label for _, label in await client.publications(last)]
+
+
+@pytest.mark.anyio
+async def test_what_was_committed_when_the_process_was_killed_is_delivered_once(
+    crates: Server,
+) -> None:
+    """kill -9 between commit and bell; Gunicorn starts another worker, the client recovers."""
+    url = crates.url.replace("http", "ws") + "/ws"
+    async with sdk(url, DOCK) as client:
+        await client.next("subscribed")
+        for number in range(5):
+            assert await put(crates, f"a{number}") == 201
+        assert await put(crates, "fatal") == 0
+        async with asyncio.timeout(30):
+            while await put(crates, "b0") != 201:  # noqa: ASYNC110  # the new worker rings no bell of ours
+                await asyncio.sleep(0.1)
+        assert await put(crates, "last") == 201
+        heard = await client.publications("last")
+    assert [label for _, label in heard] == [*(f"a{n}" for n in range(5)), "fatal", "b0", "last"]
+    assert [offset for offset, _ in heard] == list(range(1, 9))
+
+
+@pytest.mark.anyio
+async def test_a_relay_killed_in_mid_batch_loses_nothing_and_repeats_nothing(
+    crates: Server, fresh_database_url: str
+) -> None:
+    """A hundred publications in many transactions, and the worker dies while it relays them."""
+    url = crates.url.replace("http", "ws") + "/ws"
+    async with sdk(url, DOCK) as client:
+        await client.next("subscribed")
+        writing = asyncio.create_task(put_many(crates, 100))
+        await client.publications("n30")
+        await asyncio.to_thread(kill_worker, crates)
+        confirmed = await writing
+        assert await put(crates, "last") == 201
+        heard = await client.publications("last")
+    offsets = [offset for offset, _ in heard]
+    # Those up to n30 were read above; what follows goes on exactly there.
+    assert offsets == list(range(offsets[0], offsets[0] + len(offsets)))
+    told = [label for _, label in heard]
+    assert len(set(told)) == len(told)
+    assert [label for label in confirmed if int(label[1:]) > 30 and label not in told] == []
+
+
+async def put_many(server: Server, count: int) -> list[str]:
+    """Labels that were confirmed; one that was not is tried no more."""
+    done = []
+    for number in range(1, count + 1):
+        label, status = f"n{number}", 0
+        status = await put(server, label)
+        if status == 201:
+            done.append(label)
+        else:
+            await asyncio.sleep(0.2)
+    return done
+
+
+def kill_worker(server: Server) -> None:
+    """kill -9 of Gunicorn's only child."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    for pid in children.split():
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def test_connections_stay_within_their_bounds_and_a_restart_of_the_database_is_survived(
+    crates: Server, fresh_database_url: str, database_kind: str
+) -> None:
+    """A hundred requests at a time through both doors; meanwhile every connection is cut, as a
+    restart of PostgreSQL does it. Errors are 503, and 5 seconds later nothing is left of it."""
+    if database_kind != "postgresql":
+        pytest.skip("SQLite has no server to restart")
+    statuses, most = asyncio.run(load(crates, fresh_database_url))
+    assert set(statuses) <= {201, 503}
+    assert statuses.count(201) > 100
+    # The pool of the API (10), Django's (8 threads and 2 logins).
+    assert 1 < most <= 20
+    assert httpx2.get(crates.url + "/healthz", trust_env=False).status_code == 200
+
+
+async def load(server: Server, database_url: str) -> tuple[list[int], int]:
+    statuses: list[int] = []
+    most = 0
+    limits = httpx2.Limits(max_connections=200)
+    async with httpx2.AsyncClient(
+        trust_env=False, verify=False, timeout=30, limits=limits
+    ) as client:
+
+        async def one(number: int) -> None:
+            query = "?with_django=1" if number % 2 else ""
+            answer = await client.post(f"{server.url}/api/crates/south/c{number}{query}")
+            statuses.append(answer.status_code)
+            if answer.status_code == 503:
+                assert answer.headers["retry-after"]
+
+        async def wave(size: int) -> None:
+            await asyncio.gather(*(one(number) for number in range(size)))
+
+        running = asyncio.create_task(wave(200))
+        for _ in range(10):
+            most = max(most, await asyncio.to_thread(count_connections, database_url))
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(cut_connections, database_url)
+        await running
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            before = len(statuses)
+            await wave(20)
+            if set(statuses[before:]) == {201}:
+                return statuses, most
+        raise AssertionError(f"not back within 5 seconds: {json.dumps(statuses[-20:])}")
+
+
+def count_connections(database_url: str) -> int:
+    with psycopg.connect(database_url) as connection:
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()"
+        )
+        row = connection.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def cut_connections(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
