@@ -12,6 +12,7 @@ from tests.admin.house import House, make_settings
 from trivet.errors import ConfigurationError
 from trivet.features import Feature, load_features
 from trivet_admin import configuration, mounting
+from trivet_admin.turns import Turns
 
 pytestmark = pytest.mark.anyio
 
