@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.admin import site
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 
 from trivet.context import STATE_KEY, RequestContext
+from trivet_admin.policy import PUBLIC_VIEWS
 from trivet_admin.sessions import SessionSource
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+LOGIN_PATH = "/login/"
+"""The login page, below the mount."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -19,8 +25,9 @@ class UnitMiddleware:
     """One transaction around an unsafe request, which its status decides: below 400 it is
     committed before the response leaves, otherwise nothing of it stays.
 
-    A safe request gets none: on SQLite it would wait for every writer. The outermost, so
-    that views' exceptions have become responses here.
+    A safe request gets none: on SQLite it would wait for every writer. Nor does the login
+    page: it would hold everybody's write lock there for the time of the hash. The outermost,
+    so that views' exceptions have become responses here.
     """
 
     sync_capable = True
@@ -30,7 +37,7 @@ class UnitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.method in SAFE_METHODS:
+        if request.method in SAFE_METHODS or request.path_info == LOGIN_PATH:
             return self.get_response(request)
         with transaction.atomic():
             response = self.get_response(request)
@@ -44,6 +51,10 @@ class IdentityMiddleware:
 
     Only a session counts here: whoever comes with an API key is nobody. Where no platform
     stands around Django (its own test client), Django finds the user itself.
+
+    An unsafe request finds its user itself too, for two queries: what it may write has to
+    rest on the row as it is now, and a view that saves ``request.user`` must not write back
+    what was remembered seconds ago.
     """
 
     sync_capable = True
@@ -56,18 +67,31 @@ class IdentityMiddleware:
         context = _find_context(request)
         if context is not None:
             source = context.identity.source
-            if context.identity.kind == "session" and isinstance(source, SessionSource):
-                _take_over(request, source)
-            else:
+            if context.identity.kind != "session" or not isinstance(source, SessionSource):
                 _set_user(request, AnonymousUser())
+            elif request.method in SAFE_METHODS:
+                _set_user(request, source.make_user())
         return self.get_response(request)
 
 
-def _take_over(request: Any, source: SessionSource) -> None:
-    # Copies, because an identity may be cached and serve several requests at once.
-    request.session = source.open_store()
-    user = source.make_user()
-    _set_user(request, user)
+class PolicyMiddleware:
+    """Refuses whatever view no policy covers: what is not listed as public is for staff, also
+    a view that somebody's ``get_urls`` added without a word about who may see it."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponseBase | None:
+        match = request.resolver_match
+        if match is None or match.view_name in PUBLIC_VIEWS or site.has_permission(request):
+            return None
+        return redirect_to_login(request.get_full_path(), reverse("admin:login"))
 
 
 def _set_user(request: Any, user: Any) -> None:
