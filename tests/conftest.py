@@ -4,6 +4,7 @@
 pytest_plugins = (
     "tests.services.environment",
     "tests.services.postgres",
+    "tests.services.valkey",
     "tests.services.databases",
     "tests.services.server",
     "tests.services.node",

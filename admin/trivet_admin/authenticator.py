@@ -28,9 +28,12 @@ class SessionAuthenticator:
         return connection.cookies.get(SESSION_COOKIE) or None
 
     async def authenticate(self, credential: str, session: AsyncSession) -> Identity | None:
-        data = await _read_session(session, credential)
-        user_id = None if data is None else _user_id(data)
-        if data is None or user_id is None:
+        found_session = await _read_session(session, credential)
+        if found_session is None:
+            return None
+        data, expires_at = found_session
+        user_id = _user_id(data)
+        if user_id is None:
             return None
         found = await session.execute(select(users).where(users.c.id == user_id))
         mapping = found.mappings().one_or_none()
@@ -40,21 +43,25 @@ class SessionAuthenticator:
         held = frozenset[str]()
         if not row["is_superuser"]:  # who may do everything holds nothing in particular
             held = await read_permissions(session, user_id)
-        return identity_of(SessionSource(credential, data, row, held))
+        return identity_of(SessionSource(credential, row, held, expires_at))
 
 
-async def _read_session(session: AsyncSession, key: str) -> Mapping[str, Any] | None:
-    from django.contrib.sessions.backends.db import SessionStore
+async def _read_session(
+    session: AsyncSession, key: str
+) -> tuple[Mapping[str, Any], datetime] | None:
+    """What a session holds, and until when it lasts."""
+    from trivet_admin.session_store import SessionStore
 
     row = (
         await session.execute(
-            select(sessions.c.session_data).where(
+            select(sessions.c.session_data, sessions.c.expire_date).where(
                 sessions.c.session_key == key, sessions.c.expire_date > datetime.now(UTC)
             )
         )
     ).one_or_none()
     # Data with a broken signature decodes to nothing, as Django has it.
-    return None if row is None else SessionStore().decode(row.session_data) or None
+    data = None if row is None else SessionStore().decode(row.session_data)
+    return (data, row.expire_date) if row is not None and data else None
 
 
 def _user_id(data: Mapping[str, Any]) -> int | None:

@@ -51,6 +51,7 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "CSRF_TRUSTED_ORIGINS": list(settings.csrf_origins),
         "CSRF_COOKIE_SECURE": settings.secure_cookies,
         "CSRF_COOKIE_HTTPONLY": True,
+        "SESSION_ENGINE": "trivet_admin.session_store",
         "SESSION_COOKIE_NAME": SESSION_COOKIE,
         "SESSION_COOKIE_SECURE": settings.secure_cookies,
         "SESSION_COOKIE_AGE": round(settings.session_hours * 3600),
@@ -93,6 +94,7 @@ _MIDDLEWARE = (
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "trivet_admin.middleware.IdentityMiddleware",  # the platform's answer, instead of a query
+    "trivet_admin.middleware.PolicyMiddleware",  # what is not said to be public is for staff
     "django.contrib.messages.middleware.MessageMiddleware",
 )
 
@@ -163,7 +165,7 @@ def _database(settings: Settings) -> dict[str, Any]:
 
 
 LOGIN_THREADS = 2
-"""How many passwords are hashed at once: each takes a core for some 30 ms and 19 MiB."""
+"""Threads of logins that come from other rooms."""
 
 
 def _require_same(projected: dict[str, Any], configured: Any) -> None:

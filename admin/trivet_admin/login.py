@@ -9,7 +9,9 @@ import anyio
 import anyio.to_thread
 from starlette.requests import HTTPConnection
 
+from trivet.context import context_of
 from trivet.identity.accounts import SessionCookie
+from trivet.identity.throttle import LoginThrottle
 from trivet_admin.configuration import LOGIN_THREADS, SESSION_COOKIE
 from trivet_admin.sessions import SessionSource, identity_of
 
@@ -36,7 +38,8 @@ class DjangoAccounts:
         user ends, and `last_login` is written.
         """
         request = _request(connection)
-        return await self._on_thread(lambda: _log_in(request, username, password))
+        throttle = context_of(connection.scope).platform.login_throttle
+        return await self._on_thread(lambda: _log_in(request, username, password, throttle))
 
     async def log_out(self, connection: HTTPConnection) -> None:
         """End the session of `connection`, in the database and for every open socket."""
@@ -54,12 +57,12 @@ class DjangoAccounts:
 
 def _request(connection: HTTPConnection) -> Any:
     """What Django's login reads and writes of a request, without the request."""
-    from django.contrib.sessions.backends.db import SessionStore
     from django.http import HttpRequest
+
+    from trivet_admin.session_store import SessionStore
 
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = connection.client.host if connection.client else ""
-    request.COOKIES.update(connection.cookies)
     request.session = SessionStore(connection.cookies.get(SESSION_COOKIE))
     return request
 
@@ -73,13 +76,34 @@ def _with_connection(work: Callable[[], T]) -> T:
         connections.close_all()
 
 
-def _log_in(request: Any, username: str, password: str) -> SessionCookie | None:
+def check_password(request: Any, username: str, password: str, throttle: LoginThrottle) -> Any:
+    """The active user whose password this is, or None; for every door, so that all of them
+    count together.
+
+    The same work is done whether the user exists, is active or neither. Call it outside a
+    transaction: on SQLite it would hold everybody's write lock for the time of the hash.
+    Raises TooManyRequests, without looking at the password.
+    """
+    from django.contrib.auth import authenticate
+
+    address = request.META.get("REMOTE_ADDR", "")
+    throttle.require(username, address)
+    user = authenticate(request, username=username, password=password)
+    if user is None:
+        throttle.fail(username, address)
+    else:
+        throttle.succeed(username, address)
+    return user
+
+
+def _log_in(
+    request: Any, username: str, password: str, throttle: LoginThrottle
+) -> SessionCookie | None:
     from django.conf import settings
-    from django.contrib.auth import authenticate, login
+    from django.contrib.auth import login
     from django.db.transaction import atomic
 
-    # Outside the transaction: on SQLite it would hold everybody's write lock for the hash.
-    user = authenticate(request, username=username, password=password)
+    user = check_password(request, username, password, throttle)
     if user is None:
         return None
     with atomic():
@@ -100,7 +124,7 @@ def _log_in(request: Any, username: str, password: str) -> SessionCookie | None:
 def _source(request: Any, user: Any) -> SessionSource:
     held = frozenset[str]() if user.is_superuser else frozenset[str](user.get_all_permissions())
     row = {field.attname: getattr(user, field.attname) for field in user._meta.concrete_fields}
-    return SessionSource(request.session.session_key, dict(request.session.items()), row, held)
+    return SessionSource(request.session.session_key, row, held)
 
 
 def _log_out(request: Any) -> None:

@@ -3,17 +3,23 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.admin import site
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 
 from trivet.context import STATE_KEY, RequestContext
 from trivet_admin.pages import refusal_page
+from trivet_admin.policy import PUBLIC_VIEWS
 from trivet_admin.sessions import SessionSource
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+LOGIN_PATH = "/login/"
+"""The login page, below the mount."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -25,7 +31,8 @@ class UnitMiddleware:
     (409, or 503 with Retry-After), in place of whatever success was prepared. A streamed
     response is committed before its first byte, and may only read from then on.
 
-    A safe request gets no transaction: on SQLite it would wait for every writer. The
+    A safe request gets no transaction: on SQLite it would wait for every writer. Nor does the
+    login page: it would hold everybody's write lock there for the time of the hash. The
     outermost, so that views' exceptions have become responses here.
     """
 
@@ -38,7 +45,7 @@ class UnitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         connection: Any = connections[DEFAULT_DB_ALIAS]
         connection.is_streaming = False  # whatever this thread did before
-        if request.method in SAFE_METHODS:
+        if request.method in SAFE_METHODS or request.path_info == LOGIN_PATH:
             response = self.get_response(request)
         else:
             try:
@@ -80,6 +87,10 @@ class IdentityMiddleware:
 
     Only a session counts here: whoever comes with an API key is nobody. Where no platform
     stands around Django (its own test client), Django finds the user itself.
+
+    An unsafe request finds its user itself too, for two queries: what it may write has to
+    rest on the row as it is now, and a view that saves ``request.user`` must not write back
+    what was remembered seconds ago.
     """
 
     sync_capable = True
@@ -92,18 +103,31 @@ class IdentityMiddleware:
         context = _find_context(request)
         if context is not None:
             source = context.identity.source
-            if context.identity.kind == "session" and isinstance(source, SessionSource):
-                _take_over(request, source)
-            else:
+            if context.identity.kind != "session" or not isinstance(source, SessionSource):
                 _set_user(request, AnonymousUser())
+            elif request.method in SAFE_METHODS:
+                _set_user(request, source.make_user())
         return self.get_response(request)
 
 
-def _take_over(request: Any, source: SessionSource) -> None:
-    # Copies, because an identity may be cached and serve several requests at once.
-    request.session = source.open_store()
-    user = source.make_user()
-    _set_user(request, user)
+class PolicyMiddleware:
+    """Refuses whatever view no policy covers: what is not listed as public is for staff, also
+    a view that somebody's ``get_urls`` added without a word about who may see it."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponseBase | None:
+        match = request.resolver_match
+        if match is None or match.view_name in PUBLIC_VIEWS or site.has_permission(request):
+            return None
+        return redirect_to_login(request.get_full_path(), reverse("admin:login"))
 
 
 def _set_user(request: Any, user: Any) -> None:

@@ -14,6 +14,7 @@ from trivet.mounts import MountedApp, RouteInfo
 from trivet_admin import runtime
 from trivet_admin.authenticator import SessionAuthenticator
 from trivet_admin.configuration import configure
+from trivet_admin.policy import words_of
 from trivet_admin.transactions import ThreadedTransactions
 from trivet_admin.turns import Turns
 
@@ -111,12 +112,9 @@ def list_routes() -> Sequence[RouteInfo]:
     from django.urls import get_resolver
 
     return [
-        RouteInfo("GET, POST", path, name, "public" if name in _PUBLIC else "staff")
+        RouteInfo("GET, POST", path, name, words_of(name))
         for path, name in _patterns(get_resolver(), f"{PREFIX}/")
     ]
-
-
-_PUBLIC = frozenset({"admin:login", "admin:jsi18n"})
 
 
 def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from trivet.context import current_context
 from trivet.events.feeds import FeedRegistry, collect_feeds
 from trivet.features import Feature, modules_of
 from trivet.identity import Revocations
+from trivet.identity.throttle import LoginThrottle
 
 
 @dataclass(slots=True)
@@ -54,6 +55,12 @@ def revocations() -> Revocations | None:
     """Whom to tell of a revocation: the platform of the request, else of the process."""
     platform = _platform()
     return None if platform is None else platform.revocations
+
+
+def login_throttle() -> LoginThrottle:
+    """Who counts failed logins. Without a platform (Django's own test client) nobody does."""
+    platform = _platform()
+    return LoginThrottle() if platform is None else platform.login_throttle
 
 
 def deliver(published: Mapping[str, int]) -> None:

@@ -1,12 +1,14 @@
 """Django's sessions and users, as the platform's identities carry them.
 
-An identity is established once at the root with SQLAlchemy. Its `source` holds what Django
-would have read itself, so that Django can take the identity over without a query.
+An identity is established once at the root with SQLAlchemy, and remembered for seconds. Its
+`source` holds who the user is, so that Django can take that over without a query. It never
+holds what the session contains: messages and whatever else views keep there change from one
+request to the next, so Django reads it where a view asks for it.
 """
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from trivet.identity import Identity
@@ -15,23 +17,16 @@ from trivet_admin.credentials import credential_id
 
 @dataclass(frozen=True, slots=True)
 class SessionSource:
-    """One valid session: its key, its decoded data, its user's row, the permissions held."""
+    """One valid session: its key, its user's row, the permissions held, and when it ends."""
 
     session_key: str
-    session_data: Mapping[str, Any]
     user_row: Mapping[str, Any]
     permissions: frozenset[str]
-
-    def open_store(self) -> Any:
-        """Django's session, already loaded."""
-        from django.contrib.sessions.backends.db import SessionStore
-
-        store: Any = SessionStore(self.session_key)
-        store._session_cache = copy.deepcopy(dict(self.session_data))  # noqa: SLF001  # private; pinned by a test
-        return store
+    expires_at: datetime | None = None
 
     def make_user(self) -> Any:
-        """Django's user, with the permissions that it would look up at the first check."""
+        """A Django user of one's own, with the permissions that it would look up at the first
+        check. Each request gets another: views set attributes on it."""
         user = user_from_row(self.user_row)
         user._perm_cache = set(self.permissions)  # noqa: SLF001  # private; pinned by a test
         return user
@@ -58,5 +53,6 @@ def identity_of(source: SessionSource) -> Identity:
         permissions=source.permissions,
         email=row["email"],
         credential_id=credential_id(source.session_key),
+        expires_at=source.expires_at,
         source=source,
     )

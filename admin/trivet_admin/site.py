@@ -18,6 +18,23 @@ class TrivetAdminSite(AdminSite):
     index_title = "Overview"
     site_url = None  # there is no page at the root, and Django's default link would lead there
 
+    @property
+    def login_form(self) -> Any:  # type: ignore[override]  # Django has it as an attribute
+        """The form of the login page; it imports the user, who is not there yet at first."""
+        from trivet_admin.login_form import ThrottledLoginForm
+
+        return ThrottledLoginForm
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Django's login page; 429 with Retry-After once too many logins failed."""
+        response = super().login(request, extra_context)
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        retry_after = getattr(form, "retry_after", None)
+        if retry_after is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(retry_after)
+        return response
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The features by name, then one section for users, groups and keys, and one for the
         audit trail."""

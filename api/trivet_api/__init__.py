@@ -6,13 +6,13 @@
     async def change_flight(flight_id: int, change: FlightChange, unit: Unit) -> FlightOut:
         return await unit.run(services.change_flight, flight_id, change.gate)
 
-Every route has a policy (`public`, `authenticated`, `requires`); without one the
+Every route has a policy (`public`, `authenticated`, `staff`, `requires`); without one the
 application does not start.
 """
 
 from trivet_api.cursor import read_cursor, write_cursor
 from trivet_api.mount import mount
-from trivet_api.policy import authenticated, public, requires
+from trivet_api.policy import authenticated, public, requires, staff
 from trivet_api.unit import Unit
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "public",
     "read_cursor",
     "requires",
+    "staff",
     "write_cursor",
 ]

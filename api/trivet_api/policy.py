@@ -1,49 +1,46 @@
 """Policies: who may call a route. Each route has one, and says it where it is defined."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import RouteContext, iter_route_contexts
 
+from trivet import policy
 from trivet.context import context_of
 from trivet.errors import ConfigurationError
-from trivet.identity import Identity, require_authenticated, require_permission
 from trivet.mounts import RouteInfo
+from trivet.policy import Policy
 
 
-@dataclass(frozen=True)
-class Policy:
-    """A check of the identity, with the words for ``trivet routes``.
+class RoutePolicy(Policy):
+    """A policy as a FastAPI dependency. It is asked before the body is validated, so that
+    nobody learns the shape of what they may not call."""
 
-    Called as a FastAPI dependency before the body is validated, so that nobody learns the
-    shape of what they may not call.
-    """
-
-    words: str
-    check: Callable[[Identity], None]
+    @classmethod
+    def of(cls, policy: Policy) -> Any:
+        return Depends(cls(policy.words, policy.check))
 
     async def __call__(self, request: Request) -> None:
         self.check(context_of(request.scope).identity)
 
 
-def _anyone(_identity: Identity) -> None: ...
+PUBLIC = policy.public.words
 
-
-PUBLIC = "public"
-
-public: Any = Depends(Policy(PUBLIC, _anyone))
+public: Any = RoutePolicy.of(policy.public)
 """Anyone may call this route."""
 
-authenticated: Any = Depends(Policy("authenticated", require_authenticated))
+authenticated: Any = RoutePolicy.of(policy.authenticated)
 """Anyone who is known may call this route; 401 otherwise."""
+
+staff: Any = RoutePolicy.of(policy.staff)
+"""Staff and superusers may call this route: 401 for nobody, 403 for anybody else."""
 
 
 def requires(permission: str) -> Any:
     """Only who holds `permission` (``app.codename``) may call this route: 401 for nobody,
     403 for somebody without it."""
-    return Depends(Policy(permission, lambda identity: require_permission(identity, permission)))
+    return RoutePolicy.of(policy.requires(permission))
 
 
 def list_routes(app: FastAPI, prefix: str) -> Sequence[RouteInfo]:
@@ -65,7 +62,7 @@ def list_routes(app: FastAPI, prefix: str) -> Sequence[RouteInfo]:
         raise ConfigurationError(
             "no-policy",
             f"These routes do not say who may call them: {'; '.join(bare)}. Give each "
-            "dependencies=[public], [authenticated] or [requires('app.permission')].",
+            "dependencies=[public], [authenticated], [staff] or [requires('app.permission')].",
         )
     return routes
 
@@ -74,4 +71,4 @@ def policies_of(context: RouteContext) -> list[str]:
     """The words of each policy of a route: ``public``, ``authenticated`` or a permission."""
     dependencies: Sequence[Any] = getattr(context, "dependencies", ())
     found = (getattr(dependency, "dependency", None) for dependency in dependencies)
-    return [policy.words for policy in found if isinstance(policy, Policy)]
+    return [each.words for each in found if isinstance(each, Policy)]

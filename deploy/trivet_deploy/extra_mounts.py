@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from trivet.errors import ConfigurationError
 from trivet.mounts import MountedApp, RouteInfo
+from trivet.policy import parse_policy
 from trivet_deploy.prefix import PrefixStripped, ScopeOfItsOwn
 from trivet_deploy.wsgi import WsgiApplication
 from trivet_settings import Settings
@@ -29,8 +30,15 @@ WSGI_THREADS = 8
 def mount_extras(settings: Settings) -> tuple[MountedApp, ...]:
     """The mounts that `extra_mounts` names, longest prefix first so that the closer one wins.
 
-    Raises ConfigurationError when a target cannot be imported, with the target and the reason.
+    Raises ConfigurationError when a target cannot be imported, with the target and the reason,
+    and for a policy of a mount that is not there, which would protect nothing.
     """
+    if unknown := sorted(set(settings.mount_policies) - set(settings.extra_mounts)):
+        raise ConfigurationError(
+            "mount-policy",
+            f"TRIVET_MOUNT_POLICIES names {', '.join(unknown)}, which TRIVET_EXTRA_MOUNTS does "
+            "not mount. Write the prefix in both alike.",
+        )
     prefixes = sorted(settings.extra_mounts, key=len, reverse=True)
     return tuple(_mount(prefix, settings.extra_mounts[prefix], settings) for prefix in prefixes)
 
@@ -38,13 +46,15 @@ def mount_extras(settings: Settings) -> tuple[MountedApp, ...]:
 def _mount(prefix: str, target: str, settings: Settings) -> MountedApp:
     interface, _, location = target.partition(":")
     app, is_asgi = _import(location, prefix), interface == "asgi"
+    policy = parse_policy(settings.mount_policies.get(prefix, "its-own"))
     return MountedApp(
         name=prefix.strip("/").replace("/", "-"),
         prefix=prefix,
         app=_adapt(app, prefix, settings) if is_asgi else WsgiApplication(app, WSGI_THREADS),
         websocket=is_asgi,
+        policy=policy,
         # There is no way to ask an application of any framework for its routes.
-        list_routes=lambda: [RouteInfo("*", f"{prefix}/*", location, "its own")],
+        list_routes=lambda: [RouteInfo("*", f"{prefix}/*", location, policy.words)],
     )
 
 

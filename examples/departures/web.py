@@ -15,12 +15,11 @@ from string import Template
 import anyio
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from departures.models import Airport
 from departures.services import list_departure_airports
 from trivet import context_of
+from trivet.web import files, page, public
 
 PAGES = Path(__file__).parent / "pages"
 STATIC = Path(__file__).parent / "static"
@@ -76,7 +75,7 @@ async def _template(name: str) -> Template:
 
 
 routes = [
-    Route("/", airports, name="airports"),
-    Mount("/static", StaticFiles(directory=STATIC), name="static"),
-    Route("/{airport}", board, name="board"),
+    page("/", airports, policy=public),
+    files("/static", STATIC, policy=public),
+    page("/{airport}", board, policy=public),
 ]

@@ -105,5 +105,15 @@ class Unavailable(TrivetError):
         self.retry_after = retry_after
 
 
+class TooManyRequests(TrivetError):
+    """The caller has had its share; the same request may succeed after `retry_after` seconds."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, code: str, detail: str, *, retry_after: int, **data: Any) -> None:
+        super().__init__(code, detail, **data)
+        self.retry_after = retry_after
+
+
 class ConfigurationError(TrivetError):
     """The product was put together wrongly; raised at start, never for a request."""

@@ -14,7 +14,9 @@ from starlette.routing import BaseRoute, Match, Mount, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
+from trivet.errors import TrivetError
 from trivet.identity.identity import Authenticator
+from trivet.policy import Policy, its_own
 from trivet.problem import no_such_page, refuse
 
 
@@ -37,10 +39,12 @@ class MountedApp:
     """An app under a prefix (``/api``), and what it brings to the whole.
 
     `websocket` says whether WebSockets are passed to it; without, they are refused before
-    the app sees them. `lifespan` runs the app's own. `list_routes` is asked by
-    ``trivet routes`` and gives paths with the prefix. `static_packages` are (package, folder)
-    pairs whose files are served at ``/static``. `find_pending` is asked by ``/readyz``: what
-    the app waits for, in a sentence, or an empty string when it can work.
+    the app sees them. `policy` is checked before the app is asked; a room that has a policy
+    for each of its routes leaves it at `its_own`. `lifespan` runs the app's own.
+    `list_routes` is asked by ``trivet routes`` and gives paths with the prefix.
+    `static_packages` are (package, folder) pairs whose files are served at ``/static``.
+    `find_pending` is asked by ``/readyz``: what the app waits for, in a sentence, or an empty
+    string when it can work.
     """
 
     name: str
@@ -48,6 +52,7 @@ class MountedApp:
     app: ASGIApp
     authenticators: Sequence[Authenticator] = ()
     websocket: bool = False
+    policy: Policy = its_own
     lifespan: bool = True
     list_routes: Callable[[], Sequence[RouteInfo]] = tuple
     static_packages: Sequence[tuple[str, str]] = ()
@@ -77,6 +82,11 @@ class _Guarded:
             scope.pop(key, None)
         if scope["type"] == "websocket" and not self.mounted.websocket:
             await refuse(scope, receive, send, no_such_page(scope))
+            return
+        try:
+            self.mounted.policy.check(context_of(scope).identity)
+        except TrivetError as error:
+            await refuse(scope, receive, send, error)
             return
         await self.mounted.app(scope, receive, send)
 

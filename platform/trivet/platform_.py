@@ -21,6 +21,9 @@ from trivet.events.feeds import FeedRegistry, collect_feeds
 from trivet.events.relay import Relay
 from trivet.features import Feature, modules_of
 from trivet.identity import Accounts, Identity, Revocations
+from trivet.identity.cache import IdentityCache
+from trivet.identity.key_uses import KeyUses
+from trivet.identity.throttle import LoginThrottle
 from trivet_settings import Settings
 
 P = ParamSpec("P")
@@ -35,6 +38,9 @@ class Platform:
     features: tuple[Feature, ...]
     accounts: Accounts
     revocations: Revocations
+    identities: IdentityCache
+    key_uses: KeyUses
+    login_throttle: LoginThrottle
     feeds: FeedRegistry
     bell: Bell
     database: Database
@@ -79,9 +85,10 @@ class Platform:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """The relay runs inside; the connections are closed behind it."""
+        """The relay runs inside, and the uses of keys are written; the connections are closed
+        behind them."""
         try:
-            async with self.relay.running():
+            async with self.relay.running(), self.key_uses.running():
                 yield
         finally:
             await self.database.close()
@@ -105,11 +112,17 @@ def open_platform(
         audit=AuditTrail(settings.audit_secrets),
         connections=settings.database_connections,
     )
+    revocations = revocations or Revocations()
+    identities = IdentityCache(seconds=settings.identity_cache_seconds)
+    revocations.subscribe(identities.forget)
     return Platform(
         settings=settings,
         features=features,
         accounts=accounts,
-        revocations=revocations or Revocations(),
+        revocations=revocations,
+        identities=identities,
+        key_uses=KeyUses(database),
+        login_throttle=LoginThrottle(settings.throttle_store.get_secret_value()),
         feeds=feeds,
         bell=bell,
         database=database,

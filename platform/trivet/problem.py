@@ -15,7 +15,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from trivet.context import STATE_KEY
-from trivet.errors import NotFound, TrivetError, Unauthenticated, Unavailable
+from trivet.errors import (
+    NotFound,
+    TooManyRequests,
+    TrivetError,
+    Unauthenticated,
+    Unavailable,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -52,7 +58,7 @@ def error_response(scope: Scope, error: TrivetError) -> Response:
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
-    if isinstance(error, Unavailable):
+    if isinstance(error, TooManyRequests | Unavailable):
         headers["retry-after"] = str(error.retry_after)
     return problem_response(
         scope, error.status, error.code, error.detail, headers=headers, **error.data

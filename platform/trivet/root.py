@@ -3,7 +3,6 @@
 import mimetypes
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,11 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet import health, middleware
 from trivet.errors import ConfigurationError, TrivetError
-from trivet.features import modules_of
+from trivet.features import Feature, modules_of
 from trivet.lifespan import lifespan_of
 from trivet.mounts import MountedApp, mount_routes
 from trivet.platform_ import Platform
 from trivet.problem import http_problem, no_such_page, refuse
+from trivet.web import list_pages
 
 
 def build_root(platform: Platform, mounts: Sequence[MountedApp]) -> "Root":
@@ -26,9 +26,7 @@ def build_root(platform: Platform, mounts: Sequence[MountedApp]) -> "Root":
 
     Raises ConfigurationError if two of them claim the same prefix.
     """
-    pages = [
-        _pages(feature.name, module) for feature, module in modules_of(platform.features, "web")
-    ]
+    pages = pages_of(platform.features)
     _refuse_clashes([*mounts, *pages])
     router = Router(
         [
@@ -67,7 +65,13 @@ def stack(platform: Platform, mounts: Sequence[MountedApp]) -> list[Middleware]:
         # No page of another site acts with a visitor's cookies.
         Middleware(middleware.CrossSiteMiddleware, trusted_origins=settings.csrf_origins),
         # Who is asking is established once, for every mount.
-        Middleware(middleware.IdentityMiddleware, database=database, authenticators=authenticators),
+        Middleware(
+            middleware.IdentityMiddleware,
+            database=database,
+            identities=platform.identities,
+            key_uses=platform.key_uses,
+            authenticators=authenticators,
+        ),
         # What was committed is delivered at once.
         Middleware(middleware.DeliveryBellMiddleware, bell=platform.bell),
         # One transaction, decided by the status, committed before the first byte.
@@ -117,10 +121,23 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     await refuse(scope, receive, send, no_such_page(scope))
 
 
-def _pages(name: str, module: Any) -> MountedApp:
-    """The pages of a feature's ``web.py``, under its name."""
-    router = Router(module.routes, default=_not_found)
-    return MountedApp(name=name, prefix=f"/{name}", app=router, lifespan=False)
+def pages_of(features: Sequence[Feature]) -> list[MountedApp]:
+    """The pages of each feature that has a ``web.py``, under its name.
+
+    Raises ConfigurationError if a page has no policy.
+    """
+    return [_pages(feature.name, module.routes) for feature, module in modules_of(features, "web")]
+
+
+def _pages(name: str, routes: Sequence[BaseRoute]) -> MountedApp:
+    listed = list_pages(name, routes)
+    return MountedApp(
+        name=name,
+        prefix=f"/{name}",
+        app=Router(routes, default=_not_found),
+        lifespan=False,
+        list_routes=lambda: listed,
+    )
 
 
 def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:

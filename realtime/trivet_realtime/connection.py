@@ -1,13 +1,15 @@
 """One connection, whatever carries it: who reads, who writes, who watches the clock.
 
-Three tasks share a client. The reader handles commands in order, the writer drains the
-queue into frames, the heart beats. Any of them may end the connection, and so may the hub;
-then all stop, what is still queued is written, and the client is told why.
+Four tasks share a client. The reader handles commands in order, the writer drains the
+queue into frames, the heart beats, the credential's time runs out. Any of them may end the
+connection, and so may the hub; then all stop, what is still queued is written, and the
+client is told why.
 """
 
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 import anyio
@@ -15,6 +17,7 @@ import anyio
 from trivet_realtime.client import Client
 from trivet_realtime.codes import (
     CONNECTION_CLOSED,
+    CREDENTIAL_EXPIRED,
     NO_PONG,
     SERVER_ERROR,
     SLOW,
@@ -26,6 +29,9 @@ from trivet_realtime.commands import handle_frame
 from trivet_realtime.hub import Hub
 
 logger = logging.getLogger(__name__)
+
+CLOCK_SECONDS = 3600.0
+"""How often a credential's end is compared with the clock again."""
 
 
 class Transport(Protocol):
@@ -48,7 +54,7 @@ class Transport(Protocol):
 
 async def serve(hub: Hub, client: Client, transport: Transport) -> DisconnectCode:
     """Serve `client` until its connection is over, and return why it is."""
-    jobs = (_read, _write, _beat)
+    jobs = (_read, _write, _beat, _expire)
     async with anyio.create_task_group() as tasks:
         for job in jobs:
             tasks.start_soon(_guard, job, hub, client, transport)
@@ -106,6 +112,17 @@ async def _beat(hub: Hub, client: Client, _transport: Transport) -> None:
         if not client.ponged.is_set():
             raise Disconnected(NO_PONG)
         await anyio.sleep(bounds.ping_seconds)
+
+
+async def _expire(_hub: Hub, client: Client, _transport: Transport) -> None:
+    """Wait for the end of the credential that opened the connection, if it has one."""
+    ends = client.identity.expires_at
+    if ends is None:
+        return
+    # In parts, because the clock that sleeps do not follow may be set meanwhile.
+    while (left := (ends - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110  # a clock has no event
+        await anyio.sleep(min(left, CLOCK_SECONDS))
+    raise Disconnected(CREDENTIAL_EXPIRED)
 
 
 async def _say_goodbye(client: Client, transport: Transport, code: DisconnectCode) -> None:

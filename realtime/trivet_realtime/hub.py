@@ -15,12 +15,13 @@ from msgspec import Raw
 from trivet.database import Database
 from trivet.events.outbox import StoredPublication
 from trivet.events.relay import Relay
-from trivet.identity import Identity, Revocation
+from trivet.identity import Identity, Loss, Revocation
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules
 from trivet_realtime.client import Client
 from trivet_realtime.codes import (
     CREDENTIAL_REVOKED,
+    GRANTS_CHANGED,
     INSUFFICIENT_STATE,
     SHUTDOWN,
     STATE_INVALIDATED,
@@ -121,10 +122,12 @@ class Hub:
         subscription.client.send(encode_unsubscribe(subscription.channel, why))
 
     def revoke(self, revocation: Revocation) -> None:
-        """Disconnect whoever is here by what was revoked."""
+        """Disconnect whoever is here by what was revoked: for good if trust was lost, to come
+        back and be asked again if only grants changed."""
+        trust_is_lost = revocation.loss is Loss.TRUST
         for client in tuple(self._clients):
-            if _is_meant(client.identity, revocation):
-                client.disconnect(CREDENTIAL_REVOKED)
+            if revocation.concerns(client.identity):
+                client.disconnect(CREDENTIAL_REVOKED if trust_is_lost else GRANTS_CHANGED)
 
     async def shut_down(self) -> None:
         """Send every client away, so that it comes back to another process or the next one."""
@@ -146,9 +149,3 @@ def to_protocol(stored: StoredPublication) -> Publication:
 
 def _milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
-
-
-def _is_meant(identity: Identity, revocation: Revocation) -> bool:
-    if revocation.credential_id is not None:
-        return identity.credential_id == revocation.credential_id
-    return identity.user_id is not None and identity.user_id == revocation.user_id

@@ -15,10 +15,12 @@ from trivet_settings.values import (
     FeatureNames,
     Listed,
     Lowered,
+    MountPolicies,
     Mounts,
     NonEmptyRooms,
     Proxies,
     PublicAddress,
+    ThrottleStore,
 )
 
 Room = Literal["api", "admin", "realtime"]
@@ -111,6 +113,15 @@ class Settings(BaseSettings):
             cure='Write it like {"/legacy": "wsgi:shop.flask_app:app"}',
         ),
     ] = Field(default_factory=lambda: MappingProxyType({}))
+    mount_policies: Annotated[
+        MountPolicies,
+        About(
+            "Who may use an extra mount, checked before it is asked. A mount that is not named "
+            "here decides by itself (its-own).",
+            "JSON object of prefix to public, authenticated, staff, its-own or app.permission",
+            cure='Write it like {"/legacy": "staff"}',
+        ),
+    ] = Field(default_factory=lambda: MappingProxyType({}))
     django_threads: Annotated[
         int,
         Field(ge=1, le=1000),
@@ -120,6 +131,26 @@ class Settings(BaseSettings):
         int, Field(ge=1024), About("Largest request body; more is a 413.", "bytes")
     ] = 2 * 1024 * 1024
     session_hours: Annotated[float, Field(gt=0), About("How long a login lasts.", "hours")] = 12.0
+    identity_cache_seconds: Annotated[
+        float,
+        Field(ge=0, le=300),
+        About(
+            "How long it is remembered who a credential belongs to; 0: not at all. A revocation "
+            "ends it at once in its own process.",
+            "seconds",
+        ),
+    ] = 5.0
+    throttle_store: Annotated[
+        SecretStr,
+        ThrottleStore,
+        About(
+            "Where failed logins are counted for all processes; empty: in each process, until it "
+            "ends.",
+            "redis://host:port/number",
+            cure="Write it like redis://localhost:6379/0",
+            secret=True,
+        ),
+    ] = SecretStr("")
     poll_seconds: Annotated[
         float,
         Field(gt=0, le=60),

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 from trivet_settings.database_url import DatabaseUrl
@@ -19,8 +19,11 @@ from trivet_settings.public_url import PublicUrl
 
 RESERVED_PREFIXES = ("/api", "/admin", "/ws", "/static", "/healthz", "/readyz")
 
+POLICIES = ("public", "authenticated", "staff", "its-own")
+
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _TARGET = re.compile(r"(asgi|wsgi):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PERMISSION = re.compile(r"[a-z_]\w*\.[a-z_]\w*")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -67,6 +70,22 @@ def _check_mounts(mounts: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(mounts))
 
 
+def _check_mount_policies(policies: Mapping[str, str]) -> Mapping[str, str]:
+    for policy in policies.values():
+        if policy not in POLICIES and not _PERMISSION.fullmatch(policy):
+            raise ValueError(
+                f"has a policy that is none of {', '.join(POLICIES)} and no app.permission"
+            )
+    return MappingProxyType(dict(policies))
+
+
+def _check_throttle_store(store: SecretStr) -> SecretStr:
+    text = store.get_secret_value()
+    if text and not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("is no address that begins with redis://, rediss:// or unix://")
+    return store
+
+
 def _check_proxies(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
         if address != "*":
@@ -108,3 +127,10 @@ NonEmptyRooms = AfterValidator(_check_rooms)
 Mounts = Annotated[
     Mapping[str, str], NoDecode, BeforeValidator(_from_json), AfterValidator(_check_mounts)
 ]
+MountPolicies = Annotated[
+    Mapping[str, str],
+    NoDecode,
+    BeforeValidator(_from_json),
+    AfterValidator(_check_mount_policies),
+]
+ThrottleStore = AfterValidator(_check_throttle_store)

@@ -2,20 +2,93 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
-from tests.admin.house import PASSWORD, House, Visitor
-from trivet.identity import Revocation
+from tests.admin.house import PASSWORD, House, Visitor, build_house, make_settings
+from trivet.features import Feature
+from trivet.identity import Loss, Revocation
 from trivet.identity.keys import issue_key
 from trivet_admin.credentials import credential_id
+from trivet_admin.sessions import SessionSource
 
 pytestmark = pytest.mark.anyio
+
+
+def _users() -> Any:
+    from django.contrib.auth import get_user_model
+
+    return get_user_model().objects
+
+
+def _group() -> Any:
+    from django.contrib.auth.models import Group
+
+    return Group.objects.get(name="keepers")
+
+
+def _permission(codename: str) -> Any:
+    from django.contrib.auth.models import Permission
+
+    return Permission.objects.get(codename=codename)
+
+
+def _make_keepers() -> None:
+    """A group of which clerk is a member, and which may delete items."""
+    from django.contrib.auth.models import Group
+
+    group: Any = Group.objects.create(name="keepers")
+    group.user_set.add(_users().get(username="clerk"))
+    group.permissions.add(_permission("delete_item"))
+
+
+def _disable_in_bulk() -> None:
+    _users().filter(username="clerk").update(is_active=False)
+
+
+def _promote() -> None:
+    clerk = _users().get(username="clerk")
+    clerk.is_superuser = True
+    clerk.save()
+
+
+def _rename() -> None:
+    _users().filter(username="clerk").update(first_name="Clara")
+
+
+DEEDS: dict[str, Any] = {
+    "a permission given": lambda: (
+        _users().get(username="clerk").user_permissions.add(_permission("add_item"))
+    ),
+    # Lambdas, because each looks up what it changes only when it is called.
+    "permissions taken": lambda: _users().get(username="clerk").user_permissions.clear(),  # noqa: PLW0108
+    "a permission taken from everybody": lambda: _permission("view_item").user_set.clear(),  # noqa: PLW0108
+    "a group left": lambda: _group().user_set.clear(),  # noqa: PLW0108
+    "a group gains": lambda: _group().permissions.add(_permission("add_item")),
+    "a group loses": lambda: _group().permissions.clear(),  # noqa: PLW0108
+    "a permission leaves its groups": lambda: _permission("delete_item").group_set.clear(),  # noqa: PLW0108
+    "a group deleted": lambda: _group().delete(),
+    "a permission deleted": lambda: _permission("delete_item").delete(),
+    "promoted": _promote,
+    "renamed": _rename,
+}
+
+
+def _with_connections(work: Any) -> None:
+    from django.db import connections
+
+    try:
+        work()
+    finally:
+        connections.close_all()
+
 
 COOKIE = "trivet_session"
 
@@ -28,6 +101,18 @@ async def me(visitor: Visitor, **headers: str) -> dict[str, Any]:
 async def log_in_at_the_door(visitor: Visitor, username: str, password: str = PASSWORD) -> int:
     given = {"username": username, "password": password}
     return (await visitor.http.post("/door/login", json=given)).status_code
+
+
+@pytest.fixture
+async def forgetful(
+    stock: tuple[Feature, ...], shelves: None, database_url: str
+) -> AsyncIterator[House]:
+    """A house that remembers no identity."""
+    house = await asyncio.to_thread(
+        build_house, make_settings(database_url, identity_cache_seconds=0), stock
+    )
+    yield house
+    await house.platform.database.close()
 
 
 @pytest.fixture
@@ -114,8 +199,10 @@ class TestSessions:
         ],
     )
     async def test_a_session_that_is_no_longer_right_is_nobodys(
-        self, house: House, statement: str
+        self, forgetful: House, statement: str
     ) -> None:
+        """Written behind the application's back: seen once nothing is remembered."""
+        house = forgetful
         async with house.visit("clerk") as clerk:
             assert (await me(clerk))["username"] == "clerk"
             async with house.platform.database.unit() as session:
@@ -123,14 +210,18 @@ class TestSessions:
             assert (await me(clerk))["kind"] == "anonymous"
             assert (await clerk.get("/admin/")).status == 302
 
-    async def test_establishing_an_identity_takes_two_or_three_queries(self, house: House) -> None:
+    async def test_establishing_an_identity_takes_two_or_three_queries_and_then_none(
+        self, house: House
+    ) -> None:
         counts = {}
         for username in ("boss", "clerk"):
             async with house.visit(username) as visitor:
                 with _statements(house) as seen:
                     await me(visitor)
-                counts[username] = len(seen)
-        assert counts == {"boss": 2, "clerk": 3}
+                    first = len(seen)
+                    await me(visitor)
+                counts[username] = (first, len(seen) - first)
+        assert counts == {"boss": (2, 0), "clerk": (3, 0)}
 
     async def test_django_makes_no_query_of_its_own_for_identity(self, house: House) -> None:
         async with house.visit("clerk") as clerk:
@@ -138,7 +229,9 @@ class TestSessions:
                 page = await clerk.get("/admin/password_change/")
         assert page.status == 200
         assert "clerk" in page.words
-        assert seen == []
+        # What the session holds is read where it is asked for (here: for messages), always anew.
+        assert [sql for sql in seen if "django_session" not in sql] == []
+        assert len(seen) <= 1
 
     async def test_without_the_platform_around_it_django_finds_its_users_itself(
         self, house: House
@@ -234,14 +327,33 @@ class TestRevocation:
             assert page.status == 302, page.words
             assert (await me(clerk))["username"] == "clerk"
             assert (await me(elsewhere))["kind"] == "anonymous"
-        assert Revocation(user_id=await self.user_id(house, "clerk")) in revoked
+        clerk_id = await self.user_id(house, "clerk")
+        assert Revocation(user_id=clerk_id, kind="session") in revoked
+        assert Revocation(user_id=clerk_id) not in revoked, "the keys of the user go on"
 
-    async def test_a_group_that_gains_a_permission_revokes_its_members(
+    @pytest.mark.parametrize("deed", sorted(DEEDS))
+    async def test_whatever_changes_what_a_user_may_do_is_told_and_read_again(
+        self, house: House, revoked: list[Revocation], deed: str
+    ) -> None:
+        clerk = await self.user_id(house, "clerk")
+        await asyncio.to_thread(_with_connections, _make_keepers)
+        async with house.visit("clerk") as visitor:
+            before = await me(visitor)
+            revoked.clear()
+            await asyncio.to_thread(_with_connections, DEEDS[deed])
+            after = await me(visitor)
+        assert Revocation(user_id=clerk, loss=Loss.GRANTS) in revoked
+        assert before["permissions"] != after["permissions"] or deed in {"promoted", "renamed"}
+
+    async def test_users_disabled_in_bulk_are_revoked(
         self, house: House, revoked: list[Revocation]
     ) -> None:
         clerk = await self.user_id(house, "clerk")
-        await asyncio.to_thread(_join_and_grant, clerk)
-        assert revoked == [Revocation(user_id=clerk)] * 3
+        async with house.visit("clerk") as visitor:
+            assert (await me(visitor))["kind"] == "session"
+            await asyncio.to_thread(_with_connections, _disable_in_bulk)
+            assert (await me(visitor))["kind"] == "anonymous"
+        assert revoked == [Revocation(user_id=clerk)]
 
     async def test_a_deleted_user_is_revoked(self, house: House, revoked: list[Revocation]) -> None:
         guest = await self.user_id(house, "guest")
@@ -282,6 +394,106 @@ class TestUsers:
             assert page.status == 302, page.words
         async with house.client() as visitor:
             assert await log_in_at_the_door(visitor, "new") == 200
+
+
+class TestRememberedIdentities:
+    """What is remembered is who somebody is; what a session holds is always read."""
+
+    async def test_what_another_request_put_into_the_session_is_there(self, house: House) -> None:
+        def seen(request: Any) -> Any:
+            from django.http import HttpResponse
+
+            return HttpResponse(str(request.session.get("seen")))
+
+        with _view_added("seen/", seen):
+            async with house.visit("clerk") as clerk:
+                told = [(await clerk.get("/admin/stock/item/seen/")).text]
+                for number in (1, 2):
+                    await asyncio.to_thread(_with_connections, partial(_put, clerk, "seen", number))
+                    told.append((await clerk.get("/admin/stock/item/seen/")).text)
+        assert told == ["None", "1", "2"]
+
+    async def test_a_request_that_saves_its_session_keeps_what_others_put_there(
+        self, house: House
+    ) -> None:
+        async with house.visit("clerk") as clerk:
+            await me(clerk)
+            await asyncio.to_thread(_with_connections, lambda: _put(clerk, "basket", [1, 2]))
+            page = await clerk.edit(
+                "/admin/password_change/",
+                old_password=PASSWORD,
+                new_password1="another horse battery staple",
+                new_password2="another horse battery staple",
+            )
+            assert page.status == 302, page.words
+            assert (await asyncio.to_thread(_session_of, clerk))["basket"] == [1, 2]
+
+    async def test_a_users_new_name_is_shown_at_once(self, house: House) -> None:
+        async with house.visit("clerk") as clerk:
+            await clerk.get("/admin/")
+            await asyncio.to_thread(_with_connections, _rename)
+            assert "Clara" in (await clerk.get("/admin/")).words
+
+    async def test_requests_do_not_share_a_user(self, house: House) -> None:
+        async with house.visit("clerk") as clerk:
+            await me(clerk)
+        source = SessionSource("key", {"id": 1, "username": "clerk"}, frozenset({"a.b"}))
+        one, other = source.make_user(), source.make_user()
+        one.username = "changed"
+        one._perm_cache.add("a.c")
+        assert (other.username, other._perm_cache) == ("clerk", {"a.b"})
+
+    async def test_an_admin_view_is_for_staff_unless_it_is_listed(self, house: House) -> None:
+        def careless(_request: Any) -> Any:
+            from django.http import HttpResponse
+
+            return HttpResponse("for everybody?")
+
+        with _view_added("careless/", careless):
+            async with house.client() as nobody, house.visit("guest") as guest:
+                for visitor in (nobody, guest):
+                    page = await visitor.get("/admin/stock/item/careless/")
+                    assert page.status == 302
+            async with house.visit("clerk") as clerk:
+                page = await clerk.get("/admin/stock/item/careless/")
+                assert page.text == "for everybody?"
+
+
+@contextmanager
+def _view_added(route: str, view: Any) -> Iterator[None]:
+    """A view below /admin/stock/item/ that no `admin_view` wraps."""
+    from django.contrib import admin
+    from django.urls import clear_url_caches, path
+
+    kind = type(next(a for m, a in admin.site._registry.items() if m.__name__ == "Item"))
+    own = kind.get_urls
+    kind.get_urls = lambda self: [path(route, view), *own(self)]  # type: ignore[method-assign]  # as a feature would, only later
+    sys.modules.pop("trivet_admin.urls", None)
+    clear_url_caches()
+    try:
+        yield
+    finally:
+        kind.get_urls = own  # type: ignore[method-assign]  # as above
+
+
+def _put(visitor: Visitor, name: str, value: Any) -> None:
+    """Write into the session of `visitor`, as another request would."""
+    from trivet_admin.session_store import SessionStore
+
+    store = SessionStore(visitor.http.cookies[COOKIE])
+    store[name] = value
+    store.save()
+
+
+def _session_of(visitor: Visitor) -> dict[str, Any]:
+    from django.db import connections
+
+    from trivet_admin.session_store import SessionStore
+
+    try:
+        return dict(SessionStore(visitor.http.cookies[COOKIE]).items())
+    finally:
+        connections.close_all()
 
 
 @contextmanager
@@ -344,17 +556,6 @@ def _make_sleeper() -> None:
 
     users: Any = get_user_model().objects
     users.create_user("asleep", "asleep@example.org", PASSWORD, is_active=False)
-    connections.close_all()
-
-
-def _join_and_grant(user_id: int) -> None:
-    from django.contrib.auth.models import Group, Permission
-    from django.db import connections
-
-    group: Any = Group.objects.create(name="keepers")
-    group.user_set.add(user_id)
-    group.permissions.add(Permission.objects.get(codename="add_item"))
-    group.user_set.remove(user_id)
     connections.close_all()
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import json
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from tests.services.databases import environment, run_trivet
 from tests.services.server import Server, StartServer
 
 ME = "/api/auth/me"
+CACHE_SECONDS = 5
 COOKIE = "trivet_session"
 
 
@@ -99,18 +102,80 @@ def test_a_login_says_what_is_wrong_and_not_who_exists_or_sets_a_guarded_cookie(
     assert all(flag in cookie for flag in ("httponly", "samesite=lax", "max-age="))
 
 
-def test_a_key_opens_the_api_and_not_the_admin_until_it_is_revoked(town: Town) -> None:
-    prefix = "_".join(town.key.split("_")[:2])
+def test_a_key_opens_the_api_and_not_the_admin(town: Town) -> None:
     with town.client(authorization=f"Bearer {town.key}") as bob:
         me = bob.get(ME).json()
         assert (me["username"], me["kind"]) == ("bob", "key")
         assert bob.get("/admin/").status_code == 302
+
+
+def test_a_key_revoked_in_another_process_is_refused_within_the_caches_seconds(town: Town) -> None:
+    prefix = "_".join(town.key.split("_")[:2])
+    with town.client(authorization=f"Bearer {town.key}") as bob:
+        assert bob.get(ME).status_code == 200
         done = run_trivet("keys", "revoke", prefix, env=environment(town.database_url))
         assert done.returncode == 0, done.stderr
-        response = bob.get(ME)
+        until = time.monotonic() + CACHE_SECONDS + 5
+        while (response := bob.get(ME)).status_code == 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
     assert response.status_code == 401
     assert response.json()["code"] == "bad-credential"
     assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_the_last_use_of_a_key_is_written_when_the_server_stops(town: Town) -> None:
+    env = environment(town.database_url)
+    with town.client(authorization=f"Bearer {town.key}") as bob:
+        assert bob.get(ME).status_code == 200
+    (before,) = json.loads(run_trivet("keys", "list", "--json", env=env).stdout)
+    town.server.stop()
+    (after,) = json.loads(run_trivet("keys", "list", "--json", env=env).stdout)
+    assert before["last_used_at"] is None, "not on the path of the request"
+    assert after["last_used_at"] is not None
+
+
+@pytest.mark.parametrize("door", ["api", "admin"])
+def test_after_five_failures_both_doors_wait_and_others_do_not(town: Town, door: str) -> None:
+    with town.client() as client:
+        answers = [_knock(client, door, "ada", "wrong") for _ in range(7)]
+        both = [_knock(client, each, "ada", PASSWORD) for each in ("api", "admin")]
+        bob = _knock(client, door, "bob", "wrong")
+    assert [each.status_code for each in answers][4:] == [401 if door == "api" else 200, 429, 429]
+    for refused in (*answers[5:], *both):
+        assert refused.status_code == 429, "the right password is not looked at either"
+        assert 1 <= int(refused.headers["retry-after"]) <= 300
+        assert "set-cookie" not in refused.headers or COOKIE not in refused.cookies
+    assert both[0].json()["code"] == "too-many-logins"
+    assert "Too many logins failed. Try again in" in both[1].text
+    assert bob.status_code != 429
+
+
+def _knock(client: httpx2.Client, door: str, username: str, password: str) -> httpx2.Response:
+    if door == "api":
+        body = {"username": username, "password": password}
+        return client.post("/api/auth/login", json=body)
+    page = client.get("/admin/login/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert token is not None
+    form = {"username": username, "password": password, "csrfmiddlewaretoken": token[1]}
+    return client.post("/admin/login/", data=form)
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_the_address_is_the_clients_own_only_behind_a_trusted_proxy(
+    start_server: StartServer, fresh_database_url: str, is_trusted: bool
+) -> None:
+    trusted = {"trusted_proxies": "127.0.0.1"} if is_trusted else {}
+    server = start_server(database_url=fresh_database_url, **trusted)
+    with httpx2.Client(base_url=server.url, trust_env=False) as client:
+        body = {"username": "nobody", "password": "wrong"}
+        answers = [
+            client.post("/api/auth/login", json=body, headers={"x-forwarded-for": f"192.0.2.{n}"})
+            for n in range(7)
+        ]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [401] * 7 if is_trusted else [401] * 5 + [429] * 2
 
 
 BAD_KEYS = [

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import uvicorn
@@ -32,6 +33,7 @@ from trivet_settings import load_settings
 
 FEATURE = "tests.realtime.beacons"
 TABLES = (Channel, PublicationRow, AuditChain, AuditEntry, Beacon)
+BRIEF_SECONDS = 0.5
 SECONDS = 10.0
 """How long a test waits for what has to come."""
 
@@ -52,7 +54,7 @@ class NoAccounts:
 
 class Badges:
     """Believes the header ``x-badge``, or ``?badge=`` where no header can be set: ``7`` is a
-    user, ``7 staff`` one of the staff."""
+    user, ``7 staff`` one of the staff, ``7 brief`` one whose badge soon ends."""
 
     is_ambient = False
 
@@ -67,7 +69,12 @@ class Badges:
             kind="key",
             is_staff=rank == "staff",
             credential_id=f"badge-{number}",
+            expires_at=_soon() if rank == "brief" else None,
         )
+
+
+def _soon() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=BRIEF_SECONDS)
 
 
 class Socket:

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import time
+from functools import partial
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.realtime.house import (
+    BRIEF_SECONDS,
     House,
     build,
     create_tables,
@@ -17,6 +20,7 @@ from tests.realtime.house import (
     serving,
 )
 from tests.services.processes import free_port
+from trivet.identity import Loss
 from trivet.lifespan import lifespan_of
 from trivet_realtime import Bounds
 
@@ -127,6 +131,25 @@ async def test_a_revocation_ends_the_sockets_it_means_at_once_and_for_good(
                 assert await socket.closing() == (3500, "credential revoked")
             else:
                 assert await socket.ask({"id": 3, "ping": {}}) == {"id": 3, "ping": {}}
+
+
+async def test_a_change_of_grants_makes_the_sockets_it_means_come_back(house: House) -> None:
+    async with house.socket("7 staff") as meant, house.socket("8") as other:
+        await meant.connect()
+        await other.connect()
+        revoke = partial(house.platform.revocations.revoke, user_id=7, loss=Loss.GRANTS)
+        await asyncio.to_thread(revoke)
+        # below 3500: an SDK comes back by itself, and is asked again
+        assert await meant.closing() == (3011, "grants changed")
+        assert await other.ask({"id": 3, "ping": {}}) == {"id": 3, "ping": {}}
+
+
+async def test_a_socket_ends_with_the_credential_that_opened_it(house: House) -> None:
+    started = time.monotonic()
+    async with house.socket("7 brief") as socket:
+        await socket.connect()
+        assert await socket.closing() == (3500, "credential expired")
+    assert time.monotonic() - started > BRIEF_SECONDS / 2
 
 
 async def test_a_socket_that_did_not_connect_yet_is_revoked_too(house: House) -> None:

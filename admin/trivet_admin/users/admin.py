@@ -4,12 +4,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import FilteredSelectMultiple
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Permission
+from django.forms import MultipleChoiceField
 from django.http import HttpRequest
 from django.utils.html import format_html
 
 from trivet.identity.keys import ApiKey, issue_key, revoke_key
+from trivet_admin.generic import ModelForm
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.modeladmin import ModelAdmin
 from trivet_admin.registration import register
@@ -37,32 +41,68 @@ mirror(ApiKey)._meta.verbose_name = "API key"
 mirror(ApiKey)._meta.verbose_name_plural = "API keys"
 
 
+class ApiKeyForm(ModelForm):
+    """The scopes as a choice of permissions; none chosen is none named: no limit."""
+
+    scopes: Any = MultipleChoiceField(
+        choices=lambda: [(name, name) for name in _permission_names()],
+        required=False,
+        widget=FilteredSelectMultiple("permissions", is_stacked=False),
+        help_text="What the key is limited to, out of what its owner may do. Choose nothing for "
+        "a key that may do all that its owner may.",
+    )
+
+    def clean_scopes(self) -> list[str] | None:
+        return sorted(self.cleaned_data["scopes"]) or None
+
+
+def _permission_names() -> list[str]:
+    rows = Permission.objects.values_list("content_type__app_label", "codename")
+    return sorted(f"{app}.{codename}" for app, codename in rows)
+
+
+_FIXED = (
+    "prefix",
+    "owner",
+    "allowed",
+    "created_at",
+    "last_used_at",
+    "expires_at",
+    "revoked_at",
+)
+"""What of a key can be looked at and not be changed."""
+
+
 @register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
     """A key is shown once, when it is made; afterwards it can only be revoked."""
 
-    list_display = ("prefix", "label", "owner", "created_at", "expires_at", "state")
-    list_filter = ("expires_at", "revoked_at")
+    list_display = ("prefix", "label", "owner", "allowed", "last_used_at", "expires_at", "state")
+    list_filter = ("last_used_at", "expires_at", "revoked_at")
     list_select_related = ("owner",)
     search_fields = ("prefix", "label", "owner__username")
     autocomplete_fields = ("owner",)
     ordering = ("-created_at",)
     actions = ("revoke",)
-    fields = ("label", "owner", "expires_at")
+    form = ApiKeyForm
+    fields = ("label", "owner", "expires_at", "scopes")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = super().get_fields(request, obj)
-        return shown if obj is None else ("prefix", *shown, "created_at", "revoked_at")
+    def get_fields(self, _request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj is None else ("label", *_FIXED)
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Any = None) -> Any:
-        return () if obj is None else ("prefix", "owner", "expires_at", "created_at", "revoked_at")
+        return () if obj is None else _FIXED
 
     @admin.display(description="state")
     def state(self, key: Any) -> str:
-        if key.revoked_at is not None:
-            return "revoked"
-        expired = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
-        return "expired" if expired else "usable"
+        state: str = ApiKey.state(key, datetime.now(UTC))
+        return state
+
+    @admin.display(description="may do")
+    def allowed(self, key: Any) -> str:
+        if key.scopes is None:
+            return "all that its owner may"
+        return ", ".join(key.scopes) or "nothing"
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
@@ -73,6 +113,7 @@ class ApiKeyAdmin(ModelAdmin):
             owner_id=obj.owner_id,
             label=obj.label,
             expires_at=obj.expires_at,
+            scopes=obj.scopes,
         )
         obj.trivet_shape.copy_columns(key, obj)
         obj._state.adding = False

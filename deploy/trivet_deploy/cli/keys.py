@@ -27,13 +27,26 @@ def create(
     days: Annotated[
         int, typer.Option(min=0, max=3650, help="Days until it expires; 0: it never does.")
     ] = 365,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A permission that the key is limited to, such as app.view_thing; may be given "
+            "several times. Without any, the key may do all that its owner may."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key and print it, this once: only its hash is kept."""
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
 
     def issue(db: Session) -> tuple[ApiKey, str]:
-        return issue_key(db, owner_id=_owner_id(db, owner), label=label, expires_at=expires_at)
+        return issue_key(
+            db,
+            owner_id=_owner_id(db, owner),
+            label=label,
+            expires_at=expires_at,
+            scopes=scope or None,
+        )
 
     key, secret = run_in_unit(load_settings(), issue)
     if as_json:
@@ -60,9 +73,11 @@ def list_(
     if as_json:
         print_json(rows)
         return
-    table = Table("key", "owner", "label", "made", "expires", "state", box=None)
+    table = Table("key", "owner", "label", "made", "expires", "last used", box=None)
+    table.add_column("scopes", overflow="fold")
+    table.add_column("state")
     for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
+        table.add_row(*(_shown(name, value) for name, value in row.items()))
     print_table(table)
 
 
@@ -99,17 +114,15 @@ def _row(key: ApiKey, owner: str) -> dict[str, Any]:
         "label": key.label,
         "created_at": key.created_at,
         "expires_at": key.expires_at,
-        "state": _state(key),
+        "last_used_at": key.last_used_at,
+        "scopes": key.scopes,
+        "state": key.state(datetime.now(UTC)),
     }
 
 
-def _state(key: ApiKey) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "usable" if key.is_usable(datetime.now(UTC)) else "expired"
-
-
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
+    if name == "scopes":
+        return "all of the owner's" if value is None else " ".join(value) or "none"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     return "never" if value is None else str(value)

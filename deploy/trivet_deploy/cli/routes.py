@@ -1,15 +1,13 @@
 """`trivet routes`: every address that this installation answers, in one table."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
 from rich.table import Table
-from starlette.routing import BaseRoute, Route
 
 from trivet import Platform
-from trivet.features import modules_of
+from trivet.root import pages_of
 from trivet_deploy.cli.console import print_json, print_table
 from trivet_settings import load_settings
 
@@ -50,20 +48,10 @@ def list_lines(platform: Platform) -> list[Line]:
     """The table: probes, mounts in their order, then the pages of features."""
     from trivet_deploy.asgi import list_mounts
 
+    mounts = [*list_mounts(platform), *pages_of(platform.features)]
     lines = [Line("root", "GET", path, path[1:], "public") for path in ("/healthz", "/readyz")]
-    for mounted in list_mounts(platform):
+    if any(mounted.static_packages for mounted in mounts):
+        lines.append(Line("root", "GET", "/static/*", "static", "public"))
+    for mounted in mounts:
         lines += [Line(mounted.name, **asdict(route)) for route in mounted.list_routes()]
-    for feature, module in modules_of(platform.features, "web"):
-        lines += [_page(feature.name, route) for route in _flat(module.routes)]
     return lines
-
-
-def _flat(routes: list[BaseRoute]) -> Iterator[Route]:
-    for route in routes:
-        if isinstance(route, Route):
-            yield route
-
-
-def _page(feature: str, route: Route) -> Line:
-    methods = ",".join(sorted((route.methods or {"GET"}) - {"HEAD"}))
-    return Line(feature, methods, f"/{feature}{route.path}", route.name, "the page's own")

@@ -13,13 +13,15 @@ from trivet.identity.identity import (
     require_permission,
     system,
 )
-from trivet.identity.revocation import Revocation, Revocations
+from trivet.identity.revocation import Carrier, Loss, Revocation, Revocations
 
 __all__ = [
     "ANONYMOUS",
     "Accounts",
     "Authenticator",
+    "Carrier",
     "Identity",
+    "Loss",
     "Revocation",
     "Revocations",
     "require_authenticated",

@@ -1,6 +1,7 @@
 """The identity, and the protocol of those who can establish one."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +19,9 @@ class Identity:
     `permissions` are Django's names (``departures.change_flight``), direct and by group;
     a superuser has every permission without holding any. `credential_id` names the
     credential without being usable as one, so that it may be logged and revoked by.
-    `source` belongs to the room that established the identity.
+    `expires_at` (aware) is when the credential ends by itself. `source` belongs to the room
+    that established the identity; an identity serves several requests at once, so nothing in
+    it may be changed.
     """
 
     user_id: int | None
@@ -29,6 +32,7 @@ class Identity:
     permissions: frozenset[str] = frozenset()
     email: str = ""
     credential_id: str = ""
+    expires_at: datetime | None = None
     source: Any = field(default=None, compare=False, repr=False)
 
     @property

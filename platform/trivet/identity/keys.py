@@ -3,21 +3,31 @@
 A key is ``tvt_<id>_<secret>``. The id finds the row and may be logged; the secret has 256
 random bits, so one round of SHA-256 keeps it safe at rest (a slow hash protects guessable
 passwords, which this is not), and is compared in constant time.
+
+A key may do what its owner may at the moment, or with scopes only those of these things that
+the scopes name. Scopes never give: what the owner loses, the key loses.
 """
 
 import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trivet.errors import Invalid, NotFound
+from trivet.errors import Fault, Invalid, NotFound
 from trivet.identity.identity import Identity
-from trivet.identity.permissions import read_permissions
+from trivet.identity.permissions import (
+    every_permission,
+    names_of,
+    permissions_of,
+    read_permissions,
+)
 from trivet.identity.tables import users
 from trivet.model import Model
 from trivet.types import BigKey
@@ -29,6 +39,8 @@ KEY_START = "tvt_"
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_CHARACTERS = 12
 _SECRET_BYTES = 32
+_NO_DIGEST = "0" * 64
+"""Compared with where there is no key; no secret is known whose digest this is."""
 
 
 class ApiKey(Model):
@@ -48,25 +60,48 @@ class ApiKey(Model):
     created_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))
     expires_at: Mapped[datetime | None] = mapped_column(comment="Empty: the key does not expire.")
     revoked_at: Mapped[datetime | None]
+    scopes: Mapped[list[Any] | None] = mapped_column(
+        comment="Permissions that the key is limited to. Empty: all that its owner has."
+    )
+    last_used_at: Mapped[datetime | None] = mapped_column(
+        comment="Written in batches, so that it may be half a minute behind."
+    )
 
     def __str__(self) -> str:
         return f"{self.label} ({self.prefix}…)"
 
     def is_usable(self, now: datetime) -> bool:
         """Whether the key opens anything at `now` (aware)."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        return self.state(now) == "usable"
+
+    def state(self, now: datetime) -> Literal["usable", "expired", "revoked"]:
+        """What the key is at `now` (aware)."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "usable" if self.expires_at is None or now < self.expires_at else "expired"
 
 
 def issue_key(
-    db: Session, *, owner_id: int, label: str, expires_at: datetime | None = None
+    db: Session,
+    *,
+    owner_id: int,
+    label: str,
+    expires_at: datetime | None = None,
+    scopes: Iterable[str] | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; returns its row and the key itself, which nothing can show again.
 
-    Raises Invalid if `expires_at` (aware) is past.
+    `scopes` are permissions (``app.codename``) that the owner holds; none in the list: the
+    key says who comes, and may do nothing; None: all that the owner may, now and later.
+    Raises Invalid if `expires_at` (aware) is past or a scope is not the owner's to give.
     """
     now = datetime.now(UTC)
     if expires_at is not None and expires_at <= now:
-        raise Invalid("expired", "The expiry lies in the past: choose a later one.")
+        sentence = "The expiry lies in the past: choose a later one."
+        fault: Fault = {"pointer": "/expires_at", "detail": sentence}
+        raise Invalid("expired", sentence, errors=[fault])
+    listed = None if scopes is None else sorted(set(scopes))
+    _require_owned(db, owner_id, listed or ())
     prefix = KEY_START + "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARACTERS))
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     key = ApiKey(
@@ -76,10 +111,23 @@ def issue_key(
         label=label,
         created_at=now,
         expires_at=expires_at,
+        scopes=listed,
     )
     db.add(key)
     db.flush()
     return key, f"{prefix}_{secret}"
+
+
+def _require_owned(db: Session, owner_id: int, scopes: Sequence[str]) -> None:
+    if not scopes:
+        return
+    query = select(users.c.is_superuser).where(users.c.id == owner_id)
+    held = every_permission() if db.scalar(query) else permissions_of(owner_id)
+    missing = sorted(set(scopes) - names_of(db.execute(held)))
+    if missing:
+        sentence = f"The owner does not hold: {', '.join(missing)}."
+        fault: Fault = {"pointer": "/scopes", "detail": sentence}
+        raise Invalid("scopes", sentence, errors=[fault])
 
 
 def list_keys(db: Session, *, owner_id: int | None = None) -> list[ApiKey]:
@@ -105,7 +153,11 @@ def revoke_key(db: Session, prefix: str) -> ApiKey:
 
 
 async def identify_key(session: AsyncSession, credential: str) -> Identity | None:
-    """The identity behind a key as it was presented, or None if it opens nothing."""
+    """The identity behind a key as it was presented, or None if it opens nothing.
+
+    A beginning that is unknown and a secret that is wrong take the same path: one query, one
+    digest, one comparison.
+    """
     match = KEY_PATTERN.fullmatch(credential)
     if match is None:
         return None
@@ -117,19 +169,30 @@ async def identify_key(session: AsyncSession, credential: str) -> Identity | Non
             .where(ApiKey.prefix == prefix)
         )
     ).one_or_none()
-    if row is None or not hmac.compare_digest(row.ApiKey.digest, _digest(secret)):
+    expected = _NO_DIGEST if row is None else row.ApiKey.digest
+    is_right = hmac.compare_digest(expected, _digest(secret))
+    if row is None or not is_right:
         return None
     if not row.is_active or not row.ApiKey.is_usable(datetime.now(UTC)):
         return None
+    scopes = row.ApiKey.scopes
+    is_whole = scopes is None
+    if row.is_superuser:
+        held = frozenset(scopes or ())
+    else:
+        held = await read_permissions(session, row.ApiKey.owner_id)
+        held = held if scopes is None else held & frozenset(scopes)
     return Identity(
         user_id=row.ApiKey.owner_id,
         username=row.username,
         kind="key",
-        is_staff=row.is_staff,
-        is_superuser=row.is_superuser,
-        permissions=await read_permissions(session, row.ApiKey.owner_id),
+        # With scopes a key is what they say: neither staff nor all-powerful besides.
+        is_staff=row.is_staff and is_whole,
+        is_superuser=row.is_superuser and is_whole,
+        permissions=held,
         email=row.email,
         credential_id=prefix,
+        expires_at=row.ApiKey.expires_at,
     )
 
 

@@ -5,8 +5,6 @@ The browser says where a request comes from: ``Sec-Fetch-Site`` (Fetch Metadata)
 neither is not from a browser, so no cookie was added behind anyone's back.
 """
 
-from urllib.parse import urlsplit
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -47,7 +45,14 @@ class CrossSiteMiddleware:
             return True
         if site is not None:
             return site in _OWN_SITE
-        return origin is None or urlsplit(origin).netloc == headers.get("host")
+        return origin is None or origin == _own_origin(scope, headers)
+
+
+def _own_origin(scope: Scope, headers: Headers) -> str:
+    """The origin under which the client reached us, as far as the server knows. Behind a
+    proxy that is not trusted it differs from the public one, which is trusted anyway."""
+    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    return f"{scheme}://{headers.get('host', '')}"
 
 
 _REFUSAL = Forbidden("cross-site", "This request comes from a page of another site.")

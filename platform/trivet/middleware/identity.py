@@ -1,6 +1,7 @@
 """Identity: established once, at the root, for every mounted app."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
@@ -9,7 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from trivet.context import context_of
 from trivet.errors import Unauthenticated
 from trivet.faults import explain
+from trivet.identity.cache import IdentityCache
 from trivet.identity.identity import ANONYMOUS, Authenticator, Identity
+from trivet.identity.key_uses import KeyUses
 from trivet.problem import refuse
 
 if TYPE_CHECKING:
@@ -21,16 +24,25 @@ class IdentityMiddleware:
     where ASGI frameworks look for one.
 
     The authenticators are asked in order, and the first that finds its credential in the
-    request decides. It gets a short session of its own, which ends before the app runs.
-    A request without a credential costs no database work. A bad credential is 401, also
-    for a public path; except an ambient one (a stale cookie), which counts as none.
+    request decides. What it says is remembered in `identities` for seconds; otherwise it
+    gets a short session of its own, which ends before the app runs. A request without a
+    credential costs no database work. A bad credential is 401, also for a public path;
+    except an ambient one (a stale cookie), which counts as none.
     """
 
     def __init__(
-        self, app: ASGIApp, *, database: "Database", authenticators: Sequence[Authenticator]
+        self,
+        app: ASGIApp,
+        *,
+        database: "Database",
+        identities: IdentityCache,
+        key_uses: KeyUses,
+        authenticators: Sequence[Authenticator],
     ) -> None:
         self.app = app
         self.database = database
+        self.identities = identities
+        self.key_uses = key_uses
         self.authenticators = tuple(authenticators)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,16 +61,25 @@ class IdentityMiddleware:
         await self.app(scope, receive, send)
 
     async def _identify(self, connection: HTTPConnection) -> Identity:
-        for authenticator in self.authenticators:
+        for number, authenticator in enumerate(self.authenticators):
             credential = authenticator.find_credential(connection)
             if credential is None:
                 continue
-            async with self.database.session(read_only=True) as session:
-                identity = await authenticator.authenticate(credential, session)
+            name = self.identities.name(number, credential)
+            identity = self.identities.find(name)
+            if identity is None:
+                ask = partial(self._ask, authenticator, credential)
+                identity = await self.identities.look_up(name, ask)
             if identity is not None:
+                if identity.kind == "key":
+                    self.key_uses.note(identity.credential_id)
                 return identity
             if not authenticator.is_ambient:
                 raise Unauthenticated(
                     "bad-credential", "This API key is unknown, expired or revoked."
                 )
         return ANONYMOUS
+
+    async def _ask(self, authenticator: Authenticator, credential: str) -> Identity | None:
+        async with self.database.session(read_only=True) as session:
+            return await authenticator.authenticate(credential, session)

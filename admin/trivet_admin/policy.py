@@ -1,0 +1,33 @@
+"""Who may see which page of the admin, by the names of Django's URL patterns."""
+
+PUBLIC_VIEWS = frozenset({"admin:login", "admin:logout"})
+"""Views that anybody may call. Everything else is for staff."""
+
+_BY_PAGE = {
+    "changelist": "view or change",
+    "add": "add",
+    "history": "view or change",
+    "delete": "delete",
+    "change": "view or change",
+}
+"""What Django asks of staff on the pages of a model."""
+
+_BY_NAME = {
+    # Django names this page after the user model that it would have if it had not ours.
+    "admin:auth_user_password_change": "staff + accounts.change_user",
+    "admin:password_change": "staff",
+}
+
+
+def words_of(view_name: str) -> str:
+    """The policy of a view, as ``trivet routes`` shows it."""
+    if view_name in PUBLIC_VIEWS:
+        return "public"
+    if view_name in _BY_NAME:
+        return _BY_NAME[view_name]
+    model, _, page = view_name.removeprefix("admin:").rpartition("_")
+    app, _, name = model.partition("_")
+    verbs = _BY_PAGE.get(page)
+    if verbs is None or not name:
+        return "staff"
+    return "staff + " + " or ".join(f"{app}.{verb}_{name}" for verb in verbs.split(" or "))

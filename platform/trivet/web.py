@@ -1,0 +1,99 @@
+"""Pages of a feature: what its ``web.py`` needs of the platform.
+
+    from trivet.web import files, page, public, requires
+
+    routes = [
+        page("/", airports, policy=public),
+        page("/desk", desk, policy=requires("departures.change_flight")),
+        files("/static", Path(__file__).parent / "static", policy=public),
+    ]
+
+Each has a policy; without one the application does not start. They are served below the
+feature's name, in the order in which they stand.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trivet.context import context_of
+from trivet.errors import ConfigurationError, TrivetError
+from trivet.mounts import RouteInfo
+from trivet.policy import Policy, authenticated, public, requires, staff
+from trivet.problem import refuse
+
+__all__ = ["authenticated", "files", "page", "public", "requires", "staff"]
+
+_POLICY = "trivet_policy"
+
+
+def page(
+    path: str,
+    endpoint: Any,
+    *,
+    policy: Policy,
+    methods: Sequence[str] = ("GET",),
+    name: str | None = None,
+) -> Route:
+    """A page: `endpoint` is Starlette's, a function of a request that gives a response."""
+    route = Route(path, endpoint, methods=list(methods), name=name)
+    _cover(route, policy)
+    return route
+
+
+def files(path: str, directory: Path, *, policy: Policy, name: str | None = None) -> Mount:
+    """The files of `directory` and its folders, below `path`."""
+    mount = Mount(path, StaticFiles(directory=directory), name=name or path.strip("/"))
+    _cover(mount, policy)
+    return mount
+
+
+def list_pages(feature: str, routes: Sequence[BaseRoute]) -> Sequence[RouteInfo]:
+    """Every page of a feature with its policy, for ``trivet routes``.
+
+    Raises ConfigurationError, naming all of them, for routes that have none.
+    """
+    bare = [str(getattr(r, "path", r)) for r in routes if not hasattr(r, _POLICY)]
+    if bare:
+        raise ConfigurationError(
+            "no-policy",
+            f"These pages of {feature} do not say who may see them: {', '.join(bare)}. Make "
+            "them with trivet.web: page(path, endpoint, policy=public), or files(…).",
+        )
+    return list(_describe(feature, routes))
+
+
+def _describe(feature: str, routes: Sequence[BaseRoute]) -> Iterator[RouteInfo]:
+    for route in routes:
+        policy: Policy = getattr(route, _POLICY)
+        if isinstance(route, Route):
+            methods = ",".join(sorted((route.methods or {"GET"}) - {"HEAD"}))
+            yield RouteInfo(methods, f"/{feature}{route.path}", route.name, policy.words)
+        elif isinstance(route, Mount):
+            yield RouteInfo("GET", f"/{feature}{route.path}/*", route.name or "", policy.words)
+
+
+def _cover(route: Route | Mount, policy: Policy) -> None:
+    """Have the app of `route` asked only when the policy agrees."""
+    if not isinstance(policy, Policy):
+        raise TypeError(f"a policy is one of trivet.web, not {policy!r}")
+    route.app = _Checked(route.app, policy)
+    setattr(route, _POLICY, policy)
+
+
+class _Checked:
+    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+        self.app = app
+        self.policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self.policy.check(context_of(scope).identity)
+        except TrivetError as error:
+            await refuse(scope, receive, send, error)
+            return
+        await self.app(scope, receive, send)
