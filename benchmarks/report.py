@@ -1,0 +1,111 @@
+"""The report: tables for people, JSON for machines."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.rounds import Figures, Spread
+
+WIDTH = 110
+"""Of a table, in characters."""
+BUSY = 0.85
+"""A generator busier than this may have been the limit instead of the server."""
+
+
+class Report:
+    """Collects what was measured; progress goes to `console`, the result to stdout."""
+
+    def __init__(self, console: Console, *, rounds: int, seconds: float) -> None:
+        self._console = console
+        self._tables: list[Table] = []
+        self._notes: list[str] = []
+        self._data: dict[str, Any] = {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "rounds": rounds,
+            "seconds": seconds,
+            "cases": {},
+        }
+
+    def tell(self, line: str) -> None:
+        """Say what is going on; nothing that anybody needs later."""
+        if self._console.is_terminal:
+            self._console.print(line, style="dim")
+
+    def add_comparison(self, name: str, question: str, figures: Sequence[Figures]) -> None:
+        """The first of `figures` with each of the others."""
+        first = figures[0]
+        table = Table("", title=f"{name}: {question}", title_justify="left", min_width=WIDTH)
+        heads = ("a second", "CPU µs each", f"{first.name} is × as fast", "by CPU", "goal")
+        for head in heads:
+            table.add_column(head, justify="right")
+        for each in figures:
+            table.add_row(each.name, *_row(each, first))
+            if Spread.of(each.load_busy).median > BUSY:
+                self._notes.append(f"{name}, {each.name}: the load's core was the limit.")
+        self._tables.append(table)
+        self._data["cases"][name] = [asdict(each) for each in figures]
+
+    def add_middleware(self, costs: Iterable[tuple[str, Spread]]) -> None:
+        """What each middleware adds to a request."""
+        table = Table("", title="middleware: what each adds to a request, in µs")
+        table.add_column("µs (from – to)", justify="right")
+        costs = list(costs)
+        for name, cost in costs:
+            table.add_row(name, _spread(cost, 1))
+        self._tables.append(table)
+        self._data["middleware_us"] = {name: asdict(cost) for name, cost in costs}
+
+    def add_board(self, rows: Iterable[tuple[str, ...]]) -> None:
+        """What the demonstration's clients wait for."""
+        table = Table("", "a second", "median ms", "p95 ms", "p99 ms", title="board")
+        rows = list(rows)
+        for row in rows:
+            table.add_row(*row)
+        self._tables.append(table)
+        self._data["board"] = rows
+
+    def print_tables(self) -> None:
+        # The same table on a terminal, in a pipe and in the documents.
+        console = Console(width=WIDTH + 4)
+        for table in self._tables:
+            console.print(table)
+        for note in self._notes:
+            console.print(note)
+        of = f"{self._data['rounds']} rounds of {self._data['seconds']:g} s"
+        console.print(f"{of}, {self._data['cores']} cores, Python {self._data['python']}")
+
+    def print_json(self) -> None:
+        json.dump(self._data, sys.stdout, indent=2)
+        print()
+
+
+def _row(each: Figures, first: Figures) -> tuple[str, ...]:
+    rate, cpu = Spread.of(each.rates), Spread.of(each.cpu_us)
+    if each is first:
+        return f"{rate.median:,.0f}", f"{cpu.median:,.0f}", "", "", ""
+    ratio = each.ratio_of(first)
+    goal = "" if each.goal is None else f"≥ {each.goal:g}{_mark(ratio.median >= each.goal)}"
+    return (
+        f"{rate.median:,.0f}",
+        f"{cpu.median:,.0f}",
+        _spread(ratio, 2),
+        _spread(each.cpu_ratio_of(first), 2),
+        goal,
+    )
+
+
+def _mark(reached: bool) -> str:
+    return " ✓" if reached else " ✗"
+
+
+def _spread(spread: Spread, digits: int) -> str:
+    low, high = f"{spread.least:.{digits}f}", f"{spread.greatest:.{digits}f}"
+    return f"{spread.median:.{digits}f} ({low}–{high})"
