@@ -11,8 +11,6 @@ board with its listening sockets). `docs/performance.md` says what the figures m
 import argparse
 import os
 
-from rich.console import Console
-
 from benchmarks import board, drivers, middleware_cost
 from benchmarks.cases import CASES
 from benchmarks.database import SharedDatabase, shared_database
@@ -27,7 +25,7 @@ def main() -> None:
     """Measure what was asked for, and print it."""
     options = _parse()
     pin(os.getpid(), load_cores())
-    report = Report(Console(stderr=True), rounds=options.rounds, seconds=options.seconds)
+    report = Report(rounds=options.rounds, seconds=options.seconds, as_json=options.json)
     with shared_database() as database:
         _compare(report, database, options)
         if "drivers" in options.parts:
@@ -38,7 +36,7 @@ def main() -> None:
             report.add_middleware(middleware_cost.measure(database, rounds=options.rounds))
     if "board" in options.parts:
         report.add_board(board.measure_board(options.seconds))
-    report.print_json() if options.json else report.print_tables()
+    report.close()
 
 
 def _compare(report: Report, database: SharedDatabase, options: argparse.Namespace) -> None:

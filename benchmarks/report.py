@@ -20,12 +20,13 @@ BUSY = 0.85
 
 
 class Report:
-    """Collects what was measured; progress goes to `console`, the result to stdout."""
+    """Shows tables as they come, or `as_json` all at the end; progress goes to stderr."""
 
-    def __init__(self, console: Console, *, rounds: int, seconds: float) -> None:
-        self._console = console
-        self._tables: list[Table] = []
-        self._notes: list[str] = []
+    def __init__(self, *, rounds: int, seconds: float, as_json: bool) -> None:
+        self._progress = Console(stderr=True)
+        # The same table on a terminal, in a pipe and in the documents.
+        self._output = Console(width=WIDTH + 4, quiet=as_json)
+        self._as_json = as_json
         self._data: dict[str, Any] = {
             "cores": os.cpu_count(),
             "python": platform.python_version(),
@@ -36,8 +37,8 @@ class Report:
 
     def tell(self, line: str) -> None:
         """Say what is going on; nothing that anybody needs later."""
-        if self._console.is_terminal:
-            self._console.print(line, style="dim")
+        if self._progress.is_terminal:
+            self._progress.print(line, style="dim")
 
     def add_comparison(self, name: str, question: str, figures: Sequence[Figures]) -> None:
         """The first of `figures` with each of the others."""
@@ -48,9 +49,10 @@ class Report:
             table.add_column(head, justify="right")
         for each in figures:
             table.add_row(each.name, *_row(each, first))
+        self._output.print(table)
+        for each in figures:
             if Spread.of(each.load_busy).median > BUSY:
-                self._notes.append(f"{name}, {each.name}: the load's core was the limit.")
-        self._tables.append(table)
+                self._output.print(f"{each.name}: the load's core was the limit.")
         self._data["cases"][name] = [asdict(each) for each in figures]
 
     def add_middleware(self, costs: Iterable[tuple[str, Spread]]) -> None:
@@ -60,7 +62,7 @@ class Report:
         costs = list(costs)
         for name, cost in costs:
             table.add_row(name, _spread(cost, 1))
-        self._tables.append(table)
+        self._output.print(table)
         self._data["middleware_us"] = {name: asdict(cost) for name, cost in costs}
 
     def add_board(self, rows: Iterable[tuple[str, ...]]) -> None:
@@ -69,22 +71,17 @@ class Report:
         rows = list(rows)
         for row in rows:
             table.add_row(*row)
-        self._tables.append(table)
+        self._output.print(table)
         self._data["board"] = rows
 
-    def print_tables(self) -> None:
-        # The same table on a terminal, in a pipe and in the documents.
-        console = Console(width=WIDTH + 4)
-        for table in self._tables:
-            console.print(table)
-        for note in self._notes:
-            console.print(note)
+    def close(self) -> None:
+        """Say under which conditions all this was measured."""
+        if self._as_json:
+            json.dump(self._data, sys.stdout, indent=2)
+            print()
+            return
         of = f"{self._data['rounds']} rounds of {self._data['seconds']:g} s"
-        console.print(f"{of}, {self._data['cores']} cores, Python {self._data['python']}")
-
-    def print_json(self) -> None:
-        json.dump(self._data, sys.stdout, indent=2)
-        print()
+        self._output.print(f"{of}, {self._data['cores']} cores, Python {self._data['python']}")
 
 
 def _row(each: Figures, first: Figures) -> tuple[str, ...]:
