@@ -1,1 +1,4 @@
-"""Measurements of the whole house, from outside, as a client meets it."""
+"""Measurements from outside, as a client meets it: Trivet beside its peers, in one run.
+
+`docs/performance.md` says what is measured, why in this way, and what came out.
+"""

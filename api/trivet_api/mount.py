@@ -30,11 +30,12 @@ def mount(platform: Platform) -> MountedApp:
         responses={"default": {"model": Problem, "description": "A problem (RFC 9457)."}},
     )
     install_problems(app)
-    install_index(app)
-    install_docs(app)
-    app.include_router(auth.router)
+    # Routes are tried in this order, and most requests are for a feature.
     for feature, module in modules_of(platform.features, "api"):
         app.include_router(module.router, prefix=f"/{feature.name}", tags=[feature.name])
+    app.include_router(auth.router)
+    install_index(app)
+    install_docs(app)
     list_routes(app, PREFIX)
     return MountedApp(
         name="api",

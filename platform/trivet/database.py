@@ -34,11 +34,14 @@ READ_ONLY = "trivet_read_only"
 """The execution option of a connection whose transaction only reads."""
 
 
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+"""Ours of PostgreSQL is the one that Django has too (docs/decisions/0013)."""
+
+
 def async_url(url: str) -> URL:
     """`url` (``sqlite:///path`` or ``postgresql://…``) with the async driver put in."""
     parsed = make_url(url)
-    driver = "sqlite+aiosqlite" if parsed.get_backend_name() == "sqlite" else "postgresql+psycopg"
-    return parsed.set(drivername=driver)
+    return parsed.set(drivername=DRIVERS[parsed.get_backend_name()])
 
 
 class AbortedTransactionError(RuntimeError):
@@ -144,7 +147,7 @@ class Database:
 
     def _create_engine(self) -> AsyncEngine:
         options: dict[str, Any] = {}
-        if not self.is_sqlite:
+        if self.url.drivername == "postgresql+psycopg":
             # Two extra round trips a connection, for a type that nothing here uses.
             options["use_native_hstore"] = False
         engine = create_async_engine(

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,9 +138,9 @@ def _answers(port: int) -> bool:
     return True
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """The server of this run. It starts with the first test that asks for it."""
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A new server for the block, in a directory that is thrown away behind it."""
     # The system's directory for temporary files and not pytest's: below that, only its owner
     # may go, and `nobody` is another.
     with tempfile.TemporaryDirectory(prefix="trivet-postgres-", ignore_cleanup_errors=True) as name:
@@ -151,3 +152,10 @@ def postgres() -> Iterator[PostgresServer]:
             yield PostgresServer(port, home / "postgres.log")
         finally:
             end(process, signal.SIGINT, seconds=10)  # "fast": nobody is waited for
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The server of this run. It starts with the first test that asks for it."""
+    with running_postgres() as server:
+        yield server

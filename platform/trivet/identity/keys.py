@@ -64,7 +64,8 @@ class ApiKey(Model):
         comment="Permissions that the key is limited to. Empty: all that its owner has."
     )
     last_used_at: Mapped[datetime | None] = mapped_column(
-        comment="Written in batches, so that it may be half a minute behind."
+        comment="Written in batches, so that it may be half a minute behind.",
+        info={"audit": "ignored"},
     )
 
     def __str__(self) -> str:

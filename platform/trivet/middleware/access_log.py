@@ -54,12 +54,10 @@ class AccessLogMiddleware:
                 status = HTTPStatus.FORBIDDEN
             await send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=context.request_id)
         try:
             await self.app(scope, receive, send_with_id)
         finally:
             _log(scope, context, path, int(status), time.perf_counter() - started)
-            structlog.contextvars.clear_contextvars()
 
 
 _OPENING = {"http.response.start", "websocket.accept", "websocket.http.response.start"}

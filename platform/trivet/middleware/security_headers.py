@@ -1,6 +1,5 @@
 """Security headers, for every response of every mount."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = (
@@ -17,7 +16,7 @@ class SecurityHeadersMiddleware:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self.app = app
-        self.headers = {
+        headers = {
             "content-security-policy": CONTENT_SECURITY_POLICY,
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
@@ -25,7 +24,9 @@ class SecurityHeadersMiddleware:
             "cross-origin-opener-policy": "same-origin",
         }
         if https:
-            self.headers["strict-transport-security"] = f"max-age={HSTS_SECONDS}"
+            headers["strict-transport-security"] = f"max-age={HSTS_SECONDS}"
+        # As the server takes them, so that nothing is encoded again for every response.
+        self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -34,9 +35,10 @@ class SecurityHeadersMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    headers.setdefault(name, value)
+                own = list(message.get("headers", ()))
+                named = {name.lower() for name, _ in own}
+                ours = [header for header in self.headers if header[0] not in named]
+                message["headers"] = own + ours
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -8,7 +8,7 @@ from alembic import op
 import trivet.types
 
 revision: str = "89a99959a8d7"
-down_revision: str | Sequence[str] | None = "5495424b9d0e"
+down_revision: str | Sequence[str] | None = "f734e686b1d6"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

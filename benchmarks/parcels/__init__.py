@@ -1,0 +1,1 @@
+"""The feature that is measured: parcels, as a feature of Trivet has them."""

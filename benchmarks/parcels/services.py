@@ -1,0 +1,32 @@
+"""The rules: none but the writing itself, so that the house around it is what is measured."""
+
+from sqlalchemy.orm import Session
+
+from benchmarks.parcels.models import Parcel, QuietParcel
+from trivet import Identity
+from trivet.errors import NotFound
+
+
+def get_parcel(db: Session, _actor: Identity, parcel_id: int) -> Parcel:
+    """One parcel. Raises NotFound."""
+    parcel = db.get(Parcel, parcel_id)
+    if parcel is None:
+        raise NotFound("no-such-parcel", f"There is no parcel {parcel_id}.")
+    return parcel
+
+
+def add_parcel(
+    db: Session,
+    _actor: Identity,
+    kind: type[Parcel] | type[QuietParcel],
+    *,
+    label: str,
+    depot: str,
+    grams: int,
+    fragile: bool,
+) -> Parcel | QuietParcel:
+    """Write a parcel down."""
+    parcel = kind(label=label, depot=depot, grams=grams, fragile=fragile)
+    db.add(parcel)
+    db.flush()
+    return parcel

@@ -1,0 +1,1 @@
+"""The benchmark's own promise: that what it compares is comparable."""

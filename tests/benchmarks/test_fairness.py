@@ -1,0 +1,125 @@
+"""Everybody who is measured does the same: the same JSON, for the key alone, really committed.
+
+Speed is no matter of tests: how long something takes here depends on who else is working.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from benchmarks.cases import CASES, Case, Entry, parcel
+from benchmarks.database import SharedDatabase, prepare
+from benchmarks.load import Load, WrongAnswer, request, run_load
+from benchmarks.parcels.models import Parcel, QuietParcel
+from benchmarks.servers import RunningServer, running
+from tests.services.postgres import PostgresServer
+
+CASE = {case.name: case for case in CASES}
+OPEN = {"bare FastAPI", "Quart", "Flask, threads", "Django, threads"}
+"""Whose greeting asks for no key: they are compared without any duty."""
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: PostgresServer) -> SharedDatabase:
+    url = postgres.create_database("benchmark")
+    return SharedDatabase(url, prepare(url))
+
+
+@pytest.fixture(scope="module")
+def servers(shared: SharedDatabase) -> Iterator[dict[str, RunningServer]]:
+    programs = {e.program.name: e.program for case in CASES for e in case.entries}
+    programs |= {e.program.name: e.program for e in CASE["json"].entries}
+    with running(list(programs.values()), shared) as started:
+        yield started
+
+
+def ask(
+    server: RunningServer, case: Case, entry: Entry, key: str | None, **names: int
+) -> httpx2.Response:
+    """Ask what `case` asks of `entry`."""
+    url = f"http://localhost:{server.port}{entry.prefix}{entry.path or case.path}"
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    body = parcel(3) if case.method == "POST" else None
+    if body:
+        headers["content-type"] = "application/json"
+    options = {"headers": headers, "content": body, "timeout": 30}
+    with httpx2.Client(trust_env=False) as client:
+        return client.request(case.method, url.format(**names), **options)  # type: ignore[arg-type]  # one dict for all
+
+
+def in_case(name: str) -> pytest.MarkDecorator:
+    entries = CASE[name].entries
+    return pytest.mark.parametrize("entry", entries, ids=[entry.name for entry in entries])
+
+
+@in_case("json")
+def test_everybody_greets_in_the_same_words(
+    servers: dict[str, RunningServer], shared: SharedDatabase, entry: Entry
+) -> None:
+    answer = ask(servers[entry.program.name], CASE["json"], entry, shared.key)
+    assert answer.status_code == 200
+    assert answer.json() == {"greeting": "hello", "number": 42}
+
+
+@in_case("json")
+def test_who_has_duties_refuses_a_wrong_key_and_the_others_have_none(
+    servers: dict[str, RunningServer], shared: SharedDatabase, entry: Entry
+) -> None:
+    answer = ask(servers[entry.program.name], CASE["json"], entry, shared.key[:-1] + "!")
+    assert answer.status_code == (200 if entry.name in OPEN else 401)
+
+
+@pytest.mark.parametrize("name", ["read", "insert"])
+@pytest.mark.parametrize("key", [None, "tvt_aaaaaaaaaaaa_" + "x" * 43, "nonsense"])
+def test_nobody_serves_data_without_a_good_key(
+    servers: dict[str, RunningServer], name: str, key: str | None
+) -> None:
+    for entry in CASE[name].entries:
+        answer = ask(servers[entry.program.name], CASE[name], entry, key, id=7)
+        assert answer.status_code == 401, entry.name
+
+
+@in_case("read")
+def test_everybody_reads_the_same_row(
+    servers: dict[str, RunningServer], shared: SharedDatabase, entry: Entry
+) -> None:
+    answer = ask(servers[entry.program.name], CASE["read"], entry, shared.key, id=7)
+    assert answer.status_code == 200
+    row = {"label": "parcel 7", "depot": "D7", "grams": 7, "fragile": True, "id": 7}
+    assert answer.json() == row
+
+
+@in_case("insert")
+def test_a_row_is_committed_when_its_201_arrives_and_published_where_that_is_promised(
+    servers: dict[str, RunningServer], shared: SharedDatabase, entry: Entry
+) -> None:
+    quiet = entry.path == "/quiet"
+    before = shared.count(Parcel), shared.count(QuietParcel), shared.publications()
+    answer = ask(servers[entry.program.name], CASE["insert"], entry, shared.key)
+    after = shared.count(Parcel), shared.count(QuietParcel), shared.publications()
+    assert answer.status_code == 201
+    assert answer.json() == json.loads(parcel(3)) | {"id": answer.json()["id"]}
+    loud = entry.name == "Trivet"
+    grown = [now - then for now, then in zip(after, before, strict=True)]
+    assert grown == [int(not quiet), int(quiet), int(loud)]
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_was_not_asked_for_spoils_the_measurement(
+    servers: dict[str, RunningServer],
+) -> None:
+    port = servers["bare FastAPI"].port
+    wrong = Load([request("GET", "/nowhere")], status=200)
+    with pytest.raises(WrongAnswer, match=re.escape("404")):
+        await run_load(port, wrong, seconds=0.2)
+
+
+@pytest.mark.anyio
+async def test_a_load_counts_what_was_answered(servers: dict[str, RunningServer]) -> None:
+    port = servers["bare FastAPI"].port
+    outcome = await run_load(port, Load([request("GET", "/greeting")], status=200), seconds=0.2)
+    assert outcome.answers > 0
+    assert outcome.rate == pytest.approx(outcome.answers / outcome.seconds)
