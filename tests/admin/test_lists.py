@@ -65,7 +65,7 @@ def _hold_the_write_lock(session: object) -> None:
     from sqlalchemy.orm import Session
 
     assert isinstance(session, Session)
-    session.connection().execute(text("UPDATE stock_item SET quantity = 99"))
+    session.connection().execute(text("UPDATE stock_category SET name = '99'"))
 
 
 class TestEditingInTheList:
@@ -157,7 +157,9 @@ class TestActions:
         assert await house.rows("SELECT name FROM stock_item") == [("Bear",)]
         assert await house.rows("SELECT * FROM stock_item_tag") == []
         told = await house.told()
-        assert sorted(t.name for t in told) == ["Hammer", "Saw"]
+        deleted = sorted(t.name for t in told if t.kind == "delete")
+        # Before that Django takes the tags of the Hammer, which is a change of it.
+        assert (deleted, len(told)) == (["Hammer", "Saw"], 3)
         assert await house.value("SELECT count(*) FROM django_admin_log") == 2
 
 

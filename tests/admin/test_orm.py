@@ -155,7 +155,11 @@ class TestEveryWay:
         chosen = shop.Item.objects.annotate(n=Count("tags")).filter(n__gt=0)
         assert chosen.update(quantity=9) == 1
         assert chosen.delete()[0] == 2  # the item and its tag's row
-        assert shop.told() == [("update", "Hammer"), ("delete", "Hammer")]
+        assert shop.told() == [
+            ("update", "Hammer"),
+            ("update", "Hammer"),  # Django takes its tags before it
+            ("delete", "Hammer"),
+        ]
 
     def test_update_of_nothing(self, shop: Shop) -> None:
         assert shop.Item.objects.filter(pk=99).update(quantity=1) == 0
@@ -182,13 +186,21 @@ class TestEveryWay:
         shop.Item.objects.get(pk=1).delete()
         assert shop.Item.objects.filter(category__code="toys").delete()[0] == 1
         assert shop.rows("SELECT name FROM stock_item") == [("Saw",)]
-        assert sorted(shop.told()) == [("delete", "Bear"), ("delete", "Hammer")]
+        assert sorted(shop.told()) == [
+            ("delete", "Bear"),
+            ("delete", "Hammer"),
+            ("update", "Hammer"),  # Django takes its tags before it
+        ]
 
     def test_children_by_a_nullable_key_go_before_their_parent(self, shop: Shop) -> None:
         shop.Item.objects.filter(pk=2).update(parent_id=1)
         shop.Item.objects.get(pk=1).delete()
         assert shop.rows("SELECT name FROM stock_item") == [("Bear",)]
-        assert sorted(shop.told()[1:]) == [("delete", "Hammer"), ("delete", "Saw")]
+        assert sorted(shop.told()[1:]) == [
+            ("delete", "Hammer"),
+            ("delete", "Saw"),
+            ("update", "Hammer"),  # Django takes its tags before it
+        ]
 
     def test_a_row_that_is_referred_to_is_protected(self, shop: Shop) -> None:
         from django.contrib.auth import get_user_model
