@@ -11,6 +11,7 @@ pytest's own closing lines stand last, where people and machines look for them.
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -62,13 +63,19 @@ def run_pytest(database: str, arguments: list[str], *, show: bool) -> tuple[int,
             if show:
                 sys.stdout.write(character)
                 sys.stdout.flush()
-    return process.returncode, "".join(written)
+    code = process.returncode
+    if code < 0:
+        written.append(f"\npytest on {database} was ended by {signal.Signals(-code).name}\n")
+        code = 128 - code  # as a shell has it; the worst of all codes is the largest
+    return code, "".join(written)
 
 
 def closing_line(written: str) -> str:
     """The line in which pytest counts what passed and what failed."""
-    found = re.findall(r"^=+ .* in [\d.]+s.*=+$", written, re.MULTILINE)
-    return str(found[-1]) if found else "no closing line from pytest"
+    found = re.findall(
+        r"^(?:=+ .* in [\d.]+s.*=+|pytest on .* was ended by .*)$", written, re.MULTILINE
+    )
+    return str(found[-1]) if found else "pytest has not said how it ended"
 
 
 def report_coverage() -> int:
