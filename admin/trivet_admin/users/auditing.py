@@ -22,7 +22,7 @@ REDACTED = frozenset({"password"})
 IGNORED = frozenset({"last_login"})
 """Every login writes it. The access log has the logins."""
 
-_BEFORE = "_trivet_before"
+_BEFORE = "_trivet_audited"
 """Where an object keeps, between two signals, what its row held."""
 
 
