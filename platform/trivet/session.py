@@ -214,7 +214,10 @@ def _capture(session: TrivetSession, flush: UOWTransaction) -> None:
     written = list(_written(session, flush))
     if session.feeds:
         for change in _changes(session, written):
-            for function in session.feeds.feeds_of(type(change.instance)):
+            functions = session.feeds.feeds_of(type(change.instance))
+            if functions and change.kind != "delete":
+                recall.complete(change.instance)
+            for function in functions:
                 _tell(session, function, change)
     if session.audit is not None:
         session.pending.extend(capture.entries_of(session, written, session.before))

@@ -24,13 +24,23 @@ def freshen(session: "TrivetSession") -> None:
     feed may not ask the database: the columns of a row that goes, and who the members of a
     many-to-many relationship were."""
     for instance in session.deleted:
-        state: InstanceState[Any] = inspect(instance)
-        expired = state.expired_attributes.intersection(state.mapper.column_attrs.keys())
-        if expired and session.feeds.feeds_of(type(instance)):
-            getattr(instance, min(expired))  # one loads all
+        if session.feeds.feeds_of(type(instance)):
+            complete(instance)
     for instance in session.dirty:
         if session.feeds.feeds_of(type(instance)):
             _recall_members(session, inspect(instance))
+
+
+def complete(instance: Any) -> None:
+    """Read back what the database computed in this flush (an expression, a default), because
+    a feed may not ask for it. A row that changed its key is found again only after the flush."""
+    state: InstanceState[Any] = inspect(instance)
+    expired = state.expired_attributes.intersection(_columns(state.mapper))
+    if expired and state.identity in (
+        None,
+        tuple(state.mapper.primary_key_from_instance(instance)),
+    ):
+        getattr(instance, min(expired))  # one loads all
 
 
 def old_values(state: InstanceState[Any], recalled: Mapping[str, Any]) -> dict[str, Any]:
