@@ -57,7 +57,8 @@ def measure(database: SharedDatabase, *, rounds: int) -> list[tuple[str, Spread]
 async def _measure(platform: Platform, key: str, rounds: int) -> list[tuple[str, Spread]]:
     names = ["the app alone"]
     apps: list[ASGIApp] = [_answer]
-    for layer in reversed(stack(platform, list_mounts(platform))):
+    authenticators = [a for mounted in list_mounts(platform) for a in mounted.authenticators]
+    for layer in reversed(stack(platform, authenticators)):
         names.append(layer.cls.__name__)  # type: ignore[attr-defined]  # Starlette types it as a factory
         apps.append(layer.cls(apps[-1], *layer.args, **layer.kwargs))
     try:

@@ -37,13 +37,24 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     quiet_sockets()
     platform = open_house(settings)
-    return build_root(platform, list_mounts(platform))
+    rooms = mount_rooms(platform)
+    # Whoever is known to one room is known in every process, also where that room is not served.
+    known_by = [each for mounted in rooms.values() for each in mounted.authenticators]
+    return build_root(platform, list_mounts(platform, rooms), authenticators=known_by)
 
 
-def list_mounts(platform: Platform) -> Sequence[MountedApp]:
+def mount_rooms(platform: Platform) -> Mapping[Room, MountedApp]:
+    """Every room, served by this process or not."""
+    return {room: mount(platform) for room, mount in ROOMS.items()}
+
+
+def list_mounts(
+    platform: Platform, rooms: Mapping[Room, MountedApp] | None = None
+) -> Sequence[MountedApp]:
     """What this process serves: its rooms in the order of `ROOMS`, then the extra mounts."""
-    rooms = [mount(platform) for room, mount in ROOMS.items() if room in platform.settings.rooms]
-    return (*rooms, *mount_extras(platform.settings))
+    rooms = mount_rooms(platform) if rooms is None else rooms
+    served = [mounted for room, mounted in rooms.items() if room in platform.settings.rooms]
+    return (*served, *mount_extras(platform.settings))
 
 
 def __getattr__(name: str) -> ASGIApp:

@@ -12,7 +12,9 @@ from types import ModuleType
 
 from trivet.errors import ConfigurationError
 
-RESERVED = frozenset({"api", "admin", "ws", "static", "healthz", "readyz", "accounts", "auth"})
+RESERVED = frozenset(
+    {"accounts", "admin", "api", "auth", "docs", "healthz", "readyz", "static", "trivet", "ws"}
+)
 """Names that would shadow a mount, or an app label of ours."""
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from trivet import health, middleware
 from trivet.errors import ConfigurationError, TrivetError
 from trivet.features import Feature, modules_of
+from trivet.identity import Authenticator
 from trivet.lifespan import lifespan_of
 from trivet.mounts import MountedApp, mount_routes
 from trivet.platform_ import Platform
@@ -21,8 +22,16 @@ from trivet.problem import http_problem, no_such_page, refuse
 from trivet.web import list_pages
 
 
-def build_root(platform: Platform, mounts: Sequence[MountedApp]) -> "Root":
+def build_root(
+    platform: Platform,
+    mounts: Sequence[MountedApp],
+    *,
+    authenticators: Sequence[Authenticator] | None = None,
+) -> "Root":
     """The application: middleware around the router of `mounts`, pages and probes.
+
+    `authenticators` default to those that the mounts bring; they are asked in order, those
+    of credentials that a client sends on purpose before the ambient ones.
 
     Raises ConfigurationError if two of them claim the same prefix.
     """
@@ -39,16 +48,16 @@ def build_root(platform: Platform, mounts: Sequence[MountedApp]) -> "Root":
         default=_not_found,
     )
     app: ASGIApp = ExceptionMiddleware(router, handlers={HTTPException: http_problem})
-    for layer in reversed(stack(platform, mounts)):
+    if authenticators is None:
+        authenticators = [each for mounted in mounts for each in mounted.authenticators]
+    for layer in reversed(stack(platform, authenticators)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
     return Root(platform, mounts, app)
 
 
-def stack(platform: Platform, mounts: Sequence[MountedApp]) -> list[Middleware]:
+def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[Middleware]:
     """The middleware, outermost first, a promise a line."""
     settings, database = platform.settings, platform.database
-    authenticators = [a for mounted in mounts for a in mounted.authenticators]
-    authenticators.sort(key=lambda authenticator: authenticator.is_ambient)
     return [
         # Every response carries a request id, and every request leaves one line in the log.
         Middleware(middleware.AccessLogMiddleware, platform=platform),
@@ -70,7 +79,7 @@ def stack(platform: Platform, mounts: Sequence[MountedApp]) -> list[Middleware]:
             database=database,
             identities=platform.identities,
             key_uses=platform.key_uses,
-            authenticators=authenticators,
+            authenticators=sorted(authenticators, key=lambda each: each.is_ambient),
         ),
         # What was committed is delivered at once.
         Middleware(middleware.DeliveryBellMiddleware, bell=platform.bell),

@@ -207,3 +207,13 @@ def test_the_log_holds_neither_the_key_nor_the_cookie_nor_the_password(town: Tow
     assert "bob" in log
     for secret in (town.key, cookie, PASSWORD):
         assert secret not in log
+
+
+def test_a_session_is_known_in_a_process_that_does_not_serve_the_admin(
+    start_server: StartServer, fresh_database_url: str
+) -> None:
+    make_user(fresh_database_url, "ada")
+    server = start_server(database_url=fresh_database_url, rooms="api")
+    with Town(server, fresh_database_url, "").logged_in() as ada:
+        assert ada.get(ME).json()["username"] == "ada"
+        assert ada.get("/admin/").status_code == 404
