@@ -22,7 +22,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.services.processes import end, free_port, wait_until
+from tests.services.processes import end, free_port, leashed, wait_until
 
 USER = "trivet"
 SETTINGS = {
@@ -147,6 +147,7 @@ def postgres() -> Iterator[PostgresServer]:
         data = _make_cluster(runner, home)
         process, port = _start(runner, home, data)
         try:
-            yield PostgresServer(port, home / "postgres.log")
+            with leashed(process, signal.SIGQUIT):
+                yield PostgresServer(port, home / "postgres.log")
         finally:
             end(process, signal.SIGINT, seconds=10)  # "fast": nobody is waited for
