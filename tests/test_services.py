@@ -1,6 +1,8 @@
 """The services that other tests stand on do what their modules promise."""
 
 import http.server
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -66,6 +68,24 @@ def test_node_runs_the_client_of_the_socket_protocol(node: RunNode) -> None:
 def test_a_script_that_fails_says_why(node: RunNode) -> None:
     with pytest.raises(RuntimeError, match="Cannot find module"):
         node("services/no-such-script.mjs")
+
+
+def test_a_leashed_process_ends_with_a_test_run_that_is_killed() -> None:
+    run = """
+import signal, subprocess, time
+from tests.services.processes import leashed
+with leashed(subprocess.Popen(["sleep", "60"]), signal.SIGTERM):
+    print("started", flush=True)
+    time.sleep(60)
+"""
+    command, root = [sys.executable, "-c", run], Path(__file__).parent.parent
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        process.kill()
+        begun = time.monotonic()
+        assert process.stdout.read() == b""  # which comes when the child, too, has let go of it
+        assert time.monotonic() - begun < 20
 
 
 @pytest.mark.anyio

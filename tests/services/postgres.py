@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.services.processes import end, free_port, wait_until
+from tests.services.processes import end, free_port, leashed, wait_until
 
 USER = "trivet"
 SETTINGS = {
@@ -149,7 +149,8 @@ def running_postgres() -> Iterator[PostgresServer]:
         data = _make_cluster(runner, home)
         process, port = _start(runner, home, data)
         try:
-            yield PostgresServer(port, home / "postgres.log")
+            with leashed(process, signal.SIGQUIT):
+                yield PostgresServer(port, home / "postgres.log")
         finally:
             end(process, signal.SIGINT, seconds=10)  # "fast": nobody is waited for
 

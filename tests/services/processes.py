@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -39,6 +39,26 @@ def end(process: subprocess.Popen[bytes], sign: signal.Signals, seconds: float) 
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+
+
+@contextlib.contextmanager
+def leashed(process: subprocess.Popen[bytes], sign: signal.Signals) -> Iterator[None]:
+    """Send `sign` to a process if this one is gone before the block ends, even if it was killed.
+
+    A companion reads from a pipe that nobody writes to, and that closes with whoever holds it.
+    """
+    script = f"read -r _; kill -{sign.value} {process.pid}"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as companion:
+        try:
+            yield
+        finally:
+            companion.kill()  # before its pipe closes, or it would take that for our end
 
 
 def tail(log: Path, lines: int = 60) -> str:

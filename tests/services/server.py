@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ import httpx2
 import pytest
 
 from tests.services.databases import environment
-from tests.services.processes import end, free_port, tail, wait_until
+from tests.services.processes import end, free_port, leashed, tail, wait_until
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -67,6 +68,7 @@ class _Servers:
         self._directory = directory
         self._request = request
         self.running: list[Server] = []
+        self.leashes = ExitStack()
 
     def __call__(self, *command: str, database_url: str | None = None, **variables: str) -> Server:
         port = free_port()
@@ -94,6 +96,7 @@ class _Servers:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # an interrupt of the tests ends it through the fixture
             )
+        self.leashes.enter_context(leashed(process, signal.SIGTERM))
         return Server(url, port, process, log, directory)
 
 
@@ -123,6 +126,7 @@ def start_server(
             server.stop()
             # Captured, so pytest shows it exactly when the test failed.
             sys.stdout.write(f"--- log of {server.url} ---{os.linesep}{tail(server.log, 200)}\n")
+        servers.leashes.close()
 
 
 @pytest.fixture
