@@ -124,8 +124,8 @@ async def run_load(port: int, load: Load, seconds: float) -> Outcome:
         transport.close()
     # Whoever is measured next starts on an idle machine: the last answers are waited for.
     await asyncio.sleep(0.05)
-    if not outcome.answers:
-        raise WrongAnswer(f"port {port} did not answer within {seconds} s")
     if outcome.fault is not None:
         raise WrongAnswer(f"port {port}: {outcome.fault}") from outcome.fault
+    if not outcome.answers:
+        raise WrongAnswer(f"port {port} did not answer within {seconds} s")
     return outcome
