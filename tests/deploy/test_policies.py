@@ -106,7 +106,15 @@ def walk(
 
 
 def test_every_route_answers_everybody_as_the_table_says(walk: Walk) -> None:
-    assert "\n".join(lines_of(walk)) == TABLE.read_text(encoding="utf-8").rstrip("\n")
+    head, *lines = lines_of(walk)
+    # By path: in which order routes are tried is no matter of who may do what.
+    told = "\n".join([head, *sorted(lines, key=_path_first)]) + "\n"
+    assert told == TABLE.read_text(encoding="utf-8")
+
+
+def _path_first(line: str) -> tuple[str, str]:
+    method, path, *_ = line.split()
+    return path, method
 
 
 def lines_of(walk: Walk) -> Iterator[str]:
