@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from trivet.context import STATE_KEY, RequestContext
+from trivet.middleware.cross_site import SAFE_METHODS
 from trivet_admin.pages import refusal_page
 from trivet_admin.policy import PUBLIC_VIEWS
 from trivet_admin.sessions import SessionSource
@@ -20,7 +21,6 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 LOGIN_PATH = "/login/"
 """The login page, below the mount."""
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class UnitMiddleware:
