@@ -14,7 +14,7 @@ from sqlalchemy import event, func, select, text, update
 from tests.realtime.beacons.models import Beacon
 from tests.realtime.house import create_tables, eventually, open_house
 from trivet import Platform
-from trivet.events import Bell, StoredPublication
+from trivet.events import Bell, StoredPublication, outbox
 from trivet.events.outbox import PublicationRow
 from trivet.events.relay import Relay
 
@@ -137,6 +137,20 @@ async def test_a_channel_that_did_not_exist_is_relayed_from_its_first_publicatio
         assert (await relay.watch(NORTH)).offset == 0
         await light(platform, "north", "one", "two")
         await eventually(lambda: ledger.offsets() == [1, 2])
+
+
+async def test_a_channel_that_comes_to_life_between_two_looks_has_no_hole(
+    platform: Platform,
+) -> None:
+    """It is watched, then opened for the subscriber, and only then published to."""
+    async with relaying(platform, bell=Bell(), poll=0.01) as (relay, ledger):
+        await relay.watch(NORTH)
+        async with platform.database.unit() as session:
+            opened = await session.run_sync(outbox.open_channel, NORTH)
+        await eventually(lambda: relay._watches[NORTH].position == opened)
+        await light(platform, "north", "one")
+        await eventually(lambda: ledger.offsets() == [1])
+    assert ledger.invalidated == []
 
 
 async def test_a_bell_rung_in_a_thread_wakes_the_relay(platform: Platform) -> None:

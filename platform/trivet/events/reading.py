@@ -21,12 +21,17 @@ class Reading:
     publications: Sequence[StoredPublication]
 
     def continues(self, known: Position) -> bool:
-        """Whether this goes on exactly after `known`, in the same life of the channel."""
+        """Whether this goes on exactly after `known`, in the same life of the channel.
+
+        A channel that was opened since then, and not published to, goes on with nothing.
+        """
         if known.epoch not in ("", self.position.epoch):
             return False
         offsets = [publication.offset for publication in self.publications]
+        if not offsets:
+            return self.position.offset == known.offset
         first = known.offset + 1
-        return bool(offsets) and offsets == list(range(first, first + len(offsets)))
+        return offsets == list(range(first, first + len(offsets)))
 
 
 def read_new(session: Session, known: Mapping[str, Position], *, limit: int) -> list[Reading]:

@@ -230,10 +230,12 @@ class Relay:
             watch.position = reading.position
             await self.receiver.invalidate(reading.channel)
             return
-        # Delivered first, noted second: after a failure in between they are delivered again,
-        # and a subscription drops what it has.
-        await self.receiver.deliver(reading.channel, reading.publications)
-        last = reading.publications[-1].offset
+        last = watch.position.offset
+        if reading.publications:
+            # Delivered first, noted second: after a failure in between they are delivered
+            # again, and a subscription drops what it has.
+            await self.receiver.deliver(reading.channel, reading.publications)
+            last = reading.publications[-1].offset
         watch.position = Position(reading.position.epoch, last)
         if last < reading.position.offset:
             self._rung.add(reading.channel)
