@@ -14,7 +14,6 @@ service's.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, event, inspect
 from sqlalchemy.orm import (
@@ -80,14 +79,14 @@ class TrivetSession(Session):
         self.read_only = read_only
         # One list of both, so that a savepoint that is rolled back cuts both at one mark.
         self.pending: list[Publication | Entry] = []
-        self.before: capture.Before = WeakKeyDictionary()
+        self.before: capture.Before = {}
         self.published: dict[str, int] = {}
         self.recalled: dict[InstanceState[Any], dict[str, Any]] = {}
         self.telling: str | None = None
         self._actor = actor
         self._sealed = 0
-        # Weak, because a rolled-back savepoint is announced after it has ended.
-        self.marks: WeakKeyDictionary[SessionTransaction, int] = WeakKeyDictionary()
+        # Kept until all is over, because a rolled-back savepoint is announced after its end.
+        self.marks: dict[SessionTransaction, int] = {}
 
     @property
     def actor(self) -> Identity | None:
@@ -285,6 +284,7 @@ def _mark(session: TrivetSession, transaction: SessionTransaction) -> None:
 def _forget(session: TrivetSession, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         session.pending.clear()
+        session.marks.clear()
 
 
 @event.listens_for(TrivetSession, "after_soft_rollback")

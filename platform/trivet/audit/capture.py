@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, select
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
@@ -29,7 +28,7 @@ POLICY = "audit"
 REDACTED, IGNORED = "redacted", "ignored"
 
 Row = dict[str, Any]
-Before = WeakKeyDictionary[InstanceState[Any], Row]
+Before = dict[InstanceState[Any], Row]
 """The rows of a flush as they were, by the state of their objects."""
 
 
