@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -71,7 +72,12 @@ async def test_one_that_was_used_just_now_is_not_asked_again(
     monkeypatch.setattr(database, "IDLE_SECONDS", idle_seconds)
     dialect, asked = platform.database.engine.dialect, []
     ping = dialect.do_ping
-    monkeypatch.setattr(dialect, "do_ping", lambda each: asked.append(each) or ping(each))
+
+    def count(connection: Any) -> bool:
+        asked.append(connection)
+        return bool(ping(connection))
+
+    monkeypatch.setattr(dialect, "do_ping", count)
     for _ in range(3):
         await ask(platform)
     assert len(asked) == pings
