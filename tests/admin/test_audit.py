@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from tests.admin.house import House
 from trivet.audit import AuditEntry, AuditTrail, Damage, verify
@@ -151,6 +152,44 @@ async def test_users_and_groups_are_noted_though_they_are_django_s(house: House)
     assert {"groups": {"added": ["Night shift"]}} in changes
     assert {"password": {"redacted": True}} in changes
     assert "argon2" not in "".join(e.changes for e in await trail(house, "accounts_user"))
+
+
+def hire_and_promote(_db: Session) -> None:
+    from django.contrib.auth import get_user_model
+
+    user: Any = get_user_model()
+    users = user.objects
+    hired = [user(username=name, email=f"{name}@example.com") for name in ("ann", "bob")]
+    users.bulk_create(hired)
+    assert users.filter(username__in=["ann", "bob"]).update(is_staff=True) == 2
+    ann = users.get(username="ann")
+    ann.first_name = "Ann"
+    users.bulk_update([ann], ["first_name"])
+
+
+async def test_users_that_are_written_in_bulk_are_noted_one_by_one(house: House) -> None:
+    await house.platform.run_with_django(hire_and_promote)
+    noted_in_all = await noted(house, "accounts_user")  # with those who live in the house
+    entries = [(kind, changes) for kind, _, changes in noted_in_all[-5:]]
+    assert [kind for kind, _ in entries] == ["insert", "insert", "update", "update", "update"]
+    assert [changes["username"] for _, changes in entries[:2]] == [{"to": "ann"}, {"to": "bob"}]
+    promoted = {"is_staff": {"from": False, "to": True}}
+    assert [changes for _, changes in entries[2:]] == [
+        promoted,
+        promoted,
+        {"first_name": {"from": "", "to": "Ann"}},
+    ]
+
+
+async def test_what_became_of_users_in_bulk_has_to_be_known(house: House) -> None:
+    def hire(_db: Session) -> None:
+        from django.contrib.auth import get_user_model
+
+        user: Any = get_user_model()
+        user.objects.bulk_create([user(username="clerk")], ignore_conflicts=True)
+
+    with pytest.raises(Exception, match="one by one"):
+        await house.platform.run_with_django(hire)
 
 
 async def test_a_key_is_noted_without_its_digest(house: House) -> None:

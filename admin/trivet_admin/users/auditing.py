@@ -2,10 +2,10 @@
 
 Django's signals tell of `save()`, `delete()` and of groups and permissions given or taken,
 which is every write of Django's admin, of login and of our commands. They do not tell of
-`QuerySet.update()` and `bulk_create()`: nothing of ours uses these for users.
+`QuerySet.update()` and `bulk_create()`: for users `UserQuerySet` does, for groups nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -45,6 +45,25 @@ def connect() -> None:
         )
 
 
+def read_rows(model: Any, chosen: Any) -> dict[Any, dict[str, Any]]:
+    """What the rows of the queryset `chosen` hold, by their keys."""
+    names = [f.attname for f in model._meta.concrete_fields if f.attname not in IGNORED]
+    return {row[model._meta.pk.attname]: row for row in chosen.order_by("pk").values(*names)}
+
+
+def note_updated(model: Any, before: dict[Any, dict[str, Any]]) -> None:
+    """Note what became of rows that held `before`."""
+    now = read_rows(model, model._base_manager.filter(pk__in=list(before)))  # noqa: SLF001  # as below
+    for key, row in now.items():
+        _note_change(model, key, before[key], row)
+
+
+def note_created(instances: Iterable[Any]) -> None:
+    """Note users that were created past the signals."""
+    for instance in instances:
+        _note_creation(instance, _values(instance))
+
+
 def _saving(instance: Any, raw: bool = False, **_: Any) -> None:
     if instance.pk is not None and not raw:
         names = list(_values(instance))
@@ -60,17 +79,27 @@ def _saved(instance: Any, created: bool, update_fields: Any, raw: bool = False, 
     if update_fields is not None:
         written = {name: written[name] for name in written if name in update_fields}
     if created:
-        _note(instance, "insert", {n: _field(n, to=v) for n, v in written.items() if v is not None})
-        return
-    changed = {n: v for n, v in written.items() if n in before and before[n] != v}
-    changes = {n: _field(n, **{"from": before[n], "to": v}) for n, v in changed.items()}
-    if changes:
-        _note(instance, "update", changes)
+        _note_creation(instance, written)
+    else:
+        _note_change(type(instance), instance.pk, before, written)
 
 
 def _deleted(instance: Any, **_: Any) -> None:
     values = {name: value for name, value in _values(instance).items() if value is not None}
-    _note(instance, "delete", {n: _field(n, **{"from": v}) for n, v in values.items()})
+    changes = {n: _field(n, **{"from": v}) for n, v in values.items()}
+    _note(type(instance), instance.pk, "delete", changes)
+
+
+def _note_creation(instance: Any, written: dict[str, Any]) -> None:
+    changes = {n: _field(n, to=v) for n, v in written.items() if v is not None}
+    _note(type(instance), instance.pk, "insert", changes)
+
+
+def _note_change(model: Any, key: Any, before: dict[str, Any], now: dict[str, Any]) -> None:
+    changed = {n: v for n, v in now.items() if n in before and before[n] != v}
+    if changed:
+        changes = {n: _field(n, **{"from": before[n], "to": v}) for n, v in changed.items()}
+        _note(model, key, "update", changes)
 
 
 def _links_changed(field: str) -> Callable[..., None]:
@@ -88,7 +117,8 @@ def _links_changed(field: str) -> Callable[..., None]:
         others = list(model._base_manager.filter(pk__in=pk_set))  # noqa: SLF001  # as above
         pairs = [(other, [instance]) for other in others] if reverse else [(instance, others)]
         for owner, linked in pairs:
-            _note(owner, "update", {field: {verb: sorted(map(_name, linked))}})
+            changes: dict[str, Field] = {field: {verb: sorted(map(_name, linked))}}
+            _note(type(owner), owner.pk, "update", changes)
 
     return receive
 
@@ -117,11 +147,11 @@ def _field(name: str, **ends: Any) -> Field:
     return {"redacted": True} if name in REDACTED else ends
 
 
-def _note(instance: Any, kind: Kind, changes: dict[str, Field]) -> None:
+def _note(model: Any, key: Any, kind: Kind, changes: dict[str, Field]) -> None:
     """Add an entry to the unit of the transaction; outside of one, to one of its own."""
     if runtime.audit() is None:
         return
-    entry = Entry(instance._meta.db_table, key_of([instance.pk]), kind, encode_changes(changes))
+    entry = Entry(model._meta.db_table, key_of([key]), kind, encode_changes(changes))
     connection: Any = connections[DEFAULT_DB_ALIAS]
     with atomic(savepoint=False):
         connection.session.pending.append(entry)
