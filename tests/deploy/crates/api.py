@@ -4,7 +4,7 @@ import os
 import signal
 
 from fastapi import APIRouter
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from tests.deploy.crates.models import Crate
@@ -17,6 +17,17 @@ router = APIRouter()
 
 def put_down(db: Session, _actor: Identity, dock: str, label: str) -> None:
     db.add(Crate(dock=dock, label=label))
+
+
+def relabel(db: Session, _actor: Identity, dock: str, label: str) -> None:
+    for crate in db.scalars(select(Crate).where(Crate.dock == dock)):
+        crate.label = label
+
+
+@router.put("/{dock}/{label}", status_code=204, dependencies=[public])
+async def put_label(dock: str, label: str, unit: Unit, with_django: bool = False) -> None:
+    """Give every crate of a dock the same label."""
+    await (unit.run_with_django if with_django else unit.run)(relabel, dock, label)
 
 
 @router.post("/{dock}/{label}", status_code=201, dependencies=[public])
