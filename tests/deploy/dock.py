@@ -30,11 +30,19 @@ ROOT = str(Path(__file__).parents[2])
 """What PYTHONPATH has to name for a server to find the feature."""
 SEE_CRATES = "/admin/crates/crate/"
 
+SWAMP = "swamp"
+"""The dock in which whoever puts down a crate waits for ever. The gate is no use where a server
+stops: it opens as soon as our own connection is ended, which may be before the others are."""
+
 _GATE = """
 CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END';
 CREATE TRIGGER gate BEFORE INSERT OR UPDATE ON crates_crate
     FOR EACH STATEMENT EXECUTE FUNCTION pass_gate();
+CREATE FUNCTION sink() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_sleep(600); RETURN NULL; END';
+CREATE TRIGGER swamp BEFORE INSERT ON crates_crate
+    FOR EACH ROW WHEN (NEW.dock = 'swamp') EXECUTE FUNCTION sink();
 """
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # as in the product
 _OURS = "trivet-tests"
@@ -81,8 +89,8 @@ class Watch:
         return int(count)
 
     def waiting(self) -> int:
-        """How many of them stand at the gate, or behind somebody who does."""
-        return self.count("wait_event_type = 'Lock'")
+        """How many of them stand at the gate, or behind somebody who does, or in the swamp."""
+        return self.count("(wait_event_type = 'Lock' OR wait_event = 'PgSleep')")
 
     def transactions(self) -> set[tuple[int, dt.datetime]]:
         """The transactions that are open, each by its process and its beginning."""

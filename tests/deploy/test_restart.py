@@ -12,6 +12,7 @@ import pytest
 from tests.deploy.dock import (
     CONNECTIONS,
     SEE_CRATES,
+    SWAMP,
     THREADS,
     Crowd,
     Port,
@@ -75,14 +76,14 @@ class Load:
 async def test_a_database_that_goes_and_comes_back_is_told_of_and_needs_no_restart_of_ours(
     cluster: Cluster, port: Port, sign: signal.Signals
 ) -> None:
+    await asyncio.to_thread(cluster.start)  # where another test left it in the middle
     load = Load(port, f"load-{sign.name}")
     async with Crowd() as crowd:
         await take_every_connection(port, crowd, sign.name)
-        edit = await asyncio.to_thread(port.edit, f"{SEE_CRATES}add/", dock="cut", label="x")
-        with port.watch.gate_shut():
-            cut = crowd.send(edit, port.put("cut", with_django=True), port.put("cut"))
-            await port.until_waiting(len(cut))
-            await asyncio.to_thread(cluster.stop, sign)
+        edit = await asyncio.to_thread(port.edit, f"{SEE_CRATES}add/", dock=SWAMP, label="x")
+        cut = crowd.send(edit, port.put(SWAMP, with_django=True), port.put(SWAMP))
+        await port.until_waiting(len(cut))
+        await asyncio.to_thread(cluster.stop, sign)
         assert all(is_told_to_come_back(answer) for answer in await asyncio.gather(*cut))
 
         await see_that_the_server_is_up(port, crowd)
@@ -106,8 +107,8 @@ async def test_a_database_that_goes_and_comes_back_is_told_of_and_needs_no_resta
     stored = await asyncio.to_thread(port.watch.labels, load.dock)
     assert load.confirmed() <= set(stored)
     assert sorted(await asyncio.to_thread(port.watch.told, load.dock)) == sorted(stored)
-    assert await asyncio.to_thread(port.watch.labels, "cut") == []
-    assert await asyncio.to_thread(port.watch.told, "cut") == []
+    assert await asyncio.to_thread(port.watch.labels, SWAMP) == []
+    assert await asyncio.to_thread(port.watch.told, SWAMP) == []
 
 
 async def take_every_connection(port: Port, crowd: Crowd, label: str) -> None:

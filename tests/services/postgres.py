@@ -150,7 +150,9 @@ class Cluster:
         return copy
 
     def start(self) -> None:
-        """Return as soon as the server answers."""
+        """Return as soon as the server answers; at once, if it runs already."""
+        if self._running is not None:
+            return
         port, log = self.server.port, self.server.log
         settings = [
             item for name, value in self._settings.items() for item in ("-c", f"{name}={value}")
