@@ -98,8 +98,10 @@ class Watch:
         return {(pid, begun) for pid, begun in self.rows(query) if begun is not None}
 
     def cut(self) -> None:
-        """End every connection of the server."""
-        self.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_OTHERS}")
+        """End every connection of the server, and return when they are ended."""
+        self.execute(
+            f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {_OTHERS}"
+        )
 
     @contextmanager
     def gate_shut(self) -> Iterator[None]:
