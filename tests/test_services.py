@@ -1,9 +1,7 @@
 """The services that other tests stand on do what their modules promise."""
 
-import http.server
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from blockbuster import BlockingError
 from playwright.sync_api import Page
 
+from tests.services.browser import serving_page
 from tests.services.node import RunNode
 from tests.services.postgres import PostgresServer
 
@@ -23,20 +22,8 @@ from tests.services.postgres import PostgresServer
 def greeting() -> Iterator[str]:
     """The address of a page that says something."""
 
-    class Greeting(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("content-type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(b"<title>t</title><h1>Gate B22</h1>")
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeting) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with serving_page("<title>t</title><h1>Gate B22</h1>") as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 def test_the_browser_draws_text(page: Page, greeting: str, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from trivet.features import Feature
 from trivet_settings import Settings
 
 POOL_TIMEOUT_SECONDS = 5
+"""How long a request waits for a connection of Django's."""
 POOL_RECONNECT_SECONDS = 1
 """How long Django's pool insists on one attempt to connect. By its default it insists for
 minutes, in ever longer intervals, and starts no other attempt meanwhile, though the database
-is long back; what gave up is tried again by the next request."""
+is long back; what gave up is tried again by whoever begins to wait. Our backend begins anew
+after as long."""
 SESSION_COOKIE = "trivet_session"
 TEST_HOST = "testserver"
 """What test clients call their host; accepted only where nobody from outside can ask."""
@@ -150,14 +152,15 @@ def _database(settings: Settings) -> dict[str, Any]:
         # Under ASGI every request has a thread of its own: kept connections would pile up,
         # so the pool keeps them instead, and bounds them.
         "CONN_MAX_AGE": 0,
-        # A connection from the pool may have died with its server; it is tried before use.
-        "CONN_HEALTH_CHECKS": True,
+        # A connection from the pool may have died with its server; our backend tries it before
+        # use, without the pauses that the pool's own check makes.
+        "CONN_HEALTH_CHECKS": False,
         "OPTIONS": {
             **database.options,
             "pool": {
                 "min_size": 0,
                 "max_size": settings.django_threads + LOGIN_THREADS,
-                "timeout": POOL_TIMEOUT_SECONDS,
+                "timeout": POOL_RECONNECT_SECONDS,
                 "reconnect_timeout": POOL_RECONNECT_SECONDS,
             },
         },

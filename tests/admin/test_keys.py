@@ -103,3 +103,51 @@ async def test_an_expiry_in_the_past_is_refused_in_the_form(house: House) -> Non
     assert page.status == 200
     assert "The expiry lies in the past" in page.words
     assert await house.rows("SELECT id FROM trivet_api_key") == []
+
+
+async def test_scopes_chosen_in_the_form_limit_the_key(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.edit(
+            f"{KEYS}add/",
+            label="the tower",
+            owner=str(await house.value("SELECT id FROM accounts_user WHERE username = 'clerk'")),
+            scopes=["stock.view_item", "stock.view_category"],
+        )
+        assert page.status == 302, page.words
+        page = await boss.get(KEYS)
+    assert "stock.view_category, stock.view_item" in page.words
+    found = re.search(KEY_PATTERN, page.text)
+    assert found is not None
+    async with house.platform.database.session(read_only=True) as session:
+        identity = await identify_key(session, found.group(0))
+    assert identity is not None
+    assert identity.permissions == {"stock.view_item", "stock.view_category"}
+
+
+@pytest.mark.parametrize("scope", ["stock.delete_item", "accounts.change_user"])
+async def test_a_scope_that_the_owner_does_not_hold_is_refused_at_its_field(
+    house: House, scope: str
+) -> None:
+    async with house.visit() as boss:
+        page = await boss.edit(
+            f"{KEYS}add/",
+            label="the tower",
+            owner=str(await house.value("SELECT id FROM accounts_user WHERE username = 'clerk'")),
+            scopes=["stock.view_item", scope],
+        )
+    assert page.status == 200
+    assert page.error_at("scopes") == f"The owner does not hold: {scope}."
+    assert set(page.form["scopes"]) == {"stock.view_item", scope}
+    assert await house.rows("SELECT id FROM trivet_api_key") == []
+
+
+async def test_a_scope_that_no_permission_is_cannot_be_chosen(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.edit(
+            f"{KEYS}add/",
+            label="the tower",
+            owner=str(await house.value("SELECT id FROM accounts_user WHERE username = 'boss'")),
+            scopes=["stock.burn_item"],
+        )
+    assert "stock.burn_item is not one of the available choices" in page.error_at("scopes")
+    assert await house.rows("SELECT id FROM trivet_api_key") == []

@@ -1,16 +1,13 @@
-"""Real servers that die, and a real PostgreSQL that cuts every connection under load."""
+"""Real servers that die."""
 
 import asyncio
-import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import psycopg
 import pytest
 from sqlalchemy import create_engine
 
@@ -110,71 +107,3 @@ def kill_worker(server: Server) -> None:
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
     for pid in children.split():
         os.kill(int(pid), signal.SIGKILL)
-
-
-def test_connections_stay_within_their_bounds_and_come_back_when_all_are_cut(
-    crates: Server, fresh_database_url: str, database_kind: str
-) -> None:
-    """A hundred requests at a time through both doors; meanwhile every connection is cut by
-    the server. Errors are 503, and 5 seconds later nothing is left of it."""
-    if database_kind != "postgresql":
-        pytest.skip("SQLite has no server to restart")
-    statuses, most = asyncio.run(load(crates, fresh_database_url))
-    assert set(statuses) <= {201, 503}
-    assert statuses.count(201) > 100
-    # The pool of the API (10), Django's (8 threads and 2 logins).
-    assert 1 < most <= 20
-    assert httpx2.get(crates.url + "/healthz", trust_env=False).status_code == 200
-
-
-async def load(server: Server, database_url: str) -> tuple[list[int], int]:
-    statuses: list[int] = []
-    most = 0
-    # None is kept: one that is idle may be closed by the server just as it is used again.
-    limits = httpx2.Limits(max_connections=200, max_keepalive_connections=0)
-    async with httpx2.AsyncClient(
-        trust_env=False, verify=False, timeout=30, limits=limits
-    ) as client:
-
-        async def one(number: int) -> None:
-            query = "?with_django=1" if number % 2 else ""
-            answer = await client.post(f"{server.url}/api/crates/south/c{number}{query}")
-            statuses.append(answer.status_code)
-            if answer.status_code == 503:
-                assert answer.headers["retry-after"]
-
-        async def wave(size: int) -> None:
-            await asyncio.gather(*(one(number) for number in range(size)))
-
-        running = asyncio.create_task(wave(200))
-        for _ in range(10):
-            most = max(most, await asyncio.to_thread(count_connections, database_url))
-            await asyncio.sleep(0.02)
-        await asyncio.to_thread(cut_connections, database_url)
-        await running
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            before = len(statuses)
-            await wave(20)
-            if set(statuses[before:]) == {201}:
-                return statuses, most
-        raise AssertionError(f"not back within 5 seconds: {json.dumps(statuses[-20:])}")
-
-
-def count_connections(database_url: str) -> int:
-    with psycopg.connect(database_url) as connection:
-        query = (
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid()"
-        )
-        row = connection.execute(query).fetchone()
-        assert row is not None
-        return int(row[0])
-
-
-def cut_connections(database_url: str) -> None:
-    with psycopg.connect(database_url) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )

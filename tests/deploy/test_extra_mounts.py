@@ -119,6 +119,20 @@ def test_a_target_that_cannot_be_mounted_is_said_before_anything_starts(
     assert says in caught.value.detail
 
 
+def test_a_policy_of_a_mount_that_is_not_there_is_said_before_anything_starts() -> None:
+    settings = load_settings(
+        secret_key="k" * 40,
+        extra_mounts={"/legacy": "asgi:tests.deploy.foreign.starlette_app:app"},
+        mount_policies={"/legacy": "staff", "/legcay": "staff"},
+    )
+
+    with pytest.raises(ConfigurationError) as caught:
+        mount_extras(settings)
+
+    says = "TRIVET_MOUNT_POLICIES names /legcay, which TRIVET_EXTRA_MOUNTS does not mount."
+    assert caught.value.detail.startswith(says)
+
+
 def test_the_closer_prefix_comes_first() -> None:
     target = "asgi:tests.deploy.foreign.starlette_app:app"
     settings = load_settings(

@@ -11,8 +11,10 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tests.platform.bare import bare_root, client_of, mounted
+from tests.platform.bare import bare_platform, bare_root, client_of, mounted
 from trivet.errors import ConfigurationError
+from trivet.features import Feature
+from trivet.root import build_root
 
 pytestmark = pytest.mark.anyio
 
@@ -129,3 +131,13 @@ async def test_an_app_that_leaves_its_http_exceptions_to_us_is_answered_for(
         answer = await client.get("/app/gone")
     assert (answer.status_code, answer.json()["detail"]) == (410, "It is gone")
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_pages_that_do_not_say_who_may_see_them_keep_the_application_from_starting(
+    tmp_path: Path,
+) -> None:
+    platform = bare_platform(tmp_path, features=(Feature("house", "tests.api.open_door"),))
+    with pytest.raises(ConfigurationError) as caught:
+        build_root(platform, [])
+    says = "These pages of house do not say who may see them: /hall, /cellar. Make them with"
+    assert caught.value.detail.startswith(says)

@@ -8,9 +8,12 @@ The fixtures drive Playwright's synchronous side, which keeps an event loop of i
 greenlet of the thread: use them in plain tests, not in async ones.
 """
 
+import http.server
 import json
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,7 +27,28 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-domain-reliability",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",  # other sites (RFC 6761 reserves the name)
 ]
+
+
+@contextmanager
+def serving_page(html: str) -> Iterator[int]:
+    """Somebody else's server, with one page at every address; gives its port."""
+
+    class OnePage(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OnePage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
 
 
 @pytest.fixture

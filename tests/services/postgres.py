@@ -6,6 +6,8 @@ as `nobody` in a directory of its own; anybody else runs them where they lie.
 
 The server listens on the loopback interface alone, forgets durability for speed, and keeps a time
 zone that is not UTC, so that code which leans on the server's zone fails here.
+
+A test that stops the server, and starts it again on what it left, has a `Cluster` of its own.
 """
 
 import importlib.util
@@ -15,8 +17,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,18 +120,6 @@ def _make_cluster(runner: _Runner, home: Path) -> Path:
     return data
 
 
-def _start(runner: _Runner, home: Path, data: Path) -> tuple[subprocess.Popen[bytes], int]:
-    port, log = free_port(), home / "postgres.log"
-    settings = [item for name, value in SETTINGS.items() for item in ("-c", f"{name}={value}")]
-    process = runner.start("postgres", "-D", data, "-p", str(port), *settings, log=log)
-    try:
-        wait_until(lambda: _answers(port), process, log, seconds=30)
-    except BaseException:
-        end(process, signal.SIGQUIT, seconds=5)
-        raise
-    return process, port
-
-
 def _answers(port: int) -> bool:
     try:
         psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres").close()
@@ -138,21 +128,78 @@ def _answers(port: int) -> bool:
     return True
 
 
+class Cluster:
+    """A server that can be stopped and started again, with the same data at the same port."""
+
+    def __init__(self, runner: _Runner, home: Path, settings: Mapping[str, str]) -> None:
+        self._runner = runner
+        self._home = home
+        self._settings = settings
+        self._data = _make_cluster(runner, home)
+        self._running: subprocess.Popen[bytes] | None = None
+        self._leash = ExitStack()
+        self.server = PostgresServer(free_port(), home / "postgres.log")
+
+    def copy_database(self, url: str) -> str:
+        """Copy a database of another server to this one, and return the URL of the copy."""
+        copy = self.server.create_database(url.rpartition("/")[2])
+        client = self._runner.binaries
+        dumped = subprocess.run([client / "pg_dump", url], capture_output=True, check=True)
+        load = (str(client / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", copy)
+        subprocess.run(load, input=dumped.stdout, capture_output=True, check=True)
+        return copy
+
+    def start(self) -> None:
+        """Return as soon as the server answers; at once, if it runs already."""
+        if self._running is not None:
+            return
+        port, log = self.server.port, self.server.log
+        settings = [
+            item for name, value in self._settings.items() for item in ("-c", f"{name}={value}")
+        ]
+        process = self._runner.start(
+            "postgres", "-D", self._data, "-p", str(port), *settings, log=log
+        )
+        try:
+            wait_until(lambda: _answers(port), process, log, seconds=30)
+        except BaseException:
+            end(process, signal.SIGQUIT, seconds=5)
+            raise
+        self._running = process
+        self._leash.enter_context(leashed(process, signal.SIGQUIT))
+
+    def stop(self, sign: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT stops "fast", which rolls back and waits for nobody; SIGQUIT "immediate", which
+        is a crash."""
+        process, self._running = self._running, None
+        if process is not None:
+            self._leash.close()
+            end(process, sign, seconds=10)
+
+
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A new server for the block, in a directory that is thrown away behind it."""
+def running_cluster(**settings: str) -> Iterator[Cluster]:
+    """A new cluster for the block, started, in a directory that is thrown away behind it.
+
+    `settings` are PostgreSQL's, in place of those of `SETTINGS`.
+    """
     # The system's directory for temporary files and not pytest's: below that, only its owner
     # may go, and `nobody` is another.
     with tempfile.TemporaryDirectory(prefix="trivet-postgres-", ignore_cleanup_errors=True) as name:
         home = Path(name)
-        runner = _prepare(home)
-        data = _make_cluster(runner, home)
-        process, port = _start(runner, home, data)
+        cluster = Cluster(_prepare(home), home, SETTINGS | settings)
         try:
-            with leashed(process, signal.SIGQUIT):
-                yield PostgresServer(port, home / "postgres.log")
+            cluster.start()
+            yield cluster
         finally:
-            end(process, signal.SIGINT, seconds=10)  # "fast": nobody is waited for
+            cluster.stop()
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A new server for the block."""
+    with running_cluster() as cluster:
+        yield cluster.server
 
 
 @pytest.fixture(scope="session")

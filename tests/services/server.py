@@ -10,8 +10,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,7 @@ from typing import Protocol
 import httpx2
 import pytest
 
-from tests.services.databases import environment
+from tests.services.databases import Databases, environment
 from tests.services.processes import end, free_port, leashed, tail, wait_until
 
 START_SECONDS = 30.0
@@ -64,16 +64,16 @@ class StartServer(Protocol):
 
 
 class _Servers:
-    def __init__(self, directory: Path, request: pytest.FixtureRequest) -> None:
+    def __init__(self, directory: Path, make_database: Callable[[], str]) -> None:
         self._directory = directory
-        self._request = request
+        self._make_database = make_database
         self.running: list[Server] = []
         self.leashes = ExitStack()
 
     def __call__(self, *command: str, database_url: str | None = None, **variables: str) -> Server:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        database = database_url or str(self._request.getfixturevalue("fresh_database_url"))
+        database = database_url or self._make_database()
         env = environment(database, **{"public_url": url, **variables})
         server = self._spawn(_with_port(command or ("serve",), port), url, port, env)
         self.running.append(server)
@@ -118,7 +118,26 @@ def start_server(
     request: pytest.FixtureRequest, tmp_path: Path, databases: object
 ) -> Iterator[StartServer]:
     """A starter of servers. All of them end with the test."""
-    servers = _Servers(tmp_path, request)
+
+    def make_database() -> str:
+        return str(request.getfixturevalue("fresh_database_url"))
+
+    with _ending(_Servers(tmp_path, make_database)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def start_shared_server(
+    tmp_path_factory: pytest.TempPathFactory, databases: Databases
+) -> Iterator[StartServer]:
+    """A starter of servers that the tests of a module share."""
+    directory = tmp_path_factory.mktemp("servers")
+    with _ending(_Servers(directory, databases.create)) as servers:
+        yield servers
+
+
+@contextmanager
+def _ending(servers: _Servers) -> Iterator[_Servers]:
     try:
         yield servers
     finally:

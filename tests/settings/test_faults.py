@@ -66,6 +66,12 @@ SCENARIOS = (
         "a mount on a room", "EXTRA_MOUNTS", '{"/api/x": "asgi:a:b"}', ("taken by the house",)
     ),
     Scenario("a target of no kind", "EXTRA_MOUNTS", '{"/a": "a:b"}', ("asgi:module:attribute",)),
+    Scenario(
+        "a policy that is none",
+        "MOUNT_POLICIES",
+        '{"/legacy": "everybody"}',
+        ("none of public, authenticated, staff, its-own and no app.permission",),
+    ),
     Scenario("a proxy by name", "TRUSTED_PROXIES", "10.0.0.0/8,nginx", ("no IP address",)),
 )
 

@@ -97,6 +97,15 @@ class UnitWrapper(BaseDatabaseWrapper):
         self._drop_unit()
         super().close()
 
+    def set_autocommit(
+        self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
+    ) -> None:
+        # Django's Atomic ends with this also where the connection was lost, and so would open
+        # another, for which it waits while the database is away; whoever needs one opens it.
+        if autocommit and self.connection is None:
+            return
+        super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+
     def _savepoint(self, sid: str) -> None:
         if self._unit is not None:
             self._unit.set_mark(sid)

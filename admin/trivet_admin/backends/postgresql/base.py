@@ -1,13 +1,17 @@
 """PostgreSQL (``ENGINE = "trivet_admin.backends.postgresql"``)."""
 
 import atexit
+from time import monotonic
 from typing import Any
 
 from django.db.backends.postgresql import base, operations, schema
 from django.db.transaction import TransactionManagementError
+from psycopg import Error
 from psycopg.pq import TransactionStatus
+from psycopg_pool import PoolTimeout
 
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
+from trivet_admin.configuration import POOL_TIMEOUT_SECONDS
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -31,6 +35,31 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
         if is_new and pool is not None:
             atexit.register(pool.close)
         return pool
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        """A connection that answers. Raises PoolTimeout if there is none in time.
+
+        The pool's own check sleeps after each dead connection that it finds, and twice as long
+        after the next: three of them cost a request its five seconds, though the database is long
+        back. And the pool tries to connect only when somebody begins to wait, so a wait is made of
+        short ones: who waits when the database comes back is served, not only who comes later.
+        """
+        deadline = monotonic() + POOL_TIMEOUT_SECONDS
+        while True:
+            try:
+                connection = super().get_new_connection(conn_params)
+            except PoolTimeout:
+                if monotonic() >= deadline:
+                    raise
+                continue
+            if self.pool is None:
+                return connection
+            try:
+                self.pool.check_connection(connection)
+            except Error:
+                self.pool.putconn(connection)  # which replaces it, as it is dead
+            else:
+                return connection
 
     def require_intact(self) -> None:
         # A failed statement whose error was swallowed without a savepoint: the COMMIT would be

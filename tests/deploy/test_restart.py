@@ -1,0 +1,154 @@
+"""A real PostgreSQL that is stopped under load, and comes back on the same data."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx2
+import pytest
+
+from tests.deploy.dock import (
+    CONNECTIONS,
+    SEE_CRATES,
+    SWAMP,
+    THREADS,
+    Crowd,
+    Port,
+    is_told_to_come_back,
+)
+from tests.services.databases import Databases
+from tests.services.postgres import Cluster, running_cluster
+from tests.services.server import StartServer
+
+DOORS = (False, True)
+"""The API alone, and with Django: through `run` and through `run_with_django`."""
+
+
+@pytest.fixture(scope="module")
+def cluster(database_kind: str) -> Iterator[Cluster]:
+    if database_kind != "postgresql":
+        pytest.skip("SQLite has no server to restart")
+    # What is confirmed has to be on the disk when the server crashes, or nothing could be claimed.
+    with running_cluster(synchronous_commit="on") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def port(cluster: Cluster, databases: Databases, request: pytest.FixtureRequest) -> Iterator[Port]:
+    start: StartServer = request.getfixturevalue("start_shared_server")
+    url = databases.create()
+    port = Port.open(start, cluster.copy_database(url))
+    databases.drop(url)
+    yield port
+    port.server.stop()
+
+
+@dataclass
+class Load:
+    """Clients who put down one crate after another through both doors, until they are told to
+    stop."""
+
+    port: Port
+    dock: str
+    answers: list[tuple[str, httpx2.Response]] = field(default_factory=list)
+    over: bool = False
+
+    async def run(self, crowd: Crowd) -> None:
+        await asyncio.gather(*(self._put(crowd, number) for number in range(6)))
+
+    async def _put(self, crowd: Crowd, client: int) -> None:
+        number = 0
+        while not self.over:
+            label = f"{client}-{number}"
+            request = self.port.put(self.dock, label, with_django=client % 2 == 0)
+            self.answers.append((label, await crowd.send(request)[0]))
+            number += 1
+            await asyncio.sleep(0.02)
+
+    def confirmed(self) -> set[str]:
+        return {label for label, answer in self.answers if answer.status_code == 201}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+async def test_a_database_that_goes_and_comes_back_is_told_of_and_needs_no_restart_of_ours(
+    cluster: Cluster, port: Port, sign: signal.Signals
+) -> None:
+    await asyncio.to_thread(cluster.start)  # where another test left it in the middle
+    load = Load(port, f"load-{sign.name}")
+    async with Crowd() as crowd:
+        await take_every_connection(port, crowd, sign.name)
+        edit = await asyncio.to_thread(port.edit, f"{SEE_CRATES}add/", dock=SWAMP, label="x")
+        cut = crowd.send(edit, port.put(SWAMP, with_django=True), port.put(SWAMP))
+        await port.until_waiting(len(cut))
+        await asyncio.to_thread(cluster.stop, sign)
+        assert all(is_told_to_come_back(answer) for answer in await asyncio.gather(*cut))
+
+        await see_that_the_server_is_up(port, crowd)
+        loading = asyncio.create_task(load.run(crowd))
+        await asyncio.sleep(1.5)  # until the attempts to connect have been given up
+        assert load.confirmed() == set()
+        await asyncio.to_thread(cluster.start)
+        came_back = time.monotonic()
+        for with_django in DOORS:
+            await succeed(crowd, port.put("after", sign.name, with_django=with_django))
+        page = await succeed(crowd, port.get(SEE_CRATES))
+        back = time.monotonic() - came_back
+        await succeed(crowd, port.anonymous("/readyz"))
+        load.over = True
+        await loading
+    assert back < 5
+    assert sign.name in page.text
+    assert load.confirmed()
+    assert all(a.status_code == 201 or is_told_to_come_back(a) for _, a in load.answers)
+    # Whole or not at all: what is stored was told, and what was told is stored.
+    stored = await asyncio.to_thread(port.watch.labels, load.dock)
+    assert load.confirmed() <= set(stored)
+    assert sorted(await asyncio.to_thread(port.watch.told, load.dock)) == sorted(stored)
+    assert await asyncio.to_thread(port.watch.labels, SWAMP) == []
+    assert await asyncio.to_thread(port.watch.told, SWAMP) == []
+
+
+async def take_every_connection(port: Port, crowd: Crowd, label: str) -> None:
+    """Have both pools full of connections, which the restart turns into dead ones."""
+    with port.watch.gate_shut():
+        tasks = crowd.send(
+            *[port.put("before", label)] * CONNECTIONS,
+            *[port.put("before", label, with_django=True)] * THREADS,
+        )
+        await port.until_waiting(CONNECTIONS + THREADS)
+    assert {answer.status_code for answer in await asyncio.gather(*tasks)} == {201}
+
+
+async def see_that_the_server_is_up(port: Port, crowd: Crowd) -> None:
+    """While the database is away: what needs no data is there, what does is 503."""
+    for path in NO_DATA:
+        assert (await crowd.send(port.anonymous(path))[0]).status_code == 200, path
+    assert is_told_to_come_back(await crowd.send(port.put("away"))[0])
+    ready = await crowd.send(port.anonymous("/readyz"))[0]
+    assert ready.status_code == 503
+    checks = ready.json()["checks"]
+    assert checks["database"] != "ok"
+    assert checks["admin"] == "no answer within 2 s"  # however long Django waits for it
+
+
+NO_DATA = (
+    "/healthz",
+    "/api/",
+    "/api/openapi.json",
+    "/static/admin/css/base.css",
+    "/departures/static/board.css",
+    "/admin/login/",
+)
+"""Which a database that is away has no part in."""
+
+
+async def succeed(crowd: Crowd, request: httpx2.Request) -> httpx2.Response:
+    """Send a request until it succeeds, as a client would who is told to come back."""
+    async with asyncio.timeout(30):
+        while (answer := await crowd.send(request)[0]).status_code >= 400:
+            assert is_told_to_come_back(answer), answer.text
+            await asyncio.sleep(0.05)
+    return answer
