@@ -9,18 +9,17 @@ import asyncio
 import contextlib
 import json
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.durations import Durations, measure
 from tests.services.processes import end, free_port, wait_until
 from tests.services.server import is_ready
 
@@ -28,20 +27,6 @@ START_SECONDS = 60
 CHANNEL = "departures:JFK"
 SOCKETS = 100
 """That listen to the board."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one measurement gave: how often in how many seconds, and each duration in ms."""
-
-    name: str
-    seconds: float
-    durations: list[float]
-
-    def row(self) -> tuple[str, ...]:
-        cuts = statistics.quantiles(self.durations, n=100)
-        rate = len(self.durations) / self.seconds
-        return self.name, f"{rate:,.0f}", f"{cuts[49]:.1f}", f"{cuts[94]:.1f}", f"{cuts[98]:.1f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +39,6 @@ class Target:
     def client(self) -> httpx2.AsyncClient:
         headers = {"authorization": f"Bearer {self.key}"}
         return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False)
-
-
-async def measure(
-    name: str, seconds: float, at_once: int, action: Callable[[], Awaitable[object]]
-) -> Figures:
-    """Repeat `action` for `seconds` in `at_once` tasks, each waiting for its own answers."""
-    durations: list[float] = []
-    start = time.perf_counter()
-
-    async def repeat() -> None:
-        while (begun := time.perf_counter()) - start < seconds:
-            await action()
-            durations.append((time.perf_counter() - begun) * 1000)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(at_once):
-            group.create_task(repeat())
-    return Figures(name, time.perf_counter() - start, durations)
 
 
 @contextlib.asynccontextmanager
@@ -96,7 +63,7 @@ async def heard(connection: ClientConnection, text: str) -> None:
             return
 
 
-async def run(target: Target, seconds: float, sockets: int) -> AsyncIterator[Figures]:
+async def run(target: Target, seconds: float, sockets: int) -> AsyncIterator[Durations]:
     """All measurements, one after the other."""
     async with target.client() as client:
 

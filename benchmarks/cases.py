@@ -87,6 +87,7 @@ CASES = (
                 goal=8,
             ),
             Entry(asgi("… and a key lookup each time", "fastapi_duties")),
+            Entry(trivet("Trivet, each key looked up", identity_cache_seconds="0"), prefix=API),
             Entry(threaded("Django, threads", "django_house.wsgi")),
             Entry(asgi("Quart", "quart_app")),
             Entry(threaded("Flask, threads", "flask_app")),

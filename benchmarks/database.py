@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import argon2
 from sqlalchemy import create_engine, func, insert, make_url, select
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from trivet.identity.keys import issue_key
 from trivet.identity.tables import users
 
 PARCELS = 1000
+USERNAME, PASSWORD = "bench", "correct horse battery staple"
 FEATURE = "benchmarks.parcels"
 
 
@@ -63,10 +65,13 @@ def prepare(url: str) -> str:
 
 
 def _user() -> dict[str, object]:
-    texts = dict.fromkeys(("password", "email", "first_name", "last_name"), "")
+    texts = dict.fromkeys(("email", "first_name", "last_name"), "")
+    # As Django writes it with the parameters of its hasher (`Argon2PasswordHasher`).
+    hashed = argon2.PasswordHasher(time_cost=2, memory_cost=102_400, parallelism=8).hash(PASSWORD)
     now = datetime.now(UTC)
     flags = {"is_superuser": False, "is_staff": False, "is_active": True}
-    return {**texts, **flags, "username": "bench", "date_joined": now}
+    named = {"username": USERNAME, "password": f"argon2{hashed}", "date_joined": now}
+    return {**texts, **flags, **named}
 
 
 @contextmanager

@@ -65,14 +65,14 @@ class Report:
         self._output.print(table)
         self._data["middleware_us"] = {name: asdict(cost) for name, cost in costs}
 
-    def add_board(self, rows: Iterable[tuple[str, ...]]) -> None:
-        """What the demonstration's clients wait for."""
-        table = Table("", "a second", "median ms", "p95 ms", "p99 ms", title="board")
+    def add_durations(self, name: str, rows: Iterable[tuple[str, ...]]) -> None:
+        """How long one waits for something."""
+        table = Table("", "a second", "median ms", "p95 ms", "p99 ms", title=name)
         rows = list(rows)
         for row in rows:
             table.add_row(*row)
         self._output.print(table)
-        self._data["board"] = rows
+        self._data[name] = rows
 
     def close(self) -> None:
         """Say under which conditions all this was measured."""

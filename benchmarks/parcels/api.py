@@ -38,6 +38,12 @@ async def get_parcel(parcel_id: int, unit: Unit) -> ParcelOut:
     return ParcelOut.model_validate(await unit.run(services.get_parcel, parcel_id))
 
 
+@router.get("/slow", dependencies=[authenticated])
+async def wait(unit: Unit) -> bool:
+    """Hold a connection for half a second."""
+    return await unit.run(services.wait, 0.5)
+
+
 @router.post("/parcels", status_code=201, dependencies=[authenticated])
 async def add_parcel(parcel: ParcelIn, unit: Unit) -> ParcelOut:
     added = await unit.run(services.add_parcel, Parcel, **parcel.model_dump())

@@ -1,5 +1,6 @@
 """The rules: none but the writing itself, so that the house around it is what is measured."""
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from benchmarks.parcels.models import Parcel, QuietParcel
@@ -13,6 +14,12 @@ def get_parcel(db: Session, _actor: Identity, parcel_id: int) -> Parcel:
     if parcel is None:
         raise NotFound("no-such-parcel", f"There is no parcel {parcel_id}.")
     return parcel
+
+
+def wait(db: Session, _actor: Identity, seconds: float) -> bool:
+    """Ask PostgreSQL for patience."""
+    db.execute(select(func.pg_sleep(seconds)))
+    return True
 
 
 def add_parcel(
