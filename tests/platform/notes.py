@@ -90,6 +90,17 @@ def add_note(db: Session, board: str, text: str, parent_id: int | None = None) -
     return note
 
 
+def add_around_a_lost_savepoint(db: Session) -> None:
+    """Add notes called before, kept and after, and one called lost, whose savepoint is."""
+    add_note(db, "a", "before")
+    with db.begin_nested():
+        add_note(db, "a", "kept")
+        inner = db.begin_nested()
+        add_note(db, "a", "lost")
+        inner.rollback()
+    add_note(db, "a", "after")
+
+
 async def published(database: Database, channel: str) -> list[StoredPublication]:
     """Everything in `channel`, oldest first."""
     async with database.unit(read_only=True) as session:

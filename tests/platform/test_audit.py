@@ -13,7 +13,7 @@ from sqlalchemy import literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from tests.platform import notes
-from tests.platform.notes import Line, Note, add_note
+from tests.platform.notes import Line, Note, add_around_a_lost_savepoint, add_note
 from trivet.audit import Anchor, AuditEntry, AuditTrail, Damage, Verdict, verify
 from trivet.audit.reading import list_entries
 from trivet.audit.tables import CHAINS
@@ -183,17 +183,8 @@ async def test_a_rollback_leaves_neither_the_change_nor_an_entry(database: Datab
 
 
 async def test_a_savepoint_that_is_rolled_back_takes_its_entries_along(database: Database) -> None:
-    def work(db: Session) -> None:
-        add_note(db, "a", "before")
-        with db.begin_nested():
-            add_note(db, "a", "kept")
-            inner = db.begin_nested()
-            add_note(db, "a", "lost")
-            inner.rollback()
-        add_note(db, "a", "after")
-
     async with database.unit() as session:
-        await session.run_sync(work)
+        await session.run_sync(add_around_a_lost_savepoint)
     assert [c["text"]["to"] for *_, c in await noted(database)] == ["before", "kept", "after"]
     assert (await check(database))[0].is_clean
 

@@ -12,7 +12,14 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
 from tests.platform import notes
-from tests.platform.notes import Line, Note, add_note, notes_database, published
+from tests.platform.notes import (
+    Line,
+    Note,
+    add_around_a_lost_savepoint,
+    add_note,
+    notes_database,
+    published,
+)
 from trivet.database import Database
 from trivet.errors import ConfigurationError
 from trivet.events.feeds import Publication, collect_feeds, encode_event, event_type
@@ -99,17 +106,8 @@ async def test_a_rollback_leaves_neither_the_change_nor_a_publication(database: 
 async def test_a_savepoint_that_is_rolled_back_takes_its_publications_along(
     database: Database,
 ) -> None:
-    def work(db: Session) -> None:
-        add_note(db, "a", "before")
-        with db.begin_nested():
-            add_note(db, "a", "kept")
-            inner = db.begin_nested()
-            add_note(db, "a", "lost")
-            inner.rollback()
-        add_note(db, "a", "after")
-
     async with database.unit() as session:
-        await session.run_sync(work)
+        await session.run_sync(add_around_a_lost_savepoint)
     assert [text for _, text in await told(database, "notes:a")] == ["before", "kept", "after"]
 
 
