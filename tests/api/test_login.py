@@ -13,8 +13,8 @@ import httpx2
 import pytest
 import websockets
 
-from tests.deploy.accounts import PASSWORD, make_key, make_user
 from tests.services.databases import environment, run_trivet
+from tests.services.people import PASSWORD, People
 from tests.services.server import Server, StartServer
 
 ME = "/api/auth/me"
@@ -42,10 +42,9 @@ class Town:
 
 
 @pytest.fixture
-def town(start_server: StartServer, fresh_database_url: str) -> Town:
-    make_user(fresh_database_url, "ada", "--staff")
-    key = make_key(fresh_database_url, "bob")
-    return Town(start_server(database_url=fresh_database_url), fresh_database_url, key)
+def town(start_server: StartServer, peopled_database_url: str, people: People) -> Town:
+    server = start_server(database_url=peopled_database_url)
+    return Town(server, peopled_database_url, people.keys["bob"])
 
 
 def test_one_login_opens_every_room_and_one_logout_closes_them(town: Town) -> None:
@@ -125,12 +124,12 @@ def test_a_key_revoked_in_another_process_is_refused_within_the_caches_seconds(t
 
 
 def test_the_last_use_of_a_key_is_written_when_the_server_stops(town: Town) -> None:
-    env = environment(town.database_url)
+    env, listing = environment(town.database_url), ("keys", "list", "--owner=bob", "--json")
     with town.client(authorization=f"Bearer {town.key}") as bob:
         assert bob.get(ME).status_code == 200
-    (before,) = json.loads(run_trivet("keys", "list", "--json", env=env).stdout)
+    (before,) = json.loads(run_trivet(*listing, env=env).stdout)
     town.server.stop()
-    (after,) = json.loads(run_trivet("keys", "list", "--json", env=env).stdout)
+    (after,) = json.loads(run_trivet(*listing, env=env).stdout)
     assert before["last_used_at"] is None, "not on the path of the request"
     assert after["last_used_at"] is not None
 
@@ -210,10 +209,9 @@ def test_the_log_holds_neither_the_key_nor_the_cookie_nor_the_password(town: Tow
 
 
 def test_a_session_is_known_in_a_process_that_does_not_serve_the_admin(
-    start_server: StartServer, fresh_database_url: str
+    start_server: StartServer, peopled_database_url: str
 ) -> None:
-    make_user(fresh_database_url, "ada")
-    server = start_server(database_url=fresh_database_url, rooms="api")
-    with Town(server, fresh_database_url, "").logged_in() as ada:
+    server = start_server(database_url=peopled_database_url, rooms="api")
+    with Town(server, peopled_database_url, "").logged_in() as ada:
         assert ada.get(ME).json()["username"] == "ada"
         assert ada.get("/admin/").status_code == 404
