@@ -35,6 +35,7 @@ PRELOADED = [
     "django.forms",
     "django.views.generic",
     "psycopg_pool",
+    "tests.services.forks",
     "uvicorn.lifespan.on",
     "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.httptools_impl",
@@ -65,6 +66,7 @@ class Fork:
         self._process = context.Process(
             target=_run,
             args=(list(arguments), dict(env), str(cwd or Path.cwd()), tuple(streams)),
+            daemon=True,  # or pytest would wait at its own end for one that was left behind
         )
         self._process.start()
         assert self._process.pid is not None
