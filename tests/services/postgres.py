@@ -123,7 +123,7 @@ def _start(runner: _Runner, home: Path, data: Path) -> tuple[subprocess.Popen[by
     settings = [item for name, value in SETTINGS.items() for item in ("-c", f"{name}={value}")]
     process = runner.start("postgres", "-D", data, "-p", str(port), *settings, log=log)
     try:
-        wait_until(lambda: _answers(port), process, log, seconds=30)
+        wait_until(lambda: _answers(port), process, log, seconds=60)
     except BaseException:
         end(process, signal.SIGQUIT, seconds=5)
         raise

@@ -23,8 +23,8 @@ from tests.services.databases import environment
 from tests.services.forks import Fork
 from tests.services.processes import Process, end, free_port, leashed, tail, wait_until
 
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+START_SECONDS = 60.0
+STOP_SECONDS = 40.0
 
 
 @dataclass(frozen=True, slots=True)
