@@ -19,7 +19,7 @@ from trivet_realtime import Bounds
 pytestmark = pytest.mark.anyio
 
 NORTH = "beacons:north"
-SECONDS = 15.0
+SECONDS = 40.0
 
 
 class Sdk:
