@@ -26,6 +26,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._head_begun = True
         self._head_received = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -39,15 +40,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._head_timer is not None:
-            self._head_received += len(data)
-            if self._head_received > self.head_bytes:
-                self._refuse(b"431 Request Header Fields Too Large")
+        if not self._head_begun:
+            return
+        # Most heads come in one piece, and never get here.
+        if self._head_timer is None:
+            self._await_head()
+        self._head_received += len(data)
+        if self._head_received > self.head_bytes:
+            self._refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._head_timer is None:
-            self._await_head()
+        self._head_begun = True
 
     def on_headers_complete(self) -> None:
         self._head_is_complete()
@@ -58,6 +62,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(self.head_seconds, self._head_is_late)
 
     def _head_is_complete(self) -> None:
+        self._head_begun = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

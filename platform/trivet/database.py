@@ -9,14 +9,17 @@ deferred transaction on SQLite): what it returns was true at one moment, a chann
 position included, from which a browser can go on.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import PoolResetState
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from trivet.audit.trail import AuditTrail
 from trivet.events.bell import Bell
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another on SQLite before "database is locked"."""
+
+IDLE_SECONDS = 1.0
+"""A connection that nobody used for longer is asked whether it still is one before it is given
+out. One that was used just now is not, which saves every request of a busy server a round trip."""
 
 READ_ONLY = "trivet_read_only"
 """The execution option of a connection whose transaction only reads."""
@@ -155,7 +162,6 @@ class Database:
             pool_size=self._connections,
             max_overflow=0,
             pool_timeout=self._timeout,
-            pool_pre_ping=not self.is_sqlite,
             **options,
         )
         watch(engine.sync_engine)
@@ -164,6 +170,9 @@ class Database:
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
             event.listen(engine.sync_engine, "reset", _end_sqlite)
+        else:
+            event.listen(engine.sync_engine, "checkin", _note_use)
+            event.listen(engine.sync_engine, "checkout", partial(_ask_idle, engine.dialect))
         return engine
 
 
@@ -173,6 +182,24 @@ def published_by(session: AsyncSession) -> dict[str, int]:
     assert isinstance(sync, TrivetSession)
     published, sync.published = sync.published, {}
     return published
+
+
+_USED_AT = "trivet_used_at"
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _ask_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """By `InvalidatePoolError` the pool drops this connection and all that are as old."""
+    used_at = record.info.get(_USED_AT)
+    if used_at is None or time.monotonic() - used_at < IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError("the connection was lost while it was idle") from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.datastructures import URLPath
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Match, Mount, NoMatchFound
+from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
@@ -63,49 +63,25 @@ class MountedApp:
             raise ValueError(f"the prefix {self.prefix!r} must look like '/name', and never be '/'")
 
 
-def mount_routes(mounted: MountedApp) -> list[BaseRoute]:
-    """The routes of one mounted app: the bare prefix, and everything below it."""
-    app = _Guarded(mounted)
-    return [_BarePrefix(mounted.prefix, app), Mount(mounted.prefix, app=app, name=mounted.name)]
+class MountRoute(BaseRoute):
+    """The route to a mounted app: everything below its prefix, and the prefix without its
+    slash. There a page moves to the slash, and a WebSocket, which no client would follow, is
+    served as if it had one.
 
-
-class _Guarded:
-    """Names the mount in the request's context, keeps WebSockets from apps that would only
-    fail on them, and hides the root's routing, by which an app would build wrong links."""
+    Does what Starlette's `Mount` does by a regular expression and a handful of entries in
+    the scope, which `_Guarded` would have to take out again.
+    """
 
     def __init__(self, mounted: MountedApp) -> None:
-        self.mounted = mounted
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        context_of(scope).mount = self.mounted.name
-        for key in _ROUTING:
-            scope.pop(key, None)
-        if scope["type"] == "websocket" and not self.mounted.websocket:
-            await refuse(scope, receive, send, no_such_page(scope))
-            return
-        try:
-            self.mounted.policy.check(context_of(scope).identity)
-        except TrivetError as error:
-            await refuse(scope, receive, send, error)
-            return
-        await self.mounted.app(scope, receive, send)
-
-
-_ROUTING = ("router", "endpoint", "app_root_path")
-"""What Starlette's router leaves in the scope for whoever builds a URL below it."""
-
-
-class _BarePrefix(BaseRoute):
-    """The prefix without its slash: a page moves to the slash, a WebSocket, which no
-    client would follow there, is served as if it had one."""
-
-    def __init__(self, prefix: str, app: _Guarded) -> None:
-        self.prefix = prefix
-        self.app = app
+        self.path = mounted.prefix
+        self.name = mounted.name
+        self.app = _Guarded(mounted)
+        self._below = f"{mounted.prefix}/"
+        self._websocket = mounted.websocket
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        served = scope["type"] in ("http", "websocket")
-        if served and _path_below(scope) == self.prefix:
+        path = _path_below(scope)
+        if path.startswith(self._below) or path == self.path:
             return Match.FULL, {}
         return Match.NONE, {}
 
@@ -113,12 +89,35 @@ class _BarePrefix(BaseRoute):
         raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" or self.app.mounted.websocket:
-            scope["root_path"] = scope.get("root_path", "") + self.prefix
+        if _path_below(scope) == self.path:
+            if scope["type"] == "http" and not self._websocket:
+                await redirect_to_slash(scope)(scope, receive, send)
+                return
             scope["path"] += "/"
-            await self.app(scope, receive, send)
+        scope["root_path"] = scope.get("root_path", "") + self.path
+        await self.app(scope, receive, send)
+
+
+class _Guarded:
+    """Names the mount in the request's context, keeps WebSockets from apps that would only
+    fail on them, and hides the root's router, by which an app would build wrong links."""
+
+    def __init__(self, mounted: MountedApp) -> None:
+        self.mounted = mounted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.mount = self.mounted.name
+        scope.pop("router", None)
+        if scope["type"] == "websocket" and not self.mounted.websocket:
+            await refuse(scope, receive, send, no_such_page(scope))
             return
-        await redirect_to_slash(scope)(scope, receive, send)
+        try:
+            self.mounted.policy.check(context.identity)
+        except TrivetError as error:
+            await refuse(scope, receive, send, error)
+            return
+        await self.mounted.app(scope, receive, send)
 
 
 def _path_below(scope: Scope) -> str:

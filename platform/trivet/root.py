@@ -16,7 +16,7 @@ from trivet.errors import ConfigurationError, TrivetError
 from trivet.features import Feature, modules_of
 from trivet.identity import Authenticator
 from trivet.lifespan import lifespan_of
-from trivet.mounts import MountedApp, mount_routes
+from trivet.mounts import MountedApp, MountRoute
 from trivet.platform_ import Platform
 from trivet.problem import http_problem, no_such_page, refuse
 from trivet.web import list_pages
@@ -37,17 +37,16 @@ def build_root(
     """
     pages = pages_of(platform.features)
     _refuse_clashes([*mounts, *pages])
-    router = Router(
-        [
-            Route("/healthz", health.alive, name="healthz"),
-            Route("/readyz", health.Readiness(mounts), name="readyz"),
-            *_static(mounts),
-            *(route for mounted in (*mounts, *pages) for route in mount_routes(mounted)),
-        ],
+    of_our_own = [
+        Route("/healthz", health.alive, name="healthz"),
+        Route("/readyz", health.Readiness(mounts), name="readyz"),
+        *_static(mounts),
+    ]
+    app: ASGIApp = Router(
+        [MountRoute(mounted) for mounted in (*mounts, *pages)],
         redirect_slashes=False,
-        default=_not_found,
+        default=_route(of_our_own),
     )
-    app: ASGIApp = ExceptionMiddleware(router, handlers={HTTPException: http_problem})
     if authenticators is None:
         authenticators = [each for mounted in mounts for each in mounted.authenticators]
     for layer in reversed(stack(platform, authenticators)):
@@ -143,10 +142,16 @@ def _pages(name: str, routes: Sequence[BaseRoute]) -> MountedApp:
     return MountedApp(
         name=name,
         prefix=f"/{name}",
-        app=Router(routes, default=_not_found),
+        app=_route(routes, redirect_slashes=True),
         lifespan=False,
         list_routes=lambda: listed,
     )
+
+
+def _route(routes: Sequence[BaseRoute], *, redirect_slashes: bool = False) -> ASGIApp:
+    """A router whose exceptions of HTTP (404, 405) become problem documents."""
+    router = Router(routes, redirect_slashes=redirect_slashes, default=_not_found)
+    return ExceptionMiddleware(router, handlers={HTTPException: http_problem})
 
 
 def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:

@@ -13,8 +13,8 @@ service's.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, event, inspect
 from sqlalchemy.orm import (
@@ -40,6 +40,8 @@ from trivet.events.feeds import (
     Publication,
     encode_event,
 )
+from trivet.former import Former
+from trivet.former import recall as recall_row
 from trivet.identity.identity import ANONYMOUS, Identity
 from trivet.model import Model
 
@@ -80,14 +82,13 @@ class TrivetSession(Session):
         self.read_only = read_only
         # One list of both, so that a savepoint that is rolled back cuts both at one mark.
         self.pending: list[Publication | Entry] = []
-        self.before: capture.Before = WeakKeyDictionary()
+        self.former: dict[InstanceState[Any], Former] = {}
         self.published: dict[str, int] = {}
-        self.recalled: dict[InstanceState[Any], dict[str, Any]] = {}
         self.telling: str | None = None
         self._actor = actor
         self._sealed = 0
-        # Weak, because a rolled-back savepoint is announced after it has ended.
-        self.marks: WeakKeyDictionary[SessionTransaction, int] = WeakKeyDictionary()
+        # Kept until all is over, because a rolled-back savepoint is announced after its end.
+        self.marks: dict[SessionTransaction, int] = {}
 
     @property
     def actor(self) -> Identity | None:
@@ -185,8 +186,7 @@ def _refuse_writes_when_reading(session: TrivetSession, *_: Any) -> None:
 
 @event.listens_for(TrivetSession, "before_flush")
 def _freshen(session: TrivetSession, *_: Any) -> None:
-    session.before.clear()  # of a flush that failed
-    session.recalled.clear()  # as above
+    session.former.clear()
     if session.feeds:
         recall.freshen(session)
 
@@ -203,10 +203,15 @@ def _remember_deleted(mapper: Mapper[Any], connection: Connection, target: Any) 
 
 def _remember(mapper: Mapper[Any], connection: Connection, target: Any, *, is_delete: bool) -> None:
     session = object_session(target)
-    if not isinstance(session, TrivetSession) or session.audit is None:
+    if not isinstance(session, TrivetSession):
         return
-    if capture.is_audited(mapper.local_table):
-        capture.remember(connection, inspect(target), session.before, is_delete=is_delete)
+    is_fed = bool(session.feeds.feeds_of(type(target)))
+    if is_fed or (session.audit is not None and capture.is_audited(mapper.local_table)):
+        state: InstanceState[Any] = inspect(target)
+        former = recall_row(connection, state, is_delete=is_delete, loads=is_fed and not is_delete)
+        if (noted := session.former.get(state)) is not None:
+            former = replace(former, members=noted.members)
+        session.former[state] = former
 
 
 @event.listens_for(TrivetSession, "after_flush")
@@ -220,7 +225,7 @@ def _capture(session: TrivetSession, flush: UOWTransaction) -> None:
             for function in functions:
                 _tell(session, function, change)
     if session.audit is not None:
-        session.pending.extend(capture.entries_of(session, written, session.before))
+        session.pending.extend(capture.entries_of(session, written, session.former))
 
 
 def _tell(session: TrivetSession, function: FeedFunction, change: Change[Any]) -> None:
@@ -254,7 +259,7 @@ def _changes(
     for state, kind in written:
         old = {}
         if kind == "update":
-            old = recall.old_values(state, session.recalled.get(state, {}))
+            old = recall.old_values(state, session.former.get(state, Former()))
         if old or kind != "update":
             yield Change(kind, state.obj(), old, actor)
 
@@ -285,6 +290,7 @@ def _mark(session: TrivetSession, transaction: SessionTransaction) -> None:
 def _forget(session: TrivetSession, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         session.pending.clear()
+        session.marks.clear()
 
 
 @event.listens_for(TrivetSession, "after_soft_rollback")

@@ -37,7 +37,7 @@ class UnitOfWork:
         self._context = context
         self._session: AsyncSession | None = None
         self._django: DjangoTransaction | None = None
-        self._opening = anyio.Lock()
+        self._opening: anyio.Lock | None = None
         self._over = False
         self.read_only = read_only
 
@@ -114,6 +114,8 @@ class UnitOfWork:
             await django.close()
 
     async def _open_django(self) -> "DjangoTransaction":
+        if self._opening is None:  # made here, because few requests need one
+            self._opening = anyio.Lock()
         async with self._opening:
             self._require_undecided()
             if self._django is not None:

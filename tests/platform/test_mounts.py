@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Route, Router
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -112,3 +114,18 @@ def test_two_apps_cannot_claim_one_prefix(tmp_path: Path) -> None:
 def test_a_prefix_that_would_swallow_or_miss_everything_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="must look like '/name'"):
         mounted(echo, prefix)
+
+
+async def test_an_app_that_leaves_its_http_exceptions_to_us_is_answered_for(
+    tmp_path: Path,
+) -> None:
+    """A bare router of Starlette's raises them, for an application around it to render."""
+
+    async def gone(_request: Request) -> JSONResponse:
+        raise HTTPException(410, "It is gone")
+
+    root = bare_root(tmp_path, [mounted(Router([Route("/gone", gone)]))])
+    async with client_of(root) as client:
+        answer = await client.get("/app/gone")
+    assert (answer.status_code, answer.json()["detail"]) == (410, "It is gone")
+    assert answer.headers["content-type"] == "application/problem+json"

@@ -1,9 +1,9 @@
 """From a flush to entries: what each row was before, and what it is after.
 
-`remember` runs just before a row is updated or deleted, `entries_of` after the flush. What
-the session does not know (an expired or deferred column that is overwritten, an expression
-that the database evaluates, a server's default) is read from the database in the same
-transaction: an entry with a hole would be one that nobody can rely on.
+What a row was is noted just before it is updated or deleted (`trivet.former`); `entries_of`
+runs after the flush. What the session does not know then (an expression that the database
+evaluates, a server's default) is read from the database in the same transaction: an entry
+with a hole would be one that nobody can rely on.
 
 A column or table says in its ``info`` if it wants something else:
 
@@ -13,24 +13,22 @@ A column or table says in its ``info`` if it wants something else:
 A version counter is ignored by itself: it counts the entries.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, select
+from sqlalchemy import Column, ColumnElement, Table
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
 
 from trivet.audit.entry import Entry, Field, encode_changes, key_of, plain
 from trivet.events.feeds import Kind
+from trivet.former import Former, fills_itself, read
 
 POLICY = "audit"
 REDACTED, IGNORED = "redacted", "ignored"
 
-Row = dict[str, Any]
-Before = WeakKeyDictionary[InstanceState[Any], Row]
-"""The rows of a flush as they were, by the state of their objects."""
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def columns_of(mapper: Mapper[Any]) -> tuple[AuditedColumn, ...]:
                     attribute.key,
                     column,
                     is_redacted=column.info.get(POLICY) == REDACTED,
-                    fills_itself=bool(column.onupdate or column.server_onupdate or column.computed),
+                    fills_itself=fills_itself(column),
                     is_generated=column.server_default is not None,
                 )
             )
@@ -82,28 +80,15 @@ def associations_of(mapper: Mapper[Any]) -> tuple[RelationshipProperty[Any], ...
     )
 
 
-def remember(
-    connection: Connection, state: InstanceState[Any], before: Before, *, is_delete: bool
-) -> None:
-    """Note in `before` what a row holds that is about to be updated or deleted."""
-    known: dict[str, Any] = {}
-    missing = []
-    for column in columns_of(state.mapper):
-        history = state.attrs[column.key].history
-        if present := history.deleted or history.unchanged:
-            known[column.key] = present[0]
-        elif history.added or is_delete or column.fills_itself:
-            missing.append(column)
-    before[state] = known | _read(connection, state.mapper, missing, state.key)
-
-
 def entries_of(
-    session: Session, written: Iterable[tuple[InstanceState[Any], Kind]], before: Before
+    session: Session,
+    written: Iterable[tuple[InstanceState[Any], Kind]],
+    former: Mapping[InstanceState[Any], Former],
 ) -> Iterator[Entry]:
-    """The entries of a flush, in the order of `written`."""
+    """The entries of a flush, in the order of `written`; `former` holds the rows as they were."""
     for state, kind in written:
         if is_audited(state.mapper.local_table):
-            changes = _changes(session, state, kind, before.get(state, {}))
+            changes = _changes(session, state, kind, former.get(state, Former()).values)
             if changes or kind != "update":
                 mapper, instance = state.mapper, state.obj()
                 key = state.key[1] if state.key else mapper.primary_key_from_instance(instance)
@@ -149,25 +134,11 @@ def _present(session: Session, state: InstanceState[Any], kind: Kind, old: Row) 
             if kind == "insert" or column.key in old:
                 known[column.key] = now[column.key]
         elif column.is_generated or column.fills_itself if kind == "insert" else column.key in old:
-            missing.append(column)
+            missing.append(column.key)
     if missing:
         identity = state.mapper.primary_key_from_instance(state.obj())
-        return known | _read(session.connection(), state.mapper, missing, (None, identity))
+        return known | read(session.connection(), state.mapper, missing, identity)
     return known
-
-
-def _read(
-    connection: Connection, mapper: Mapper[Any], missing: Iterable[AuditedColumn], key: Any
-) -> Row:
-    wanted = {column.key: column.column for column in missing}
-    if not wanted:
-        return {}
-    query = select(*(column.label(name) for name, column in wanted.items()))
-    query = query.select_from(mapper.persist_selectable)
-    for column, value in zip(mapper.primary_key, key[1], strict=True):
-        query = query.where(column == value)
-    row = connection.execute(query).mappings().first()
-    return {} if row is None else dict(row)
 
 
 def _links(state: InstanceState[Any], relationship: RelationshipProperty[Any], kind: Kind) -> Field:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, Update, func, insert, literal, select, update
+from sqlalchemy import Connection, Executable, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
@@ -99,8 +99,8 @@ class AuditTrail:
             self._make_heads(connection)  # there are none yet, or all are held
             found = _find_free_head(connection)
         if found is None:
-            query = _heads(connection).where(_head.id == _dice.randrange(CHAINS))
-            found = connection.execute(query.with_for_update()).one()
+            any_of_them = {"chain": _dice.randrange(CHAINS)}
+            found = connection.execute(_WAIT_FOR_HEAD, any_of_them).one()
         return found
 
     def _make_heads(self, connection: Connection) -> None:
@@ -113,42 +113,57 @@ class AuditTrail:
         statement = dialect.insert(_head.__table__).values(heads)
         connection.execute(statement.on_conflict_do_nothing())
 
-    def _moved(self, head: Row[Any], length: int, newest: str) -> Update:
-        """The statement that moves a head to its new end."""
+    def _moved(self, head: Row[Any], length: int, newest: str) -> dict[str, Any]:
+        """The new end of a head, as `_MOVE` takes it."""
         is_sound = self.is_sealed(head.id, head.length, head.hash, head.seal)
         seal = self._seal(head.id, length, newest) if is_sound else BROKEN
-        moved = update(_head).where(_head.id == head.id)
-        return moved.values(length=length, hash=newest, seal=seal)
+        return {"chain": head.id, "new_length": length, "new_hash": newest, "new_seal": seal}
 
-    def _write(self, connection: Connection, rows: list[dict[str, Any]], moved: Update) -> None:
+    def _write(
+        self, connection: Connection, rows: list[dict[str, Any]], moved: dict[str, Any]
+    ) -> None:
         """Write `rows`, and move the head: in one statement if there is one row, as there
         mostly is, for each statement is a round trip with the head held."""
         if len(rows) == 1 and connection.dialect.name == "postgresql":
-            connection.execute(insert(_entry).values(rows[0]).add_cte(moved.cte("moved")))
+            entered = {parameter: rows[0][name] for name, parameter in _ENTERED.items()}
+            connection.execute(_MOVE_AND_ENTER, entered | moved)
         else:
-            connection.execute(moved)
-            connection.execute(insert(_entry), rows)
+            connection.execute(_MOVE, moved)
+            connection.execute(_ENTER, rows)
 
 
 def _find_free_head(connection: Connection) -> Row[Any] | None:
     """The first head that nobody holds, locked. SQLite's one writer holds the whole database
     already, and finds the first free."""
-    free = _heads(connection).order_by(_head.id).limit(1)
-    return connection.execute(free.with_for_update(skip_locked=True)).first()
-
-
-def _heads(connection: Connection) -> Select[Any]:
-    """The heads with the time.
-
-    On PostgreSQL that is the database's. Two transactions that change the same row come one
-    after the other, so their entries are in that order, whichever chains and servers wrote
-    them.
-    """
-    instant = _entry.at.type
-    at: Any = func.clock_timestamp(type_=instant)
     if connection.dialect.name == "sqlite":
-        at = literal(datetime.now(UTC), instant)
-    return select(_head.id, _head.length, _head.hash, _head.seal, at.label("at"))
+        return connection.execute(_FIND_HEAD_ON_SQLITE, {"now": datetime.now(UTC)}).first()
+    return connection.execute(_FIND_FREE_HEAD).first()
+
+
+# Written once, for to put a statement together costs more than to run it.
+_columns = (_head.id, _head.length, _head.hash, _head.seal)
+# The time is the database's on PostgreSQL. Two transactions that change the same row come one
+# after the other, so their entries are in that order, whichever chains and servers wrote them.
+_heads = select(*_columns, func.clock_timestamp(type_=_entry.at.type).label("at"))
+_FIND_FREE_HEAD: Executable = _heads.order_by(_head.id).limit(1).with_for_update(skip_locked=True)
+_WAIT_FOR_HEAD: Executable = _heads.where(_head.id == bindparam("chain")).with_for_update()
+_FIND_HEAD_ON_SQLITE: Executable = (
+    select(*_columns, bindparam("now", type_=_entry.at.type).label("at"))
+    .order_by(_head.id)
+    .limit(1)
+)
+_MOVE = (
+    update(_head)
+    .where(_head.id == bindparam("chain"))
+    .values(length=bindparam("new_length"), hash=bindparam("new_hash"), seal=bindparam("new_seal"))
+)
+_ENTER = insert(_entry)
+# By names of their own: SQLAlchemy gives a parameter that is called like a column to that column,
+# and both statements have an `id` and a `hash`.
+_ENTERED = {name: f"entered_{name}" for name in (*_CONTENT, "hash")}
+_MOVE_AND_ENTER = _ENTER.values(
+    {name: bindparam(parameter) for name, parameter in _ENTERED.items()}
+).add_cte(_MOVE.cte("moved"))
 
 
 def _content(row: Mapping[str, Any]) -> bytes:

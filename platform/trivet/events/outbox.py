@@ -6,10 +6,11 @@ Order. A channel is one row that holds its newest offset. A transaction that pub
 raises it just before it commits and thereby locks the row until the commit: the next
 writer waits, so the order of offsets is the order of commits and a rollback leaves no
 gap. The rows are taken late (short locks) and in sorted order (no deadlock), all in one
-statement.
+statement where the database can.
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,14 +18,17 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Connection,
     ForeignKey,
     Index,
     String,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     insert,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -88,11 +92,41 @@ def append(session: Session, messages: Sequence[tuple[str, str]]) -> dict[str, P
 
     To be called as the last act of a transaction: the channels stay locked until it ends.
     """
-    counts: dict[str, int] = {}
+    connection = session.connection()
+    counts = Counter(channel for channel, _ in messages)
+    if connection.dialect.name == "postgresql":
+        return _append_at_once(connection, counts, messages)
+    return _append_in_turn(connection, counts, messages)
+
+
+def _append_at_once(
+    connection: Connection, counts: Mapping[str, int], messages: Sequence[tuple[str, str]]
+) -> dict[str, Position]:
+    names, left = sorted(counts), dict(counts)
+    backs = []
     for channel, _ in messages:
-        counts[channel] = counts.get(channel, 0) + 1
-    positions = _advance(session, counts)
-    following = {name: positions[name].offset - counts[name] for name in counts}
+        left[channel] -= 1
+        backs.append(left[channel])
+    values = {
+        "names": names,
+        "epochs": [_new_epoch() for _ in names],
+        "counts": [counts[name] for name in names],
+        "channels": [channel for channel, _ in messages],
+        "backs": backs,
+        "data": [data for _, data in messages],
+        "now": datetime.now(UTC),
+    }
+    return {name: Position(epoch, top) for name, epoch, top in connection.execute(_APPEND, values)}
+
+
+def _append_in_turn(
+    connection: Connection, counts: Mapping[str, int], messages: Sequence[tuple[str, str]]
+) -> dict[str, Position]:
+    reached = {}
+    for name in sorted(counts):
+        values = {"name": name, "epoch": _new_epoch(), "count": counts[name]}
+        reached[name] = Position(*connection.execute(_RAISE, values).one())
+    following = {name: position.offset - counts[name] for name, position in reached.items()}
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
     for channel, data in messages:
@@ -100,24 +134,45 @@ def append(session: Session, messages: Sequence[tuple[str, str]]) -> dict[str, P
         rows.append(
             {"channel": channel, "offset": following[channel], "data": data, "created_at": now}
         )
-    session.connection().execute(insert(PublicationRow), rows)
-    return positions
+    connection.execute(_TELL, rows)
+    return reached
 
 
-def _advance(session: Session, counts: Mapping[str, int]) -> dict[str, Position]:
-    connection = session.connection()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(Channel.__table__).values(
-        [
-            {"name": name, "epoch": secrets.token_hex(EPOCH_BYTES), "top_offset": counts[name]}
-            for name in sorted(counts)
-        ]
+def _new_epoch() -> str:
+    return secrets.token_hex(EPOCH_BYTES)
+
+
+# Written once, for to put a statement together costs more than to run it. What comes of
+# `unnest` is in the order of the arrays, so channels are locked by name here too. `back` says
+# how many publications of the same channel come after one.
+_APPEND = text("""
+    WITH raised AS (
+        INSERT INTO trivet_channel (name, epoch, top_offset)
+        SELECT * FROM unnest(
+            CAST(:names AS varchar[]), CAST(:epochs AS varchar[]), CAST(:counts AS bigint[])
+        )
+        ON CONFLICT (name) DO UPDATE
+        SET top_offset = trivet_channel.top_offset + excluded.top_offset
+        RETURNING name, epoch, top_offset
+    ), told AS (
+        INSERT INTO trivet_publication (channel, "offset", data, created_at)
+        SELECT name, top_offset - back, message.data, CAST(:now AS timestamptz)
+        FROM unnest(
+            CAST(:channels AS varchar[]), CAST(:backs AS bigint[]), CAST(:data AS text[])
+        ) AS message (name, back, data)
+        JOIN raised USING (name)
     )
-    raised = statement.on_conflict_do_update(
-        index_elements=["name"],
-        set_={"top_offset": Channel.top_offset + statement.excluded.top_offset},
-    ).returning(Channel.name, Channel.epoch, Channel.top_offset)
-    return {name: Position(epoch, top) for name, epoch, top in connection.execute(raised)}
+    SELECT name, epoch, top_offset FROM raised
+""")
+_RAISE = (
+    sqlite.insert(Channel)
+    .values(name=bindparam("name"), epoch=bindparam("epoch"), top_offset=bindparam("count"))
+    .on_conflict_do_update(
+        index_elements=["name"], set_={"top_offset": Channel.top_offset + bindparam("count")}
+    )
+    .returning(Channel.epoch, Channel.top_offset)
+)
+_TELL = insert(PublicationRow)
 
 
 def open_channel(session: Session, channel: str) -> Position:
@@ -132,7 +187,7 @@ def open_channel(session: Session, channel: str) -> Position:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     connection.execute(
         dialect.insert(Channel.__table__)
-        .values(name=channel, epoch=secrets.token_hex(EPOCH_BYTES), top_offset=0)
+        .values(name=channel, epoch=_new_epoch(), top_offset=0)
         .on_conflict_do_nothing()
     )
     return positions(session, [channel])[channel]

@@ -7,6 +7,7 @@ killed; a process that stops writes it.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -30,11 +31,11 @@ class KeyUses:
     def __init__(self, database: "Database", *, seconds: float = FLUSH_SECONDS) -> None:
         self._database = database
         self._seconds = seconds
-        self._noted: dict[str, datetime] = {}
+        self._noted: dict[str, float] = {}
 
     def note(self, prefix: str) -> None:
         """The key that begins with `prefix` is being used."""
-        self._noted[prefix] = datetime.now(UTC)
+        self._noted[prefix] = time.time()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -53,7 +54,10 @@ class KeyUses:
         noted, self._noted = self._noted, {}
         if not noted:
             return
-        rows = [{"key": prefix, "at": noted[prefix]} for prefix in sorted(noted)]
+        rows = [
+            {"key": prefix, "at": datetime.fromtimestamp(noted[prefix], UTC)}
+            for prefix in sorted(noted)
+        ]
         try:
             # The engine and no session: this is a measurement, no change that anybody made.
             async with self._database.engine.begin() as connection:

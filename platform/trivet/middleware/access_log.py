@@ -1,21 +1,22 @@
 """The request id and the access log: the first to see a request, the last to let it go."""
 
+import os
 import re
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.context import RequestContext, enter_context
+from trivet.headers import find_header
 
 if TYPE_CHECKING:
     from trivet.platform_ import Platform
 
-REQUEST_ID = "x-request-id"
+REQUEST_ID = b"x-request-id"
+_ID_BYTES = 16
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
 _NO_RESPONSE = 499
 """What the log says of a client that left before the first byte (nginx's number)."""
@@ -40,17 +41,19 @@ class AccessLogMiddleware:
             return
         context = RequestContext(self.platform, _request_id(scope))
         enter_context(scope, context)
+        id_header = (REQUEST_ID, context.request_id.encode())
         started = time.perf_counter()
         path = scope["path"]
         status = _NO_RESPONSE
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
-            if message["type"] in _OPENING:
+            kind = message["type"]
+            if kind in _OPENING:
                 status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
-                message.setdefault("headers", [])
-                MutableHeaders(scope=message)[REQUEST_ID] = context.request_id
-            elif message["type"] == "websocket.close" and status == _NO_RESPONSE:
+                others = [h for h in message.get("headers", ()) if h[0].lower() != REQUEST_ID]
+                message["headers"] = [*others, id_header]
+            elif kind == "websocket.close" and status == _NO_RESPONSE:
                 status = HTTPStatus.FORBIDDEN
             await send(message)
 
@@ -64,8 +67,10 @@ _OPENING = {"http.response.start", "websocket.accept", "websocket.http.response.
 
 
 def _request_id(scope: Scope) -> str:
-    offered = Headers(scope=scope).get(REQUEST_ID, "")
-    return offered if _ACCEPTABLE_ID.fullmatch(offered) else uuid4().hex
+    offered = find_header(scope, REQUEST_ID)
+    if offered is not None and _ACCEPTABLE_ID.fullmatch(offered):
+        return offered
+    return os.urandom(_ID_BYTES).hex()
 
 
 def _log(scope: Scope, context: RequestContext, path: str, status: int, seconds: float) -> None:

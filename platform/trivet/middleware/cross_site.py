@@ -5,10 +5,10 @@ The browser says where a request comes from: ``Sec-Fetch-Site`` (Fetch Metadata)
 neither is not from a browser, so no cookie was added behind anyone's back.
 """
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.errors import Forbidden
+from trivet.headers import find_header
 from trivet.problem import refuse
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -37,22 +37,23 @@ class CrossSiteMiddleware:
     def _is_allowed(self, scope: Scope) -> bool:
         if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
             return True
-        headers = Headers(scope=scope)
-        if "cookie" not in headers and (scope["type"] == "websocket" or "authorization" in headers):
+        if find_header(scope, b"cookie") is None and (
+            scope["type"] == "websocket" or find_header(scope, b"authorization") is not None
+        ):
             return True
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        origin, site = find_header(scope, b"origin"), find_header(scope, b"sec-fetch-site")
         if origin is not None and origin in self.trusted_origins:
             return True
         if site is not None:
             return site in _OWN_SITE
-        return origin is None or origin == _own_origin(scope, headers)
+        return origin is None or origin == _own_origin(scope)
 
 
-def _own_origin(scope: Scope, headers: Headers) -> str:
+def _own_origin(scope: Scope) -> str:
     """The origin under which the client reached us, as far as the server knows. Behind a
     proxy that is not trusted it differs from the public one, which is trusted anyway."""
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
-    return f"{scheme}://{headers.get('host', '')}"
+    return f"{scheme}://{find_header(scope, b'host') or ''}"
 
 
 _REFUSAL = Forbidden("cross-site", "This request comes from a page of another site.")

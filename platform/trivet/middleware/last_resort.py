@@ -1,6 +1,7 @@
 """The last resort: an exception that nobody caught becomes an honest answer."""
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,14 +9,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.errors import TrivetError
 from trivet.faults import explain
-from trivet.problem import error_response, problem_response, refuse
+from trivet.problem import error_response, http_problem, problem_response, refuse
 
 logger = structlog.stdlib.get_logger("trivet.errors")
 
 
 class LastResortMiddleware:
-    """Answers what nobody caught: an error of the domain with its own status, a fault of
-    the database with 409 or 503, anything else with 500 and no detail.
+    """Answers what nobody caught: an error of the domain or of Starlette with its own status,
+    a fault of the database with 409 or 503, anything else with 500 and no detail.
 
     With `debug`, a fault of ours shows its traceback instead. Nothing is raised further:
     the log line carries the exception. An exception after the first byte can only break
@@ -58,6 +59,8 @@ def fault_response(scope: Scope, error: Exception, *, debug: bool) -> Response:
     explained = explain(error)
     if explained is not None:
         return error_response(scope, explained)
+    if isinstance(error, HTTPException):
+        return http_problem(Request(scope), error)
     if debug:
         return _DEBUG.debug_response(Request(scope), error)
     return problem_response(scope, INTERNAL.status, INTERNAL.code, INTERNAL.detail)
@@ -65,6 +68,8 @@ def fault_response(scope: Scope, error: Exception, *, debug: bool) -> Response:
 
 def log_fault(error: Exception) -> None:
     """Log what is a fault of ours with its traceback; what has a public meaning is not."""
+    if isinstance(error, HTTPException):
+        return
     if explain(error) is None:
         logger.error("unhandled exception", exc_info=error)
     elif not isinstance(error, TrivetError):

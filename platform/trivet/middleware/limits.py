@@ -6,10 +6,10 @@ own checks. The probes are exempt, as an orchestrator asks for them by address.
 
 from collections.abc import Sequence
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.errors import Malformed, TooLarge, TrivetError, UnsupportedMediaType
+from trivet.headers import find_header
 from trivet.problem import refuse
 
 PROBES = frozenset({"/healthz", "/readyz"})
@@ -43,19 +43,27 @@ class LimitsMiddleware:
             await self._run(scope, receive, send)
 
     def _find_fault(self, scope: Scope) -> TrivetError | None:
-        headers = Headers(scope=scope)
-        if scope["path"] not in PROBES and _host_name(headers.get("host", "")) not in self.hosts:
+        host = find_header(scope, b"host") or ""
+        if scope["path"] not in PROBES and _host_name(host) not in self.hosts:
             return Malformed("unknown-host", "This site does not answer to the host it was asked.")
-        announced = headers.get("content-length", "0")
+        announced = find_header(scope, b"content-length")
+        if announced is not None:
+            fault = self._find_length_fault(announced)
+            if fault is not None:
+                return fault
+        encoding = find_header(scope, b"content-encoding")
+        if encoding is not None and encoding.lower() != "identity":
+            return UnsupportedMediaType(
+                "encoded-body", "Send the body as it is, without a Content-Encoding."
+            )
+        return None
+
+    def _find_length_fault(self, announced: str) -> TrivetError | None:
         if not (announced.isascii() and announced.isdigit()):
             return Malformed("bad-content-length", "Content-Length is not a number.")
         # Twenty digits are more than any body has, and too many to be worth converting.
         if len(announced) > 20 or int(announced) > self.body_bytes:
             return self._too_large()
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            return UnsupportedMediaType(
-                "encoded-body", "Send the body as it is, without a Content-Encoding."
-            )
         return None
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:

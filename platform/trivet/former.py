@@ -1,0 +1,90 @@
+"""What rows were before a flush changed them, for whoever has to tell of it.
+
+SQLAlchemy knows the old value of an attribute if it was loaded when it was set. A deferred or
+expired attribute, or an instance that was made persistent by hand, has none, and a change
+without its old value is half told. What is missing is read just before the UPDATE or DELETE,
+while the row still holds it: one statement for each such row, none for the others.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, select
+from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.orm.attributes import set_committed_value
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A row as it was. `values` holds what is known of it by attribute, `changed` says which
+    attributes this flush was to change, and `members` holds, by their keys, who belonged to
+    its many-to-many relationships that change."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    changed: frozenset[str] = frozenset()
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+
+@cache
+def columns_of(mapper: Mapper[Any]) -> Mapping[str, Column[Any]]:
+    """The attributes of `mapper` that are columns, and no expressions over them."""
+    return {
+        attribute.key: column
+        for attribute in mapper.column_attrs
+        if isinstance(column := attribute.columns[0], Column)
+    }
+
+
+def fills_itself(column: ColumnElement[Any]) -> bool:
+    """Whether an update may write `column` unasked."""
+    given = (getattr(column, name, None) for name in ("onupdate", "server_onupdate", "computed"))
+    return any(each is not None for each in given)
+
+
+def recall(
+    connection: Connection, state: InstanceState[Any], *, is_delete: bool, loads: bool
+) -> Former:
+    """What the row of `state` holds, which is about to be updated or deleted.
+
+    With `loads`, what is expired is loaded into the instance as well, for one who may not ask
+    the database for it.
+    """
+    known: dict[str, Any] = {}
+    unknown, changed = [], []
+    for key, column in columns_of(state.mapper).items():
+        history = state.attrs[key].history
+        if history.has_changes():
+            # Noted now: after the UPDATE, a column that was set to an expression of SQL looks
+            # as if it had not changed.
+            changed.append(key)
+        if present := history.deleted or history.unchanged:
+            known[key] = present[0]
+        elif history.added or is_delete or fills_itself(column):
+            unknown.append(key)
+    # An attribute that was set counts as expired still; what was set stays.
+    expired = state.expired_attributes & state.unloaded & columns_of(state.mapper).keys()
+    wanted = dict.fromkeys((*unknown, *(expired if loads else ())))
+    found = read(connection, state.mapper, wanted, None if state.key is None else state.key[1])
+    if loads:
+        for key in expired:
+            set_committed_value(state.obj(), key, found.get(key))
+    return Former(known | found, frozenset(changed))
+
+
+def read(
+    connection: Connection, mapper: Mapper[Any], keys: Iterable[str], identity: Any
+) -> dict[str, Any]:
+    """What the row with the primary key `identity` holds in the attributes `keys`; nothing if
+    there is no such row, for then the statement that comes is about to fail and says why."""
+    columns = {key: columns_of(mapper)[key] for key in keys}
+    if not columns or identity is None:
+        return {}
+    # Numbered, because a label like the name would clash with it in a result of joined tables.
+    labels = [column.label(f"former_{n}") for n, column in enumerate(columns.values())]
+    query = select(*labels).select_from(mapper.persist_selectable)
+    for column, value in zip(mapper.primary_key, identity, strict=True):
+        query = query.where(column == value)
+    row = connection.execute(query).one_or_none()
+    return {} if row is None else dict(zip(columns, row, strict=True))
