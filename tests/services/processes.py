@@ -1,6 +1,7 @@
 """Free ports, and processes that end when their test does."""
 
 import contextlib
+import shlex
 import signal
 import socket
 import subprocess
@@ -54,12 +55,17 @@ def end(process: Process, sign: signal.Signals, seconds: float) -> int:
 
 
 @contextlib.contextmanager
-def leashed(process: Process, sign: signal.Signals) -> Iterator[None]:
+def leashed(process: Process, sign: signal.Signals, remains: Path | None = None) -> Iterator[None]:
     """Send `sign` to a process if this one is gone before the block ends, even if it was killed.
+
+    The directory `remains` is removed then, when the process has ended.
 
     A companion reads from a pipe that nobody writes to, and that closes with whoever holds it.
     """
     script = f"read -r _; kill -{sign.value} {process.pid}"
+    if remains is not None:
+        gone = f"while kill -0 {process.pid} 2>/dev/null; do sleep 0.1; done"
+        script += f"; {gone}; rm -rf {shlex.quote(str(remains))}"
     with subprocess.Popen(
         ["/bin/sh", "-c", script],
         stdin=subprocess.PIPE,
