@@ -46,7 +46,7 @@ def add_items_with_django(db: Session, names: dict[str, str], fails: bool) -> No
         raise LookupError
 
 
-@pytest.mark.timeout(300)  # half a minute, on a machine with nothing else to do
+@pytest.mark.timeout(300)  # two thousand commits under coverage, beside other runs
 async def test_every_commit_of_twenty_writers_is_published_once_in_commit_order(
     house: House, database_kind: str
 ) -> None:
