@@ -1,6 +1,6 @@
 """`python -m tests`: every test on SQLite, those about data again on PostgreSQL, one coverage.
 
-Arguments are handed to both runs of pytest; with any, coverage is not demanded, because a part
+Arguments are handed to all runs of pytest; with any, coverage is not demanded, because a part
 of the tests cannot have it:
 
     python -m tests -k outbox -x
@@ -20,24 +20,33 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 COVERAGE_HOME = Path(sys.prefix) / "coverage"  # of its own for each interpreter
 NO_TESTS_COLLECTED = 5
-DATA_TESTS = ["-m", "data"]
+RUNS = (
+    ("sqlite", "data"),
+    ("postgresql", "data"),
+    ("sqlite", "not data"),
+)
+"""On which database, and which tests by their marks; all side by side."""
 
 
 def main(arguments: list[str]) -> int:
     """Run everything, say everything, and return the exit code of the worst."""
     shutil.rmtree(COVERAGE_HOME, ignore_errors=True)
     COVERAGE_HOME.mkdir()
-    # Side by side, as each keeps one core busy; the second is shown when the first has ended.
     with ThreadPoolExecutor() as threads:
-        second = threads.submit(run_pytest, "postgresql", [*DATA_TESTS, *arguments], show=False)
-        first = run_pytest("sqlite", arguments, show=True)
-    sys.stdout.write(second.result()[1])
-    codes = [first[0], second.result()[0]]
-    if arguments and codes[1] == NO_TESTS_COLLECTED:
-        codes[1] = 0  # what was asked for has nothing to do with data
-    if not arguments:
+        # The first is shown while it runs, the others when it has ended.
+        running = [
+            threads.submit(run_pytest, database, ["-m", marks, *arguments], show=number == 0)
+            for number, (database, marks) in enumerate(RUNS)
+        ]
+        ended = [run.result() for run in running]
+    sys.stdout.writelines(written for _, written in ended[1:])
+    codes = [code for code, _ in ended]
+    if arguments:
+        # What was asked for may have nothing to do with data, or be nothing else.
+        codes = [code for code in codes if code != NO_TESTS_COLLECTED] or codes
+    else:
         codes.append(report_coverage())
-    print(closing_line(first[1]), closing_line(second.result()[1]), sep="\n")  # noqa: T201
+    print(*(closing_line(written) for _, written in ended), sep="\n")  # noqa: T201
     return max(codes)
 
 
@@ -79,7 +88,7 @@ def closing_line(written: str) -> str:
 
 
 def report_coverage() -> int:
-    """Add up what all processes of both runs saw. Not 0 when it is too little."""
+    """Add up what all processes of all runs saw. Not 0 when it is too little."""
     coverage = [sys.executable, "-m", "coverage"]
     env = {**os.environ, "COVERAGE_FILE": str(COVERAGE_HOME / "data")}
     subprocess.run([*coverage, "combine", "--quiet"], env=env, check=True)

@@ -1,5 +1,6 @@
 """The house of the admin's tests, with one of everybody in it."""
 
+import functools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -61,19 +62,33 @@ ROWS = (
 
 def _create_people() -> None:
     from django.apps import apps
-    from django.contrib.auth import get_user_model
     from django.contrib.auth.management import create_permissions
     from django.contrib.auth.models import Permission
     from django.db import connections
 
     create_permissions(apps.get_app_config("stock"), verbosity=0)
-    users: Any = get_user_model().objects
-    users.create_superuser("boss", "boss@example.org", PASSWORD)
-    clerk = users.create_user("clerk", "clerk@example.org", PASSWORD, is_staff=True)
+    _create_person("boss", is_staff=True, is_superuser=True)
+    clerk = _create_person("clerk", is_staff=True)
     names = ["view_item", "change_item", "view_category"]
     clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
-    users.create_user("guest", "guest@example.org", PASSWORD)
+    _create_person("guest")
     connections.close_all()
+
+
+def _create_person(username: str, **flags: bool) -> Any:
+    from django.contrib.auth import get_user_model
+
+    users: Any = get_user_model().objects
+    given = {"email": f"{username}@example.org", "password": _hashed_password(), **flags}
+    return users.create(username=username, **given)
+
+
+@functools.cache
+def _hashed_password() -> str:
+    # Once, for it is made to be slow.
+    from django.contrib.auth.hashers import make_password
+
+    return make_password(PASSWORD)
 
 
 @pytest.fixture

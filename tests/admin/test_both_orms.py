@@ -186,7 +186,7 @@ async def nobody_stays(house: House) -> None:
     semaphore = django.turns._semaphore
     assert semaphore is not None
     assert semaphore.value == django.turns.limit
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while any(each.name.startswith("trivet-django") for each in threading.enumerate()):  # noqa: ASYNC110  # no event tells of a thread's end
             await anyio.sleep(0.01)
     pool: Any = getattr(connection, "pool", None)

@@ -187,6 +187,7 @@ class TestConfiguration:
         with pytest.raises(ConfigurationError, match="INSTALLED_APPS"):
             trivet_admin.configure(make_settings(database_url), load_features(()))
 
+    @pytest.mark.usefixtures("stock")  # which configures Django
     def test_names_that_need_django_are_found_lazily(self) -> None:
         assert trivet_admin.ModelAdmin.__name__ == "ModelAdmin"
         with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -165,7 +165,9 @@ async def test_mixed_writes_through_both_doors_all_succeed(built_mixed: House) -
             else:
                 await by_session()
 
-    await asyncio.gather(*(one(number) for number in range(500)))
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(500):
+            tasks.create_task(one(number))
     assert await house.value(ITEM) == 505
     assert [told.offset for told in await house.told()] == list(range(1, 501))
 

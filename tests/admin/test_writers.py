@@ -46,6 +46,7 @@ def add_items_with_django(db: Session, names: dict[str, str], fails: bool) -> No
         raise LookupError
 
 
+@pytest.mark.timeout(300)  # two thousand commits under coverage, beside other runs
 async def test_every_commit_of_twenty_writers_is_published_once_in_commit_order(
     house: House, database_kind: str
 ) -> None:
@@ -76,7 +77,9 @@ async def test_every_commit_of_twenty_writers_is_published_once_in_commit_order(
             committed.extend(names.items())
 
     committed_transactions: list[int] = []
-    await asyncio.gather(*(write(writer) for writer in range(WRITERS)))
+    async with asyncio.TaskGroup() as tasks:
+        for writer in range(WRITERS):
+            tasks.create_task(write(writer))
     assert len(committed_transactions) >= total
     query = 'SELECT channel, "offset", data, {} FROM trivet_publication ORDER BY channel, "offset"'
     is_postgres = database_kind == "postgresql"

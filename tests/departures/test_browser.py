@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, expect
 
 from tests.departures.house import Desk, add_flights
-from tests.deploy.accounts import PASSWORD, make_key
+from tests.services.people import PASSWORD, People
 from tests.services.server import Server, StartServer
 
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
@@ -17,11 +17,17 @@ LIST = "/admin/departures/flight/"
 
 
 @pytest.fixture
-def key(desk: Desk, fresh_database_url: str) -> str:
+def fresh_database_url(peopled_database_url: str) -> str:
+    """In this module, also the desk's database has people."""
+    return peopled_database_url
+
+
+@pytest.fixture
+def key(desk: Desk, people: People) -> str:
     """A key of the user `chief`, who may do everything, on a database with twelve flights."""
     with desk.unit() as db:
         add_flights(db, 12)
-    return make_key(fresh_database_url, "chief", "--superuser")
+    return people.keys["chief"]
 
 
 @pytest.fixture

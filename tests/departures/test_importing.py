@@ -1,5 +1,6 @@
 """The import: what is missing is added, what is there is left alone, and it says what it did."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from departures.models import Aircraft, Airline, Airport, Flight, FlightStatus
 from departures.services import assign_gate
 from departures.timetable import DATA, Leg, Note, read_legs, read_reference
 from tests.departures.house import STAFF, Desk
+from tests.services.databases import Databases
 from trivet import Forbidden
 from trivet.identity import system
 
@@ -22,6 +24,15 @@ CHANNELS = ("departures:EWR", "departures:JFK", "departures:LGA")
 def run(desk: Desk, data: Path = DATA) -> ImportSummary:
     with desk.unit(IMPORTER) as db:
         return import_week(db, IMPORTER, data=data)
+
+
+@pytest.fixture(scope="module")
+def week(databases: Databases) -> Iterator[tuple[Desk, ImportSummary]]:
+    """A database with the whole week, and what its import said."""
+    desk = Desk(url := databases.create())
+    yield desk, run(desk)
+    desk.engine.dispose()
+    databases.drop(url)
 
 
 @pytest.fixture
@@ -35,8 +46,10 @@ def some_days(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_week_is_imported_whole_and_a_second_time_changes_nothing(desk: Desk) -> None:
-    summary = run(desk)
+def test_the_week_is_imported_whole_and_a_second_time_changes_nothing(
+    week: tuple[Desk, ImportSummary],
+) -> None:
+    desk, summary = week
 
     assert dict(summary.added) == {"Airline": 15, "Airport": 95, "Aircraft": 1628, "Flight": 6104}
     assert summary.rejected == []
@@ -63,10 +76,10 @@ def test_the_week_is_imported_whole_and_a_second_time_changes_nothing(desk: Desk
     assert desk.flight(staffs).gate == "Z9"
 
 
-def test_an_airport_that_nobody_described_has_no_time_zone(desk: Desk) -> None:
-    run(desk)
-
-    with desk.unit() as db:
+def test_an_airport_that_nobody_described_has_no_time_zone(
+    week: tuple[Desk, ImportSummary],
+) -> None:
+    with week[0].unit() as db:
         san_juan = db.get(Airport, "SJU")
         assert san_juan is not None
         assert (san_juan.city, san_juan.time_zone) == ("San Juan", None)

@@ -17,7 +17,7 @@ from departures.replay import ReplayError, main, replay_week
 from departures.services import cancel_flights
 from departures.timetable import DATA
 from tests.departures.house import STAFF, Desk
-from tests.deploy.accounts import make_key
+from tests.services.people import People
 from tests.services.server import Server, StartServer
 from trivet.identity import system
 
@@ -42,11 +42,17 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def key(desk: Desk, fresh_database_url: str, data: Path) -> str:
-    """A key of the user `airline`, on a database with the flights."""
+def fresh_database_url(peopled_database_url: str) -> str:
+    """In this module, also the desk's database has people."""
+    return peopled_database_url
+
+
+@pytest.fixture
+def key(desk: Desk, people: People, data: Path) -> str:
+    """A superuser's key, on a database with the flights."""
     with desk.unit(IMPORTER) as db:
         import_week(db, IMPORTER, data=data)
-    return make_key(fresh_database_url, "airline", "--superuser")
+    return people.keys["chief"]
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from argon2 import PasswordHasher
 from sqlalchemy import create_engine
 
 from tests.admin.forms import read_page
-from tests.deploy.accounts import PASSWORD
 from tests.deploy.crates.models import Crate
+from tests.services.people import PASSWORD
 from tests.services.server import Server, StartServer
 
 PATIENCE = 30.0

@@ -1,13 +1,15 @@
 """What the command line says, where it says it, and what its exit codes mean."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.services.databases import SECRET_KEY, environment, run_trivet
+from tests.services.databases import SECRET_KEY, environment
 from trivet_deploy.cli.check import find_unwise
 from trivet_settings import load_settings
 
@@ -76,7 +78,7 @@ SCENARIOS = (
 def test_a_command_answers_with_a_sentence_and_a_code(scenario: Scenario, tmp_path: Path) -> None:
     env = {**environment(NOWHERE, **scenario.variables), "COLUMNS": "200"}
 
-    done = run_trivet(*scenario.arguments, env=env, cwd=tmp_path)
+    done = _run("-m", "trivet_deploy.cli", *scenario.arguments, env=env, cwd=tmp_path)
 
     assert done.returncode == scenario.code, done
     for words in scenario.stdout:
@@ -110,7 +112,7 @@ def test_check_advises_on_what_is_unwise_where_others_reach_it(
 def test_a_traceback_is_shown_when_it_is_asked_for(tmp_path: Path) -> None:
     env = environment(NOWHERE, rooms="kitchen")
 
-    done = run_trivet("--debug", "routes", env=env, cwd=tmp_path)
+    done = _run("-m", "trivet_deploy.cli", "--debug", "routes", env=env, cwd=tmp_path)
 
     assert done.returncode != 0
     assert "Traceback" in done.stderr
@@ -125,14 +127,20 @@ def test_importing_the_entry_reads_and_opens_nothing(tmp_path: Path) -> None:
         "except SettingsError as error: sys.exit(str(error))\n"
     )
 
-    done = _python(script, tmp_path)
+    done = _run("-c", script, env=os.environ, cwd=tmp_path)
 
     assert done.returncode == 1
     assert "TRIVET_SECRET_KEY" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def _python(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def _run(*arguments: str, env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )

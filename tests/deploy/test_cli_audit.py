@@ -1,23 +1,33 @@
 """`trivet audit`, as an operator runs it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.deploy.accounts import make_key
 from tests.deploy.test_cli_data import Installation
+from tests.services.databases import Databases
+from tests.services.people import make_key, make_user
 from trivet.audit.tables import CHAINS
 
 
-@pytest.fixture
-def used(fresh_database_url: str) -> Installation:
-    """An installation in which a user and a key were made, and the key was revoked."""
-    installation = Installation(fresh_database_url)
-    make_key(fresh_database_url, "ada")
+@pytest.fixture(scope="module")
+def used_database_url(databases: Databases) -> str:
+    installation = Installation(databases.create())
+    make_user(installation.url, "ada")
+    make_key(installation.url, "ada")
     (listed,) = installation.json("keys", "list")
     installation.run("keys", "revoke", listed["prefix"])
-    return installation
+    return installation.url
+
+
+@pytest.fixture
+def used(databases: Databases, used_database_url: str) -> Iterator[Installation]:
+    """An installation in which a user and a key were made, and the key was revoked."""
+    url = databases.copy(used_database_url)
+    yield Installation(url)
+    databases.drop(url)
 
 
 def tamper(installation: Installation, statement: str) -> None:
@@ -30,6 +40,7 @@ def tamper(installation: Installation, statement: str) -> None:
 def test_a_whole_trail_gives_an_anchor_that_a_later_check_goes_on_from(used: Installation) -> None:
     first = used.run("audit", "verify")
     anchor = first.stdout.strip()
+    make_user(used.url, "bob")
     make_key(used.url, "bob")
     later = used.json("audit", "verify", "--anchor", anchor)
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.deploy.accounts import PASSWORD, make_key, make_user
 from tests.services.databases import environment, run_trivet
+from tests.services.people import PASSWORD, make_key, make_user
 
 SHOP = """
 from sqlalchemy import String
@@ -137,6 +136,7 @@ def test_a_created_user_is_shown_as_json_without_the_password(installed: Install
 
 
 def test_a_key_is_shown_once_listed_and_revoked(installed: Installation) -> None:
+    make_user(installed.url, "ada")
     key = make_key(installed.url, "ada")
 
     (listed,) = installed.json("keys", "list", "--owner", "ada")
@@ -208,15 +208,8 @@ def test_a_database_without_tables_is_a_sentence(empty: Installation) -> None:
 def _users_create(
     installed: Installation, username: str, password: str, *flags: str
 ) -> subprocess.CompletedProcess[str]:
-    command = ["users", "create", username, "--email=a@example.org", "--password-stdin", *flags]
-    return subprocess.run(
-        [sys.executable, "-m", "trivet_deploy.cli", *command],
-        env=installed.env,
-        input=password + "\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ("users", "create", username, "--email=a@example.org", "--password-stdin", *flags)
+    return run_trivet(*command, env=installed.env, given=password + "\n")
 
 
 def _execute(url: str, statement: str) -> None:

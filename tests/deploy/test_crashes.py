@@ -35,7 +35,7 @@ def crates(
 
 async def put(server: Server, label: str) -> int:
     """The status of putting a crate down; 0 if the server is gone."""
-    async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=15) as client:
+    async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
         try:
             url = f"{server.url}/api/crates/north/{label}"
             return (await client.post(url)).status_code
@@ -58,7 +58,7 @@ async def test_what_was_committed_when_the_process_was_killed_is_delivered_once(
         for number in range(5):
             assert await put(crates, f"a{number}") == 201
         assert await put(crates, "fatal") == 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await put(crates, "b0") != 201:  # noqa: ASYNC110  # the new worker rings no bell of ours
                 await asyncio.sleep(0.1)
         assert await put(crates, "last") == 201

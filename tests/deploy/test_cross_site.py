@@ -42,7 +42,7 @@ def server(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> Server
 
 
 def post(server: Server, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     with closing(connection):
         cookie = {"cookie": "trivet_session=x"}
         connection.request("POST", path, body=b"", headers={**cookie, **headers})

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, Response
 
-from tests.deploy.accounts import PASSWORD, make_user
 from tests.services.browser import serving_page
 from tests.services.databases import Databases
+from tests.services.people import PASSWORD, make_user
 from tests.services.server import Server, StartServer
 
 SESSION = "trivet_session="

@@ -35,7 +35,7 @@ def _movements(data: Path) -> int:
 
 
 def _wait_for_movements(data: Path, more_than: int) -> int:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (count := _movements(data)) <= more_than:
         assert time.monotonic() < deadline, "the week is not replayed"
         time.sleep(0.2)
@@ -51,7 +51,7 @@ class Demo:
     log: Path
 
     def stop(self, sign: signal.Signals) -> int:
-        return end(self.process, sign, seconds=20)
+        return end(self.process, sign, seconds=40)
 
 
 @contextmanager

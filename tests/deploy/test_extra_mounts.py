@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.deploy.accounts import make_key
+from tests.services.people import People
 from tests.services.server import Server, StartServer
 from trivet.errors import ConfigurationError
 from trivet_deploy.extra_mounts import mount_extras
@@ -46,13 +46,15 @@ class Foreign:
 
 
 @pytest.fixture
-def foreign(start_server: StartServer, fresh_database_url: str, importable: None) -> Foreign:
+def foreign(
+    start_server: StartServer, peopled_database_url: str, people: People, importable: None
+) -> Foreign:
     server = start_server(
-        database_url=fresh_database_url,
+        database_url=peopled_database_url,
         extra_mounts=json.dumps(MOUNTS),
         public_url="http://localhost/outer",
     )
-    return Foreign(server, make_key(fresh_database_url, "ada"))
+    return Foreign(server, people.keys["bob"])
 
 
 def test_every_framework_lives_under_a_prefix_behind_a_prefix(foreign: Foreign) -> None:
@@ -62,7 +64,7 @@ def test_every_framework_lives_under_a_prefix_behind_a_prefix(foreign: Foreign) 
         assert home.headers["x-request-id"], name
 
         asked = foreign.get(f"/old/{name}/who/caf%C3%A9%20noir").json()
-        assert asked["user"] == "ada", name
+        assert asked["user"] == "bob", name
         assert asked["name"] == "caf\u00e9 noir", name
         assert urlsplit(asked["url"]).path == f"/outer/old/{name}/who/x", name
 
@@ -78,7 +80,7 @@ def test_a_socket_of_a_mounted_application_meets_the_same_identity(foreign: Fore
     with connect(url, additional_headers={"authorization": f"Bearer {foreign.key}"}) as socket:
         socket.send("hello")
 
-        assert socket.recv() == "ada: hello"
+        assert socket.recv() == "bob: hello"
 
     with pytest.raises(InvalidStatus), connect(url.replace("quart", "flask")):
         pass

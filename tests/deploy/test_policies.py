@@ -18,14 +18,15 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.deploy.accounts import PASSWORD, make_user
 from tests.services.databases import environment, run_trivet
+from tests.services.people import PASSWORD, make_key
 from tests.services.server import StartServer
 
 TABLE = Path(__file__).parent / "policies.txt"
 ROOT = Path(__file__).parents[2]
 ACTORS = ("anonymous", "member", "staff", "key", "superuser")
 """The key is the superuser's, and is limited to a scope that no route here asks for."""
+NAMES = {"member": "bob", "staff": "ada", "superuser": "chief"}
 
 EXTRA = {
     "/old/flask": "wsgi:tests.deploy.foreign.flask_app:app",
@@ -52,7 +53,8 @@ class Walk:
     def status(self, actor: str, method: str, path: str) -> str:
         headers = self.headers[actor]
         if path.endswith("/logout") and "cookie" in headers:
-            headers = log_in(self.http, actor)  # or nobody would be left for the other routes
+            # A session of its own, or nobody would be left for the other routes.
+            headers = log_in(self.http, NAMES[actor])
         response = self.http.request(method, path, headers=headers)
         self.http.cookies.clear()
         # In the admin nobody is sent to the login page instead of being told 401 or 403.
@@ -83,24 +85,19 @@ def log_in(http: httpx2.Client, username: str) -> dict[str, str]:
 
 @pytest.fixture
 def walk(
-    start_server: StartServer, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+    start_server: StartServer, peopled_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Walk]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
-    make_user(fresh_database_url, "member")
-    make_user(fresh_database_url, "staff", "--staff")
-    make_user(fresh_database_url, "superuser", "--superuser")
     settings = {
         "extra_mounts": json.dumps(EXTRA),
         "mount_policies": json.dumps({"/old/starlette": "staff"}),
     }
-    env = environment(fresh_database_url, **settings)
-    create = ("keys", "create", "superuser", "--label=x", "--scope=departures.view_airline")
-    key = run_trivet(*create, env=env).stdout.strip()
-    assert key.startswith("tvt_")
+    env = environment(peopled_database_url, **settings)
+    key = make_key(peopled_database_url, "chief", "--scope=departures.view_airline")
     routes = json.loads(run_trivet("routes", "--json", env=env).stdout)
-    url = start_server(database_url=fresh_database_url, **settings).url
+    url = start_server(database_url=peopled_database_url, **settings).url
     with httpx2.Client(base_url=url, trust_env=False) as http:
-        headers = {name: log_in(http, name) for name in ("member", "staff", "superuser")}
+        headers = {actor: log_in(http, name) for actor, name in NAMES.items()}
         headers |= {"anonymous": {}, "key": {"authorization": f"Bearer {key}"}}
         yield Walk(url, http, routes, headers)
 

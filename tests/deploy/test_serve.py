@@ -32,16 +32,16 @@ def connected(server: Server) -> Iterator[ClientConnection]:
 
 
 def test_sigterm_closes_sockets_at_once_and_ends_well(start_server: StartServer) -> None:
-    server = start_server(shutdown_seconds="8")
+    server = start_server(shutdown_seconds="60")
     with connected(server) as socket:
         started = time.monotonic()
 
         code = server.stop()
 
         assert code == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(timeout=5)
+            socket.recv(timeout=20)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code in GOING_AWAY
     assert "Application shutdown complete" in server.log_text()
@@ -56,7 +56,7 @@ def test_sockets_are_not_compressed_and_long_messages_end_them(server: Server) -
         socket.send("x" * 1_000_000)
 
         with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=5)
+            socket.recv(timeout=20)
 
 
 def test_the_server_does_not_name_itself_and_believes_no_proxy(server: Server) -> None:

@@ -55,10 +55,10 @@ async def ask(cache: IdentityCache, registry: Registry, credential: str = "secre
 
 
 async def test_one_lookup_serves_until_the_time_is_over(registry: Registry) -> None:
-    cache = IdentityCache(seconds=0.2)
+    cache = IdentityCache(seconds=0.5)
     assert [await ask(cache, registry) for _ in range(3)] == ["user 7"] * 3
     assert registry.asked == 1
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(0.55)
     await ask(cache, registry)
     assert registry.asked == 2
 
@@ -77,10 +77,10 @@ async def test_requests_that_come_together_share_one_lookup(registry: Registry) 
 
 async def test_nothing_is_remembered_past_the_end_of_the_credential(registry: Registry) -> None:
     cache = IdentityCache(seconds=5)
-    registry.known["secret"] = identity(seconds=0.1)
+    registry.known["secret"] = identity(seconds=0.5)
     await ask(cache, registry)
     assert cache.find(cache.name(0, "secret")) is not None
-    await asyncio.sleep(0.12)
+    await asyncio.sleep(0.55)
     assert cache.find(cache.name(0, "secret")) is None
 
 

@@ -34,10 +34,10 @@ async def test_who_does_not_connect_in_time_is_stale(empty_database_url: str) ->
 
 
 async def test_a_client_is_pinged_and_its_pongs_keep_it(empty_database_url: str) -> None:
-    bounds = Bounds(ping_seconds=0.1, pong_seconds=0.2)
+    bounds = Bounds(ping_seconds=0.1, pong_seconds=1.0)
     async with house_at(empty_database_url, bounds) as house, house.socket() as socket:
         await socket.connect()
-        for _ in range(4):
+        for _ in range(12):
             assert await socket.receive() == {}
             await socket.send({})
         # alive for longer than a missing pong would be forgiven

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.services.node import run_node
 
@@ -58,6 +58,7 @@ def browser() -> Iterator[Browser]:
     # running event loop, and every async test after it would refuse to start.
     parts = json.loads(run_node("chromium.mjs", seconds=120))
     variables = {"FONTCONFIG_FILE": parts["fonts"], "LD_LIBRARY_PATH": parts["libraries"]}
+    expect.set_options(timeout=30_000)  # in milliseconds; what is expected is there at once
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=parts["executable"],

@@ -19,16 +19,18 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from tests.services.forks import Fork
 from tests.services.postgres import PostgresServer
 
 FIXTURES = frozenset({"databases", "database_url", "fresh_database_url", "empty_database_url"})
+COMMAND_SECONDS = 100.0
 SECRET_KEY = "a-secret-of-the-tests-that-guards-nothing-at-all"
 
 
@@ -40,6 +42,9 @@ class Databases(Protocol):
 
     def create_empty(self) -> str:
         """The URL of a new database without a table."""
+
+    def copy(self, url: str) -> str:
+        """The URL of a new copy of a database that nobody uses at this moment."""
 
     def restore(self, url: str) -> None:
         """Bring a database back to the state of a migrated one. Ends connections to it."""
@@ -63,6 +68,11 @@ class SqliteDatabases:
 
     def create_empty(self) -> str:
         return f"sqlite:///{self._directory / f'trivet-{next(self._numbers)}.sqlite3'}"
+
+    def copy(self, url: str) -> str:
+        _leave_write_ahead_log(_path(url))
+        shutil.copyfile(_path(url), _path(copy := self.create_empty()))
+        return copy
 
     def restore(self, url: str) -> None:
         if self._template is None:
@@ -92,6 +102,9 @@ class PostgresDatabases:
     def create_empty(self) -> str:
         return self._server.create_database(self._name())
 
+    def copy(self, url: str) -> str:
+        return self._server.create_database(self._name(), _name(url))
+
     def restore(self, url: str) -> None:
         self.drop(url)
         self._server.create_database(_name(url), self._migrated())
@@ -120,20 +133,23 @@ def environment(database_url: str, **variables: str) -> dict[str, str]:
 
 
 def run_trivet(
-    *arguments: str, env: Mapping[str, str], cwd: Path | None = None
+    *arguments: str, env: Mapping[str, str], cwd: Path | None = None, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line of Trivet in a process and return its output and exit code."""
-    command = [sys.executable, "-m", "trivet_deploy.cli", *arguments]
-    return subprocess.run(
-        command,
-        env=dict(env),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-    )
+    """Run the command line of Trivet in a process and return its output and exit code.
+
+    `given` is what it reads from stdin.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        stdin, stdout, stderr = (directory / stream for stream in ("stdin", "stdout", "stderr"))
+        stdin.write_text(given)
+        fork = Fork(arguments, env=env, cwd=cwd, output=stdout, errors=stderr, given=stdin)
+        try:
+            code = fork.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            fork.kill()
+            raise
+        return subprocess.CompletedProcess(arguments, code, stdout.read_text(), stderr.read_text())
 
 
 def migrate(url: str) -> None:

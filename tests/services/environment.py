@@ -2,7 +2,7 @@
 
 `TRIVET_TEST_DATABASE` (`sqlite`, the default, or `postgresql`) says on which database the tests
 marked `data` run. It is one a process because Django can be configured only once in a process;
-`make test` therefore runs pytest twice.
+`make test` therefore runs pytest for each.
 """
 
 import os

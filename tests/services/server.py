@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,11 @@ import httpx2
 import pytest
 
 from tests.services.databases import Databases, environment
-from tests.services.processes import end, free_port, leashed, tail, wait_until
+from tests.services.forks import Fork
+from tests.services.processes import Process, end, free_port, leashed, tail, wait_until
 
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+START_SECONDS = 60.0
+STOP_SECONDS = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Server:
 
     url: str
     port: int
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
     directory: Path
 
@@ -86,18 +87,26 @@ class _Servers:
         directory = self._directory / f"server-{len(self.running) + 1}"
         directory.mkdir()
         log = directory / "server.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "trivet_deploy.cli", *command],
-                env=env,
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # an interrupt of the tests ends it through the fixture
-            )
+        # `trivet dev` starts itself again for every change, and that from nothing.
+        start = _start if command[0] == "dev" else Fork
+        process = start(command, env=env, cwd=directory, output=log)
         self.leashes.enter_context(leashed(process, signal.SIGTERM))
         return Server(url, port, process, log, directory)
+
+
+def _start(
+    arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path
+) -> subprocess.Popen[bytes]:
+    with output.open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "trivet_deploy.cli", *arguments],
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # an interrupt of the tests ends it through the fixture
+        )
 
 
 def _with_port(command: tuple[str, ...], port: int) -> tuple[str, ...]:
