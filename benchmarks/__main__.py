@@ -4,22 +4,22 @@
     make bench ARGS="json read --rounds 9"     some of it, longer
     make bench ARGS="--json" > figures.json    for machines
 
-What can be asked for: json, read, insert, drivers, middleware, probes (how long /healthz takes
-while the server has its hands full) and board (the demonstration's board with its listening
-sockets). `docs/performance.md` says what the figures mean.
+What can be asked for: json, read, insert, drivers, middleware, routes (FastAPI alone), probes
+(how long /healthz takes while the server has its hands full) and board (the demonstration's board
+with its listening sockets). `docs/performance.md` says what the figures mean.
 """
 
 import argparse
 import os
 
-from benchmarks import board, drivers, middleware_cost, probes
+from benchmarks import board, drivers, middleware_cost, probes, route_cost
 from benchmarks.cases import CASES
 from benchmarks.database import SharedDatabase, shared_database
 from benchmarks.report import Report
 from benchmarks.rounds import measure
 from benchmarks.servers import load_cores, pin, running
 
-PARTS = (*(case.name for case in CASES), "drivers", "middleware", "probes", "board")
+PARTS = (*(case.name for case in CASES), "drivers", "middleware", "routes", "probes", "board")
 
 
 def main() -> None:
@@ -34,10 +34,14 @@ def main() -> None:
             for work, figures in taken.items():
                 report.add_comparison(f"drivers, {work}", drivers.QUESTION, figures)
         if "middleware" in options.parts:
-            report.add_middleware(middleware_cost.measure(database, rounds=options.rounds))
+            costs = middleware_cost.measure(database, rounds=options.rounds)
+            report.add_costs("middleware", "what each adds to a request", costs)
         if "probes" in options.parts:
             rows = probes.measure_probes(database, options.seconds)
             report.add_durations("probes: how long /healthz takes", rows)
+    if "routes" in options.parts:
+        costs = route_cost.measure(rounds=options.rounds)
+        report.add_costs("routes", "FastAPI alone, by how a route is included", costs)
     if "board" in options.parts:
         report.add_durations("board", board.measure_board(options.seconds))
     report.close()

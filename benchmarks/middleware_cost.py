@@ -66,8 +66,8 @@ async def _measure(platform: Platform, key: str, rounds: int) -> list[tuple[str,
     gc.freeze()  # as a worker of ours does before it serves
     try:
         for app in apps:
-            await _time(app, platform, key)
-        taken = [[await _time(app, platform, key) for app in apps] for _ in range(rounds)]
+            await time_request(app, platform, key)
+        taken = [[await time_request(app, platform, key) for app in apps] for _ in range(rounds)]
     finally:
         await platform.database.close()
     costs = [_differences(taken, layer) for layer in range(1, len(apps))]
@@ -81,7 +81,7 @@ def _differences(taken: Sequence[Sequence[float]], layer: int) -> Spread:
     return Spread.of(values[quarter : len(values) - quarter])
 
 
-async def _time(app: ASGIApp, platform: Platform, key: str) -> float:
+async def time_request(app: ASGIApp, platform: Any, key: str) -> float:
     """The µs that one request computes, on average of a round."""
     scopes = [_scope(key) for _ in range(REQUESTS)]
     started = time.process_time()

@@ -55,15 +55,15 @@ class Report:
                 self._output.print(f"{each.name}: the load's core was the limit.")
         self._data["cases"][name] = [asdict(each) for each in figures]
 
-    def add_middleware(self, costs: Iterable[tuple[str, Spread]]) -> None:
-        """What each middleware adds to a request."""
-        table = Table("", title="middleware: what each adds to a request, in µs")
+    def add_costs(self, name: str, question: str, costs: Iterable[tuple[str, Spread]]) -> None:
+        """What parts of a request compute, in µs."""
+        table = Table("", title=f"{name}: {question}, in µs")
         table.add_column("µs (from – to)", justify="right")
         costs = list(costs)
-        for name, cost in costs:
-            table.add_row(name, _spread(cost, 1))
+        for part, cost in costs:
+            table.add_row(part, _spread(cost, 1))
         self._output.print(table)
-        self._data["middleware_us"] = {name: asdict(cost) for name, cost in costs}
+        self._data[f"{name}_us"] = {part: asdict(cost) for part, cost in costs}
 
     def add_durations(self, name: str, rows: Iterable[tuple[str, ...]]) -> None:
         """How long one waits for something."""

@@ -48,8 +48,8 @@ def requires(permission: str) -> Any:
 class PolicyRoute(APIRoute):
     """A route that asks its policies itself, before FastAPI reads anything of the request.
 
-    As dependencies they would be solved again for every request, which costs a fourth of
-    what FastAPI does for a small answer (docs/performance.md).
+    As dependencies they would be solved again for every request (docs/performance.md says
+    what that costs).
     """
 
     def __init__(

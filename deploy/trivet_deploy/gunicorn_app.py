@@ -58,8 +58,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships n
         from trivet_deploy.asgi import create_app
 
         app = create_app()
-        # What was loaded stays for good. The collector need not walk through it again and again:
-        # that costs a fifth of a request that reads a row (docs/performance.md).
+        # What was loaded stays for good: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
         return app
