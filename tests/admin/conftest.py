@@ -17,6 +17,7 @@ from tests.admin.house import (
     stock_installed,
 )
 from trivet.features import Feature
+from trivet.identity import Revocation
 
 
 @pytest.fixture
@@ -101,3 +102,11 @@ async def house(built_house: House) -> AsyncIterator[House]:
     """The whole application over `shelves`."""
     yield built_house
     await built_house.platform.database.close()
+
+
+@pytest.fixture
+def revoked(built_house: House) -> Iterator[list[Revocation]]:
+    told: list[Revocation] = []
+    leave = built_house.platform.revocations.subscribe(told.append)
+    yield told
+    leave()

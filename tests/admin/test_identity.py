@@ -12,90 +12,15 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from tests.admin.deeds import COOKIE, me, rename, with_connections
 from tests.admin.house import PASSWORD, House, Visitor, build_house, make_settings
 from trivet.features import Feature
-from trivet.identity import Loss, Revocation
+from trivet.identity import Revocation
 from trivet.identity.keys import issue_key
 from trivet_admin.credentials import credential_id
 from trivet_admin.sessions import SessionSource
 
 pytestmark = pytest.mark.anyio
-
-
-def _users() -> Any:
-    from django.contrib.auth import get_user_model
-
-    return get_user_model().objects
-
-
-def _group() -> Any:
-    from django.contrib.auth.models import Group
-
-    return Group.objects.get(name="keepers")
-
-
-def _permission(codename: str) -> Any:
-    from django.contrib.auth.models import Permission
-
-    return Permission.objects.get(codename=codename)
-
-
-def _make_keepers() -> None:
-    """A group of which clerk is a member, and which may delete items."""
-    from django.contrib.auth.models import Group
-
-    group: Any = Group.objects.create(name="keepers")
-    group.user_set.add(_users().get(username="clerk"))
-    group.permissions.add(_permission("delete_item"))
-
-
-def _disable_in_bulk() -> None:
-    _users().filter(username="clerk").update(is_active=False)
-
-
-def _promote() -> None:
-    clerk = _users().get(username="clerk")
-    clerk.is_superuser = True
-    clerk.save()
-
-
-def _rename() -> None:
-    _users().filter(username="clerk").update(first_name="Clara")
-
-
-DEEDS: dict[str, Any] = {
-    "a permission given": lambda: (
-        _users().get(username="clerk").user_permissions.add(_permission("add_item"))
-    ),
-    # Lambdas, because each looks up what it changes only when it is called.
-    "permissions taken": lambda: _users().get(username="clerk").user_permissions.clear(),  # noqa: PLW0108
-    "a permission taken from everybody": lambda: _permission("view_item").user_set.clear(),  # noqa: PLW0108
-    "a group left": lambda: _group().user_set.clear(),  # noqa: PLW0108
-    "a group gains": lambda: _group().permissions.add(_permission("add_item")),
-    "a group loses": lambda: _group().permissions.clear(),  # noqa: PLW0108
-    "a permission leaves its groups": lambda: _permission("delete_item").group_set.clear(),  # noqa: PLW0108
-    "a group deleted": lambda: _group().delete(),
-    "a permission deleted": lambda: _permission("delete_item").delete(),
-    "promoted": _promote,
-    "renamed": _rename,
-}
-
-
-def _with_connections(work: Any) -> None:
-    from django.db import connections
-
-    try:
-        work()
-    finally:
-        connections.close_all()
-
-
-COOKIE = "trivet_session"
-
-
-async def me(visitor: Visitor, **headers: str) -> dict[str, Any]:
-    found: dict[str, Any] = (await visitor.http.get("/door/me", headers=headers)).json()
-    return found
 
 
 async def log_in_at_the_door(visitor: Visitor, username: str, password: str = PASSWORD) -> int:
@@ -113,14 +38,6 @@ async def forgetful(
     )
     yield house
     await house.platform.database.close()
-
-
-@pytest.fixture
-def revoked(built_house: House) -> Iterator[list[Revocation]]:
-    told: list[Revocation] = []
-    leave = built_house.platform.revocations.subscribe(told.append)
-    yield told
-    leave()
 
 
 class TestLogin:
@@ -264,111 +181,6 @@ class TestKeys:
         assert page.status in (200, 302)
 
 
-class TestRevocation:
-    """What ends trust is told once it is committed, so that sockets close."""
-
-    async def user_id(self, house: House, username: str) -> int:
-        query = "SELECT id FROM accounts_user WHERE username = :name"
-        found: int = await house.value(query, name=username)
-        return found
-
-    async def test_logout_in_the_admin_ends_the_session_everywhere(
-        self, house: House, revoked: list[Revocation]
-    ) -> None:
-        async with house.visit("clerk") as clerk:
-            credential = (await me(clerk))["credential"]
-            cookie = clerk.http.cookies[COOKIE]
-            page = await clerk.get("/admin/")
-            token = clerk.http.cookies["csrftoken"]
-            response = await clerk.http.post("/admin/logout/", data={"csrfmiddlewaretoken": token})
-            assert response.status_code == 200, page.status
-            clerk.http.cookies.set(COOKIE, cookie)
-            assert (await me(clerk))["kind"] == "anonymous"
-        assert revoked == [Revocation(credential_id=credential)]
-
-    async def test_logout_at_another_room_ends_the_session_everywhere(
-        self, house: House, revoked: list[Revocation]
-    ) -> None:
-        async with house.visit("clerk") as clerk:
-            credential = (await me(clerk))["credential"]
-            assert (await clerk.http.post("/door/logout")).status_code == 204
-            assert (await me(clerk))["kind"] == "anonymous"
-            assert (await clerk.get("/admin/")).status == 302
-        assert revoked == [Revocation(credential_id=credential)]
-        assert await house.value("SELECT count(*) FROM django_session") == 0
-
-    async def test_logout_without_a_session_is_no_error(self, house: House) -> None:
-        async with house.client() as visitor:
-            assert (await visitor.http.post("/door/logout")).status_code == 204
-            visitor.http.cookies.set(COOKIE, "unknown")
-            assert (await visitor.http.post("/door/logout")).status_code == 204
-
-    async def test_a_disabled_user_is_revoked(
-        self, house: House, revoked: list[Revocation]
-    ) -> None:
-        clerk = await self.user_id(house, "clerk")
-        async with house.visit() as boss:
-            path = f"/admin/accounts/user/{clerk}/change/"
-            page = await boss.edit(path, is_active=None)
-        assert page.status == 302, page.words
-        assert Revocation(user_id=clerk) in revoked
-
-    async def test_a_changed_password_is_revoked_and_its_own_session_goes_on(
-        self, house: House, revoked: list[Revocation]
-    ) -> None:
-        new = "another horse battery staple"
-        async with house.visit("clerk") as clerk, house.visit("clerk") as elsewhere:
-            page = await clerk.edit(
-                "/admin/password_change/",
-                old_password=PASSWORD,
-                new_password1=new,
-                new_password2=new,
-            )
-            assert page.status == 302, page.words
-            assert (await me(clerk))["username"] == "clerk"
-            assert (await me(elsewhere))["kind"] == "anonymous"
-        clerk_id = await self.user_id(house, "clerk")
-        assert Revocation(user_id=clerk_id, kind="session") in revoked
-        assert Revocation(user_id=clerk_id) not in revoked, "the keys of the user go on"
-
-    @pytest.mark.parametrize("deed", sorted(DEEDS))
-    async def test_whatever_changes_what_a_user_may_do_is_told_and_read_again(
-        self, house: House, revoked: list[Revocation], deed: str
-    ) -> None:
-        clerk = await self.user_id(house, "clerk")
-        await asyncio.to_thread(_with_connections, _make_keepers)
-        async with house.visit("clerk") as visitor:
-            before = await me(visitor)
-            revoked.clear()
-            await asyncio.to_thread(_with_connections, DEEDS[deed])
-            after = await me(visitor)
-        assert Revocation(user_id=clerk, loss=Loss.GRANTS) in revoked
-        assert before["permissions"] != after["permissions"] or deed in {"promoted", "renamed"}
-
-    async def test_users_disabled_in_bulk_are_revoked(
-        self, house: House, revoked: list[Revocation]
-    ) -> None:
-        clerk = await self.user_id(house, "clerk")
-        async with house.visit("clerk") as visitor:
-            assert (await me(visitor))["kind"] == "session"
-            await asyncio.to_thread(_with_connections, _disable_in_bulk)
-            assert (await me(visitor))["kind"] == "anonymous"
-        assert revoked == [Revocation(user_id=clerk)]
-
-    async def test_a_deleted_user_is_revoked(self, house: House, revoked: list[Revocation]) -> None:
-        guest = await self.user_id(house, "guest")
-        async with house.visit() as boss:
-            await boss.edit(f"/admin/accounts/user/{guest}/delete/")
-        assert Revocation(user_id=guest) in revoked
-
-    async def test_logging_in_revokes_nothing(
-        self, house: House, revoked: list[Revocation]
-    ) -> None:
-        async with house.visit("clerk"):
-            pass
-        assert revoked == []
-
-
 class TestUsers:
     async def test_an_email_address_belongs_to_one_user(self, house: House) -> None:
         async with house.visit() as boss:
@@ -409,7 +221,7 @@ class TestRememberedIdentities:
             async with house.visit("clerk") as clerk:
                 told = [(await clerk.get("/admin/stock/item/seen/")).text]
                 for number in (1, 2):
-                    await asyncio.to_thread(_with_connections, partial(_put, clerk, "seen", number))
+                    await asyncio.to_thread(with_connections, partial(_put, clerk, "seen", number))
                     told.append((await clerk.get("/admin/stock/item/seen/")).text)
         assert told == ["None", "1", "2"]
 
@@ -418,7 +230,7 @@ class TestRememberedIdentities:
     ) -> None:
         async with house.visit("clerk") as clerk:
             await me(clerk)
-            await asyncio.to_thread(_with_connections, lambda: _put(clerk, "basket", [1, 2]))
+            await asyncio.to_thread(with_connections, lambda: _put(clerk, "basket", [1, 2]))
             page = await clerk.edit(
                 "/admin/password_change/",
                 old_password=PASSWORD,
@@ -431,7 +243,7 @@ class TestRememberedIdentities:
     async def test_a_users_new_name_is_shown_at_once(self, house: House) -> None:
         async with house.visit("clerk") as clerk:
             await clerk.get("/admin/")
-            await asyncio.to_thread(_with_connections, _rename)
+            await asyncio.to_thread(with_connections, rename)
             assert "Clara" in (await clerk.get("/admin/")).words
 
     async def test_requests_do_not_share_a_user(self, house: House) -> None:

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from tests.admin.house import engine_of
 from trivet.features import Feature
 
+pytestmark = pytest.mark.database("postgresql")  # SQLite has no connections to cut
+
 
 @pytest.fixture
-def cut(stock: tuple[Feature, ...], database_url: str, database_kind: str) -> Any:
+def cut(stock: tuple[Feature, ...], database_url: str) -> Any:
     """Ends every connection to the database."""
-    if database_kind != "postgresql":
-        pytest.skip("SQLite has no connections to cut")
     query = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -18,10 +18,8 @@ STRANGER = "elsewhere.test"
 """The browser is told that this is here, too (tests/services/browser.py)."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def once(database_kind: str) -> None:
-    if database_kind != "sqlite":
-        pytest.skip("what a browser sends, and the root refuses, depends on no database")
+# What a browser sends, and the root refuses, depends on no database: once is enough.
+pytestmark = pytest.mark.database("sqlite")
 
 
 @pytest.fixture(scope="module")

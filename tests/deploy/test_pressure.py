@@ -23,16 +23,13 @@ from tests.deploy.dock import (
 from tests.services.databases import Databases
 from tests.services.server import Server, StartServer
 
+pytestmark = pytest.mark.database("postgresql")  # SQLite has no connections to run out of
+
 
 @pytest.fixture(scope="module")
-def port(
-    database_kind: str, request: pytest.FixtureRequest, databases: Databases
-) -> Iterator[Port]:
-    if database_kind != "postgresql":
-        pytest.skip("SQLite has no connections to run out of")
-    start: StartServer = request.getfixturevalue("start_shared_server")
+def port(start_shared_server: StartServer, databases: Databases) -> Iterator[Port]:
     url = databases.create()
-    port = Port.open(start, url)
+    port = Port.open(start_shared_server, url)
     yield port
     port.server.stop()
     databases.drop(url)

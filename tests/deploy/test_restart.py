@@ -26,20 +26,22 @@ DOORS = (False, True)
 """The API alone, and with Django: through `run` and through `run_with_django`."""
 
 
+pytestmark = pytest.mark.database("postgresql")  # SQLite has no server to restart
+
+
 @pytest.fixture(scope="module")
-def cluster(database_kind: str) -> Iterator[Cluster]:
-    if database_kind != "postgresql":
-        pytest.skip("SQLite has no server to restart")
+def cluster() -> Iterator[Cluster]:
     # What is confirmed has to be on the disk when the server crashes, or nothing could be claimed.
     with running_cluster(synchronous_commit="on") as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
-def port(cluster: Cluster, databases: Databases, request: pytest.FixtureRequest) -> Iterator[Port]:
-    start: StartServer = request.getfixturevalue("start_shared_server")
+def port(
+    cluster: Cluster, databases: Databases, start_shared_server: StartServer
+) -> Iterator[Port]:
     url = databases.create()
-    port = Port.open(start, cluster.copy_database(url))
+    port = Port.open(start_shared_server, cluster.copy_database(url))
     databases.drop(url)
     yield port
     port.server.stop()

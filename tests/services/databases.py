@@ -26,6 +26,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.services.environment import DATABASE_KIND
 from tests.services.forks import Fork
 from tests.services.postgres import PostgresServer
 
@@ -212,8 +213,16 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by the mark
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the database; nobody can forget it then."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what depends on the database; nobody can forget it then. What has no meaning on this
+    run's database is left to the other run."""
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         if isinstance(item, pytest.Function) and not FIXTURES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.data)
+        only = item.get_closest_marker("database")
+        is_ours = only is None or only.args == (config.stash[DATABASE_KIND],)
+        (kept if is_ours else left).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
