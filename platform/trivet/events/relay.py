@@ -139,7 +139,9 @@ class Relay:
         loop = asyncio.get_running_loop()
 
         def hear(channels: Mapping[str, int]) -> None:
-            loop.call_soon_threadsafe(self._note, tuple(channels))
+            # Whoever begins to watch after this look reads what was committed before it.
+            if not self._watches.keys().isdisjoint(channels):
+                loop.call_soon_threadsafe(self._note, tuple(channels))
 
         leave = self._bell.listen(hear)
         tasks = [
