@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from structlog.testing import capture_logs
 
 from tests.platform.bare import ORIGIN, bare_root, client_of, mounted
 from trivet.errors import Conflict, Unavailable
@@ -308,3 +309,27 @@ def test_a_websocket_with_a_cookie_opens_for_our_own_pages_only(
             client.websocket_connect("/ws", headers=headers | HOST),
         ):
             pass
+
+
+async def test_a_level_above_info_leaves_no_line_of_a_request(
+    tmp_path: Path, json_log: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", stream := io.StringIO())
+        configure_logging(log_format="json", level="WARNING")
+    async with client_of(bare_root(tmp_path, [mounted(plain)])) as client:
+        assert (await client.get("/app/whoami")).status_code == 200
+        assert (await client.get("/app/lose")).status_code == 500
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == [
+        "unhandled exception"
+    ]
+
+
+async def test_structlogs_own_way_to_capture_sees_the_line_of_a_request(
+    tmp_path: Path, json_log: Callable[[], str]
+) -> None:
+    async with client_of(bare_root(tmp_path, [mounted(plain)])) as client:
+        with capture_logs() as lines:
+            await client.get("/app/whoami")
+    assert [line["path"] for line in lines] == ["/app/whoami"]
+    assert json_log() == ""

@@ -6,11 +6,11 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.context import RequestContext, enter_context
 from trivet.headers import find_header
+from trivet.log import Event, request_logger
 
 if TYPE_CHECKING:
     from trivet.platform_ import Platform
@@ -20,8 +20,6 @@ _ID_BYTES = 16
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
 _NO_RESPONSE = 499
 """What the log says of a client that left before the first byte (nginx's number)."""
-
-logger = structlog.stdlib.get_logger("trivet.access")
 
 
 class AccessLogMiddleware:
@@ -34,6 +32,7 @@ class AccessLogMiddleware:
     def __init__(self, app: ASGIApp, platform: "Platform") -> None:
         self.app = app
         self.platform = platform
+        self.write = request_logger("trivet.access")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -60,7 +59,8 @@ class AccessLogMiddleware:
         try:
             await self.app(scope, receive, send_with_id)
         finally:
-            _log(scope, context, path, int(status), time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.write(_describe(scope, context, path, int(status), seconds))
 
 
 _OPENING = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
@@ -73,19 +73,21 @@ def _request_id(scope: Scope) -> str:
     return os.urandom(_ID_BYTES).hex()
 
 
-def _log(scope: Scope, context: RequestContext, path: str, status: int, seconds: float) -> None:
+def _describe(
+    scope: Scope, context: RequestContext, path: str, status: int, seconds: float
+) -> Event:
     identity = context.identity
-    logger.info(
-        "request",
-        method=scope.get("method", "WEBSOCKET"),
-        path=path,
-        mount=context.mount,
-        route=context.route or _route(scope),
-        status=status,
-        duration_ms=round(seconds * 1000, 2),
-        identity=identity.username or identity.kind,
-        credential=identity.credential_id or None,
-    )
+    return {
+        "event": "request",
+        "method": scope.get("method", "WEBSOCKET"),
+        "path": path,
+        "mount": context.mount,
+        "route": context.route or _route(scope),
+        "status": status,
+        "duration_ms": round(seconds * 1000, 2),
+        "identity": identity.username or identity.kind,
+        "credential": identity.credential_id or None,
+    }
 
 
 def _route(scope: Scope) -> str:
