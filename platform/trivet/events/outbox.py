@@ -93,10 +93,18 @@ def append(session: Session, messages: Sequence[tuple[str, str]]) -> dict[str, P
     To be called as the last act of a transaction: the channels stay locked until it ends.
     """
     connection = session.connection()
+    if len(messages) == 1 and connection.dialect.name == "postgresql":
+        return _append_one(connection, *messages[0])
     counts = Counter(channel for channel, _ in messages)
     if connection.dialect.name == "postgresql":
         return _append_at_once(connection, counts, messages)
     return _append_in_turn(connection, counts, messages)
+
+
+def _append_one(connection: Connection, channel: str, data: str) -> dict[str, Position]:
+    values = {"name": channel, "epoch": _new_epoch(), "data": data, "now": datetime.now(UTC)}
+    row = connection.execute(_APPEND_ONE, values).one()
+    return {channel: Position(row.epoch, row.top_offset)}
 
 
 def _append_at_once(
@@ -142,9 +150,21 @@ def _new_epoch() -> str:
     return secrets.token_hex(EPOCH_BYTES)
 
 
-# Written once, for to put a statement together costs more than to run it. What comes of
-# `unnest` is in the order of the arrays, so channels are locked by name here too. `back` says
-# how many publications of the same channel come after one.
+# Written once, for to put a statement together costs more than to run it. Most transactions
+# publish once, and need no arrays for that.
+_APPEND_ONE = text("""
+    WITH raised AS (
+        INSERT INTO trivet_channel (name, epoch, top_offset) VALUES (:name, :epoch, 1)
+        ON CONFLICT (name) DO UPDATE SET top_offset = trivet_channel.top_offset + 1
+        RETURNING name, epoch, top_offset
+    ), told AS (
+        INSERT INTO trivet_publication (channel, "offset", data, created_at)
+        SELECT name, top_offset, CAST(:data AS text), CAST(:now AS timestamptz) FROM raised
+    )
+    SELECT epoch, top_offset FROM raised
+""")
+# What comes of `unnest` is in the order of the arrays, so channels are locked by name here too.
+# `back` says how many publications of the same channel come after one.
 _APPEND = text("""
     WITH raised AS (
         INSERT INTO trivet_channel (name, epoch, top_offset)
