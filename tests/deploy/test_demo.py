@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +29,8 @@ def _credentials(data: Path) -> dict[str, str]:
 
 
 def _movements(data: Path) -> int:
-    with sqlite3.connect(data / "demo.sqlite3") as connection:
+    # Its own block would end the transaction and leave the connection open.
+    with closing(sqlite3.connect(data / "demo.sqlite3")) as connection:
         (count,) = connection.execute("SELECT count(*) FROM departures_movement").fetchone()
     return int(count)
 
