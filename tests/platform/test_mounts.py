@@ -141,3 +141,13 @@ def test_pages_that_do_not_say_who_may_see_them_keep_the_application_from_starti
         build_root(platform, [])
     says = "These pages of house do not say who may see them: /hall, /cellar. Make them with"
     assert caught.value.detail.startswith(says)
+
+
+@pytest.mark.parametrize("outer", ["", "/outer"])
+async def test_a_path_that_only_begins_like_a_prefix_is_not_the_apps(
+    tmp_path: Path, outer: str
+) -> None:
+    root = bare_root(tmp_path, [mounted(echo)])
+    async with client_of(root, root_path=outer) as client:
+        assert (await client.get(f"{outer}/apple")).status_code == 404
+        assert (await client.get(f"{outer}/app/le")).status_code == 200
