@@ -1,11 +1,12 @@
 """API keys in the admin: shown once, then only revoked."""
 
 import re
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.admin.house import House
+from tests.admin.forms import Page
+from tests.admin.house import House, Visitor
 from trivet.identity import Revocation
 from trivet.identity.keys import KEY_PATTERN, identify_key
 
@@ -14,20 +15,19 @@ pytestmark = pytest.mark.anyio
 KEYS = "/admin/trivet/apikey/"
 
 
-@pytest.fixture
-def revoked(built_house: House) -> Iterator[list[Revocation]]:
-    told: list[Revocation] = []
-    leave = built_house.platform.revocations.subscribe(told.append)
-    yield told
-    leave()
+async def ask_for_key(
+    house: House, visitor: Visitor, owner: str = "clerk", label: str = "the tower", **values: Any
+) -> Page:
+    """Send the form of a new key."""
+    query = "SELECT id FROM accounts_user WHERE username = :owner"
+    owner_id = await house.value(query, owner=owner)
+    return await visitor.edit(f"{KEYS}add/", label=label, owner=str(owner_id), **values)
 
 
-async def make_key(house: House, label: str = "the tower") -> str:
+async def make_key(house: House, **values: Any) -> str:
     """Make a key in the admin as boss; returns the key as it was shown."""
     async with house.visit() as boss:
-        query = "SELECT id FROM accounts_user WHERE username = 'clerk'"
-        owner = await house.value(query)
-        page = await boss.edit(f"{KEYS}add/", label=label, owner=str(owner))
+        page = await ask_for_key(house, boss, **values)
         assert page.status == 302, page.words
         page = await boss.get(KEYS)
         found = re.search(KEY_PATTERN, page.text)
@@ -92,34 +92,19 @@ async def test_only_the_label_of_a_key_can_be_changed(house: House) -> None:
 
 async def test_an_expiry_in_the_past_is_refused_in_the_form(house: House) -> None:
     async with house.visit() as boss:
-        owner = await house.value("SELECT id FROM accounts_user WHERE username = 'clerk'")
-        page = await boss.edit(
-            f"{KEYS}add/",
-            label="late",
-            owner=str(owner),
-            expires_at_0="2001-01-01",
-            expires_at_1="00:00",
-        )
+        expiry = {"expires_at_0": "2001-01-01", "expires_at_1": "00:00"}
+        page = await ask_for_key(house, boss, label="late", **expiry)
     assert page.status == 200
     assert "The expiry lies in the past" in page.words
     assert await house.rows("SELECT id FROM trivet_api_key") == []
 
 
 async def test_scopes_chosen_in_the_form_limit_the_key(house: House) -> None:
+    secret = await make_key(house, scopes=["stock.view_item", "stock.view_category"])
     async with house.visit() as boss:
-        page = await boss.edit(
-            f"{KEYS}add/",
-            label="the tower",
-            owner=str(await house.value("SELECT id FROM accounts_user WHERE username = 'clerk'")),
-            scopes=["stock.view_item", "stock.view_category"],
-        )
-        assert page.status == 302, page.words
-        page = await boss.get(KEYS)
-    assert "stock.view_category, stock.view_item" in page.words
-    found = re.search(KEY_PATTERN, page.text)
-    assert found is not None
+        assert "stock.view_category, stock.view_item" in (await boss.get(KEYS)).words
     async with house.platform.database.session(read_only=True) as session:
-        identity = await identify_key(session, found.group(0))
+        identity = await identify_key(session, secret)
     assert identity is not None
     assert identity.permissions == {"stock.view_item", "stock.view_category"}
 
@@ -129,12 +114,7 @@ async def test_a_scope_that_the_owner_does_not_hold_is_refused_at_its_field(
     house: House, scope: str
 ) -> None:
     async with house.visit() as boss:
-        page = await boss.edit(
-            f"{KEYS}add/",
-            label="the tower",
-            owner=str(await house.value("SELECT id FROM accounts_user WHERE username = 'clerk'")),
-            scopes=["stock.view_item", scope],
-        )
+        page = await ask_for_key(house, boss, scopes=["stock.view_item", scope])
     assert page.status == 200
     assert page.error_at("scopes") == f"The owner does not hold: {scope}."
     assert set(page.form["scopes"]) == {"stock.view_item", scope}
@@ -143,11 +123,6 @@ async def test_a_scope_that_the_owner_does_not_hold_is_refused_at_its_field(
 
 async def test_a_scope_that_no_permission_is_cannot_be_chosen(house: House) -> None:
     async with house.visit() as boss:
-        page = await boss.edit(
-            f"{KEYS}add/",
-            label="the tower",
-            owner=str(await house.value("SELECT id FROM accounts_user WHERE username = 'boss'")),
-            scopes=["stock.burn_item"],
-        )
+        page = await ask_for_key(house, boss, owner="boss", scopes=["stock.burn_item"])
     assert "stock.burn_item is not one of the available choices" in page.error_at("scopes")
     assert await house.rows("SELECT id FROM trivet_api_key") == []

@@ -32,6 +32,11 @@ async def ask(platform: Platform) -> int:
         return answer
 
 
+async def ask_at_once(platform: Platform) -> list[int]:
+    """On four connections."""
+    return await asyncio.gather(*(ask(platform) for _ in range(4)))
+
+
 async def cut_all(postgres: PostgresServer) -> None:
     def cut() -> None:
         with psycopg.connect(postgres.url("postgres")) as connection:
@@ -46,23 +51,23 @@ async def test_one_that_was_lost_while_it_was_idle_is_replaced_before_anyone_get
     platform: Platform, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)
-    await asyncio.gather(*(ask(platform) for _ in range(4)))
+    await ask_at_once(platform)
     await cut_all(postgres)
-    assert await asyncio.gather(*(ask(platform) for _ in range(4))) == [1, 1, 1, 1]
+    assert await ask_at_once(platform) == [1, 1, 1, 1]
 
 
 async def test_one_that_was_lost_a_moment_after_its_use_is_one_503_and_takes_the_others_along(
     platform: Platform, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "IDLE_SECONDS", 60.0)
-    await asyncio.gather(*(ask(platform) for _ in range(4)))
+    await ask_at_once(platform)
     await cut_all(postgres)
     with pytest.raises(Exception, match="terminat") as caught:
         await ask(platform)
     explained = explain(caught.value)
     assert explained is not None
     assert explained.status == 503
-    assert await asyncio.gather(*(ask(platform) for _ in range(4))) == [1, 1, 1, 1]
+    assert await ask_at_once(platform) == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("idle_seconds", "pings"), [(60.0, 0), (0.0, 2)])
