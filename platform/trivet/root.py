@@ -33,7 +33,7 @@ def build_root(
     `authenticators` default to those that the mounts bring; they are asked in order, those
     of credentials that a client sends on purpose before the ambient ones.
 
-    Raises ConfigurationError if two of them claim the same prefix.
+    Raises ConfigurationError if two of them claim the same prefix, or one a place of ours.
     """
     pages = pages_of(platform.features)
     _refuse_clashes([*mounts, *pages])
@@ -165,7 +165,8 @@ def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
 
 
 def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:
-    seen: dict[str, str] = {}
+    # Mounts are tried before the root's own routes, and may not take their places.
+    seen = dict.fromkeys(("/healthz", "/readyz", "/static"), "the root")
     for mounted in mounts:
         if mounted.prefix in seen:
             raise ConfigurationError(

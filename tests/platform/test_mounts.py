@@ -112,6 +112,12 @@ def test_two_apps_cannot_claim_one_prefix(tmp_path: Path) -> None:
         bare_root(tmp_path, [mounted(echo), mounted(echo)])
 
 
+@pytest.mark.parametrize("prefix", ["/healthz", "/readyz", "/static"])
+def test_no_app_takes_a_place_of_the_roots_own(tmp_path: Path, prefix: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"the root and .* both claim {prefix}"):
+        bare_root(tmp_path, [mounted(echo, prefix)])
+
+
 @pytest.mark.parametrize("prefix", ["/", "app", "/app/"])
 def test_a_prefix_that_would_swallow_or_miss_everything_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="must look like '/name'"):
