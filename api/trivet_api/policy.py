@@ -12,6 +12,7 @@ from trivet.context import context_of
 from trivet.errors import ConfigurationError
 from trivet.mounts import RouteInfo
 from trivet.policy import Policy
+from trivet_api.direct import DirectAnswer, is_plain
 
 
 class RoutePolicy(Policy):
@@ -46,10 +47,11 @@ def requires(permission: str) -> Any:
 
 
 class PolicyRoute(APIRoute):
-    """A route that asks its policies itself, before FastAPI reads anything of the request.
+    """A route that asks its policies itself, before FastAPI reads anything of the request, and
+    answers directly if it is plain.
 
-    As dependencies they would be solved again for every request (docs/performance.md says
-    what that costs).
+    As dependencies the policies would be solved again for every request (docs/performance.md
+    says what that costs).
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class PolicyRoute(APIRoute):
         self.policies = [d.dependency for d in given if isinstance(d.dependency, RoutePolicy)]
         others = [d for d in given if not isinstance(d.dependency, RoutePolicy)]
         super().__init__(path, endpoint, dependencies=others, **options)
+        if is_plain(self):
+            self.app = DirectAnswer(self, [each.check for each in self.policies], self.app)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle, checks = super().get_route_handler(), [each.check for each in self.policies]

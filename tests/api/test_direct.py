@@ -1,0 +1,263 @@
+"""Plain routes: what is answered directly is what FastAPI would have answered."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import StreamingResponse
+from structlog.testing import capture_logs
+
+from tests.platform.bare import bare_platform, client_of
+from trivet.errors import NotFound
+from trivet.mounts import MountedApp
+from trivet.root import build_root
+from trivet_api import authenticated, public
+from trivet_api.direct import DirectAnswer
+from trivet_api.mount import include
+from trivet_api.policy import PolicyRoute
+from trivet_api.problems import install_problems
+
+pytestmark = pytest.mark.anyio
+
+
+class Star(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    light_years: float | None = Field(default=None, alias="lightYears")
+
+
+class Row:
+    """What an ORM would return."""
+
+    name = "sirius"
+    lightYears = 8.6  # noqa: N815  # the alias is the name that is read
+
+
+class Page(BaseModel):
+    size: Annotated[int, Field(ge=1, le=50)] = 10
+    tags: list[str] = []
+
+
+class Guide:
+    """A dependency of the request."""
+
+    def __init__(self, agent: str) -> None:
+        self.agent = agent
+
+
+async def find_guide(request: Request) -> Guide:
+    return Guide(request.headers["x-guide"])
+
+
+def find_guide_on_a_thread(request: Request) -> Guide:
+    return Guide(request.headers["x-guide"])
+
+
+async def lend_guide(request: Request) -> AsyncIterator[Guide]:
+    yield Guide(request.headers["x-guide"])
+
+
+async def refuse() -> None:
+    raise HTTPException(418, "not by this way")
+
+
+plain = APIRouter(dependencies=[public])
+"""Routes that are answered directly."""
+
+
+@plain.get("/number/{number}")
+async def number(number: int, factor: Annotated[int, Query(le=9, alias="by")] = 1) -> int:
+    return number * factor
+
+
+@plain.get("/texts")
+async def texts(text: Annotated[list[str], Query()], lower: bool = False) -> list[str]:
+    return [each.lower() if lower else each for each in text]
+
+
+@plain.get("/page")
+async def page(page: Annotated[Page, Query()]) -> Page:
+    return page
+
+
+@plain.get("/row", response_model=Star)
+async def row() -> Row:
+    return Row()
+
+
+@plain.get("/short", response_model_exclude_none=True, response_model_by_alias=False)
+async def short() -> Star:
+    return Star(name="vega")
+
+
+@plain.get("/made", status_code=203)
+async def made() -> Star:
+    return Star(name="vega", lightYears=25)
+
+
+@plain.get("/wrong", response_model=Star)
+async def wrong() -> dict[str, int]:
+    return {"nome": 1}
+
+
+@plain.get("/guided")
+async def guided(request: Request, guide: Annotated[Guide, Depends(find_guide)]) -> str:
+    return f"{guide.agent} to {request.url.path}"
+
+
+@plain.get("/refused", dependencies=[Depends(refuse)])
+async def refused() -> str:
+    raise AssertionError("the dependency has refused")
+
+
+@plain.get("/missing")
+async def missing() -> str:
+    raise NotFound("no-such-star", "There is no such star.")
+
+
+@plain.get("/teapot")
+async def teapot() -> str:
+    raise HTTPException(418, "a teapot", headers={"x-pot": "tea"})
+
+
+@plain.get("/streamed", response_model=str)
+async def streamed() -> Response:
+    return StreamingResponse(iter(["a", "b"]), media_type="text/plain")
+
+
+others = APIRouter(dependencies=[public])
+"""Routes that stay FastAPI's."""
+
+
+@others.get("/threaded")
+def threaded() -> str:
+    return "threaded"
+
+
+@others.get("/headed")
+async def headed(x_guide: Annotated[str, Header()]) -> str:
+    return x_guide
+
+
+@others.get("/lent")
+async def lent(guide: Annotated[Guide, Depends(lend_guide)]) -> str:
+    return guide.agent
+
+
+@others.get("/sent")
+async def sent(guide: Annotated[Guide, Depends(find_guide_on_a_thread)]) -> str:
+    return guide.agent
+
+
+@others.get("/set")
+async def set_header(response: Response) -> str:
+    response.headers["x-set"] = "yes"
+    return "set"
+
+
+@others.get("/empty", status_code=204)
+async def empty() -> None: ...
+
+
+@others.post("/posted")
+async def posted(star: Star) -> Star:
+    return star
+
+
+def make_app(*, directly: bool) -> FastAPI:
+    app = FastAPI()
+    install_problems(app)
+    for router in (plain, others):
+        if directly:
+            include(app, router)
+        else:
+            app.include_router(router)
+    return app
+
+
+async def ask(app: FastAPI, folder: Path, method: str, path: str) -> tuple[int, Any, Any]:
+    """The status, the headers and the body; what is another each time is taken out."""
+    root = build_root(bare_platform(folder), [MountedApp("api", "/api", app, lifespan=False)])
+    async with client_of(root) as client:
+        answer = await client.request(method, f"/api{path}", headers={"x-guide": "ada"})
+    request_id = answer.headers["x-request-id"]
+    headers = [(name, value.replace(request_id, "")) for name, value in answer.headers.items()]
+    return answer.status_code, headers, answer.text.replace(request_id, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/number/6?by=7", 200),
+        ("/number/6", 200),
+        ("/number/six", 422),
+        ("/number/6?by=10", 422),
+        ("/number/6?by=", 422),
+        ("/texts?text=A&text=B&lower=on", 200),
+        ("/texts?text=%C3%84+b", 200),
+        ("/texts", 422),
+        ("/page?size=5&tags=a&tags=b", 200),
+        ("/page?size=51", 422),
+        ("/row", 200),
+        ("/short", 200),
+        ("/made", 203),
+        ("/wrong", 500),
+        ("/guided", 200),
+        ("/refused", 418),
+        ("/missing", 404),
+        ("/teapot", 418),
+        ("/streamed", 200),
+        ("/threaded", 200),
+        ("/headed", 200),
+        ("/lent", 200),
+        ("/sent", 200),
+        ("/set", 200),
+        ("/empty", 204),
+    ],
+)
+async def test_every_answer_is_fastapis_to_the_byte(tmp_path: Path, path: str, status: int) -> None:
+    answers = [
+        await ask(make_app(directly=directly), tmp_path, "GET", path) for directly in (True, False)
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0][0] == status
+
+
+def test_plain_routes_are_answered_directly_and_others_are_not() -> None:
+    routes = [
+        route for route in make_app(directly=True).router.routes if type(route) is PolicyRoute
+    ]
+    direct = {route.path for route in routes if isinstance(route.app, DirectAnswer)}
+    assert direct == {route.path for route in plain.routes if isinstance(route, APIRoute)}
+    assert len(routes) == len(plain.routes) + len(others.routes)
+
+
+async def test_a_dependency_that_is_overridden_is_overridden_in_a_plain_route_too(
+    tmp_path: Path,
+) -> None:
+    app = make_app(directly=True)
+    app.dependency_overrides[find_guide] = lambda: Guide("grace")
+    status, _, body = await ask(app, tmp_path, "GET", "/guided")
+    assert (status, body) == (200, '"grace to /api/guided"')
+
+
+async def test_a_policy_is_asked_before_a_plain_route_reads_its_parameters(tmp_path: Path) -> None:
+    app, router = FastAPI(), APIRouter()
+    install_problems(app)
+    router.add_api_route("/number/{number}", number, dependencies=[authenticated])
+    include(app, router)
+    assert (await ask(app, tmp_path, "GET", "/number/six"))[0] == 401
+    assert (await ask(app, tmp_path, "GET", "/number/6"))[0] == 401
+
+
+async def test_what_a_plain_route_returns_amiss_is_named_in_the_log(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        await ask(make_app(directly=True), tmp_path, "GET", "/wrong")
+    faults = [str(line["exc_info"]) for line in lines if line["log_level"] == "error"]
+    assert len(faults) == 1
+    assert "Endpoint: /wrong" in faults[0]
