@@ -5,12 +5,13 @@ each other, beside background tasks, streams and telemetry. Most routes have non
 those this reads the parameters, runs the endpoint and serializes what it returns, with the
 fields and functions that FastAPI itself uses, and nothing around them.
 
-Whatever is not plain stays FastAPI's: a route with a body, a header or a cookie among its
-parameters, or with a dependency on more than the request; and of a plain route the requests
-whose parameters are not valid. docs/decisions/0023 says what this is worth.
+Whatever is not plain stays FastAPI's: a route with a body, or with a dependency on more than
+the request and the response; and of a plain route the requests whose parameters are not valid.
+docs/decisions/0023 says what this is worth.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -20,7 +21,6 @@ from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import EndpointContext, ResponseValidationError
 from fastapi.routing import APIRoute
 from fastapi.utils import is_body_allowed_for_status_code
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -42,21 +42,18 @@ def is_plain(route: APIRoute) -> bool:
         and not route.is_json_stream
         and route.max_body_size is None
         and is_body_allowed_for_status_code(route.status_code)
-        and _reads_address_only(route.dependant)
+        and _reads_head_only(route.dependant)
         and _are_leaves(route.dependant.dependencies)
     )
 
 
-def _reads_address_only(dependant: Dependant) -> bool:
-    """A coroutine of nothing but the path, the query and the request."""
+def _reads_head_only(dependant: Dependant) -> bool:
+    """A coroutine of nothing but what the head of a request says."""
     return iscoroutinefunction(dependant.call) and not (
-        dependant.header_params
-        or dependant.cookie_params
-        or dependant.body_params
+        dependant.body_params
         or dependant.http_connection_param_name
         or dependant.websocket_param_name
         or dependant.background_tasks_param_name
-        or dependant.response_param_name
         or dependant.security_scopes_param_name
         or dependant.own_oauth_scopes
         or dependant.concurrency
@@ -64,12 +61,22 @@ def _reads_address_only(dependant: Dependant) -> bool:
 
 
 def _are_leaves(dependants: Sequence[Dependant]) -> bool:
-    """Dependencies on the request alone, none of them twice, so that nothing is to be shared."""
+    """Dependencies on request and response alone, none of them twice, so that nothing is to be
+    shared."""
     return len({each.call for each in dependants}) == len(dependants) and all(
-        _reads_address_only(each)
-        and not (each.path_params or each.query_params or each.dependencies)
-        for each in dependants
+        _reads_head_only(each) and not (_sources(each) or each.dependencies) for each in dependants
     )
+
+
+def _sources(dependant: Dependant) -> list[tuple[Sequence[Any], Callable[[Request], Any]]]:
+    """What `dependant` asks of a request: the fields, and where each kind of them is found."""
+    sources: list[tuple[Sequence[Any], Callable[[Request], Any]]] = [
+        (dependant.path_params, lambda request: request.path_params),
+        (dependant.query_params, lambda request: request.query_params),
+        (dependant.header_params, lambda request: request.headers),
+        (dependant.cookie_params, lambda request: request.cookies),
+    ]
+    return [(fields, find) for fields, find in sources if fields]
 
 
 class DirectAnswer:
@@ -88,55 +95,59 @@ class DirectAnswer:
         self.route = route
         self.checks = tuple(checks)
         self.otherwise = otherwise
-        self.status = route.status_code or 200
+        self.sources = _sources(route.dependant)
+        self.says_more = any(
+            each.response_param_name for each in (route.dependant, *route.dependant.dependencies)
+        )
+        self.status = route.status_code or HTTPStatus.OK.value
         self.options = {name: getattr(route, f"response_model_{name}") for name in _OPTIONS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         identity = context_of(scope).identity
         for check in self.checks:
             check(identity)
-        arguments = self._read(scope)
+        request = Request(scope, receive, send)
+        arguments = self._read(request)
         if arguments is None:
             await self.otherwise(scope, receive, send)
             return
-        await self._solve(arguments, scope, receive, send)
+        response = await self._solve(arguments, request)
         result = await self.route.endpoint(**arguments)
         if isinstance(result, Response):
             await result(scope, receive, send)
             return
         body = self._serialize(result)
+        if response is not None:
+            await self._answer(body, response)(scope, receive, send)
+            return
         headers = [(b"content-length", b"%d" % len(body)), _JSON]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _read(self, scope: Scope) -> dict[str, Any] | None:
-        """The arguments in the path and the query; None if this request is for FastAPI."""
+    def _read(self, request: Request) -> dict[str, Any] | None:
+        """The arguments in the head of the request; None if they are for FastAPI to judge."""
         if getattr(self.route.dependency_overrides_provider, "dependency_overrides", None):
             return None
-        wanted = self.route.dependant
-        arguments, errors = request_params_to_args(wanted.path_params, scope["path_params"])
-        if wanted.query_params and not errors:
-            query = QueryParams(scope["query_string"])
-            more, errors = request_params_to_args(wanted.query_params, query)
-            arguments |= more
-        return None if errors else arguments
+        arguments: dict[str, Any] = {}
+        for fields, find in self.sources:
+            found, errors = request_params_to_args(fields, find(request))
+            if errors:
+                return None
+            arguments |= found
+        return arguments
 
-    async def _solve(
-        self, arguments: dict[str, Any], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Add to `arguments` the request and what the dependencies make of it."""
-        wanted = self.route.dependant
-        if not (wanted.dependencies or wanted.request_param_name):
-            return
-        request = Request(scope, receive, send)
-        if wanted.request_param_name:
-            arguments[wanted.request_param_name] = request
-        for each in wanted.dependencies:
+    async def _solve(self, arguments: dict[str, Any], request: Request) -> Response | None:
+        """Add to `arguments` what is no field: the request, what the dependencies give, and the
+        response of which they and the endpoint may say something, which is returned."""
+        own = self.route.dependant
+        response = _unsaid() if self.says_more else None
+        for each in own.dependencies:
             assert each.call is not None
-            given = {each.request_param_name: request} if each.request_param_name else {}
-            solved = await each.call(**given)
+            solved = await each.call(**_given(each, request, response))
             if each.name:
                 arguments[each.name] = solved
+        arguments |= _given(own, request, response)
+        return response
 
     def _serialize(self, result: Any) -> bytes:
         field = self.route.response_field
@@ -146,3 +157,28 @@ class DirectAnswer:
             where: EndpointContext = {"path": self.route.path_format}
             raise ResponseValidationError(errors, body=result, endpoint_ctx=where)
         return field.serialize_json(value, **self.options)
+
+    def _answer(self, body: bytes, said: Response) -> Response:
+        status = said.status_code or self.status
+        answer = Response(body, status, media_type="application/json")
+        if not is_body_allowed_for_status_code(status):
+            answer.body = b""
+        answer.headers.raw.extend(said.headers.raw)
+        return answer
+
+
+def _given(dependant: Dependant, request: Request, response: Response | None) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if dependant.request_param_name:
+        given[dependant.request_param_name] = request
+    if dependant.response_param_name:
+        given[dependant.response_param_name] = response
+    return given
+
+
+def _unsaid() -> Response:
+    """A response of which nobody has said anything yet."""
+    response = Response()
+    del response.headers["content-length"]
+    response.status_code = None  # type: ignore[assignment]  # as FastAPI marks it
+    return response

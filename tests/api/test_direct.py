@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi import (
+    APIRouter,
+    Cookie,
+    Depends,
+    FastAPI,
+    Header,
+    HTTPException,
+    Query,
+    Request,
+    Response,
+)
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
@@ -125,9 +135,36 @@ async def teapot() -> str:
     raise HTTPException(418, "a teapot", headers={"x-pot": "tea"})
 
 
+@plain.get("/baked")
+async def baked(biscuit: Annotated[str, Cookie()] = "none") -> str:
+    return biscuit
+
+
+async def mark(response: Response) -> None:
+    response.headers.append("x-mark", "dependency")
+
+
+@plain.get("/marked", dependencies=[Depends(mark)])
+async def marked(response: Response, status: int = 200) -> str:
+    response.headers.append("x-mark", "endpoint")
+    response.status_code = status
+    return "marked"
+
+
 @plain.get("/streamed", response_model=str)
 async def streamed() -> Response:
     return StreamingResponse(iter(["a", "b"]), media_type="text/plain")
+
+
+@plain.get("/headed")
+async def headed(x_guide: Annotated[str, Header()]) -> str:
+    return x_guide
+
+
+@plain.get("/set")
+async def set_header(response: Response) -> str:
+    response.headers["x-set"] = "yes"
+    return "set"
 
 
 others = APIRouter(dependencies=[public])
@@ -139,11 +176,6 @@ def threaded() -> str:
     return "threaded"
 
 
-@others.get("/headed")
-async def headed(x_guide: Annotated[str, Header()]) -> str:
-    return x_guide
-
-
 @others.get("/lent")
 async def lent(guide: Annotated[Guide, Depends(lend_guide)]) -> str:
     return guide.agent
@@ -152,12 +184,6 @@ async def lent(guide: Annotated[Guide, Depends(lend_guide)]) -> str:
 @others.get("/sent")
 async def sent(guide: Annotated[Guide, Depends(find_guide_on_a_thread)]) -> str:
     return guide.agent
-
-
-@others.get("/set")
-async def set_header(response: Response) -> str:
-    response.headers["x-set"] = "yes"
-    return "set"
 
 
 @others.get("/empty", status_code=204)
@@ -180,11 +206,14 @@ def make_app(*, directly: bool) -> FastAPI:
     return app
 
 
+HEADERS = {"x-guide": "ada", "cookie": "biscuit=oat"}
+
+
 async def ask(app: FastAPI, folder: Path, method: str, path: str) -> tuple[int, Any, Any]:
     """The status, the headers and the body; what is another each time is taken out."""
     root = build_root(bare_platform(folder), [MountedApp("api", "/api", app, lifespan=False)])
     async with client_of(root) as client:
-        answer = await client.request(method, f"/api{path}", headers={"x-guide": "ada"})
+        answer = await client.request(method, f"/api{path}", headers=HEADERS)
     request_id = answer.headers["x-request-id"]
     headers = [(name, value.replace(request_id, "")) for name, value in answer.headers.items()]
     return answer.status_code, headers, answer.text.replace(request_id, "")
@@ -211,6 +240,10 @@ async def ask(app: FastAPI, folder: Path, method: str, path: str) -> tuple[int, 
         ("/refused", 418),
         ("/missing", 404),
         ("/teapot", 418),
+        ("/baked", 200),
+        ("/marked", 200),
+        ("/marked?status=201", 201),
+        ("/marked?status=204", 204),
         ("/streamed", 200),
         ("/threaded", 200),
         ("/headed", 200),
