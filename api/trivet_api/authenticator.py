@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
+from trivet.headers import find_header
 from trivet.identity import Identity
 from trivet.identity.keys import KEY_START, identify_key
 
@@ -20,7 +21,8 @@ class KeyAuthenticator:
         self.prefix = prefix
 
     def find_credential(self, connection: HTTPConnection) -> str | None:
-        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        given = find_header(connection.scope, b"authorization") or ""
+        scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer":
             return None
         path = connection.scope["path"].removeprefix(connection.scope.get("root_path", ""))

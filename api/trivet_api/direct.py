@@ -15,14 +15,17 @@ from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import EndpointContext, ResponseValidationError
 from fastapi.routing import APIRoute
 from fastapi.utils import is_body_allowed_for_status_code
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
@@ -103,26 +106,25 @@ class DirectAnswer:
         self.options = {name: getattr(route, f"response_model_{name}") for name in _OPTIONS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self.prepare(scope, receive, send)
+        await (answer or self.otherwise)(scope, receive, send)
+
+    async def prepare(self, scope: Scope, receive: Receive, send: Send) -> ASGIApp | None:
+        """Do the work and give the answer, of which nothing has been sent; None if the request
+        is for FastAPI. Raises what the policies and the endpoint raise."""
         identity = context_of(scope).identity
         for check in self.checks:
             check(identity)
         request = Request(scope, receive, send)
         arguments = self._read(request)
         if arguments is None:
-            await self.otherwise(scope, receive, send)
-            return
+            return None
         response = await self._solve(arguments, request)
         result = await self.route.endpoint(**arguments)
         if isinstance(result, Response):
-            await result(scope, receive, send)
-            return
+            return result
         body = self._serialize(result)
-        if response is not None:
-            await self._answer(body, response)(scope, receive, send)
-            return
-        headers = [(b"content-length", b"%d" % len(body)), _JSON]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        return _Json(body, self.status) if response is None else self._answer(body, response)
 
     def _read(self, request: Request) -> dict[str, Any] | None:
         """The arguments in the head of the request; None if they are for FastAPI to judge."""
@@ -167,6 +169,19 @@ class DirectAnswer:
         return answer
 
 
+class _Json:
+    """The answer of most routes. Starlette's `Response` is for those that say more."""
+
+    def __init__(self, body: bytes, status: int) -> None:
+        self.body = body
+        self.status = status
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"%d" % len(self.body)), _JSON]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
 def _given(dependant: Dependant, request: Request, response: Response | None) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if dependant.request_param_name:
@@ -182,3 +197,50 @@ def _unsaid() -> Response:
     del response.headers["content-length"]
     response.status_code = None  # type: ignore[assignment]  # as FastAPI marks it
     return response
+
+
+class DirectFirst:
+    """`app`, whose plain routes are answered before its own middleware is asked.
+
+    That middleware opens stacks and watches for exceptions; here an exception finds the
+    handler that `app` has for it, once it is raised. Only GET is looked at, because most of
+    what is sent elsewhere has a body, and would be matched in vain.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+        self.handlers = {
+            kind: handler
+            for kind, handler in app.exception_handlers.items()
+            if kind not in (Exception, HTTPStatus.INTERNAL_SERVER_ERROR)  # the root's last resort
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        direct = self._find(scope) if scope.get("method") == "GET" else None
+        if direct is None:
+            await self.app(scope, receive, send)
+            return
+        try:
+            answer = await direct.prepare(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  # raised again, where it is handled
+            answer = ExceptionMiddleware(_raising(error), self.handlers)
+        await (answer or self.app)(scope, receive, send)
+
+    def _find(self, scope: Scope) -> DirectAnswer | None:
+        """The plain route that is meant, entered in `scope` as the app's router would do."""
+        for route in self.app.router.routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                direct = getattr(route, "app", None)
+                if not isinstance(direct, DirectAnswer):
+                    return None
+                scope.update(found, app=self.app, router=self.app.router)
+                return direct
+        return None
+
+
+def _raising(error: Exception) -> ASGIApp:
+    async def raise_error(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise error
+
+    return raise_error

@@ -11,6 +11,7 @@ from trivet.mounts import MountedApp
 from trivet.platform_ import Platform
 from trivet_api import auth
 from trivet_api.authenticator import KeyAuthenticator
+from trivet_api.direct import DirectFirst
 from trivet_api.docs import ASSETS, install_docs
 from trivet_api.index import install_index
 from trivet_api.policy import PolicyRoute, list_routes
@@ -47,7 +48,7 @@ def mount(platform: Platform) -> MountedApp:
     return MountedApp(
         name="api",
         prefix=PREFIX,
-        app=app,
+        app=DirectFirst(app),
         authenticators=[KeyAuthenticator(PREFIX)],
         list_routes=lambda: list_routes(app, PREFIX),
         static_packages=[ASSETS],

@@ -60,6 +60,8 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
     return [
         # Every response carries a request id, and every request leaves one line in the log.
         Middleware(middleware.AccessLogMiddleware, platform=platform),
+        # Browsers load nothing from elsewhere, and nobody frames our pages.
+        Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
         # What nobody caught becomes a problem document, without a detail.
         Middleware(middleware.LastResortMiddleware, debug=settings.debug),
         # No request brings more than its share, nor comes under another site's name.
@@ -68,8 +70,6 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
             body_bytes=settings.body_limit_bytes,
             hosts=settings.hosts,
         ),
-        # Browsers load nothing from elsewhere, and nobody frames our pages.
-        Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
         # No page of another site acts with a visitor's cookies.
         Middleware(middleware.CrossSiteMiddleware, trusted_origins=settings.csrf_origins),
         # Who is asking is established once, for every mount.

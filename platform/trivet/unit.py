@@ -94,6 +94,10 @@ class UnitOfWork:
         transaction = await self._open_django()
         return await transaction.run(lambda db: service(db, *args, **options))
 
+    def end(self) -> None:
+        """Let nothing begin in this unit any more."""
+        self._over = True
+
     async def commit(self) -> None:
         """Make it so, and tell the context which channels moved; nothing if unused."""
         self._over = True

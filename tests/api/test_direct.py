@@ -1,6 +1,6 @@
 """Plain routes: what is answered directly is what FastAPI would have answered."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from fastapi import (
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from tests.platform.bare import bare_platform, client_of
@@ -26,12 +27,19 @@ from trivet.errors import NotFound
 from trivet.mounts import MountedApp
 from trivet.root import build_root
 from trivet_api import authenticated, public
-from trivet_api.direct import DirectAnswer
+from trivet_api.direct import DirectAnswer, DirectFirst
 from trivet_api.mount import include
 from trivet_api.policy import PolicyRoute
 from trivet_api.problems import install_problems
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def lines() -> Iterator[list[MutableMapping[str, Any]]]:
+    """The lines of the log; nobody prints them, nor reads the source code for tracebacks."""
+    with capture_logs() as captured:
+        yield captured
 
 
 class Star(BaseModel):
@@ -209,9 +217,10 @@ def make_app(*, directly: bool) -> FastAPI:
 HEADERS = {"x-guide": "ada", "cookie": "biscuit=oat"}
 
 
-async def ask(app: FastAPI, folder: Path, method: str, path: str) -> tuple[int, Any, Any]:
+async def ask(app: ASGIApp, folder: Path, method: str, path: str) -> tuple[int, Any, Any]:
     """The status, the headers and the body; what is another each time is taken out."""
-    root = build_root(bare_platform(folder), [MountedApp("api", "/api", app, lifespan=False)])
+    mounted = MountedApp("api", "/api", app, lifespan=False)
+    root = build_root(bare_platform(folder), [mounted])
     async with client_of(root) as client:
         answer = await client.request(method, f"/api{path}", headers=HEADERS)
     request_id = answer.headers["x-request-id"]
@@ -253,11 +262,11 @@ async def ask(app: FastAPI, folder: Path, method: str, path: str) -> tuple[int, 
         ("/empty", 204),
     ],
 )
+@pytest.mark.usefixtures("lines")
 async def test_every_answer_is_fastapis_to_the_byte(tmp_path: Path, path: str, status: int) -> None:
-    answers = [
-        await ask(make_app(directly=directly), tmp_path, "GET", path) for directly in (True, False)
-    ]
-    assert answers[0] == answers[1]
+    ours, theirs = make_app(directly=True), make_app(directly=False)
+    answers = [await ask(app, tmp_path, "GET", path) for app in (theirs, ours, DirectFirst(ours))]
+    assert answers[0] == answers[1] == answers[2]
     assert answers[0][0] == status
 
 
@@ -288,9 +297,10 @@ async def test_a_policy_is_asked_before_a_plain_route_reads_its_parameters(tmp_p
     assert (await ask(app, tmp_path, "GET", "/number/6"))[0] == 401
 
 
-async def test_what_a_plain_route_returns_amiss_is_named_in_the_log(tmp_path: Path) -> None:
-    with capture_logs() as lines:
-        await ask(make_app(directly=True), tmp_path, "GET", "/wrong")
+async def test_what_a_plain_route_returns_amiss_is_named_in_the_log(
+    tmp_path: Path, lines: list[MutableMapping[str, Any]]
+) -> None:
+    await ask(DirectFirst(make_app(directly=True)), tmp_path, "GET", "/wrong")
     faults = [str(line["exc_info"]) for line in lines if line["log_level"] == "error"]
     assert len(faults) == 1
     assert "Endpoint: /wrong" in faults[0]

@@ -236,13 +236,29 @@ async def test_a_content_length_that_is_no_number_is_400(tmp_path: Path, length:
 # ---- security headers ---------------------------------------------------------------------
 
 
-async def test_every_response_has_the_security_headers_and_may_set_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        ("/app/whoami", "localhost:8000", 200),
+        ("/nowhere", "localhost:8000", 404),
+        ("/app/lose", "localhost:8000", 500),
+        ("/app/whoami", "elsewhere.example", 400),
+    ],
+)
+async def test_every_response_has_the_security_headers(
+    tmp_path: Path, path: str, host: str, status: int
+) -> None:
     async with client_of(bare_root(tmp_path, [mounted(plain)])) as client:
-        ours = await client.get("/nowhere")
+        response = await client.get(path, headers={"host": host})
+    assert response.status_code == status
+    assert "default-src 'self'" in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "strict-transport-security" not in response.headers
+
+
+async def test_a_response_may_set_its_own_policy(tmp_path: Path) -> None:
+    async with client_of(bare_root(tmp_path, [mounted(plain)])) as client:
         own = await client.get("/app/own-policy")
-    assert "default-src 'self'" in ours.headers["content-security-policy"]
-    assert ours.headers["x-content-type-options"] == "nosniff"
-    assert "strict-transport-security" not in ours.headers
     assert own.headers["content-security-policy"] == "default-src 'none'"
 
 

@@ -62,7 +62,9 @@ def fault_response(scope: Scope, error: Exception, *, debug: bool) -> Response:
     if isinstance(error, HTTPException):
         return http_problem(Request(scope), error)
     if debug:
-        return _DEBUG.debug_response(Request(scope), error)
+        page = _DEBUG.debug_response(Request(scope), error)
+        page.headers["content-security-policy"] = _DEBUG_POLICY
+        return page
     return problem_response(scope, INTERNAL.status, INTERNAL.code, INTERNAL.detail)
 
 
@@ -80,3 +82,5 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 _DEBUG = ServerErrorMiddleware(_nothing, debug=True)
+_DEBUG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""The page of a traceback brings its style and its script in itself."""

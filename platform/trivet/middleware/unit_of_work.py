@@ -44,7 +44,9 @@ class UnitOfWorkMiddleware:
                 return
             if message["type"] == "http.response.start":
                 try:
-                    await _decide(unit, message["status"])
+                    if unit.is_open:
+                        await _decide(unit, message["status"])
+                    unit.end()
                 except Exception as error:  # noqa: BLE001  # it becomes the answer
                     replaced = True
                     log_fault(error)
