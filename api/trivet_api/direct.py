@@ -98,7 +98,11 @@ class DirectAnswer:
         self.route = route
         self.checks = tuple(checks)
         self.otherwise = otherwise
-        self.sources = _sources(route.dependant)
+        # In a path a field is one text that is always there, and needs not be looked for unless
+        # it may have several names.
+        in_path = route.dependant.path_params
+        self.in_path = [] if any(each.validation_alias for each in in_path) else in_path
+        self.sources = [each for each in _sources(route.dependant) if each[0] is not self.in_path]
         self.says_more = any(
             each.response_param_name for each in (route.dependant, *route.dependant.dependencies)
         )
@@ -131,9 +135,14 @@ class DirectAnswer:
         if getattr(self.route.dependency_overrides_provider, "dependency_overrides", None):
             return None
         arguments: dict[str, Any] = {}
+        for field in self.in_path:
+            value, wrong = field.validate(request.path_params[field.alias])
+            if wrong:
+                return None
+            arguments[field.name] = value
         for fields, find in self.sources:
-            found, errors = request_params_to_args(fields, find(request))
-            if errors:
+            found, wrong = request_params_to_args(fields, find(request))
+            if wrong:
                 return None
             arguments |= found
         return arguments

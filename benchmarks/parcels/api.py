@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.parcels import services
 from benchmarks.parcels.models import Parcel, QuietParcel
-from trivet_api import Unit, authenticated
+from trivet_api import SingleQuery, Unit, authenticated
 
 router = APIRouter()
 
@@ -34,7 +34,7 @@ async def greet() -> Greeting:
 
 
 @router.get("/parcels/{parcel_id}", dependencies=[authenticated])
-async def get_parcel(parcel_id: int, unit: Unit) -> ParcelOut:
+async def get_parcel(parcel_id: int, unit: SingleQuery) -> ParcelOut:
     return ParcelOut.model_validate(await unit.run(services.get_parcel, parcel_id))
 
 

@@ -21,7 +21,7 @@ from departures.schemas import (
     Movements,
     RecordedOut,
 )
-from trivet_api import Unit, public, read_cursor, requires, write_cursor
+from trivet_api import SingleQuery, Unit, public, read_cursor, requires, write_cursor
 
 router = APIRouter()
 VIEW = requires("departures.view_flight")
@@ -50,7 +50,7 @@ async def list_flights(query: Annotated[FlightQuery, Query()], unit: Unit) -> Fl
 
 
 @router.get("/flights/{flight_id}", dependencies=[VIEW])
-async def get_flight(flight_id: FlightId, unit: Unit, response: Response) -> FlightOut:
+async def get_flight(flight_id: FlightId, unit: SingleQuery, response: Response) -> FlightOut:
     """One flight, with its version as ETag."""
     return _answer(response, await unit.run(services.get_flight, flight_id))
 

@@ -25,7 +25,7 @@ from trivet.audit.trail import AuditTrail
 from trivet.events.bell import Bell
 from trivet.events.feeds import FeedRegistry
 from trivet.identity.identity import Identity
-from trivet.session import TrivetSession, watch
+from trivet.session import READ_ONLY, SINGLE_QUERY, TrivetSession, expect_one, watch
 
 if TYPE_CHECKING:
     from trivet.context import RequestContext
@@ -36,10 +36,6 @@ BUSY_TIMEOUT_MS = 10_000
 IDLE_SECONDS = 1.0
 """A connection that nobody used for longer is asked whether it still is one before it is given
 out. One that was used just now is not, which saves every request of a busy server a round trip."""
-
-READ_ONLY = "trivet_read_only"
-"""The execution option of a connection whose transaction only reads."""
-
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 """Ours of PostgreSQL is the one that Django has too (docs/decisions/0013)."""
@@ -82,6 +78,7 @@ class Database:
         self._timeout = timeout
         self._engine: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
+        self._asker: AsyncEngine | None = None
 
     @property
     def engine(self) -> AsyncEngine:
@@ -94,12 +91,16 @@ class Database:
     def reader(self) -> AsyncEngine:
         """The same engine and pool, whose transactions only read, and see one moment."""
         if self._reader is None:
-            options: dict[str, Any] = {READ_ONLY: True}
-            if not self.is_sqlite:
-                # Both travel in the BEGIN itself, so they cost no round trip.
-                options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            self._reader = self.engine.execution_options(**options)
+            self._reader = self.engine.execution_options(**{READ_ONLY: True})
         return self._reader
+
+    @property
+    def asker(self) -> AsyncEngine:
+        """The same engine and pool, for sessions that read by one statement. It has no
+        transaction around it, which saves two round trips of three."""
+        if self._asker is None:
+            self._asker = self.reader.execution_options(**{SINGLE_QUERY: True})
+        return self._asker
 
     def session(
         self,
@@ -109,8 +110,23 @@ class Database:
         read_only: bool = False,
     ) -> AsyncSession:
         """A session that has no connection yet. Whoever opens it ends it: prefer `unit`."""
+        engine = self.reader if read_only else self.engine
+        return self._open(engine, context, actor=actor, read_only=read_only)
+
+    def single_query(self, context: "RequestContext | None" = None) -> AsyncSession:
+        """A session that reads, by one statement; a second one raises SecondQueryError."""
+        return self._open(self.asker, context, read_only=True)
+
+    def _open(
+        self,
+        engine: AsyncEngine,
+        context: "RequestContext | None",
+        *,
+        actor: Identity | None = None,
+        read_only: bool,
+    ) -> AsyncSession:
         return AsyncSession(
-            self.reader if read_only else self.engine,
+            engine,
             sync_session_class=TrivetSession,
             feeds=self.feeds,
             audit=self.audit,
@@ -129,11 +145,12 @@ class Database:
         read_only: bool = False,
     ) -> AsyncIterator[AsyncSession]:
         """A unit of work of its own: commits at the end, rolls back on an exception, and
-        rings the bell for what it published."""
+        rings the bell for what it published. One that reads has nothing to commit."""
         async with self.session(context, actor=actor, read_only=read_only) as session:
             yield session
-            await session.commit()
-            self.ring(session)
+            if not read_only:
+                await session.commit()
+                self.ring(session)
 
     def ring(self, session: AsyncSession) -> None:
         """Ring the bell for what `session` published with its commit."""
@@ -150,13 +167,15 @@ class Database:
         """Close every connection; the engine is made anew if it is needed again."""
         if self._engine is not None:
             await self._engine.dispose()
-            self._engine = self._reader = None
+            self._engine = self._reader = self._asker = None
 
     def _create_engine(self) -> AsyncEngine:
         options: dict[str, Any] = {}
         if self.url.drivername == "postgresql+psycopg":
             # Two extra round trips a connection, for a type that nothing here uses.
             options["use_native_hstore"] = False
+        if not self.is_sqlite:
+            options["skip_autocommit_rollback"] = True  # where there is no transaction
         engine = create_async_engine(
             self.url,
             pool_size=self._connections,
@@ -171,6 +190,7 @@ class Database:
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
             event.listen(engine.sync_engine, "reset", _end_sqlite)
         else:
+            event.listen(engine.sync_engine, "begin", _choose_mode)
             event.listen(engine.sync_engine, "checkin", _note_use)
             event.listen(engine.sync_engine, "checkout", partial(_ask_idle, engine.dialect))
         return engine
@@ -200,6 +220,31 @@ def _ask_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _p
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:
         raise InvalidatePoolError("the connection was lost while it was idle") from error
+
+
+_MODE = "trivet_mode"
+
+
+def _choose_mode(connection: Connection) -> None:
+    """Have the next BEGIN say what the transaction is for, or have none. SQLAlchemy's options for
+    that set it and set it back around every transaction; a connection that goes on as before
+    keeps it."""
+    options = connection.get_execution_options()
+    read_only, single = options.get(READ_ONLY, False), options.get(SINGLE_QUERY, False)
+    if single:
+        expect_one(connection)
+    if connection.info.get(_MODE, (False, False)) == (read_only, single):
+        return
+    dialect: Any = connection.dialect  # PostgreSQL's, and without types
+    driver = connection.connection.dbapi_connection
+    if single:
+        dialect.set_isolation_level(driver, "AUTOCOMMIT")
+    elif read_only:
+        dialect.set_isolation_level(driver, "REPEATABLE READ")
+    else:
+        dialect.reset_isolation_level(driver)
+    dialect.set_readonly(driver, read_only)
+    connection.info[_MODE] = (read_only, single)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -236,5 +281,8 @@ def _end_sqlite(connection: Any, _record: Any, state: PoolResetState) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get(SINGLE_QUERY):
+        expect_one(connection)
+    else:
+        connection.exec_driver_sql("BEGIN" if options.get(READ_ONLY) else "BEGIN IMMEDIATE")

@@ -32,6 +32,7 @@ from trivet.audit.entry import Author, Entry
 from trivet.audit.trail import AuditTrail
 from trivet.context import current_door
 from trivet.events import outbox, recall
+from trivet.events.fed_tables import writes
 from trivet.events.feeds import (
     Change,
     FeedFunction,
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
 
 class ReadOnlyError(RuntimeError):
     """A write in a unit that was opened for reading."""
+
+
+class SecondQueryError(RuntimeError):
+    """A second statement in a unit that was opened for one."""
 
 
 class FeedError(RuntimeError):
@@ -308,7 +313,7 @@ def _refuse_bulk_writes(state: ORMExecuteState) -> None:
         return
     assert isinstance(session, TrivetSession)
     if session.read_only:
-        raise ReadOnlyError("this unit of work is read-only; a statement in it may only read")
+        raise _reading()
     mapper = state.bind_mapper
     if mapper is not None and session.feeds.feeds_of(mapper.class_):
         raise _uncaptured(f"a bulk statement on {mapper.class_.__name__}, which feeds channels,")
@@ -316,6 +321,10 @@ def _refuse_bulk_writes(state: ORMExecuteState) -> None:
         raise _uncaptured(f"a bulk statement on {state.statement.table}, which is audited,")  # type: ignore[attr-defined]  # just read
 
 
+READ_ONLY = "trivet_read_only"
+"""The execution option of an engine whose transactions only read."""
+SINGLE_QUERY = "trivet_single_query"
+"""The execution option of an engine whose sessions ask one thing, outside of a transaction."""
 _SESSION = "trivet_session"
 """The execution option of a connection: the session that it works for."""
 _WATCHED = "trivet_watched"
@@ -336,8 +345,8 @@ def _claim(
     session: TrivetSession, _transaction: SessionTransaction, connection: Connection
 ) -> None:
     options = connection.get_execution_options()
-    if options.get(_SESSION) is session:
-        return
+    if options.get(_SESSION) is session or options.get(READ_ONLY):
+        return  # known, or the engine says all that there is to know of the session
     if not options.get(_WATCHED):
         event.listen(connection, "before_cursor_execute", _judge)
     connection.execution_options(**{_SESSION: session, _WATCHED: True})
@@ -353,7 +362,11 @@ def _judge(
 ) -> None:
     """Refuse what the capture would not see. The flush's own statements are known by the
     mapper's cache that they are compiled with."""
-    session = connection.get_execution_options().get(_SESSION)
+    options = connection.get_execution_options()
+    if options.get(READ_ONLY):
+        _judge_read(connection, statement, single=options.get(SINGLE_QUERY, False))
+        return
+    session = options.get(_SESSION)
     if session is None:
         return
     if session.telling is not None:
@@ -367,11 +380,36 @@ def _judge(
     if not verdict.writes:
         return
     if session.read_only:
-        raise ReadOnlyError("this unit of work is read-only; a statement in it may only read")
+        raise _reading()
     if verdict.unseen is not None and not _is_of_flush(session, context):
         raise _uncaptured(
             f"a statement on {verdict.unseen}, whose rows feed channels ({_shorten(statement)}),"
         )
+
+
+_ASKED = "trivet_asked"
+
+
+def expect_one(connection: Connection) -> None:
+    """Count the statements of `connection` from here on. For engines with SINGLE_QUERY."""
+    connection.info[_ASKED] = 0
+
+
+def _judge_read(connection: Connection, statement: str, *, single: bool) -> None:
+    if writes(statement):
+        raise _reading()
+    if not single:
+        return
+    connection.info[_ASKED] += 1
+    if connection.info[_ASKED] > 1:
+        raise SecondQueryError(
+            "this endpoint asks for a SingleQuery, and its service has asked the database a second "
+            f"time ({_shorten(statement)}); ask for a Unit, or load all with one statement"
+        )
+
+
+def _reading() -> ReadOnlyError:
+    return ReadOnlyError("this unit of work is read-only; a statement in it may only read")
 
 
 def _is_of_flush(session: TrivetSession, context: Any) -> bool:

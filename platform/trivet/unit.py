@@ -27,6 +27,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+_SINGLE = "this unit of work is a SingleQuery, which asks the database once"
+
+
 class UnitOfWork:
     """One transaction for one request. `read_only` refuses writes (safe methods)."""
 
@@ -39,6 +42,7 @@ class UnitOfWork:
         self._django: DjangoTransaction | None = None
         self._opening: anyio.Lock | None = None
         self._over = False
+        self._asks_once = self._has_asked = False
         self.read_only = read_only
 
     @property
@@ -51,10 +55,12 @@ class UnitOfWork:
         """The request's session, opened on first use.
 
         Raises RuntimeError once the unit is decided: whatever is written after the
-        response began could not change its outcome any more; and in a unit that stands on
-        Django's connection, which no async session can reach.
+        response began could not change its outcome any more; in a unit that asks once; and in
+        one that stands on Django's connection, which no async session can reach.
         """
         self._require_undecided()
+        if self._asks_once:
+            raise RuntimeError(f"{_SINGLE}; 'run' is the way to ask")
         if self._django is not None:
             raise RuntimeError(
                 "this unit of work stands on Django's connection since its first "
@@ -74,6 +80,8 @@ class UnitOfWork:
         """
         if self._django is not None:
             return await self.run_with_django(service, *args, **options)
+        if self._asks_once:
+            return await self._ask(service, *args, **options)
 
         def call(db: Session) -> T:
             assert isinstance(db, TrivetSession)
@@ -81,6 +89,37 @@ class UnitOfWork:
                 return service(db, *args, **options)
 
         return await self.session.run_sync(call)
+
+    def ask_once(self) -> None:
+        """Have this unit ask the database one thing, by one `run`, outside of a transaction.
+
+        Raises RuntimeError if the unit may write, or has begun.
+        """
+        self._require_undecided()
+        if not self.read_only or self.is_open:
+            raise RuntimeError(f"{_SINGLE}: it reads, and nothing else comes before")
+        self._asks_once = True
+
+    async def _ask(
+        self, service: Callable[Concatenate[Session, P], T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """Run `service`, and give the connection back before what it found is looked at."""
+        self._require_undecided()
+        if self._has_asked:
+            raise RuntimeError(f"{_SINGLE}, and has done so")
+        self._has_asked = True
+        self._session = self._database.single_query(self._context)
+
+        def call(db: Session) -> T:
+            assert isinstance(db, TrivetSession)
+            with db.sealed():
+                found = service(db, *args, **options)
+            db.close()
+            return found
+
+        found = await self._session.run_sync(call)
+        self._session = None
+        return found
 
     async def run_with_django(
         self, service: Callable[Concatenate[Session, P], T], *args: P.args, **options: P.kwargs
@@ -91,6 +130,8 @@ class UnitOfWork:
         Raises RuntimeError if the unit already stands on the async session: say
         `run_with_django` first. Raises Unavailable if no thread is free in time.
         """
+        if self._asks_once:
+            raise RuntimeError(f"{_SINGLE}, and not with Django")
         transaction = await self._open_django()
         return await transaction.run(lambda db: service(db, *args, **options))
 
@@ -99,8 +140,11 @@ class UnitOfWork:
         self._over = True
 
     async def commit(self) -> None:
-        """Make it so, and tell the context which channels moved; nothing if unused."""
+        """Make it so, and tell the context which channels moved; nothing if unused, or if there
+        was only reading."""
         self._over = True
+        if self.read_only:
+            return
         if self._session is not None:
             await self._session.commit()
             self._context.published.update(published_by(self._session))

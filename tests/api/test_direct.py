@@ -16,8 +16,9 @@ from fastapi import (
     Request,
     Response,
 )
+from fastapi import Path as InPath
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp
 from structlog.testing import capture_logs
@@ -91,6 +92,13 @@ plain = APIRouter(dependencies=[public])
 @plain.get("/number/{number}")
 async def number(number: int, factor: Annotated[int, Query(le=9, alias="by")] = 1) -> int:
     return number * factor
+
+
+@plain.get("/choice/{second}")
+async def choice(
+    chosen: Annotated[int, InPath(validation_alias=AliasChoices("first", "second"))],
+) -> int:
+    return chosen
 
 
 @plain.get("/texts")
@@ -189,6 +197,15 @@ async def lent(guide: Annotated[Guide, Depends(lend_guide)]) -> str:
     return guide.agent
 
 
+async def find_number(number: int) -> int:
+    return number
+
+
+@others.get("/found/{number}")
+async def found(found: Annotated[int, Depends(find_number)]) -> int:
+    return found
+
+
 @others.get("/sent")
 async def sent(guide: Annotated[Guide, Depends(find_guide_on_a_thread)]) -> str:
     return guide.agent
@@ -236,6 +253,8 @@ async def ask(app: ASGIApp, folder: Path, method: str, path: str) -> tuple[int, 
         ("/number/six", 422),
         ("/number/6?by=10", 422),
         ("/number/6?by=", 422),
+        ("/choice/7", 200),
+        ("/choice/x", 422),
         ("/texts?text=A&text=B&lower=on", 200),
         ("/texts?text=%C3%84+b", 200),
         ("/texts", 422),
@@ -257,6 +276,8 @@ async def ask(app: ASGIApp, folder: Path, method: str, path: str) -> tuple[int, 
         ("/threaded", 200),
         ("/headed", 200),
         ("/lent", 200),
+        ("/found/3", 200),
+        ("/found/x", 422),
         ("/sent", 200),
         ("/set", 200),
         ("/empty", 204),

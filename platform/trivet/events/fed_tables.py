@@ -78,6 +78,12 @@ class FedTables:
         return Verdict(writes=True, unseen=None)
 
 
+@lru_cache(maxsize=4096)
+def writes(sql: str) -> bool:
+    """Whether a statement writes anything."""
+    return any(_verbs(_TOKEN.findall(_NOISE.sub(" ", sql))))
+
+
 def require_captured(models: Iterable[type]) -> None:
     """Raise ConfigurationError, naming every case, where the database would change rows of
     `models` by itself and no flush would see it."""
