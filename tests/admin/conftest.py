@@ -16,6 +16,7 @@ from tests.admin.house import (
     make_settings,
     stock_installed,
 )
+from tests.admin.shop import Shop
 from trivet.features import Feature
 from trivet.identity import Revocation
 
@@ -90,6 +91,14 @@ def _hashed_password() -> str:
     from django.contrib.auth.hashers import make_password
 
     return make_password(PASSWORD)
+
+
+@pytest.fixture
+def shop(shelves: None, stock: tuple[Feature, ...], database_url: str) -> Iterator[Shop]:
+    """`shelves`, as Django's ORM writes to it and as another connection reads it."""
+    shop = Shop(database_url)
+    yield shop
+    shop.close()
 
 
 @pytest.fixture
