@@ -47,8 +47,9 @@ class Databases(Protocol):
     def copy(self, url: str) -> str:
         """The URL of a new copy of a database that nobody uses at this moment."""
 
-    def restore(self, url: str) -> None:
-        """Bring a database back to the state of a migrated one. Ends connections to it."""
+    def restore(self, url: str, template: str | None = None) -> None:
+        """Bring a database back to the state of a migrated one, or of `template`, which nobody
+        uses at this moment. Ends connections to it."""
 
     def drop(self, url: str) -> None:
         """Throw a database away. Ends connections to it."""
@@ -75,18 +76,22 @@ class SqliteDatabases:
         shutil.copyfile(_path(url), _path(copy := self.create_empty()))
         return copy
 
-    def restore(self, url: str) -> None:
-        if self._template is None:
-            self._template = _path(template := self.create_empty())
-            migrate(template)
-            _leave_write_ahead_log(self._template)
+    def restore(self, url: str, template: str | None = None) -> None:
+        source = self._migrated() if template is None else _path(template)
         self.drop(url)
-        shutil.copyfile(self._template, _path(url))
+        shutil.copyfile(source, _path(url))
 
     def drop(self, url: str) -> None:
         path = _path(url)
         for suffix in ("", "-wal", "-shm", "-journal"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def _migrated(self) -> Path:
+        if self._template is None:
+            self._template = _path(template := self.create_empty())
+            migrate(template)
+            _leave_write_ahead_log(self._template)
+        return self._template
 
 
 class PostgresDatabases:
@@ -106,9 +111,10 @@ class PostgresDatabases:
     def copy(self, url: str) -> str:
         return self._server.create_database(self._name(), _name(url))
 
-    def restore(self, url: str) -> None:
+    def restore(self, url: str, template: str | None = None) -> None:
+        source = self._migrated() if template is None else _name(template)
         self.drop(url)
-        self._server.create_database(_name(url), self._migrated())
+        self._server.create_database(_name(url), source)
 
     def drop(self, url: str) -> None:
         self._server.drop_database(_name(url))
@@ -185,15 +191,16 @@ def databases(request: pytest.FixtureRequest, database_kind: str) -> Databases:
 
 
 @pytest.fixture(scope="session")
-def _process_database_url(databases: Databases) -> str:
+def process_database_url(databases: Databases) -> str:
+    """The address of `database_url`, whatever is there at this moment."""
     return databases.create_empty()
 
 
 @pytest.fixture
-def database_url(databases: Databases, _process_database_url: str) -> str:
+def database_url(databases: Databases, process_database_url: str) -> str:
     """A migrated database without rows, always at the same address in one process."""
-    databases.restore(_process_database_url)
-    return _process_database_url
+    databases.restore(process_database_url)
+    return process_database_url
 
 
 @pytest.fixture
