@@ -161,6 +161,7 @@ def _knock(client: httpx2.Client, door: str, username: str, password: str) -> ht
     return client.post("/admin/login/", data=form)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("is_trusted", [True, False])
 def test_the_address_is_the_clients_own_only_behind_a_trusted_proxy(
     start_server: StartServer, fresh_database_url: str, is_trusted: bool

@@ -11,7 +11,8 @@ run it, and every test gets a copy of the result, which costs milliseconds.
 | `databases` | the maker of all these, for a test that needs more than one |
 
 The one address is what in-process tests of Django need, which can be configured only once. A test
-that asks for any of these is marked `data` by itself, and so runs on both databases.
+that asks for any of these is marked `data` by itself, and so runs on both databases; unless it is
+marked `once`, because it needs a server, which needs a database, and promises nothing about data.
 """
 
 import itertools
@@ -221,12 +222,14 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by the mark
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what depends on the database; nobody can forget it then. What has no meaning on this
-    run's database is left to the other run."""
+    """Mark what depends on the database; nobody can forget it then, and who thinks otherwise says
+    so by `once`. What has no meaning on this run's database is left to the other run."""
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
-        if isinstance(item, pytest.Function) and not FIXTURES.isdisjoint(item.fixturenames):
+        is_once = item.get_closest_marker("once") is not None
+        asks = isinstance(item, pytest.Function) and not FIXTURES.isdisjoint(item.fixturenames)
+        if asks and not is_once:
             item.add_marker(pytest.mark.data)
         only = item.get_closest_marker("database")
         is_ours = only is None or only.args == (config.stash[DATABASE_KIND],)
