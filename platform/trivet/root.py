@@ -160,7 +160,8 @@ def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
     if not packages:
         return []
     # The first look at a file's type reads the machine's tables: here, not on the event loop.
-    mimetypes.init()
+    if not mimetypes.inited:
+        mimetypes.init()
     return [Mount("/static", app=StaticFiles(packages=packages), name="static")]
 
 

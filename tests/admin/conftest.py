@@ -16,38 +16,80 @@ from tests.admin.house import (
     make_settings,
     stock_installed,
 )
+from tests.admin.shop import Shop
+from tests.services.databases import Databases
 from trivet.features import Feature
 from trivet.identity import Revocation
 
 
+@pytest.fixture(scope="session")
+def templates() -> dict[str, str]:
+    """Databases as the fixtures `stock` and `shelves` give them, each by the fixture's name; to
+    copy one costs a quarter of what it costs to fill it. Empty until the first test asks."""
+    return {}
+
+
 @pytest.fixture
-def stock(database_url: str) -> Iterator[tuple[Feature, ...]]:
+def stock(
+    request: pytest.FixtureRequest,
+    databases: Databases,
+    process_database_url: str,
+    templates: dict[str, str],
+) -> Iterator[tuple[Feature, ...]]:
     """Django with the feature `stock` on an empty database: for tests of the ORM itself."""
-    with stock_installed(make_settings(database_url)) as features:
-        from django.contrib.contenttypes.models import ContentType
-        from django.db import connection, connections
-
-        engine = engine_of(database_url)
-        create_stock_tables(engine)
-        ContentType.objects.clear_cache()
+    with stock_installed(make_settings(process_database_url)) as features:
+        if not templates:
+            templates.update(_make_templates(databases, process_database_url))
+        wanted = "shelves" if "shelves" in request.fixturenames else "stock"
+        databases.restore(process_database_url, templates[wanted])
+        _forget_content_types()
         yield features
-        connections.close_all()
-        if hasattr(connection, "close_pool"):
-            connection.close_pool()
-        engine.dispose()
+        _disconnect_django()
 
 
 @pytest.fixture
-def shelves(stock: tuple[Feature, ...], database_url: str) -> None:
+def database_url(stock: tuple[Feature, ...], process_database_url: str) -> str:
+    """The one address, as everywhere, but with the tables of `stock`."""
+    return process_database_url
+
+
+@pytest.fixture
+def shelves(stock: tuple[Feature, ...]) -> None:
     """Two categories, a supplier, two tags, three items; written as raw rows, so that no
     channel has heard of them. And three people: boss (superuser), clerk (staff with rights
-    for items), guest (no staff)."""
-    engine = engine_of(database_url)
+    for items), guest (no staff). `stock` sees to it that they are there."""
+
+
+def _make_templates(databases: Databases, url: str) -> Iterator[tuple[str, str]]:
+    """At `url`, because Django's people are made where Django is configured to work."""
+    databases.restore(url)
+    engine = engine_of(url)
+    create_stock_tables(engine)
+    engine.dispose()
+    yield "stock", databases.copy(url)
     with engine.begin() as connection:
         for statement in ROWS:
             connection.execute(text(statement))
     engine.dispose()
+    _forget_content_types()
     _create_people()
+    _disconnect_django()
+    yield "shelves", databases.copy(url)
+
+
+def _forget_content_types() -> None:
+    # Django remembers them by the number that they had in an earlier test's database.
+    from django.contrib.contenttypes.models import ContentType
+
+    ContentType.objects.clear_cache()
+
+
+def _disconnect_django() -> None:
+    from django.db import connection, connections
+
+    connections.close_all()
+    if hasattr(connection, "close_pool"):
+        connection.close_pool()
 
 
 ROWS = (
@@ -65,7 +107,6 @@ def _create_people() -> None:
     from django.apps import apps
     from django.contrib.auth.management import create_permissions
     from django.contrib.auth.models import Permission
-    from django.db import connections
 
     create_permissions(apps.get_app_config("stock"), verbosity=0)
     _create_person("boss", is_staff=True, is_superuser=True)
@@ -73,7 +114,6 @@ def _create_people() -> None:
     names = ["view_item", "change_item", "view_category"]
     clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
     _create_person("guest")
-    connections.close_all()
 
 
 def _create_person(username: str, **flags: bool) -> Any:
@@ -90,6 +130,14 @@ def _hashed_password() -> str:
     from django.contrib.auth.hashers import make_password
 
     return make_password(PASSWORD)
+
+
+@pytest.fixture
+def shop(shelves: None, stock: tuple[Feature, ...], database_url: str) -> Iterator[Shop]:
+    """`shelves`, as Django's ORM writes to it and as another connection reads it."""
+    shop = Shop(database_url)
+    yield shop
+    shop.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import websockets
 
-from tests.services.databases import environment, run_trivet
+from tests.services.databases import Databases, environment, run_trivet
 from tests.services.people import PASSWORD, People
 from tests.services.server import Server, StartServer
 
@@ -47,8 +47,15 @@ def town(start_server: StartServer, peopled_database_url: str, people: People) -
     return Town(server, peopled_database_url, people.keys["bob"])
 
 
-def test_one_login_opens_every_room_and_one_logout_closes_them(town: Town) -> None:
-    with town.logged_in() as ada, town.client() as thief:
+@pytest.fixture(scope="module")
+def shared_town(start_shared_server: StartServer, databases: Databases, people: People) -> Town:
+    """For tests that leave users, keys and server as they found them."""
+    url = databases.copy(people.database_url)
+    return Town(start_shared_server(database_url=url), url, people.keys["bob"])
+
+
+def test_one_login_opens_every_room_and_one_logout_closes_them(shared_town: Town) -> None:
+    with shared_town.logged_in() as ada, shared_town.client() as thief:
         stolen = {"cookie": f"{COOKIE}={ada.cookies[COOKIE]}"}
         assert thief.get(ME, headers=stolen).status_code == 200
         assert ada.get(ME).json()["username"] == "ada"
@@ -59,9 +66,9 @@ def test_one_login_opens_every_room_and_one_logout_closes_them(town: Town) -> No
         assert thief.get(ME, headers=stolen).status_code == 401
 
 
-def test_a_logout_closes_the_open_socket(town: Town) -> None:
+def test_a_logout_closes_the_open_socket(shared_town: Town) -> None:
     async def listen(cookie: str) -> int | None:
-        url = town.server.url.replace("http", "ws", 1) + "/ws"
+        url = shared_town.server.url.replace("http", "ws", 1) + "/ws"
         headers = {"cookie": f"{COOKIE}={cookie}"}
         async with websockets.connect(url, additional_headers=headers) as socket:
             await socket.send(json.dumps({"id": 1, "connect": {}}))
@@ -70,7 +77,7 @@ def test_a_logout_closes_the_open_socket(town: Town) -> None:
             await asyncio.wait_for(socket.wait_closed(), 30)
             return socket.close_code
 
-    with town.logged_in() as ada:
+    with shared_town.logged_in() as ada:
         assert asyncio.run(listen(ada.cookies[COOKIE])) == 3500
 
 
@@ -83,9 +90,9 @@ FAILING_LOGINS: list[tuple[dict[str, object], int, list[str] | None]] = [
 
 
 def test_a_login_says_what_is_wrong_and_not_who_exists_or_sets_a_guarded_cookie(
-    town: Town,
+    shared_town: Town,
 ) -> None:
-    with town.client() as client:
+    with shared_town.client() as client:
         for body, status, pointers in FAILING_LOGINS:
             response = client.post("/api/auth/login", json=body)
             assert response.status_code == status
@@ -101,8 +108,8 @@ def test_a_login_says_what_is_wrong_and_not_who_exists_or_sets_a_guarded_cookie(
     assert all(flag in cookie for flag in ("httponly", "samesite=lax", "max-age="))
 
 
-def test_a_key_opens_the_api_and_not_the_admin(town: Town) -> None:
-    with town.client(authorization=f"Bearer {town.key}") as bob:
+def test_a_key_opens_the_api_and_not_the_admin(shared_town: Town) -> None:
+    with shared_town.client(authorization=f"Bearer {shared_town.key}") as bob:
         me = bob.get(ME).json()
         assert (me["username"], me["kind"]) == ("bob", "key")
         assert bob.get("/admin/").status_code == 302
@@ -161,6 +168,7 @@ def _knock(client: httpx2.Client, door: str, username: str, password: str) -> ht
     return client.post("/admin/login/", data=form)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("is_trusted", [True, False])
 def test_the_address_is_the_clients_own_only_behind_a_trusted_proxy(
     start_server: StartServer, fresh_database_url: str, is_trusted: bool
@@ -186,8 +194,8 @@ BAD_KEYS = [
 ]
 
 
-def test_a_bad_key_is_401_wherever_it_knocks(town: Town) -> None:
-    with town.client() as client:
+def test_a_bad_key_is_401_wherever_it_knocks(shared_town: Town) -> None:
+    with shared_town.client() as client:
         for key, path in itertools.product(BAD_KEYS, [ME, "/api/", "/api/nowhere"]):
             headers = [(b"authorization", f"Bearer {key}".encode())]
             response = client.get(path, headers=headers)

@@ -131,6 +131,7 @@ def test_what_happened_during_an_outage_is_there_after_it(
     assert sum("/board/" in url for url in asked) == 1
 
 
+@pytest.mark.once
 def test_everything_that_a_passenger_needs_is_on_the_screen(
     page: Page, served: Server, assign: Callable[[int, str], None], tmp_path: Path
 ) -> None:
@@ -158,6 +159,7 @@ def require_legible(page: Page, width: int) -> None:
     expect(cell(page, 1, "gate")).to_contain_text("B22")
 
 
+@pytest.mark.once
 def test_nothing_flutters_for_who_asked_for_stillness(
     page: Page, served: Server, assign: Callable[[int, str], None]
 ) -> None:

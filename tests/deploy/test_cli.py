@@ -14,6 +14,7 @@ from trivet_deploy.cli.check import find_unwise
 from trivet_settings import load_settings
 
 NOWHERE = "sqlite:///nowhere/missing.sqlite3"
+HEAVY = {"django", "fastapi", "gunicorn", "pydantic_settings", "sqlalchemy", "starlette", "uvicorn"}
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,21 @@ def test_importing_the_entry_reads_and_opens_nothing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "TRIVET_SECRET_KEY" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", ["--version", "--help", "keys --help", "audit --help"])
+def test_who_only_asks_waits_for_no_framework(arguments: str, tmp_path: Path) -> None:
+    """Not even for the settings: nothing is read from them."""
+    script = (
+        "import atexit, sys; from trivet_deploy.cli import main\n"
+        f"atexit.register(lambda: print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr))\n"
+        f"main({arguments.split()!r})\n"
+    )
+
+    done = _run("-c", script, env=os.environ, cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert done.stderr.strip() == "[]"
 
 
 def _run(*arguments: str, env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,8 @@ from websockets.typing import Origin
 
 from tests.services.server import Server, StartServer
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 PUBLIC = "https://localhost/outer"
 MOUNTS = {

@@ -2,9 +2,12 @@
 
 import time
 
+import pytest
+
 from tests.services.server import StartServer
 
 
+@pytest.mark.once
 def test_a_changed_file_starts_the_application_again(start_server: StartServer) -> None:
     server = start_server("dev")
     assert "Application startup complete" in server.log_text()

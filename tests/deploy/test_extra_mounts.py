@@ -57,6 +57,7 @@ def foreign(
     return Foreign(server, people.keys["bob"])
 
 
+@pytest.mark.once
 def test_every_framework_lives_under_a_prefix_behind_a_prefix(foreign: Foreign) -> None:
     for name in FRAMEWORKS:
         home = foreign.get(f"/old/{name}/")
@@ -75,6 +76,7 @@ def test_every_framework_lives_under_a_prefix_behind_a_prefix(foreign: Foreign) 
         assert bare.status_code == 200 or bare.headers["location"].endswith(f"/old/{name}/"), name
 
 
+@pytest.mark.once
 def test_a_socket_of_a_mounted_application_meets_the_same_identity(foreign: Foreign) -> None:
     url = foreign.server.url.replace("http", "ws") + "/old/quart/echo"
     with connect(url, additional_headers={"authorization": f"Bearer {foreign.key}"}) as socket:
@@ -86,6 +88,7 @@ def test_a_socket_of_a_mounted_application_meets_the_same_identity(foreign: Fore
         pass
 
 
+@pytest.mark.once
 def test_applications_start_and_stop_with_the_house_and_do_not_seize_its_log(
     foreign: Foreign,
 ) -> None:

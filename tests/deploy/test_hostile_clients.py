@@ -123,6 +123,7 @@ RAW = [
 ]
 
 
+@pytest.mark.once
 async def test_odd_requests_are_answered_with_a_4xx_and_the_server_goes_on(server: Server) -> None:
     for request, status in RAW:
         answer = await talk(server.port, request)
@@ -142,6 +143,7 @@ def children_of(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.once
 async def test_bodies_that_lie_about_their_length_leave_the_memory_as_it_was(
     server: Server,
 ) -> None:

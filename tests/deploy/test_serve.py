@@ -48,6 +48,7 @@ def test_sigterm_closes_sockets_at_once_and_ends_well(start_server: StartServer)
     assert "was sent SIGTERM" not in server.log_text()
 
 
+@pytest.mark.once
 def test_sockets_are_not_compressed_and_long_messages_end_them(server: Server) -> None:
     with connected(server) as socket:
         assert socket.response is not None
@@ -59,6 +60,7 @@ def test_sockets_are_not_compressed_and_long_messages_end_them(server: Server) -
             socket.recv(timeout=20)
 
 
+@pytest.mark.once
 def test_the_server_does_not_name_itself_and_believes_no_proxy(server: Server) -> None:
     claimed = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
 
@@ -68,6 +70,7 @@ def test_the_server_does_not_name_itself_and_believes_no_proxy(server: Server) -
     assert not answer.headers["location"].startswith("https:")
 
 
+@pytest.mark.once
 def test_a_socket_leaves_one_line_in_the_log_and_no_token(server: Server) -> None:
     url = server.url.replace("http", "ws") + "/ws?token=geheim"
     with connect(url, origin=Origin(server.url)):

@@ -1,10 +1,11 @@
 """A feature of the tests: every shape of a mapped class that a change could slip through."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, String, Table
+from sqlalchemy import Column, Engine, ForeignKey, String, Table
 from sqlalchemy.orm import (
     Mapped,
     Session,
@@ -17,6 +18,7 @@ from sqlalchemy.orm import (
 
 from trivet import Model
 from trivet.events import Change, FeedRegistry, Publication
+from trivet.session import TrivetSession
 from trivet.types import BigKey
 
 shelf_label = Table(
@@ -88,6 +90,7 @@ class Archive(Model):
 
 
 Heard = list[tuple[str, str, dict[str, Any]]]
+Work = Callable[[TrivetSession], object]
 
 
 def registry(heard: Heard) -> FeedRegistry:
@@ -111,3 +114,20 @@ def fill(db: Session) -> None:
     ]
     db.add_all([Shelf(id=1, name="first", things=things), Shelf(id=2, name="second"), labels[1]])
     db.add(Archive(title="gone"))
+
+
+@contextmanager
+def unit(
+    engine: Engine, feeds: FeedRegistry, *, read_only: bool = False
+) -> Iterator[TrivetSession]:
+    with TrivetSession(bind=engine, feeds=feeds, read_only=read_only) as db:
+        yield db
+        db.commit()
+
+
+def thing(db: Session, **options: Any) -> Thing:
+    return db.get_one(Thing, 1, **options)
+
+
+def book(db: Session) -> Thing:
+    return db.get_one(Thing, 2)

@@ -11,7 +11,8 @@ run it, and every test gets a copy of the result, which costs milliseconds.
 | `databases` | the maker of all these, for a test that needs more than one |
 
 The one address is what in-process tests of Django need, which can be configured only once. A test
-that asks for any of these is marked `data` by itself, and so runs on both databases.
+that asks for any of these is marked `data` by itself, and so runs on both databases; unless it is
+marked `once`, because it needs a server, which needs a database, and promises nothing about data.
 """
 
 import itertools
@@ -47,8 +48,9 @@ class Databases(Protocol):
     def copy(self, url: str) -> str:
         """The URL of a new copy of a database that nobody uses at this moment."""
 
-    def restore(self, url: str) -> None:
-        """Bring a database back to the state of a migrated one. Ends connections to it."""
+    def restore(self, url: str, template: str | None = None) -> None:
+        """Bring a database back to the state of a migrated one, or of `template`, which nobody
+        uses at this moment. Ends connections to it."""
 
     def drop(self, url: str) -> None:
         """Throw a database away. Ends connections to it."""
@@ -75,18 +77,22 @@ class SqliteDatabases:
         shutil.copyfile(_path(url), _path(copy := self.create_empty()))
         return copy
 
-    def restore(self, url: str) -> None:
-        if self._template is None:
-            self._template = _path(template := self.create_empty())
-            migrate(template)
-            _leave_write_ahead_log(self._template)
+    def restore(self, url: str, template: str | None = None) -> None:
+        source = self._migrated() if template is None else _path(template)
         self.drop(url)
-        shutil.copyfile(self._template, _path(url))
+        shutil.copyfile(source, _path(url))
 
     def drop(self, url: str) -> None:
         path = _path(url)
         for suffix in ("", "-wal", "-shm", "-journal"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def _migrated(self) -> Path:
+        if self._template is None:
+            self._template = _path(template := self.create_empty())
+            migrate(template)
+            _leave_write_ahead_log(self._template)
+        return self._template
 
 
 class PostgresDatabases:
@@ -106,9 +112,10 @@ class PostgresDatabases:
     def copy(self, url: str) -> str:
         return self._server.create_database(self._name(), _name(url))
 
-    def restore(self, url: str) -> None:
+    def restore(self, url: str, template: str | None = None) -> None:
+        source = self._migrated() if template is None else _name(template)
         self.drop(url)
-        self._server.create_database(_name(url), self._migrated())
+        self._server.create_database(_name(url), source)
 
     def drop(self, url: str) -> None:
         self._server.drop_database(_name(url))
@@ -185,15 +192,16 @@ def databases(request: pytest.FixtureRequest, database_kind: str) -> Databases:
 
 
 @pytest.fixture(scope="session")
-def _process_database_url(databases: Databases) -> str:
+def process_database_url(databases: Databases) -> str:
+    """The address of `database_url`, whatever is there at this moment."""
     return databases.create_empty()
 
 
 @pytest.fixture
-def database_url(databases: Databases, _process_database_url: str) -> str:
+def database_url(databases: Databases, process_database_url: str) -> str:
     """A migrated database without rows, always at the same address in one process."""
-    databases.restore(_process_database_url)
-    return _process_database_url
+    databases.restore(process_database_url)
+    return process_database_url
 
 
 @pytest.fixture
@@ -214,12 +222,14 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by the mark
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what depends on the database; nobody can forget it then. What has no meaning on this
-    run's database is left to the other run."""
+    """Mark what depends on the database; nobody can forget it then, and who thinks otherwise says
+    so by `once`. What has no meaning on this run's database is left to the other run."""
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
-        if isinstance(item, pytest.Function) and not FIXTURES.isdisjoint(item.fixturenames):
+        is_once = item.get_closest_marker("once") is not None
+        asks = isinstance(item, pytest.Function) and not FIXTURES.isdisjoint(item.fixturenames)
+        if asks and not is_once:
             item.add_marker(pytest.mark.data)
         only = item.get_closest_marker("database")
         is_ours = only is None or only.args == (config.stash[DATABASE_KIND],)

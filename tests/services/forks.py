@@ -40,6 +40,7 @@ PRELOADED = [
     "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.httptools_impl",
     "uvicorn.protocols.websockets.websockets_sansio_impl",
+    "tests.services.frozen",
 ]
 
 _READ, _APPEND = os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_APPEND

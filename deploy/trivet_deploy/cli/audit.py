@@ -2,18 +2,17 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
-from sqlalchemy.orm import Session
 
-from trivet.audit import Anchor, AuditEntry, AuditTrail, Damage, Verdict, verify
-from trivet.audit.reading import list_entries
-from trivet.audit.summary import summarise
 from trivet_deploy.cli.console import ExitCode, print_json, print_table, say, stdout
-from trivet_deploy.command_unit import run_in_unit
-from trivet_settings import load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from trivet.audit import AuditEntry, Damage, Verdict
 
 app = typer.Typer(help="Read and check the audit trail.", no_args_is_help=True)
 
@@ -32,11 +31,15 @@ def verify_(
 
     Exits with 1, and a line for each damage, if an entry was edited, moved, removed or inserted.
     """
+    from trivet.audit import Anchor, AuditTrail, verify
+    from trivet_deploy.command_unit import run_in_unit
+    from trivet_settings import load_settings
+
     settings = load_settings()
     earlier = None if anchor is None else Anchor.parse(anchor)
     found: list[Damage] = []
 
-    def check(db: Session) -> Verdict:
+    def check(db: "Session") -> "Verdict":
         trail = AuditTrail(settings.audit_secrets)
         report = found.append if as_json else _print_damage
         return verify(db, trail, anchor=earlier, report=report)
@@ -66,9 +69,14 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List entries, newest first."""
+    from trivet.audit.reading import list_entries
+    from trivet.audit.summary import summarise
+    from trivet_deploy.command_unit import run_in_unit
+    from trivet_settings import load_settings
+
     instant = None if since is None else since.replace(tzinfo=since.tzinfo or UTC)
 
-    def read(db: Session) -> list[AuditEntry]:
+    def read(db: "Session") -> "list[AuditEntry]":
         return list_entries(
             db,
             table=table,
@@ -91,14 +99,16 @@ def list_(
     print_table(shown)
 
 
-def _as_dict(entry: AuditEntry) -> dict[str, Any]:
+def _as_dict(entry: "AuditEntry") -> dict[str, Any]:
     import msgspec
+
+    from trivet.audit import AuditEntry
 
     row = {column.key: getattr(entry, column.key) for column in AuditEntry.__table__.columns}
     return {**row, "changes": msgspec.json.decode(entry.changes)}
 
 
-def _print_damage(damage: Damage) -> None:
+def _print_damage(damage: "Damage") -> None:
     where = f"chain {damage.chain}"
     if damage.entry is not None:
         where += f", entry {damage.entry}"
@@ -109,11 +119,11 @@ def _print_damage(damage: Damage) -> None:
     stdout.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _places(verdict: Verdict) -> str:
+def _places(verdict: "Verdict") -> str:
     return "1 place" if verdict.damages == 1 else f"{verdict.damages:,} places"
 
 
-def _print_verdict(verdict: Verdict) -> None:
+def _print_verdict(verdict: "Verdict") -> None:
     count = "1 entry" if verdict.entries == 1 else f"{verdict.entries:,} entries"
     if verdict.is_clean:
         say(f"The trail is whole: {count}. Keep this anchor where the database's writers are not:")

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import anyio
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from trivet_deploy.cli.console import ExitCode, first_line, print_json, print_table, stdout
-from trivet_settings import Settings, describe, load_settings
+
+if TYPE_CHECKING:
+    from trivet_settings import Settings
 
 _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
 
@@ -39,6 +40,8 @@ def check(
     if settings_only:
         _print_settings(as_json)
         return
+    from trivet_settings import load_settings
+
     findings = list(find(load_settings()))
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -53,7 +56,7 @@ def check(
         raise typer.Exit(ExitCode.NO)
 
 
-def find(settings: Settings) -> Iterator[Finding]:
+def find(settings: "Settings") -> Iterator[Finding]:
     """Everything there is to find, in the order in which one would repair it."""
     from trivet_deploy.asgi import list_mounts
     from trivet_deploy.house import open_house
@@ -69,7 +72,9 @@ def find(settings: Settings) -> Iterator[Finding]:
     yield from find_unwise(settings)
 
 
-def _find_database(settings: Settings) -> Finding:
+def _find_database(settings: "Settings") -> Finding:
+    import anyio
+
     from trivet_deploy.house import open_house
 
     database, where = open_house(settings).database, settings.database
@@ -90,7 +95,7 @@ def _find_database(settings: Settings) -> Finding:
     return Finding("database", "ok", f"{where.masked} answers")
 
 
-def _find_migrations(settings: Settings) -> Finding:
+def _find_migrations(settings: "Settings") -> Finding:
     from trivet_deploy.cli.migrate import find_drift
 
     drift = [sentence for sentences in find_drift(settings).values() for sentence in sentences]
@@ -100,7 +105,7 @@ def _find_migrations(settings: Settings) -> Finding:
     return Finding("migrations", "failed", f"{drift[0]}{rest}")
 
 
-def find_unwise(settings: Settings) -> Iterator[Finding]:
+def find_unwise(settings: "Settings") -> Iterator[Finding]:
     """What would work and should not be: advice for an installation that others reach."""
     public = settings.public
     is_local = "localhost" in public.hosts
@@ -124,6 +129,8 @@ def _advice(variable: str, sentence: str) -> Finding:
 
 
 def _print_settings(as_json: bool) -> None:
+    from trivet_settings import describe
+
     if as_json:
         print_json([asdict(setting) for setting in describe()])
         return

@@ -3,14 +3,14 @@
 import json
 import traceback
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from trivet.errors import ConfigurationError, TrivetError
-from trivet_settings import SettingsError
+if TYPE_CHECKING:
+    from trivet_settings import SettingsError
 
 PIPE_COLUMNS = 400
 """Wider than any line; a table takes only what it needs."""
@@ -59,6 +59,10 @@ def warn(sentence: str) -> None:
 
 def report(error: Exception) -> ExitCode:
     """Say what went wrong and what to do, without a traceback; returns the exit code for it."""
+    # Here, because a program that has no error to report does not wait for them.
+    from trivet.errors import ConfigurationError, TrivetError
+    from trivet_settings import SettingsError
+
     match error:
         case SettingsError():
             _report_settings(error)
@@ -80,7 +84,7 @@ def report(error: Exception) -> ExitCode:
             return ExitCode.NO
 
 
-def _report_settings(error: SettingsError) -> None:
+def _report_settings(error: "SettingsError") -> None:
     count = len(error.faults)
     _print_error(
         "The settings have a fault:" if count == 1 else f"The settings have {count} faults:"

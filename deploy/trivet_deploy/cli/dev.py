@@ -3,11 +3,12 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trivet_settings import Settings, load_settings
+if TYPE_CHECKING:
+    from trivet_settings import Settings
 
 
 def dev(
@@ -25,6 +26,7 @@ def dev(
 
     from trivet.log import configure_logging
     from trivet_deploy.server import server_options
+    from trivet_settings import load_settings
 
     # By the environment, because the process that serves is another one.
     os.environ.setdefault("TRIVET_DEBUG", "true")
@@ -41,7 +43,7 @@ def dev(
     )
 
 
-def _watched(settings: Settings) -> list[Path]:
+def _watched(settings: "Settings") -> list[Path]:
     packages = (find_spec(name) for name in settings.features)
     found = [Path(spec.origin).parent for spec in packages if spec is not None and spec.origin]
     return [Path.cwd(), *found]

@@ -2,8 +2,6 @@
 
 import typer
 
-from trivet_settings import load_settings
-
 #: Everything after `django` is Django's, options and --help included.
 CONTEXT_SETTINGS = {
     "allow_extra_args": True,
@@ -22,6 +20,7 @@ def django(context: typer.Context) -> None:
 
     from trivet.context import enter_door
     from trivet_deploy.house import open_house
+    from trivet_settings import load_settings
 
     enter_door("cli")
     open_house(load_settings())

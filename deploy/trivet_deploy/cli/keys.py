@@ -1,19 +1,17 @@
 """`trivet keys`: keys for programs that use the API."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from trivet.errors import NotFound
-from trivet.identity.keys import ApiKey, issue_key, list_keys, revoke_key
-from trivet.identity.tables import users
 from trivet_deploy.cli.console import print_json, print_table, say, stdout
-from trivet_deploy.command_unit import run_in_unit
-from trivet_settings import load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from trivet.identity.keys import ApiKey
 
 app = typer.Typer(help="Manage the API keys of programs.", no_args_is_help=True)
 
@@ -37,9 +35,13 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key and print it, this once: only its hash is kept."""
+    from trivet.identity.keys import issue_key
+    from trivet_deploy.command_unit import run_in_unit
+    from trivet_settings import load_settings
+
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
 
-    def issue(db: Session) -> tuple[ApiKey, str]:
+    def issue(db: "Session") -> "tuple[ApiKey, str]":
         return issue_key(
             db,
             owner_id=_owner_id(db, owner),
@@ -62,8 +64,14 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List keys, newest first. The keys themselves cannot be shown."""
+    from sqlalchemy import select
 
-    def read(db: Session) -> list[dict[str, Any]]:
+    from trivet.identity.keys import list_keys
+    from trivet.identity.tables import users
+    from trivet_deploy.command_unit import run_in_unit
+    from trivet_settings import load_settings
+
+    def read(db: "Session") -> list[dict[str, Any]]:
         owner_id = _owner_id(db, owner) if owner else None
         keys = list_keys(db, owner_id=owner_id)
         names = dict(db.execute(select(users.c.id, users.c.username)).tuples().all())
@@ -87,8 +95,11 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Revoke a key for good. A second time changes nothing."""
+    from trivet.identity.keys import revoke_key
+    from trivet_deploy.command_unit import run_in_unit
+    from trivet_settings import load_settings
 
-    def end(db: Session) -> dict[str, Any]:
+    def end(db: "Session") -> dict[str, Any]:
         # Whoever has the whole key at hand may paste it: its beginning is enough.
         key = revoke_key(db, "_".join(prefix.split("_")[:2]))
         return _row(key, "")
@@ -100,14 +111,19 @@ def revoke(
         say(f"The key {row['prefix']} is revoked.")
 
 
-def _owner_id(db: Session, username: str) -> int:
+def _owner_id(db: "Session", username: str) -> int:
+    from sqlalchemy import select
+
+    from trivet.errors import NotFound
+    from trivet.identity.tables import users
+
     found = db.scalar(select(users.c.id).where(users.c.username == username))
     if found is None:
         raise NotFound("no-such-user", f"There is no user {username}.")
     return int(found)
 
 
-def _row(key: ApiKey, owner: str) -> dict[str, Any]:
+def _row(key: "ApiKey", owner: str) -> dict[str, Any]:
     return {
         "prefix": key.prefix,
         "owner": owner,

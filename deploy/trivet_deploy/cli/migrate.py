@@ -2,13 +2,14 @@
 
 import sys
 from contextlib import redirect_stdout
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trivet.errors import ConfigurationError
 from trivet_deploy.cli.console import ExitCode, print_json, say, stdout
-from trivet_settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from trivet_settings import Settings
 
 # A subcommand each would read better and type worse: what one wants nearly always is `migrate`.
 
@@ -32,6 +33,8 @@ def migrate(
     Django's tables come first, because the features' tables refer to its users. Running it again
     changes nothing.
     """
+    from trivet_settings import load_settings
+
     settings = load_settings()
     if check:
         _check(settings, as_json)
@@ -41,7 +44,7 @@ def migrate(
         _apply(settings, as_json)
 
 
-def _apply(settings: Settings, as_json: bool) -> None:
+def _apply(settings: "Settings", as_json: bool) -> None:
     done = apply_all(settings)
     if as_json:
         print_json(done)
@@ -51,7 +54,7 @@ def _apply(settings: Settings, as_json: bool) -> None:
         stdout.print(f"{owner}: {what}", highlight=False)
 
 
-def apply_all(settings: Settings) -> dict[str, list[str]]:
+def apply_all(settings: "Settings") -> dict[str, list[str]]:
     """Apply what waits, Django's first; returns the names under `django` and `alembic`."""
     from trivet import migrations
     from trivet_deploy import django_house
@@ -65,13 +68,13 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
     }
 
 
-def make_room(settings: Settings) -> None:
+def make_room(settings: "Settings") -> None:
     """Make the directory of a SQLite database, which SQLite itself would only complain about."""
     if settings.database.is_sqlite:
         settings.database.path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _check(settings: Settings, as_json: bool) -> None:
+def _check(settings: "Settings", as_json: bool) -> None:
     drift = find_drift(settings)
     if as_json:
         print_json(drift)
@@ -85,9 +88,10 @@ def _check(settings: Settings, as_json: bool) -> None:
         say("No drift: models, migrations and database agree.")
 
 
-def find_drift(settings: Settings) -> dict[str, list[str]]:
+def find_drift(settings: "Settings") -> dict[str, list[str]]:
     """What the models, the migrations and the database disagree on; empty lists are clean."""
     from trivet import migrations
+    from trivet.errors import ConfigurationError
     from trivet_deploy import django_house
     from trivet_deploy.house import open_house
 
@@ -102,7 +106,7 @@ def find_drift(settings: Settings) -> dict[str, list[str]]:
     return drift
 
 
-def _make(settings: Settings, feature: str, message: str | None, as_json: bool) -> None:
+def _make(settings: "Settings", feature: str, message: str | None, as_json: bool) -> None:
     from trivet import migrations
     from trivet_deploy.house import open_house
 

@@ -1,6 +1,9 @@
 """The program `trivet`: its commands, and what becomes of an error that one of them raises.
 
-Commands import what they need when they run: `trivet --help` should not wait for three frameworks.
+Each module of a command imports, at its top, only the standard library, typer, rich and `console`.
+What the command works with it imports inside the functions that work, so that `trivet --help` and
+`trivet --version` wait for no framework, and one command not for what another needs. Types of
+parameters that typer does not read stand under TYPE_CHECKING.
 """
 
 import sys

@@ -1,15 +1,15 @@
 """`trivet routes`: every address that this installation answers, in one table."""
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from trivet import Platform
-from trivet.root import pages_of
 from trivet_deploy.cli.console import print_json, print_table
-from trivet_settings import load_settings
+
+if TYPE_CHECKING:
+    from trivet import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ def routes(
 ) -> None:
     """Show every route of every mount: method, path, name and policy."""
     from trivet_deploy.house import open_house
+    from trivet_settings import load_settings
 
     lines = list_lines(open_house(load_settings()))
     if mount is not None:
@@ -44,8 +45,9 @@ def routes(
     print_table(table)
 
 
-def list_lines(platform: Platform) -> list[Line]:
+def list_lines(platform: "Platform") -> list[Line]:
     """The table: probes, mounts in their order, then the pages of features."""
+    from trivet.root import pages_of
     from trivet_deploy.asgi import list_mounts
 
     mounts = [*list_mounts(platform), *pages_of(platform.features)]

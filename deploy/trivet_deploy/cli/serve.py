@@ -1,12 +1,14 @@
 """`trivet serve`: production, by Gunicorn with our worker."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trivet_deploy.cli.console import warn
-from trivet_settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from trivet_settings import Settings
 
 
 def serve(
@@ -24,6 +26,7 @@ def serve(
     requests have TRIVET_SHUTDOWN_SECONDS to finish.
     """
     from trivet_deploy.gunicorn_app import GunicornServer, gunicorn_options
+    from trivet_settings import load_settings
 
     settings = load_settings()
     if workers > 1:
@@ -32,7 +35,7 @@ def serve(
     GunicornServer(gunicorn_options(settings, bind=bind, workers=workers)).run()
 
 
-def _warn_of_several_workers(settings: Settings, workers: int) -> None:
+def _warn_of_several_workers(settings: "Settings", workers: int) -> None:
     # Correct all the same: the outbox is in the database and every worker polls it. So this is
     # no refusal.
     if settings.database.is_sqlite:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from trivet_deploy.cli.console import print_json, say
-from trivet_settings import load_settings
 
 app = typer.Typer(help="Manage the people who may log in.", no_args_is_help=True)
 
@@ -33,6 +32,7 @@ def create(
     """Create a user. The password is asked for, or read from stdin; it is never an argument."""
     from trivet_deploy import django_house
     from trivet_deploy.house import open_house
+    from trivet_settings import load_settings
 
     settings = load_settings()
     password = _read_password() if password_stdin else _ask_for_password()

@@ -1,0 +1,117 @@
+"""One login: whoever logs in at any door is known at all of them, and nobody else is."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.admin.deeds import COOKIE, me
+from tests.admin.house import PASSWORD, House, Visitor
+from trivet.identity import Revocation
+from trivet_admin.credentials import credential_id
+
+pytestmark = pytest.mark.anyio
+
+
+async def log_in_at_the_door(visitor: Visitor, username: str, password: str = PASSWORD) -> int:
+    given = {"username": username, "password": password}
+    return (await visitor.http.post("/door/login", json=given)).status_code
+
+
+class TestLogin:
+    async def test_the_admins_login_is_known_to_other_rooms(self, house: House) -> None:
+        async with house.visit("clerk") as clerk:
+            found = await me(clerk)
+        assert found["username"] == "clerk"
+        assert found["kind"] == "session"
+        assert found["permissions"] == [
+            "stock.change_item",
+            "stock.view_category",
+            "stock.view_item",
+        ]
+        assert found["credential"].startswith("session_")
+
+    async def test_another_rooms_login_opens_the_admin(self, house: House) -> None:
+        async with house.client() as visitor:
+            assert await log_in_at_the_door(visitor, "boss") == 200
+            page = await visitor.get("/admin/")
+        assert "Welcome, boss" in page.words
+
+    async def test_both_logins_write_the_same_session_and_last_login(self, house: House) -> None:
+        async with house.visit("boss"), house.client() as visitor:
+            await log_in_at_the_door(visitor, "clerk")
+        query = "SELECT username FROM accounts_user WHERE last_login IS NOT NULL ORDER BY id"
+        assert await house.rows(query) == [("boss",), ("clerk",)]
+        data = [d for (d,) in await house.rows("SELECT session_data FROM django_session")]
+        from django.contrib.sessions.backends.db import SessionStore
+
+        keys = [set(SessionStore().decode(each)) for each in data]
+        assert keys[0] == keys[1] == {"_auth_user_id", "_auth_user_backend", "_auth_user_hash"}
+
+    @pytest.mark.parametrize(
+        ("username", "password"),
+        [("clerk", "wrong"), ("nobody", PASSWORD), ("asleep", PASSWORD), ("clerk", "")],
+    )
+    async def test_a_wrong_login_opens_nothing(
+        self, house: House, username: str, password: str
+    ) -> None:
+        await asyncio.to_thread(_make_sleeper)
+        async with house.client() as visitor:
+            assert await log_in_at_the_door(visitor, username, password) == 401
+            assert (await me(visitor))["kind"] == "anonymous"
+            page = await visitor.log_in(username, password)
+            assert page.status == 200
+            assert COOKIE not in visitor.http.cookies
+
+    async def test_a_session_gets_a_new_key_at_login_and_the_old_one_is_revoked(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        async with house.client() as visitor:
+            keys = []
+            for username in ("clerk", "clerk", "boss"):
+                await log_in_at_the_door(visitor, username)
+                keys.append(visitor.http.cookies[COOKIE])
+        assert keys[0] == keys[1] != keys[2]  # as Django has it: one session goes on
+        assert await house.value("SELECT count(*) FROM django_session") == 1
+        told = [revocation.credential_id for revocation in revoked]
+        assert told == [credential_id(keys[0])]
+
+    async def test_a_password_is_stored_as_argon2id_with_our_parameters(self, house: House) -> None:
+        stored = await house.value("SELECT password FROM accounts_user WHERE username = 'boss'")
+        assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+class TestUsers:
+    async def test_an_email_address_belongs_to_one_user(self, house: House) -> None:
+        async with house.visit() as boss:
+            page = await boss.edit(
+                "/admin/accounts/user/add/",
+                username="double",
+                email="clerk@example.org",
+                password1=PASSWORD,
+                password2=PASSWORD,
+            )
+        assert page.status == 200
+        assert "A user with that email address already exists." in page.words
+
+    async def test_a_user_is_added_with_an_address_and_a_password(self, house: House) -> None:
+        async with house.visit() as boss:
+            page = await boss.edit(
+                "/admin/accounts/user/add/",
+                username="new",
+                email="new@example.org",
+                password1=PASSWORD,
+                password2=PASSWORD,
+            )
+            assert page.status == 302, page.words
+        async with house.client() as visitor:
+            assert await log_in_at_the_door(visitor, "new") == 200
+
+
+def _make_sleeper() -> None:
+    from django.contrib.auth import get_user_model
+    from django.db import connections
+
+    users: Any = get_user_model().objects
+    users.create_user("asleep", "asleep@example.org", PASSWORD, is_active=False)
+    connections.close_all()
