@@ -62,11 +62,17 @@ class Claim:
     covers: Callable[[Table], bool] = lambda _table: True
 
 
-def faults_of(mappers: Iterable[Mapper[Any]], claim: Claim) -> list[str]:
-    """A sentence for each foreign key by which the database would change rows of `mappers`
+def mappers() -> Iterator[Mapper[Any]]:
+    """Those of every mapped class whose table is one of the product's."""
+    tables = set(Model.metadata.tables.values())
+    return (each for each in Model.registry.mappers if each.local_table in tables)
+
+
+def faults_of(captured: Iterable[Mapper[Any]], claim: Claim) -> list[str]:
+    """A sentence for each foreign key by which the database would change rows of `captured`
     by itself, so that no flush sees it. The mappers must be configured."""
     found: set[str] = set()
-    for mapper in mappers:
+    for mapper in captured:
         found.update(_faults(mapper, claim))
         for table, _ in associations_of(mapper):
             if claim.covers(table):
@@ -134,8 +140,8 @@ def _on_update(subject: str, key: ForeignKeyConstraint, claim: Claim) -> str:
 def _parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
     """The class that `key` refers to. None for a table without one: Django's own, whose
     deletions Django collects."""
-    mappers = Model.registry.mappers
-    return next((each for each in mappers if each.local_table is key.referred_table), None)
+    every = Model.registry.mappers
+    return next((each for each in every if each.local_table is key.referred_table), None)
 
 
 def _follows(

@@ -2,27 +2,40 @@
 
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
-from sqlalchemy import literal_column, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Table,
+    delete,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from tests.platform import notes
+from tests.platform import notes, shelf
 from tests.platform.notes import Line, Note, add_around_a_lost_savepoint, add_note
 from trivet.audit import Anchor, AuditEntry, AuditTrail, Damage, Verdict, verify
+from trivet.audit.audited_tables import audited_tables, require_audited
 from trivet.audit.reading import list_entries
 from trivet.audit.tables import CHAINS
 from trivet.context import enter_door
 from trivet.database import Database
-from trivet.errors import Invalid
-from trivet.events import Bell
-from trivet.identity import Identity, system
+from trivet.errors import ConfigurationError, Invalid
+from trivet.events import Bell, FeedRegistry
+from trivet.events.outbox import Channel
+from trivet.identity import Identity, system, tables
 from trivet.identity.keys import ApiKey
+from trivet.model import Model
 
 pytestmark = pytest.mark.anyio
 
@@ -189,23 +202,170 @@ async def test_a_savepoint_that_is_rolled_back_takes_its_entries_along(database:
     assert (await check(database))[0].is_clean
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [update(Line).values(text="x"), update(Line.__table__).values(text="x")],  # type: ignore[arg-type]  # a Table
-    ids=["of the class", "of the table"],
-)
-async def test_a_bulk_statement_on_an_audited_table_is_refused(
-    empty_database_url: str, statement: Any
-) -> None:
-    from trivet.events import FeedRegistry
+LINES: Any = Line.__table__
 
+UNSEEN: dict[str, Callable[[Session], Any]] = {
+    "update() of the class": lambda db: db.execute(update(Line).values(text="x")),
+    "update() of the table": lambda db: db.execute(update(LINES).values(text="x")),
+    "a statement on the connection": lambda db: db.connection().execute(
+        update(LINES).values(text="x")
+    ),
+    "a statement for the driver": lambda db: db.connection().exec_driver_sql(
+        "UPDATE test_line SET text = 'x'"
+    ),
+    "text": lambda db: db.execute(text("UPDATE test_line SET text = 'x'")),
+    "text in disguise": lambda db: db.execute(
+        text('WITH gone AS (SELECT 1) /* read */ delete from "test_line"')
+    ),
+    "an association table": lambda db: db.execute(
+        insert(shelf.shelf_label).values(book_id=2, label_id=2)
+    ),
+    "Django's users": lambda db: db.connection().execute(
+        update(tables.users).values(is_superuser=True)
+    ),
+    "Django's groups": lambda db: db.connection().exec_driver_sql(
+        "INSERT INTO auth_group (name) VALUES ('x')"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", UNSEEN)
+async def test_what_the_trail_would_not_see_is_refused_though_nothing_is_fed(
+    empty_database_url: str, way: str
+) -> None:
+    await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
     nothing_fed = FeedRegistry()
     trail = AuditTrail([SECRET])
     database = Database(empty_database_url, feeds=nothing_fed, bell=Bell(), audit=trail)
-    with pytest.raises(RuntimeError, match="test_line, which is audited"):
+    with pytest.raises(RuntimeError, match=r"which is audited.*, writes past .* add, change or delete the obj"):
         async with database.unit() as session:
-            await session.execute(statement)
+            await session.run_sync(UNSEEN[way])
     await database.close()
+
+
+SEEN_BY_NOBODY: dict[str, Callable[[Session], Any]] = {
+    "a table that is ignored": lambda db: db.execute(delete(Channel)),
+    "a table that is ignored, raw": lambda db: db.connection().exec_driver_sql(
+        "DELETE FROM trivet_publication"
+    ),
+    "Django's sessions": lambda db: db.execute(text("DELETE FROM django_session")),
+    "an audited table as the source": lambda db: db.connection().exec_driver_sql(
+        "INSERT INTO trivet_channel (name, epoch, top_offset) SELECT text, text, 0 FROM test_line"
+    ),
+    "a read that locks": lambda db: db.execute(select(Line).with_for_update()),
+}
+
+
+@pytest.mark.parametrize("way", SEEN_BY_NOBODY)
+async def test_what_is_not_audited_may_be_written_in_any_way(database: Database, way: str) -> None:
+    async with database.unit() as session:
+        await session.run_sync(SEEN_BY_NOBODY[way])
+    assert await entries(database) == []
+
+
+async def test_who_means_it_writes_past_the_trail_on_a_connection_of_their_own(
+    database: Database,
+) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(update(LINES).values(text="x"))
+    assert await entries(database) == []
+
+
+class TestStart:
+    """What the database would do to audited rows by itself is refused at the start."""
+
+    @pytest.fixture
+    def product(self) -> Iterator[type[Model]]:
+        """A place for classes that are gone after the test."""
+        known, made = set(Model.metadata.tables), []
+
+        class Base(Model):
+            __abstract__ = True
+
+            def __init_subclass__(cls, **options: Any) -> None:
+                super().__init_subclass__(**options)
+                made.append(cls)
+
+        yield Base
+        for name in set(Model.metadata.tables) - known:
+            Model.metadata.remove(Model.metadata.tables[name])
+        for cls in made:
+            Model.registry._dispose_cls(cls)
+
+    @pytest.mark.parametrize(
+        ("rule", "options", "sentence"),
+        [
+            ({"ondelete": "CASCADE"}, None, "(parent_id) has ON DELETE CASCADE"),
+            ({"ondelete": "SET NULL"}, None, "(parent_id) has ON DELETE SET NULL"),
+            ({"ondelete": "SET DEFAULT"}, None, "(parent_id) has ON DELETE SET DEFAULT"),
+            ({"ondelete": "CASCADE"}, {}, 'cascade="all, delete-orphan"'),
+            (
+                {"ondelete": "CASCADE"},
+                {"cascade": "all, delete-orphan", "passive_deletes": True},
+                "without passive_deletes",
+            ),
+            ({"onupdate": "CASCADE"}, {"cascade": "all"}, "(parent_id) has ON UPDATE CASCADE"),
+        ],
+    )
+    @pytest.mark.parametrize("info", [{}, {"audit": "ignored"}], ids=["audited", "ignored"])
+    def test_a_rule_that_the_orm_does_not_follow_first_is_refused_unless_ignored(
+        self,
+        product: type[Model],
+        info: dict[str, str],
+        rule: dict[str, Any],
+        options: dict[str, Any] | None,
+        sentence: str,
+    ) -> None:
+        class Parent(product):  # type: ignore[misc, valid-type]  # made for this test
+            __tablename__ = "start_parent"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        class Child(product):  # type: ignore[misc, valid-type]  # made for this test
+            __tablename__ = "start_child"
+            __table_args__ = ({"info": info},)
+            id: Mapped[int] = mapped_column(primary_key=True)
+            parent_id: Mapped[int | None] = mapped_column(ForeignKey(Parent.id, **rule))
+
+        if options is not None:
+            mapped: Any = Parent
+            mapped.children = relationship(Child, **options)
+        if info:
+            require_audited()
+            return
+        with pytest.raises(ConfigurationError, match="Child is audited") as refused:
+            require_audited()
+        assert sentence in refused.value.detail
+        assert 'or exempt the table by its info={"audit": "ignored"}' in refused.value.detail
+        # And a statement would take the children along.
+        assert audited_tables().find_unseen("DELETE FROM start_parent") == "start_parent"
+
+    @pytest.mark.parametrize("both_ends", [False, True])
+    def test_links_that_the_database_cuts_at_the_end_that_has_no_relationship_are_refused(
+        self, product: type[Model], both_ends: bool
+    ) -> None:
+        class Left(product):  # type: ignore[misc, valid-type]  # made for this test
+            __tablename__ = "start_left"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        class Right(product):  # type: ignore[misc, valid-type]  # made for this test
+            __tablename__ = "start_right"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        links = Table(
+            "start_link",
+            Model.metadata,
+            Column("left_id", ForeignKey(Left.id, ondelete="CASCADE"), primary_key=True),
+            Column("right_id", ForeignKey(Right.id, ondelete="CASCADE"), primary_key=True),
+        )
+        left: Any = Left
+        left.rights = relationship(Right, secondary=links, backref="lefts" if both_ends else None)
+        if both_ends:
+            require_audited()
+            return
+        with pytest.raises(ConfigurationError, match="Give Right a relationship") as refused:
+            require_audited()
+        assert "start_link is audited, and its foreign key (right_id)" in refused.value.detail
+        assert "(left_id)" not in refused.value.detail
 
 
 # ---- what a check finds ---------------------------------------------------------------------

@@ -3,14 +3,12 @@
 What guards them stands in `trivet.captured_tables`.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy.orm import Mapper, configure_mappers
+from sqlalchemy.orm import configure_mappers
 
 from trivet.audit.capture import is_audited
-from trivet.captured_tables import CapturedTables, Claim, associations_of, faults_of
+from trivet.captured_tables import CapturedTables, Claim, associations_of, faults_of, mappers
 from trivet.errors import ConfigurationError
 from trivet.model import Model
 
@@ -31,7 +29,7 @@ def audited_tables() -> CapturedTables:
 def _tables_of(_tables: int) -> CapturedTables:
     # Keyed by the number of tables: the metadata only ever grows.
     configure_mappers()
-    linking = {table for each in _mappers() for table, _ in associations_of(each)}
+    linking = {table for each in mappers() for table, _ in associations_of(each)}
     every = Model.metadata.tables.values()
     return CapturedTables(filter(is_audited, every), filter(is_audited, linking))
 
@@ -40,12 +38,6 @@ def require_audited() -> None:
     """Raise ConfigurationError, naming every case, where the database would change audited
     rows by itself and no flush would see it."""
     configure_mappers()
-    faults = faults_of((each for each in _mappers() if is_audited(each.local_table)), _AUDITED)
+    faults = faults_of((each for each in mappers() if is_audited(each.local_table)), _AUDITED)
     if faults:
         raise ConfigurationError("unaudited", " ".join(faults))
-
-
-def _mappers() -> Iterator[Mapper[Any]]:
-    """Every mapped class with a table of the product's own metadata."""
-    known = set(Model.metadata.tables.values())
-    return (each for each in Model.registry.mappers if each.local_table in known)
