@@ -320,6 +320,16 @@ GROUPS: dict[str, tuple[Any, list[Change]]] = {
         ),
         [("update", "accounts_user", {"groups": {"added": ["night"]}})],
     ),
+    "rows of the relation in bulk, of what is there too": (
+        lambda _: user_named("guest").groups.through.objects.bulk_create(
+            [
+                user_named("guest").groups.through(user=user_named("guest"), group_id=number)
+                for number in (1, 2)
+            ],
+            ignore_conflicts=True,
+        ),
+        [("update", "accounts_user", {"groups": {"added": ["night"]}})],
+    ),
     "rows of the relation, updated": (
         lambda _: user_named("guest").groups.through.objects.update(group_id=2),
         [("update", "accounts_user", {"groups": {"added": ["night"], "removed": ["day"]}})],

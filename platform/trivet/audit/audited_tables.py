@@ -38,6 +38,6 @@ def require_audited() -> None:
     """Raise ConfigurationError, naming every case, where the database would change audited
     rows by itself and no flush would see it."""
     configure_mappers()
-    faults = faults_of((each for each in mappers() if is_audited(each.local_table)), _AUDITED)
+    faults = faults_of(mappers(), _AUDITED)
     if faults:
         raise ConfigurationError("unaudited", " ".join(faults))
