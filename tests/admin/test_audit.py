@@ -381,6 +381,22 @@ async def test_what_became_of_rows_in_bulk_has_to_be_known(
     assert await trail(house, "auth_group") == []
 
 
+async def test_a_login_reads_no_row_for_the_trail_and_leaves_no_entry(house: House) -> None:
+    def work(_db: Session) -> None:
+        from django.contrib.auth.models import update_last_login
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        guest = user_named("guest")
+        with CaptureQueriesContext(connection) as seen:
+            update_last_login(type(guest), guest)
+        assert [each["sql"].split()[0] for each in seen] == ["UPDATE"]
+
+    before = await trail(house, "accounts_user")
+    await house.platform.run_with_django(work)
+    assert len(await trail(house, "accounts_user")) == len(before)
+
+
 async def test_a_rolled_back_savepoint_takes_its_entries_along(house: House) -> None:
     def work(_db: Session) -> None:
         from django.contrib.auth.models import Group
