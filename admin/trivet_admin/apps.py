@@ -3,6 +3,7 @@
 from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 
+from trivet.captured_tables import mappers
 from trivet_admin.mirror.labels import PLATFORM_LABEL
 
 
@@ -15,9 +16,11 @@ class TrivetConfig(AppConfig):
     verbose_name = "Trivet"
 
     def ready(self) -> None:
+        from trivet_admin.mirror.collecting import require_collected
         from trivet_admin.mirror.registry import mirror_all
 
         mirror_all(config.name for config in apps.get_app_configs())
+        require_collected(mappers())
 
 
 class TrivetAdminConfig(AdminConfig):

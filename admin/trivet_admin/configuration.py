@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trivet.audit import AuditTrail
+from trivet.audit.audited_tables import require_audited
 from trivet.database import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
@@ -195,6 +196,7 @@ def _set_up(settings: Settings, features: Sequence[Feature]) -> None:
 
     from trivet_admin import runtime
 
+    require_audited()
     runtime.set_features(tuple(features))
     runtime.set_audit(AuditTrail(settings.audit_secrets))
     django.setup()

@@ -163,6 +163,10 @@ class Flight(Versioned, Model):
     origin: Mapped[Airport] = relationship(foreign_keys=[origin_id])
     dest: Mapped[Airport] = relationship(foreign_keys=[dest_id])
     aircraft: Mapped[Aircraft | None] = relationship()
+    # They go with their flight, by SQLAlchemy's hand: the database's own would not be audited.
+    movements: Mapped[list["Movement"]] = relationship(
+        back_populates="flight", cascade="all, delete-orphan"
+    )
 
     @validates("gate")
     def _check_gate(self, _key: str, gate: str | None) -> str | None:
@@ -217,7 +221,7 @@ class Movement(Model):
     minutes: Mapped[int | None]
     recorded_at: Mapped[dt.datetime] = mapped_column(default=lambda: dt.datetime.now(dt.UTC))
 
-    flight: Mapped[Flight] = relationship()
+    flight: Mapped[Flight] = relationship(back_populates="movements")
 
     def __str__(self) -> str:
         return f"{self.kind} of flight {self.flight_id} at {self.at:%Y-%m-%d %H:%M} UTC"

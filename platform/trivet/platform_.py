@@ -12,6 +12,7 @@ import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from trivet.audit.audited_tables import require_audited
 from trivet.audit.trail import AuditTrail
 from trivet.context import RequestContext
 from trivet.database import Database
@@ -102,7 +103,11 @@ def open_platform(
     revocations: Revocations | None = None,
     django: DjangoTransactions | None = None,
 ) -> Platform:
-    """Put the shared parts together. Nothing connects before it is needed."""
+    """Put the shared parts together. Nothing connects before it is needed.
+
+    Raises ConfigurationError where the database would change fed or audited rows by itself.
+    """
+    require_audited()
     bell = Bell()
     feeds = collect_feeds(module for _, module in modules_of(features, "events"))
     database = Database(

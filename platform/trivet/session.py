@@ -5,10 +5,9 @@ open it directly. Whatever is flushed passes `_capture`: what the feeds make of 
 publications in the same transaction (`trivet.events.outbox`), and what became of which
 fields as entries of the audit trail (`trivet.audit`).
 
-What would slip past the capture is refused: bulk writes of fed and audited models, raw writes
-of fed tables, whatever way they take to the connection, queries in a feed, which has to be a
-plain read, and ``commit()`` inside a service, which would end a transaction that is not the
-service's.
+What would slip past the capture is refused: bulk and raw writes of fed and audited tables,
+whatever way they take to the connection, queries in a feed, which has to be a plain read, and
+``commit()`` inside a service, which would end a transaction that is not the service's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,11 +27,12 @@ from sqlalchemy.orm import (
 )
 
 from trivet.audit import capture
+from trivet.audit.audited_tables import audited_tables
 from trivet.audit.entry import Author, Entry
 from trivet.audit.trail import AuditTrail
+from trivet.captured_tables import CapturedTables
 from trivet.context import current_door
 from trivet.events import outbox, recall
-from trivet.events.fed_tables import writes
 from trivet.events.feeds import (
     Change,
     FeedFunction,
@@ -45,6 +45,7 @@ from trivet.former import Former
 from trivet.former import recall as recall_row
 from trivet.identity.identity import ANONYMOUS, Identity
 from trivet.model import Model
+from trivet.statement import read_statement
 
 if TYPE_CHECKING:
     from trivet.context import RequestContext
@@ -374,17 +375,23 @@ def _judge(
             f"{session.telling} asked the database something ({_shorten(statement)}), and a feed "
             "is a plain read of the instance: load what it needs before the flush"
         )
-    if not session.feeds and not session.read_only:
-        return
-    verdict = session.feeds.tables.judge(statement)
-    if not verdict.writes:
+    if not read_statement(statement).writes:
         return
     if session.read_only:
         raise _reading()
-    if verdict.unseen is not None and not _is_of_flush(session, context):
-        raise _uncaptured(
-            f"a statement on {verdict.unseen}, whose rows feed channels ({_shorten(statement)}),"
-        )
+    if _is_of_flush(session, context):
+        return
+    for tables, reason in _captured(session):
+        if (table := tables.find_unseen(statement)) is not None:
+            raise _uncaptured(f"a statement on {table}, {reason} ({_shorten(statement)}),")
+
+
+def _captured(session: TrivetSession) -> Iterator[tuple[CapturedTables, str]]:
+    """The tables whose changes `session` has to see, and why."""
+    if session.feeds:
+        yield session.feeds.tables, "whose rows feed channels"
+    if session.audit is not None:
+        yield audited_tables(), "which is audited"
 
 
 _ASKED = "trivet_asked"
@@ -396,7 +403,7 @@ def expect_one(connection: Connection) -> None:
 
 
 def _judge_read(connection: Connection, statement: str, *, single: bool) -> None:
-    if writes(statement):
+    if read_statement(statement).writes:
         raise _reading()
     if not single:
         return
@@ -415,11 +422,12 @@ def _reading() -> ReadOnlyError:
 def _is_of_flush(session: TrivetSession, context: Any) -> bool:
     if not session._flushing:  # noqa: SLF001  # set by SQLAlchemy; pinned by a test
         return False
-    cache = context.execution_options.get("compiled_cache")
-    return (
-        cache is not None
-        or context.compiled.statement.table.name in session.feeds.tables.associations
-    )
+    if context.execution_options.get("compiled_cache") is not None:
+        return True
+    # The flush writes the rows of association tables without the cache.
+    statement = getattr(context.compiled, "statement", None)
+    name = getattr(getattr(statement, "table", None), "name", None)
+    return any(name in tables.associations for tables, _ in _captured(session))
 
 
 def _shorten(statement: str) -> str:

@@ -181,15 +181,337 @@ async def test_users_that_are_written_in_bulk_are_noted_one_by_one(house: House)
     ]
 
 
-async def test_what_became_of_users_in_bulk_has_to_be_known(house: House) -> None:
-    def hire(_db: Session) -> None:
-        from django.contrib.auth import get_user_model
+Change = tuple[str, str, dict[str, Any]]
 
-        user: Any = get_user_model()
-        user.objects.bulk_create([user(username="clerk")], ignore_conflicts=True)
+
+def user_named(name: str) -> Any:
+    from django.contrib.auth import get_user_model
+
+    return get_user_model().objects.get(username=name)
+
+
+def group_named(name: str) -> Any:
+    from django.contrib.auth.models import Group
+
+    return Group.objects.get(name=name)
+
+
+def permissions_named(*names: str) -> Any:
+    from django.contrib.auth.models import Permission
+
+    return Permission.objects.filter(codename__in=names).order_by("codename")
+
+
+def make_groups(_db: Session) -> None:
+    """Two groups; the first may change items, and the guest is in it."""
+    from django.contrib.auth.models import Group
+
+    Group.objects.bulk_create([Group(name="day"), Group(name="night")])
+    group_named("day").permissions.add(*permissions_named("change_item"))
+    group_named("day").user_set.add(user_named("guest"))
+
+
+def rename_by_bulk_update(groups: Any) -> None:
+    group = group_named("night")
+    group.name = "dusk"
+    groups.bulk_update([group], ["name"])
+
+
+def save_an_expression(groups: Any) -> None:
+    from django.db.models import Value
+    from django.db.models.functions import Concat
+
+    group = group_named("night")
+    group.name = Concat("name", Value("fall"))
+    group.save()
+
+
+GROUPS: dict[str, tuple[Any, list[Change]]] = {
+    "bulk_create": (
+        lambda groups: groups.bulk_create([groups.model(name="dawn"), groups.model(name="dusk")]),
+        [
+            ("insert", "auth_group", {"id": {"to": 3}, "name": {"to": "dawn"}}),
+            ("insert", "auth_group", {"id": {"to": 4}, "name": {"to": "dusk"}}),
+        ],
+    ),
+    "create with a key": (
+        lambda groups: groups.create(pk=9, name="dawn"),
+        [("insert", "auth_group", {"id": {"to": 9}, "name": {"to": "dawn"}})],
+    ),
+    "update": (
+        lambda groups: groups.filter(name="night").update(name="dusk"),
+        [("update", "auth_group", {"name": {"from": "night", "to": "dusk"}})],
+    ),
+    "update over a relation": (
+        lambda groups: groups.filter(user__username="guest").update(name="dusk"),
+        [("update", "auth_group", {"name": {"from": "day", "to": "dusk"}})],
+    ),
+    "update to what it is": (lambda groups: groups.filter(name="night").update(name="night"), []),
+    "update of nothing": (lambda groups: groups.filter(pk__in=[]).update(name="dusk"), []),
+    "bulk_update": (
+        rename_by_bulk_update,
+        [("update", "auth_group", {"name": {"from": "night", "to": "dusk"}})],
+    ),
+    "save of an expression": (
+        save_an_expression,
+        [("update", "auth_group", {"name": {"from": "night", "to": "nightfall"}})],
+    ),
+    "delete in bulk, and what was given with it": (
+        lambda groups: groups.all().delete(),
+        [
+            ("delete", "auth_group", {"id": {"from": 1}, "name": {"from": "day"}}),
+            ("delete", "auth_group", {"id": {"from": 2}, "name": {"from": "night"}}),
+            ("update", "accounts_user", {"groups": {"removed": ["day"]}}),
+            ("update", "auth_group", {"permissions": {"removed": ["stock.change_item"]}}),
+        ],
+    ),
+    "add, of what is there too": (
+        lambda groups: user_named("guest").groups.add(*groups.all()),
+        [("update", "accounts_user", {"groups": {"added": ["night"]}})],
+    ),
+    "set": (
+        lambda groups: user_named("guest").groups.set([group_named("night")]),
+        [
+            ("update", "accounts_user", {"groups": {"added": ["night"]}}),
+            ("update", "accounts_user", {"groups": {"removed": ["day"]}}),
+        ],
+    ),
+    "clear": (
+        lambda _: user_named("guest").groups.clear(),
+        [("update", "accounts_user", {"groups": {"removed": ["day"]}})],
+    ),
+    "add from the other end": (
+        lambda _: group_named("night").user_set.add(user_named("guest"), user_named("boss")),
+        [("update", "accounts_user", {"groups": {"added": ["night"]}})] * 2,
+    ),
+    "clear from the other end": (
+        lambda _: group_named("day").user_set.clear(),
+        [("update", "accounts_user", {"groups": {"removed": ["day"]}})],
+    ),
+    "a user's own permissions": (
+        lambda _: user_named("clerk").user_permissions.set(permissions_named("delete_item")),
+        [
+            ("update", "accounts_user", {"user_permissions": {"added": ["stock.delete_item"]}}),
+            (
+                "update",
+                "accounts_user",
+                {
+                    "user_permissions": {
+                        "removed": ["stock.change_item", "stock.view_category", "stock.view_item"]
+                    }
+                },
+            ),
+        ],
+    ),
+    "a group's permissions": (
+        lambda _: group_named("day").permissions.set(permissions_named("change_item", "add_item")),
+        [("update", "auth_group", {"permissions": {"added": ["stock.add_item"]}})],
+    ),
+    "a permission that is deleted": (
+        lambda _: permissions_named("change_item").delete(),
+        [
+            ("update", "accounts_user", {"user_permissions": {"removed": ["stock.change_item"]}}),
+            ("update", "auth_group", {"permissions": {"removed": ["stock.change_item"]}}),
+        ],
+    ),
+    "rows of the relation in bulk": (
+        lambda _: user_named("guest").groups.through.objects.bulk_create(
+            [user_named("guest").groups.through(user=user_named("boss"), group_id=2)]
+        ),
+        [("update", "accounts_user", {"groups": {"added": ["night"]}})],
+    ),
+    "rows of the relation in bulk, of what is there too": (
+        lambda _: user_named("guest").groups.through.objects.bulk_create(
+            [
+                user_named("guest").groups.through(user=user_named("guest"), group_id=number)
+                for number in (1, 2)
+            ],
+            ignore_conflicts=True,
+        ),
+        [("update", "accounts_user", {"groups": {"added": ["night"]}})],
+    ),
+    "rows of the relation, updated": (
+        lambda _: user_named("guest").groups.through.objects.update(group_id=2),
+        [("update", "accounts_user", {"groups": {"added": ["night"], "removed": ["day"]}})],
+    ),
+    "rows of the relation, deleted": (
+        lambda _: user_named("guest").groups.through.objects.all().delete(),
+        [("update", "accounts_user", {"groups": {"removed": ["day"]}})],
+    ),
+}
+
+
+@pytest.mark.parametrize("way", GROUPS)
+async def test_each_way_to_write_groups_and_what_they_give_is_noted(house: House, way: str) -> None:
+    work, expected = GROUPS[way]
+    await house.platform.run_with_django(make_groups)
+    before = {table: len(await trail(house, table)) for table in ("auth_group", "accounts_user")}
+
+    def write(_db: Session) -> None:
+        from django.contrib.auth.models import Group
+
+        work(Group.objects)
+
+    await house.platform.run_with_django(write)
+    found = [
+        (entry.kind, table, json.loads(entry.changes))
+        for table, count in before.items()
+        for entry in (await trail(house, table))[count:]
+    ]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ignore_conflicts": True},
+        {"update_conflicts": True, "unique_fields": ["name"], "update_fields": ["name"]},
+    ],
+)
+async def test_what_became_of_rows_in_bulk_has_to_be_known(
+    house: House, options: dict[str, Any]
+) -> None:
+    def create(_db: Session) -> None:
+        from django.contrib.auth.models import Group
+
+        Group.objects.bulk_create([Group(name="day")], **options)
 
     with pytest.raises(Exception, match="one by one"):
-        await house.platform.run_with_django(hire)
+        await house.platform.run_with_django(create)
+    assert await trail(house, "auth_group") == []
+
+
+async def test_a_login_reads_no_row_for_the_trail_and_leaves_no_entry(house: House) -> None:
+    def work(_db: Session) -> None:
+        from django.contrib.auth.models import update_last_login
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        guest = user_named("guest")
+        with CaptureQueriesContext(connection) as seen:
+            update_last_login(type(guest), guest)
+        assert [each["sql"].split()[0] for each in seen] == ["UPDATE"]
+
+    before = await trail(house, "accounts_user")
+    await house.platform.run_with_django(work)
+    assert len(await trail(house, "accounts_user")) == len(before)
+
+
+async def test_a_rolled_back_savepoint_takes_its_entries_along(house: House) -> None:
+    def work(_db: Session) -> None:
+        from django.contrib.auth.models import Group
+        from django.db.transaction import atomic, set_rollback
+
+        with atomic():
+            Group.objects.bulk_create([Group(name="lost")])
+            set_rollback(True)
+        Group.objects.bulk_create([Group(name="kept")])
+
+    await house.platform.run_with_django(work)
+    ((_, _, changes),) = await noted(house, "auth_group")
+    assert changes["name"] == {"to": "kept"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE auth_group SET name = 'x'",
+        '/* no one sees */ delete from "accounts_user_groups"',
+        "INSERT INTO auth_group_permissions (group_id, permission_id) VALUES (1, 1)",
+        "UPDATE accounts_user SET is_superuser = (1 = 1)",
+    ],
+)
+@pytest.mark.parametrize("hand", ["django", "session"])
+async def test_a_raw_write_of_what_is_audited_is_refused(
+    house: House, hand: str, statement: str
+) -> None:
+    def work(db: Session) -> None:
+        from django.db import connection
+
+        if hand == "session":
+            db.connection().exec_driver_sql(statement)
+        else:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+    with pytest.raises(Exception, match="audit"):
+        await house.platform.run_with_django(work)
+    assert await house.value("SELECT count(*) FROM accounts_user WHERE is_superuser") == 1
+
+
+async def test_django_s_unaudited_tables_may_be_written_raw(house: House) -> None:
+    def work(_db: Session) -> None:
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM django_session")
+
+    await house.platform.run_with_django(work)
+
+
+# ---- what goes with a user ------------------------------------------------------------------
+
+
+def issue_two(db: Session) -> None:
+    from trivet.identity.keys import issue_key
+
+    guest = user_named("guest")
+    for label in ("one", "two"):
+        issue_key(db, owner_id=guest.pk, label=label)
+
+
+def delete_one(_db: Session) -> None:
+    user_named("guest").delete()
+
+
+def delete_in_bulk(_db: Session) -> None:
+    from django.contrib.auth import get_user_model
+
+    get_user_model().objects.filter(username="guest").delete()
+
+
+@pytest.mark.parametrize("way", ["the admin", delete_one, delete_in_bulk])
+async def test_the_keys_that_go_with_a_user_are_noted(house: House, way: Any) -> None:
+    await house.platform.run_with_django(issue_two)
+    if way == "the admin":
+        user = await house.value("SELECT id FROM accounts_user WHERE username = 'guest'")
+        async with house.visit() as boss:
+            page = await boss.edit(f"/admin/accounts/user/{user}/delete/")
+        assert page.status == 302, page.words
+    else:
+        await house.platform.run_with_django(way)
+    assert await house.value("SELECT count(*) FROM trivet_api_key") == 0
+    keys = await noted(house, "trivet_api_key")
+    gone = [changes["label"]["from"] for kind, _, changes in keys if kind == "delete"]
+    assert sorted(gone) == ["one", "two"]
+    assert [kind for kind, *_ in await noted(house, "accounts_user")][-1] == "delete"
+
+
+async def test_what_django_cannot_collect_is_refused_at_the_start(house: House) -> None:
+    from sqlalchemy import ForeignKey
+    from sqlalchemy.orm import Mapped, mapped_column
+
+    from trivet import Model
+    from trivet.captured_tables import mappers
+    from trivet.errors import ConfigurationError
+    from trivet_admin.mirror.collecting import require_collected
+
+    class Badge(Model):
+        __tablename__ = "start_badge"
+        number: Mapped[int] = mapped_column(primary_key=True)
+        colour: Mapped[str] = mapped_column(primary_key=True)
+        bearer_id: Mapped[int] = mapped_column(ForeignKey("accounts_user.id", ondelete="CASCADE"))
+
+    try:
+        with pytest.raises(ConfigurationError) as refused:
+            require_collected(mappers())
+    finally:
+        Model.metadata.remove(Model.metadata.tables["start_badge"])
+        Model.registry._dispose_cls(Badge)
+    assert "Badge is captured, and its foreign key (bearer_id) has ON DELETE CASCADE" in str(
+        refused.value.detail
+    )
+    assert "its primary key has several columns" in str(refused.value.detail)
 
 
 async def test_a_key_is_noted_without_its_digest(house: House) -> None:

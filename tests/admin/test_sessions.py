@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event, text
 
 from tests.admin.deeds import me
 from tests.admin.house import PASSWORD, House, build_house, make_settings
@@ -49,8 +49,8 @@ class TestSessions:
         house = forgetful
         async with house.visit("clerk") as clerk:
             assert (await me(clerk))["username"] == "clerk"
-            async with house.platform.database.unit() as session:
-                await session.run_sync(_execute, statement)
+            async with house.platform.database.engine.begin() as connection:
+                await connection.run_sync(_execute, statement)
             assert (await me(clerk))["kind"] == "anonymous"
             assert (await clerk.get("/admin/")).status == 302
 
@@ -143,12 +143,10 @@ def _django_statements() -> Iterator[list[str]]:
     connection_created.disconnect(listen)
 
 
-def _execute(session: Any, statement: str) -> None:
-    from sqlalchemy import text
-
+def _execute(connection: Connection, statement: str) -> None:
     if statement.startswith("DELETE FROM accounts_user"):
-        session.connection().execute(text("DELETE FROM accounts_user_user_permissions"))
-    session.connection().execute(text(statement))
+        connection.execute(text("DELETE FROM accounts_user_user_permissions"))
+    connection.execute(text(statement))
 
 
 def _visit_with_djangos_own_client() -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 import trivet_api
+from departures.models import Flight
 from tests.departures.house import AIRLINE, MORNING, STAFF, Desk, add_flights
 from tests.platform.bare import ORIGIN, NoAccounts, client_of
 from tests.services.databases import SECRET_KEY
@@ -328,6 +329,20 @@ async def test_what_a_request_changed_is_in_the_audit_trail_and_what_was_refused
     changes = json.loads(entries[1].changes)
     assert changes["delay_minutes"] == {"from": 0, "to": 20}
     assert changes["status"] == {"from": "scheduled", "to": "delayed"}
+
+
+async def test_the_movements_that_go_with_a_flight_are_in_the_audit_trail(
+    client: httpx2.AsyncClient, root: Root, desk: Desk
+) -> None:
+    await client.post(MOVEMENTS, json=DELAY, headers={"x-badge": AIRLINE.username})
+    async with root.platform.unit() as session:
+        await session.delete(await session.get_one(Flight, 1))
+
+    entries = await to_thread.run_sync(audited, desk)
+    assert [(e.kind, e.table_name, e.row_key) for e in entries[2:]] == [
+        ("delete", "departures_flight", "1"),
+        ("delete", "departures_movement", "1"),
+    ]
 
 
 def audited(desk: Desk) -> list[AuditEntry]:

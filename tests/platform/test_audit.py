@@ -1,17 +1,13 @@
 """What the audit trail captures: every committed change with its old values, and nothing else."""
 
-from typing import Any
-
 import pytest
-from sqlalchemy import literal_column, update
+from sqlalchemy import literal_column
 from sqlalchemy.orm import Session
 
 from tests.platform.notes import Line, Note, add_around_a_lost_savepoint, add_note
-from tests.platform.trail import ADA, SECRET, check, entries, noted
-from trivet.audit import AuditTrail
+from tests.platform.trail import ADA, check, entries, noted
 from trivet.context import enter_door
 from trivet.database import Database
-from trivet.events import Bell
 from trivet.identity import system
 from trivet.identity.keys import ApiKey
 
@@ -130,22 +126,3 @@ async def test_a_savepoint_that_is_rolled_back_takes_its_entries_along(database:
         await session.run_sync(add_around_a_lost_savepoint)
     assert [c["text"]["to"] for *_, c in await noted(database)] == ["before", "kept", "after"]
     assert (await check(database))[0].is_clean
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [update(Line).values(text="x"), update(Line.__table__).values(text="x")],  # type: ignore[arg-type]  # a Table
-    ids=["of the class", "of the table"],
-)
-async def test_a_bulk_statement_on_an_audited_table_is_refused(
-    empty_database_url: str, statement: Any
-) -> None:
-    from trivet.events import FeedRegistry
-
-    nothing_fed = FeedRegistry()
-    trail = AuditTrail([SECRET])
-    database = Database(empty_database_url, feeds=nothing_fed, bell=Bell(), audit=trail)
-    with pytest.raises(RuntimeError, match="test_line, which is audited"):
-        async with database.unit() as session:
-            await session.execute(statement)
-    await database.close()

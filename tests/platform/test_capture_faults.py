@@ -95,4 +95,4 @@ class TestStart:
 
     def test_a_deferred_constraint_and_other_rules_are_no_fault(self) -> None:
         require_captured([notes.Note, notes.Line])
-        assert FedTables([notes.Note]).judge("DELETE FROM test_line").unseen is None
+        assert FedTables([notes.Note]).find_unseen("DELETE FROM test_line") is None

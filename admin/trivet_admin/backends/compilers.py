@@ -3,12 +3,14 @@
 ``save``, ``delete``, ``QuerySet.update``, ``bulk_create``, the managers of relations and
 every cascade of the Collector end here. A write of a mirrored model becomes work of the
 unit's session, so that defaults, ``onupdate``, ``@validates``, version counters and the
-capture of events hold whoever writes; a write of any other model is Django's own.
+capture of events hold whoever writes; a write of any other model is Django's own, and is told
+to whoever observes that model.
 
 A write outside ``atomic()`` is a unit of its own, as it is a transaction of its own.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.db.models import Model
@@ -16,6 +18,7 @@ from django.db.models.sql import compiler
 from django.db.models.sql.compiler import SQLAggregateCompiler, SQLCompiler
 from django.db.transaction import atomic
 
+from trivet_admin.backends.observing import observed
 from trivet_admin.backends.rows import select_values
 from trivet_admin.backends.writes import writer_of
 from trivet_admin.generic import AnyField
@@ -34,7 +37,11 @@ class SQLInsertCompiler(compiler.SQLInsertCompiler):
         query: Any = self.query
         writer = writer_of(query.model)
         if writer is None:
-            return super().execute_sql(returning_fields)
+            write = super().execute_sql
+            with observed(self) as observer:
+                if observer is None:
+                    return write(returning_fields)
+                return observer.insert(self, returning_fields or (), write)
         writer.check_conflict_clause(query.on_conflict)
         objects: list[Model] = query.objs
         with atomic(self.connection.alias, savepoint=False):
@@ -54,7 +61,9 @@ class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
     def execute_sql(self, result_type: Any) -> Any:  # type: ignore[override]  # one for all overloads
         writer = writer_of(self.query.model)
         if writer is None:
-            return super().execute_sql(result_type)
+            write = partial(super().execute_sql, result_type)
+            with observed(self) as observer:
+                return write() if observer is None else observer.update(self, write)
         return len(self._update(writer))
 
     def execute_returning_sql(self, returning_fields: Sequence[Any] | None) -> list[Any]:
@@ -62,7 +71,9 @@ class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
         writer = writer_of(self.query.model)
         if writer is None:
             plain: Any = super()
-            rows: list[Any] = plain.execute_returning_sql(returning_fields)
+            write = partial(plain.execute_returning_sql, returning_fields)
+            with observed(self) as observer:
+                rows: list[Any] = write() if observer is None else observer.update(self, write)
             return rows
         fields = list(returning_fields or ())
         return [tuple(writer.read(row, field) for field in fields) for row in self._update(writer)]
@@ -78,6 +89,8 @@ class SQLDeleteCompiler(compiler.SQLDeleteCompiler):
     def execute_sql(self, result_type: Any, **options: Any) -> Any:  # type: ignore[override]  # one for its overloads
         writer = writer_of(self.query.model)
         if writer is None:
-            return super().execute_sql(result_type, **options)
+            write = partial(super().execute_sql, result_type, **options)
+            with observed(self) as observer:
+                return write() if observer is None else observer.delete(self, write)
         with atomic(self.connection.alias, savepoint=False):
             return writer.delete(self)

@@ -41,7 +41,7 @@ def require_allowed(sql: Any) -> None:
     """Raise NotSupportedError, with the reason, unless Django may execute `sql`."""
     text = sql if isinstance(sql, str) else sql.as_string(None)
     target = _classify(text)
-    if target is None or (target and target in _django_tables()):
+    if target is None or (target and target in django_tables()):
         return
     reason = (
         f"writes {target}, which is not one of Django's own tables"
@@ -56,7 +56,12 @@ def require_allowed(sql: Any) -> None:
 
 def writes(sql: Any) -> bool:
     """Whether `sql`, which is allowed, changes rows."""
-    return bool(_classify(sql if isinstance(sql, str) else sql.as_string(None)))
+    return bool(target_of(sql))
+
+
+def target_of(sql: Any) -> str | None:
+    """The table that `sql`, which is allowed, changes; None if it changes nothing."""
+    return _classify(sql if isinstance(sql, str) else sql.as_string(None))
 
 
 @lru_cache(maxsize=4096)
@@ -90,7 +95,8 @@ def _target(plain: str) -> str:
     return ""
 
 
-def _django_tables() -> frozenset[str]:
+def django_tables() -> frozenset[str]:
+    """The tables of Django's own models."""
     return _tables_of(len(apps.get_models(include_auto_created=True)))
 
 

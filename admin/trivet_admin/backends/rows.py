@@ -10,6 +10,9 @@ from typing import Any
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 
+BATCH_ROWS = 500
+"""Rows read by one statement; each costs one bound parameter."""
+
 
 def lock_rows(
     compiler: SQLCompiler, fields: Sequence[str] = ("pk",), expressions: Sequence[Any] = ()

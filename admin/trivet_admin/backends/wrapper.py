@@ -15,6 +15,7 @@ from trivet.identity import Identity
 from trivet.session import TrivetSession
 from trivet_admin import runtime
 from trivet_admin.backends.guard import require_allowed, writes
+from trivet_admin.backends.observing import require_observed
 from trivet_admin.backends.unit import DjangoUnit
 
 COMPILERS = "trivet_admin.backends.compilers"
@@ -27,6 +28,7 @@ class UnitWrapper(BaseDatabaseWrapper):
         super().__init__(*args, **options)
         self._unit: DjangoUnit | None = None
         self.unguarded = 0
+        self.observed = 0
         self.read_only = False
         self.is_streaming = False
         self.actor: Identity | None = None
@@ -142,6 +144,8 @@ class UnitWrapper(BaseDatabaseWrapper):
         is in the database before it reads."""
         if not self.unguarded and self.alias != NO_DB_ALIAS:
             require_allowed(sql)
+            if not self.observed:
+                require_observed(sql)
             if self.is_streaming and writes(sql):
                 self._require_no_stream()
         if self._unit is not None and not self.needs_rollback:

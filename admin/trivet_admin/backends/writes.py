@@ -14,7 +14,7 @@ from sqlalchemy.orm import lazyload, undefer
 
 from trivet.session import TrivetSession
 from trivet_admin.backends.associations import AssociationWriter
-from trivet_admin.backends.rows import lock_rows
+from trivet_admin.backends.rows import BATCH_ROWS, lock_rows
 from trivet_admin.generic import AnyField
 from trivet_admin.mirror.shape import Association, Shape, find_shape
 from trivet_admin.refusals import (
@@ -23,9 +23,6 @@ from trivet_admin.refusals import (
     not_supported,
     refused_value,
 )
-
-BATCH_ROWS = 500
-"""Rows loaded by one statement; each costs one bound parameter."""
 
 
 class Writer(Protocol):

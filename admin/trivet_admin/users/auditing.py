@@ -1,133 +1,106 @@
 """Users and groups in the audit trail: they are Django's, and no flush ever sees them.
 
-Django's signals tell of `save()`, `delete()` and of groups and permissions given or taken,
-which is every write of Django's admin, of login and of our commands. They do not tell of
-`QuerySet.update()` and `bulk_create()`: for users `UserQuerySet` does, for groups nobody.
+Whatever of Django's writes them passes an `Observer`: ``save()`` and ``delete()``, ``update()``,
+``bulk_create()`` and ``bulk_update()``, groups and permissions that are given or taken, one by
+one, in bulk or with what is deleted. A statement past Django's ORM is refused
+(`trivet_admin.backends.guard`, `trivet.session`).
 """
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
-from django.db.transaction import atomic
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
 
 from trivet.audit.entry import Entry, Field, encode_changes, key_of
 from trivet.events.feeds import Kind
-from trivet_admin import runtime
+from trivet_admin.backends.observing import Insert, Observer, Rows, observe
 
 REDACTED = frozenset({"password"})
 IGNORED = frozenset({"last_login"})
 """Every login writes it. The access log has the logins."""
 
-_BEFORE = "_trivet_audited"
-"""Where an object keeps, between two signals, what its row held."""
-
 
 def connect() -> None:
-    """Listen. Called once, when the apps are ready."""
+    """Observe. Called once, when the apps are ready."""
     user: Any = get_user_model()
-    for model in (user, Group):
-        name = f"trivet audit {model.__name__}"
-        pre_save.connect(_saving, sender=model, dispatch_uid=name)
-        post_save.connect(_saved, sender=model, dispatch_uid=name)
-        post_delete.connect(_deleted, sender=model, dispatch_uid=name)
-    relations = {
-        user.groups.through: "groups",
-        user.user_permissions.through: "user_permissions",
-        Group.permissions.through: "permissions",
-    }
-    for through, field in relations.items():
-        m2m_changed.connect(
-            _links_changed(field), sender=through, weak=False, dispatch_uid=f"trivet audit {field}"
-        )
+    observe(RowObserver(user, IGNORED))
+    observe(RowObserver(Group))
+    for owner, field in ((user, "groups"), (user, "user_permissions"), (Group, "permissions")):
+        observe(LinkObserver(owner, field))
 
 
-def read_rows(model: Any, chosen: Any) -> dict[Any, dict[str, Any]]:
-    """What the rows of the queryset `chosen` hold, by their keys."""
-    names = [f.attname for f in model._meta.concrete_fields if f.attname not in IGNORED]
-    return {row[model._meta.pk.attname]: row for row in chosen.order_by("pk").values(*names)}
+class RowObserver(Observer):
+    """Notes what became of each row."""
+
+    def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
+        """Raises NotSupportedError for conflicts that are to be passed over: who then was
+        created, and who was changed, nobody could say."""
+        if compiler.query.on_conflict is not None:
+            raise NotSupportedError(
+                f"{self.model._meta.verbose_name_plural} are created in bulk without "
+                "ignore_conflicts and update_conflicts, for the audit trail has to know what "
+                "became of each; save them one by one"
+            )
+        rows = write([*returning, self.model._meta.pk])
+        self.changed({}, self.read_keys([row[-1] for row in rows]))
+        return [row[:-1] for row in rows] if returning else []
+
+    def changed(self, before: Rows, after: Rows) -> None:
+        for key in before | after:
+            was, now = before.get(key), after.get(key)
+            fields = dict(_fields(was or {}, now or {}))
+            if fields or was is None or now is None:
+                kind: Kind = "insert" if was is None else "delete" if now is None else "update"
+                _note(self.model, key, kind, fields)
 
 
-def note_updated(model: Any, before: dict[Any, dict[str, Any]]) -> None:
-    """Note what became of rows that held `before`."""
-    now = read_rows(model, model._base_manager.filter(pk__in=list(before)))  # noqa: SLF001  # as below
-    for key, row in now.items():
-        _note_change(model, key, before[key], row)
+class LinkObserver(Observer):
+    """Notes what is given to an object of `owner`, or taken from it, by its relation `field`,
+    whichever of its ends is in hand."""
 
+    def __init__(self, owner: Any, field: str) -> None:
+        relation = owner._meta.get_field(field)
+        through = relation.remote_field.through
+        super().__init__(through)
+        self._owner, self._field, self._given = owner, field, relation.related_model
+        self._source = through._meta.get_field(relation.m2m_field_name()).attname
+        self._target = through._meta.get_field(relation.m2m_reverse_field_name()).attname
 
-def note_created(instances: Iterable[Any]) -> None:
-    """Note users that were created past the signals."""
-    for instance in instances:
-        _note_creation(instance, _values(instance))
+    def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
+        """What was linked already is passed over, as Django's relations do."""
+        wanted = {self._ends(vars(each)) for each in compiler.query.objs}
+        before = self._between(wanted)
+        rows = write(returning)
+        self.changed(before, self._between(wanted))
+        return rows
 
+    def changed(self, before: Rows, after: Rows) -> None:
+        was, now = ({self._ends(row) for row in rows.values()} for rows in (before, after))
+        names = self._names_of({target for _, target in was ^ now})
+        changes: dict[Any, Field] = defaultdict(dict)
+        for verb, ends in (("added", now - was), ("removed", was - now)):
+            for owner, target in ends:
+                changes[owner].setdefault(verb, []).append(names.get(target, str(target)))
+        for owner in sorted(changes):
+            field = {verb: sorted(given) for verb, given in changes[owner].items()}
+            _note(self._owner, owner, "update", {self._field: field})
 
-def _saving(instance: Any, raw: bool = False, **_: Any) -> None:
-    if instance.pk is not None and not raw:
-        names = list(_values(instance))
-        before = type(instance)._base_manager.filter(pk=instance.pk).values(*names).first()  # noqa: SLF001  # public by Django's documents
-        setattr(instance, _BEFORE, before)
+    def _ends(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
+        return row[self._source], row[self._target]
 
+    def _between(self, wanted: set[tuple[Any, Any]]) -> Rows:
+        sources, targets = ({ends[side] for ends in wanted} for side in (0, 1))
+        found = self.read(**{f"{self._source}__in": sources, f"{self._target}__in": targets})
+        return {key: row for key, row in found.items() if self._ends(row) in wanted}
 
-def _saved(instance: Any, created: bool, update_fields: Any, raw: bool = False, **_: Any) -> None:
-    before = instance.__dict__.pop(_BEFORE, None) or {}
-    if raw:
-        return
-    written = _values(instance)
-    if update_fields is not None:
-        written = {name: written[name] for name in written if name in update_fields}
-    if created:
-        _note_creation(instance, written)
-    else:
-        _note_change(type(instance), instance.pk, before, written)
-
-
-def _deleted(instance: Any, **_: Any) -> None:
-    values = {name: value for name, value in _values(instance).items() if value is not None}
-    changes = {n: _field(n, **{"from": v}) for n, v in values.items()}
-    _note(type(instance), instance.pk, "delete", changes)
-
-
-def _note_creation(instance: Any, written: dict[str, Any]) -> None:
-    changes = {n: _field(n, to=v) for n, v in written.items() if v is not None}
-    _note(type(instance), instance.pk, "insert", changes)
-
-
-def _note_change(model: Any, key: Any, before: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = {n: v for n, v in now.items() if n in before and before[n] != v}
-    if changed:
-        changes = {n: _field(n, **{"from": before[n], "to": v}) for n, v in changed.items()}
-        _note(model, key, "update", changes)
-
-
-def _links_changed(field: str) -> Callable[..., None]:
-    """A receiver for the relation `field`, whichever of its ends is changed."""
-
-    def receive(
-        instance: Any, action: str, reverse: bool, model: Any, pk_set: Any, **_: Any
-    ) -> None:
-        if action == "pre_clear":
-            manager = _manager(instance, field, reverse=reverse)
-            pk_set, action = set(manager.values_list("pk", flat=True)), "post_remove"
-        if not pk_set or action not in ("post_add", "post_remove"):
-            return
-        verb = "added" if action == "post_add" else "removed"
-        others = list(model._base_manager.filter(pk__in=pk_set))  # noqa: SLF001  # as above
-        pairs = [(other, [instance]) for other in others] if reverse else [(instance, others)]
-        for owner, linked in pairs:
-            changes: dict[str, Field] = {field: {verb: sorted(map(_name, linked))}}
-            _note(type(owner), owner.pk, "update", changes)
-
-    return receive
-
-
-def _manager(instance: Any, field: str, *, reverse: bool) -> Any:
-    if not reverse:
-        return getattr(instance, field)
-    owner: Any = get_user_model() if field != "permissions" else Group
-    return getattr(instance, owner._meta.get_field(field).remote_field.get_accessor_name())
+    def _names_of(self, keys: set[Any]) -> dict[Any, str]:
+        found = self._given._base_manager.filter(pk__in=keys)  # noqa: SLF001  # as in `read`
+        if self._given is Permission:
+            found = found.select_related("content_type")
+        return {each.pk: _name(each) for each in found}
 
 
 def _name(linked: Any) -> str:
@@ -137,21 +110,19 @@ def _name(linked: Any) -> str:
     return str(linked)
 
 
-def _values(instance: Any) -> dict[str, Any]:
-    loaded = instance.__dict__
-    names = (field.attname for field in instance._meta.concrete_fields)
-    return {name: loaded[name] for name in names if name in loaded and name not in IGNORED}
+def _fields(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, Field]]:
+    """What differs; of a new row what is not null, of one that is gone what was not."""
+    for name in was | now:
+        ends = {"from": was.get(name), "to": now.get(name)}
+        if ends["from"] != ends["to"]:
+            present = {
+                end: value for end, value in ends.items() if (was and now) or value is not None
+            }
+            yield name, {"redacted": True} if name in REDACTED else present
 
 
-def _field(name: str, **ends: Any) -> Field:
-    return {"redacted": True} if name in REDACTED else ends
-
-
-def _note(model: Any, key: Any, kind: Kind, changes: dict[str, Field]) -> None:
-    """Add an entry to the unit of the transaction; outside of one, to one of its own."""
-    if runtime.audit() is None:
-        return
-    entry = Entry(model._meta.db_table, key_of([key]), kind, encode_changes(changes))
+def _note(model: Any, key: Any, kind: Kind, changes: Mapping[str, Field]) -> None:
+    """Add an entry to the unit of the transaction."""
     connection: Any = connections[DEFAULT_DB_ALIAS]
-    with atomic(savepoint=False):
-        connection.session.pending.append(entry)
+    entry = Entry(model._meta.db_table, key_of([key]), kind, encode_changes(changes))
+    connection.session.pending.append(entry)

@@ -45,6 +45,7 @@ class Channel(Model):
     """A channel's position: how many publications it has had in this life of it."""
 
     __tablename__ = "trivet_channel"
+    __table_args__ = ({"info": {"audit": "ignored"}},)
 
     name: Mapped[str] = mapped_column(String(CHANNEL_BYTES), primary_key=True)
     epoch: Mapped[str] = mapped_column(String(16))
@@ -58,6 +59,7 @@ class PublicationRow(Model):
     __table_args__ = (
         UniqueConstraint("channel", "offset"),
         Index(None, "created_at"),
+        {"info": {"audit": "ignored"}},
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

@@ -11,6 +11,8 @@ from trivet.model import Model
 from trivet.types import BigKey, UtcDateTime
 
 _EXTERNAL = {"external": True}
+_UNAUDITED = {**_EXTERNAL, "audit": "ignored"}
+"""Of what is Django's, users, groups and what they are given are audited, and by Django's part."""
 
 users = Table(
     "accounts_user",
@@ -35,7 +37,7 @@ sessions = Table(
     Column("session_key", String(40), primary_key=True),
     Column("session_data", Text, nullable=False),
     Column("expire_date", UtcDateTime, nullable=False),
-    info=_EXTERNAL,
+    info=_UNAUDITED,
 )
 
 content_types = Table(
@@ -44,7 +46,7 @@ content_types = Table(
     Column("id", Integer, primary_key=True),
     Column("app_label", String(100), nullable=False),
     Column("model", String(100), nullable=False),
-    info=_EXTERNAL,
+    info=_UNAUDITED,
 )
 
 permissions = Table(
@@ -53,6 +55,14 @@ permissions = Table(
     Column("id", Integer, primary_key=True),
     Column("content_type_id", ForeignKey(content_types.c.id), nullable=False),
     Column("codename", String(100), nullable=False),
+    info=_UNAUDITED,
+)
+
+groups = Table(
+    "auth_group",
+    Model.metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(150), nullable=False),
     info=_EXTERNAL,
 )
 
