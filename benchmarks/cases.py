@@ -98,7 +98,12 @@ CASES = (
         "One row of PostgreSQL, read with a key",
         "GET",
         "/parcels/{id}",
-        (Entry(TRIVET, prefix=API), Entry(FASTAPI_ORM, goal=2), *PEERS_WITH_DATA),
+        (
+            Entry(TRIVET, prefix=API),
+            Entry(TRIVET, prefix=API, path="/snapshot/{id}", label="Trivet, one snapshot"),
+            Entry(FASTAPI_ORM, goal=2),
+            *PEERS_WITH_DATA,
+        ),
     ),
     Case(
         "insert",

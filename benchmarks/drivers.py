@@ -1,8 +1,9 @@
 """psycopg or asyncpg, beneath the same unit of work: which costs less.
 
-No server and no framework: 16 tasks each open a unit, read one row or insert one with its
-publication, and end it. Each driver has a process of its own on the servers' core; they take
-turns, and what counts is the process's own computing time besides the rate.
+No server and no framework: 16 tasks each open a unit, read one row (in a snapshot or by a single
+query) or insert one with its publication, and end it. Each driver has a process of its own on the
+servers' core; they take turns, and what counts is the process's own computing time besides the
+rate.
 """
 
 import asyncio
@@ -34,8 +35,8 @@ ACTOR = system("benchmark")
 
 
 def measure(database: SharedDatabase, *, rounds: int, seconds: float) -> dict[str, list[Figures]]:
-    """For `read` and `insert` the figures of each driver."""
-    figures = {work: {name: Figures(name, None) for name in DRIVERS} for work in ("read", "insert")}
+    """For each kind of work the figures of each driver."""
+    figures = {work: {name: Figures(name, None) for name in DRIVERS} for work in WORK}
     for _ in range(rounds):
         for work, by_driver in figures.items():
             for name, taken in by_driver.items():
@@ -65,7 +66,7 @@ def main() -> None:
 async def _turn(url: str, work: str, seconds: float) -> tuple[float, float]:
     feeds = collect_feeds([events])
     database = Database(url, feeds=feeds, bell=Bell(), connections=POOL, timeout=30)
-    once = _read if work == "read" else _insert
+    once = WORK[work]
     try:
         await _repeat(database, once, seconds / 3)
         started, cpu = time.perf_counter(), time.process_time()
@@ -106,6 +107,14 @@ async def _insert(database: Database, number: int) -> None:
 
     async with database.unit(actor=ACTOR) as session:
         await session.run_sync(insert)
+
+
+async def _ask(database: Database, number: int) -> None:
+    async with database.single_query() as session:
+        await session.run_sync(services.get_parcel, ACTOR, number % PARCELS + 1)
+
+
+WORK = {"single query": _ask, "read": _read, "insert": _insert}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The three endpoints that every peer has too, and the insert that publishes nothing."""
+"""The three endpoints that every peer has too, the read with a transaction around it, and the
+insert that publishes nothing."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
@@ -35,6 +36,11 @@ async def greet() -> Greeting:
 
 @router.get("/parcels/{parcel_id}", dependencies=[authenticated])
 async def get_parcel(parcel_id: int, unit: SingleQuery) -> ParcelOut:
+    return ParcelOut.model_validate(await unit.run(services.get_parcel, parcel_id))
+
+
+@router.get("/snapshot/{parcel_id}", dependencies=[authenticated])
+async def get_parcel_in_snapshot(parcel_id: int, unit: Unit) -> ParcelOut:
     return ParcelOut.model_validate(await unit.run(services.get_parcel, parcel_id))
 
 
