@@ -223,6 +223,7 @@ def _ask_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _p
 
 
 _MODE = "trivet_mode"
+_WRITING = (False, False)
 
 
 def _choose_mode(connection: Connection) -> None:
@@ -230,21 +231,29 @@ def _choose_mode(connection: Connection) -> None:
     that set it and set it back around every transaction; a connection that goes on as before
     keeps it."""
     options = connection.get_execution_options()
-    read_only, single = options.get(READ_ONLY, False), options.get(SINGLE_QUERY, False)
-    if single:
+    mode = options.get(READ_ONLY, False), options.get(SINGLE_QUERY, False)
+    if mode[1]:
         expect_one(connection)
-    if connection.info.get(_MODE, (False, False)) == (read_only, single):
+    is_chosen = "isolation_level" in options  # by whoever asks for a connection of the engine
+    if connection.info.get(_MODE, _WRITING) == mode and not is_chosen:
         return
     dialect: Any = connection.dialect  # PostgreSQL's, and without types
     driver = connection.connection.dbapi_connection
+    if not is_chosen:
+        _set_level(dialect, driver, mode)
+    dialect.set_readonly(driver, mode[0])
+    # SQLAlchemy sets a chosen level back, and what it was before is forgotten.
+    connection.info[_MODE] = None if is_chosen else mode
+
+
+def _set_level(dialect: Any, driver: Any, mode: tuple[bool, bool]) -> None:
+    read_only, single = mode
     if single:
         dialect.set_isolation_level(driver, "AUTOCOMMIT")
     elif read_only:
         dialect.set_isolation_level(driver, "REPEATABLE READ")
     else:
         dialect.reset_isolation_level(driver)
-    dialect.set_readonly(driver, read_only)
-    connection.info[_MODE] = (read_only, single)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

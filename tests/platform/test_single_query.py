@@ -205,6 +205,19 @@ async def lost_write(platform: Platform) -> Any:
         return "lost" not in await session.run_sync(find_texts)
 
 
+async def chosen_level(platform: Platform) -> Any:
+    """What SQLAlchemy's own option asks of a connection of the engine."""
+    async with platform.database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="SERIALIZABLE")
+        if platform.database.is_sqlite:
+            return True
+        settings = ("transaction_isolation", "transaction_read_only")
+        return [await connection.scalar(text(f"SHOW {name}")) for name in settings] == [
+            "serializable",
+            "off",
+        ]
+
+
 def add_from_elsewhere(platform: Platform) -> None:
     async def add() -> None:
         other = bare_platform(Path(), database_url=platform.settings.database_url)
@@ -217,11 +230,13 @@ def add_from_elsewhere(platform: Platform) -> None:
     anyio.run(add)
 
 
-@pytest.mark.parametrize("order", list(permutations((single_query, snapshot, lost_write))))
+@pytest.mark.parametrize(
+    "order", list(permutations((single_query, snapshot, lost_write, chosen_level)))
+)
 async def test_no_unit_inherits_how_the_one_before_used_the_connection(
     platform: Platform, order: tuple[Any, ...]
 ) -> None:
-    for use in (*order, *order):
+    for use in order:
         assert await use(platform), use.__name__
 
 
