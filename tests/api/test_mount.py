@@ -15,6 +15,7 @@ from tests.platform.bare import bare_platform, client_of
 from trivet.mounts import MountedApp
 from trivet.root import build_root
 from trivet_api import authenticated, public, requires
+from trivet_api.direct import DirectFirst
 from trivet_api.mount import include
 from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import install_problems
@@ -76,8 +77,8 @@ def app(request: pytest.FixtureRequest, nested: bool) -> FastAPI:
 
 @pytest.fixture
 async def client(app: FastAPI, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    root = build_root(bare_platform(tmp_path), [MountedApp("api", "/api", app, lifespan=False)])
-    async with client_of(root) as client:
+    mounted = MountedApp("api", "/api", DirectFirst(app), lifespan=False)
+    async with client_of(build_root(bare_platform(tmp_path), [mounted])) as client:
         yield client
 
 
