@@ -31,8 +31,8 @@ def set_features(features: tuple[Feature, ...]) -> None:
     _runtime.feeds = collect_feeds(module for _, module in modules_of(features, "events"))
 
 
-def set_audit(trail: AuditTrail) -> None:
-    """Take the trail that notes what Django's transactions change."""
+def set_audit(trail: AuditTrail | None) -> None:
+    """Take the trail that notes what Django's transactions change; None: nothing is noted."""
     _runtime.audit = trail
 
 

@@ -7,62 +7,117 @@ from tests.admin.house import Visitor
 COOKIE = "trivet_session"
 
 
-def _users() -> Any:
+def users() -> Any:
     from django.contrib.auth import get_user_model
 
     return get_user_model().objects
 
 
-def _group() -> Any:
+def groups() -> Any:
     from django.contrib.auth.models import Group
 
-    return Group.objects.get(name="keepers")
+    return Group.objects
 
 
-def _permission(codename: str) -> Any:
+def _memberships() -> Any:
+    return users().model.groups.through.objects
+
+
+def _own_permissions() -> Any:
+    return users().model.user_permissions.through.objects
+
+
+def _permissions_of_groups() -> Any:
+    return groups().model.permissions.through.objects
+
+
+def clerk() -> Any:
+    return users().get(username="clerk")
+
+
+def _group(name: str = "keepers") -> Any:
+    return groups().get(name=name)
+
+
+def permission(codename: str) -> Any:
     from django.contrib.auth.models import Permission
 
     return Permission.objects.get(codename=codename)
 
 
 def make_keepers() -> None:
-    """A group of which clerk is a member, and which may delete items."""
-    from django.contrib.auth.models import Group
-
-    group: Any = Group.objects.create(name="keepers")
-    group.user_set.add(_users().get(username="clerk"))
-    group.permissions.add(_permission("delete_item"))
+    """A group of which clerk is a member, and which may delete items; and one of nobody's,
+    which may add them."""
+    for name, codename in (("keepers", "delete_item"), ("buyers", "add_item")):
+        groups().create(name=name).permissions.add(permission(codename))
+    _group().user_set.add(clerk())
 
 
 def disable_in_bulk() -> None:
-    _users().filter(username="clerk").update(is_active=False)
+    users().filter(username="clerk").update(is_active=False)
 
 
 def _promote() -> None:
-    clerk = _users().get(username="clerk")
-    clerk.is_superuser = True
-    clerk.save()
+    user = clerk()
+    user.is_superuser = True
+    user.save()
 
 
 def rename() -> None:
-    _users().filter(username="clerk").update(first_name="Clara")
+    users().filter(username="clerk").update(first_name="Clara")
 
 
+def _rename_by_bulk_update() -> None:
+    user = clerk()
+    user.first_name = "Clara"
+    users().bulk_update([user], ["first_name"])
+
+
+def _insert(rows: Any, **values: Any) -> None:
+    rows.bulk_create([rows.model(**values)])
+
+
+# Lambdas, because each looks up what it changes only when it is called.
 DEEDS: dict[str, Any] = {
-    "a permission given": lambda: (
-        _users().get(username="clerk").user_permissions.add(_permission("add_item"))
-    ),
-    # Lambdas, because each looks up what it changes only when it is called.
-    "permissions taken": lambda: _users().get(username="clerk").user_permissions.clear(),  # noqa: PLW0108
-    "a permission taken from everybody": lambda: _permission("view_item").user_set.clear(),  # noqa: PLW0108
+    "a permission given": lambda: clerk().user_permissions.add(permission("add_item")),
+    "permissions taken": lambda: clerk().user_permissions.clear(),  # noqa: PLW0108
+    "a permission taken from everybody": lambda: permission("view_item").user_set.clear(),  # noqa: PLW0108
+    "a group joined": lambda: clerk().groups.add(_group("buyers")),
     "a group left": lambda: _group().user_set.clear(),  # noqa: PLW0108
-    "a group gains": lambda: _group().permissions.add(_permission("add_item")),
+    "a group gains": lambda: _group().permissions.add(permission("add_item")),
     "a group loses": lambda: _group().permissions.clear(),  # noqa: PLW0108
-    "a permission leaves its groups": lambda: _permission("delete_item").group_set.clear(),  # noqa: PLW0108
+    "a permission leaves its groups": lambda: permission("delete_item").group_set.clear(),  # noqa: PLW0108
     "a group deleted": lambda: _group().delete(),
-    "a permission deleted": lambda: _permission("delete_item").delete(),
+    "a permission deleted": lambda: permission("view_item").delete(),
+    "a permission held by a group deleted": lambda: permission("delete_item").delete(),
     "promoted": _promote,
     "renamed": rename,
+    "renamed by bulk_update": _rename_by_bulk_update,
+    "groups deleted in bulk": lambda: groups().all().delete(),
+    "permissions deleted in bulk": lambda: (
+        type(permission("add_item")).objects.filter(content_type__app_label="stock").delete()
+    ),
+    "memberships inserted": lambda: _insert(_memberships(), user=clerk(), group=_group("buyers")),
+    "memberships moved": lambda: _memberships().update(group=_group("buyers")),
+    "memberships deleted": lambda: _memberships().filter(group__name="keepers").delete(),
+    "own permissions inserted": lambda: _insert(
+        _own_permissions(), user=clerk(), permission=permission("add_item")
+    ),
+    "own permissions exchanged": lambda: (
+        _own_permissions()
+        .filter(permission__codename="view_item")
+        .update(permission=permission("add_item"))
+    ),
+    "own permissions deleted": lambda: _own_permissions().all().delete(),
+    "permissions of groups inserted": lambda: _insert(
+        _permissions_of_groups(), group=_group(), permission=permission("add_item")
+    ),
+    "permissions of groups moved": lambda: (
+        _permissions_of_groups()
+        .filter(permission__codename="add_item")
+        .update(group=_group("keepers"))
+    ),
+    "permissions of groups deleted": lambda: _permissions_of_groups().all().delete(),
 }
 
 

@@ -1,21 +1,44 @@
 """Trust that ends: what is done in Django is known everywhere at once."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.admin.deeds import (
     COOKIE,
     DEEDS,
+    clerk,
     disable_in_bulk,
+    groups,
     make_keepers,
     me,
+    permission,
+    rename,
+    users,
     with_connections,
 )
 from tests.admin.house import PASSWORD, House
 from trivet.identity import Loss, Revocation
+from trivet_admin import runtime
 
 pytestmark = pytest.mark.anyio
+
+SAME_PERMISSIONS = {"renamed", "renamed by bulk_update"}
+
+
+async def do(work: Callable[[], Any]) -> None:
+    await asyncio.to_thread(with_connections, work)
+
+
+@pytest.fixture
+def unaudited(built_house: House) -> Iterator[None]:
+    """Nothing that Django changes is noted."""
+    trail = runtime.audit()
+    runtime.set_audit(None)
+    yield
+    runtime.set_audit(trail)
 
 
 class TestRevocation:
@@ -90,14 +113,14 @@ class TestRevocation:
         self, house: House, revoked: list[Revocation], deed: str
     ) -> None:
         clerk = await self.user_id(house, "clerk")
-        await asyncio.to_thread(with_connections, make_keepers)
+        await do(make_keepers)
         async with house.visit("clerk") as visitor:
             before = await me(visitor)
             revoked.clear()
-            await asyncio.to_thread(with_connections, DEEDS[deed])
+            await do(DEEDS[deed])
             after = await me(visitor)
-        assert Revocation(user_id=clerk, loss=Loss.GRANTS) in revoked
-        assert before["permissions"] != after["permissions"] or deed in {"promoted", "renamed"}
+        assert revoked == [Revocation(user_id=clerk, loss=Loss.GRANTS)]
+        assert (before["permissions"] == after["permissions"]) is (deed in SAME_PERMISSIONS)
 
     async def test_users_disabled_in_bulk_are_revoked(
         self, house: House, revoked: list[Revocation]
@@ -105,7 +128,7 @@ class TestRevocation:
         clerk = await self.user_id(house, "clerk")
         async with house.visit("clerk") as visitor:
             assert (await me(visitor))["kind"] == "session"
-            await asyncio.to_thread(with_connections, disable_in_bulk)
+            await do(disable_in_bulk)
             assert (await me(visitor))["kind"] == "anonymous"
         assert revoked == [Revocation(user_id=clerk)]
 
@@ -120,4 +143,194 @@ class TestRevocation:
     ) -> None:
         async with house.visit("clerk"):
             pass
+        assert revoked == []
+
+    @pytest.mark.parametrize(
+        "deed", ["renamed", "memberships deleted", "permissions of groups deleted"]
+    )
+    async def test_trust_ends_where_nothing_is_audited_too(
+        self, house: House, revoked: list[Revocation], unaudited: None, deed: str
+    ) -> None:
+        user_id = await self.user_id(house, "clerk")
+        await do(make_keepers)
+        revoked.clear()
+        await do(DEEDS[deed])
+        assert revoked == [Revocation(user_id=user_id, loss=Loss.GRANTS)]
+
+    async def test_a_new_password_ends_sessions_and_nothing_else(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def change() -> None:
+            user = clerk()
+            user.set_password("another horse battery staple")
+            user.save()
+
+        user_id = await self.user_id(house, "clerk")
+        await do(change)
+        assert revoked == [Revocation(user_id=user_id, kind="session")]
+
+    async def test_what_stays_as_it_is_revokes_nothing(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def change_nothing() -> None:
+            clerk().save()
+            users().update(is_active=True)
+            clerk().user_permissions.add(permission("view_item"))
+
+        await do(change_nothing)
+        assert revoked == []
+
+    async def test_whoever_is_disabled_and_renamed_loses_trust_only(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def change() -> None:
+            from django.db.transaction import atomic
+
+            with atomic():
+                rename()
+                disable_in_bulk()
+
+        user_id = await self.user_id(house, "clerk")
+        await do(change)
+        assert revoked == [Revocation(user_id=user_id)]
+
+    async def test_lost_trust_is_told_before_lost_certainty(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def change() -> None:
+            from django.db.transaction import atomic
+
+            with atomic():
+                rename()
+                users().filter(username="clerk").update(password="!")
+
+        user_id = await self.user_id(house, "clerk")
+        await do(change)
+        assert revoked == [
+            Revocation(user_id=user_id, kind="session"),
+            Revocation(user_id=user_id, loss=Loss.GRANTS),
+        ]
+
+    @pytest.mark.parametrize(
+        "delete",
+        [lambda: clerk().delete(), lambda: users().filter(username="clerk").delete()],
+        ids=["one", "bulk"],
+    )
+    async def test_a_deleted_member_is_not_told_to_come_back_first(
+        self, house: House, revoked: list[Revocation], delete: Callable[[], Any]
+    ) -> None:
+        user_id = await self.user_id(house, "clerk")
+        await do(make_keepers)
+        revoked.clear()
+        await do(delete)
+        assert revoked == [Revocation(user_id=user_id)]
+
+    async def test_what_is_rolled_back_revokes_nothing(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def change() -> None:
+            from django.db.transaction import atomic, set_rollback
+
+            with atomic():
+                for deed in DEEDS.values():
+                    with atomic():
+                        deed()
+                        set_rollback(True)
+                assert revoked == []
+                clerk().groups.clear()
+            assert revoked == [Revocation(user_id=user_id, loss=Loss.GRANTS)]
+            revoked.clear()
+            with atomic():
+                disable_in_bulk()
+                set_rollback(True)
+
+        user_id = await self.user_id(house, "clerk")
+        await do(make_keepers)
+        revoked.clear()
+        await do(change)
+        assert revoked == []
+
+    async def test_a_rolled_back_savepoint_takes_its_losses_along_and_no_others(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def change() -> None:
+            from django.db.transaction import atomic, set_rollback
+
+            with atomic():
+                rename()
+                with atomic():
+                    users().all().delete()
+                    set_rollback(True)
+                with atomic():
+                    users().filter(username="guest").update(is_active=False)
+
+        user_ids = [await self.user_id(house, name) for name in ("clerk", "guest")]
+        await do(change)
+        assert revoked == [
+            Revocation(user_id=user_ids[0], loss=Loss.GRANTS),
+            Revocation(user_id=user_ids[1]),
+        ]
+
+    async def test_nothing_is_told_before_the_commit(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def change() -> None:
+            from django.db.transaction import atomic
+
+            with atomic():
+                disable_in_bulk()
+                assert revoked == []
+            assert len(revoked) == 1
+
+        await do(change)
+
+
+class TestCost:
+    """What a revocation may cost the statement that causes it."""
+
+    async def statements(self, work: Callable[[], Any]) -> list[str]:
+        seen: list[str] = []
+
+        def run() -> None:
+            from django.db import connection
+            from django.test.utils import CaptureQueriesContext
+
+            with CaptureQueriesContext(connection) as captured:
+                work()
+            seen.extend(each["sql"].replace('"', "") for each in captured)
+
+        await do(run)
+        return seen
+
+    async def test_the_members_of_all_groups_concerned_are_found_by_one_query(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def give() -> None:
+            permission("view_item").group_set.add(*groups().all())
+
+        await do(make_keepers)
+        statements = await self.statements(give)
+        assert len([each for each in statements if "FROM accounts_user_groups" in each]) == 1
+
+    async def test_a_saved_user_is_read_once_before_and_once_after(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def save() -> None:
+            user = users().get(username="clerk")
+            user.first_name = "Clara"
+            user.save()
+
+        statements = await self.statements(save)
+        read = [each for each in statements if "FROM accounts_user" in each]
+        assert len(read) == 1 + 2, statements
+        assert len(revoked) == 1
+
+    async def test_a_login_reads_nothing(self, house: House, revoked: list[Revocation]) -> None:
+        from django.contrib.auth.models import update_last_login
+
+        def log_in() -> None:
+            update_last_login(users().model, users().model(pk=1))
+
+        statements = await self.statements(log_in)
+        assert [each for each in statements if "accounts_user" in each] == statements[-1:]
         assert revoked == []

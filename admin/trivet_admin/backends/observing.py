@@ -2,16 +2,18 @@
 
 No signal tells of ``update()``, ``bulk_create()`` or of rows that go with others, but every
 write of Django's ORM passes the SQL compilers. There an observed model's rows are read before
-the statement and after it, in one transaction with it.
+the statement and after it, in one transaction with it: once, for whoever listens.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db import NotSupportedError
 from django.db.models import Model
+from django.db.models.sql import UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import atomic
 
@@ -27,15 +29,28 @@ Rows = dict[Any, dict[str, Any]]
 _observers: dict[type[Model], "Observer"] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """`tell` is called with what was and with what is, in the form of its observer, right
+    after the statement and inside its transaction, as long as `is_listening`."""
+
+    is_listening: Callable[[], bool]
+    tell: Callable[[Any, Any], None]
+
+
 class Observer(ABC):
-    """Is told what the rows of `model` held before a statement and after it.
+    """Reads what the rows of `model` held before a statement and after it, and tells
+    `listeners`, in their order, what differs.
 
     `ignored` are columns whose changes are nobody's business: a statement that writes no
     others costs nothing.
     """
 
-    def __init__(self, model: Any, ignored: Iterable[str] = ()) -> None:
+    def __init__(
+        self, model: Any, listeners: Iterable[Listener], ignored: Iterable[str] = ()
+    ) -> None:
         self.model = model
+        self._listeners = tuple(listeners)
         self._ignored = frozenset(ignored)
         names = (field.attname for field in model._meta.concrete_fields)
         self._names = [name for name in names if name not in self._ignored]
@@ -51,8 +66,6 @@ class Observer(ABC):
 
     def update(self, compiler: Any, write: Callable[[], T]) -> T:
         """Tell of an update, which `write` sends."""
-        if {field.attname for field, *_ in compiler.query.values} <= self._ignored:
-            return write()
         before = self._lock(compiler)
         result = write()
         self.changed(before, self.read_keys(list(before)))
@@ -64,6 +77,23 @@ class Observer(ABC):
         result = write()
         self.changed(before, {})
         return result
+
+    def is_heard(self) -> bool:
+        """Whether anybody listens at this moment."""
+        return any(each.is_listening() for each in self._listeners)
+
+    def is_concerned(self, query: Any) -> bool:
+        """Whether `query`, a write of the model, can change anything but what is ignored."""
+        if not isinstance(query, UpdateQuery):
+            return True
+        return not {field.attname for field, *_ in query.values} <= self._ignored  # type: ignore[attr-defined]  # not in the stubs
+
+    def tell(self, was: Any, now: Any) -> None:
+        """Tell whoever listens; nobody, if nothing differs."""
+        if was != now:
+            for each in self._listeners:
+                if each.is_listening():
+                    each.tell(was, now)
 
     def read(self, **conditions: Any) -> Rows:
         """What the rows that meet `conditions` hold now."""
@@ -87,29 +117,32 @@ class Observer(ABC):
 
 
 def observe(observer: Observer) -> None:
-    """Have `observer` told from now on; the latest for a model counts."""
+    """Have `observer` read from now on; the latest for a model counts."""
     _observers[observer.model] = observer
 
 
 @contextmanager
 def observed(compiler: Any) -> Iterator[Observer | None]:
-    """Who has to know of the statement of `compiler`, if anyone; while this is open, it is in
-    a transaction, and the guard lets it pass."""
+    """Who has to know of the statement of `compiler`, if anyone: then it is in a transaction
+    while this is open. The guard lets it pass in any case."""
     observer = _observers.get(compiler.query.model._meta.concrete_model)
-    if observer is None or runtime.audit() is None:
+    if observer is None or not observer.is_heard():
         yield None
         return
     connection = compiler.connection
-    with atomic(connection.alias, savepoint=False):
-        connection.observed += 1
-        try:
-            yield observer
-        finally:
-            connection.observed -= 1
+    connection.observed += 1
+    try:
+        if observer.is_concerned(compiler.query):
+            with atomic(connection.alias, savepoint=False):
+                yield observer
+        else:
+            yield None
+    finally:
+        connection.observed -= 1
 
 
 def require_observed(sql: Any) -> None:
-    """Raise NotSupportedError if `sql` writes a table that somebody has to know of."""
+    """Raise NotSupportedError if `sql` writes a table that the audit trail has to know of."""
     target = target_of(sql)
     if target in _observed_tables() and runtime.audit() is not None:
         raise NotSupportedError(

@@ -7,7 +7,6 @@ class UsersConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        from trivet_admin.users import auditing, revoking
+        from trivet_admin.users import observed
 
-        revoking.connect()
-        auditing.connect()
+        observed.connect()

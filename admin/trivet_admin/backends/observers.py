@@ -1,0 +1,66 @@
+"""The two kinds of observers: of rows that people name, and of the links between them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import NotSupportedError
+
+from trivet_admin.backends.observing import Insert, Listener, Observer, Rows
+
+Ends = set[tuple[Any, Any]]
+"""Links: the key of the object that has the relation, and the key of what it is linked to."""
+
+
+class RowObserver(Observer):
+    """Tells the rows (`Rows`) that differ, as they were and as they are."""
+
+    def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
+        """Raises NotSupportedError for conflicts that are to be passed over: who then was
+        created, and who was changed, nobody could say."""
+        if compiler.query.on_conflict is not None:
+            raise NotSupportedError(
+                f"{self.model._meta.verbose_name_plural} are created in bulk without "
+                "ignore_conflicts and update_conflicts, for it has to be known what became of "
+                "each; save them one by one"
+            )
+        rows = write([*returning, self.model._meta.pk])
+        self.changed({}, self.read_keys([row[-1] for row in rows]))
+        return [row[:-1] for row in rows] if returning else []
+
+    def changed(self, before: Rows, after: Rows) -> None:
+        differ = {key for key in before | after if before.get(key) != after.get(key)}
+        was, now = (
+            {key: row for key, row in rows.items() if key in differ} for rows in (before, after)
+        )
+        self.tell(was, now)
+
+
+class LinkObserver(Observer):
+    """Tells the links (`Ends`) of `relation`, a many-to-many field, that were taken, and those
+    that were given, whichever of its ends was in hand."""
+
+    def __init__(self, relation: Any, listeners: Iterable[Listener]) -> None:
+        through = relation.remote_field.through
+        super().__init__(through, listeners)
+        self._source = through._meta.get_field(relation.m2m_field_name()).attname
+        self._target = through._meta.get_field(relation.m2m_reverse_field_name()).attname
+
+    def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
+        """What was linked already is passed over, as Django's relations do."""
+        wanted = {self._ends(vars(each)) for each in compiler.query.objs}
+        before = self._between(wanted)
+        rows = write(returning)
+        self.changed(before, self._between(wanted))
+        return rows
+
+    def changed(self, before: Rows, after: Rows) -> None:
+        was, now = ({self._ends(row) for row in rows.values()} for rows in (before, after))
+        self.tell(was - now, now - was)
+
+    def _ends(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
+        return row[self._source], row[self._target]
+
+    def _between(self, wanted: Ends) -> Rows:
+        sources, targets = ({ends[side] for ends in wanted} for side in (0, 1))
+        found = self.read(**{f"{self._source}__in": sources, f"{self._target}__in": targets})
+        return {key: row for key, row in found.items() if self._ends(row) in wanted}

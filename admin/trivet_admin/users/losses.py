@@ -1,0 +1,67 @@
+"""What a transaction costs users and credentials, told to the platform once it is committed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.transaction import on_commit
+
+from trivet.identity import Loss, Revocation, Revocations
+
+
+class Losses:
+    """The losses since one savepoint: each is told once, the greater before the lesser, and
+    none to somebody who lost all trust anyway.
+
+    The order matters to open sockets. A deleted user leaves the groups first; a socket that
+    heard of that first would be told to come back instead of to stay away.
+    """
+
+    def __init__(self, revocations: Revocations) -> None:
+        self._revocations = revocations
+        self._found: dict[Revocation, None] = {}
+
+    def add(self, lost: Revocation) -> None:
+        self._found[lost] = None
+
+    def __call__(self) -> None:
+        """Tell. Django calls this after the commit, and not at all after a rollback."""
+        for lost in sorted(self._found, key=_rank):
+            whole = Revocation(user_id=lost.user_id, credential_id=lost.credential_id)
+            if lost == whole or whole not in self._found:
+                self._revocations.revoke(
+                    user_id=lost.user_id,
+                    credential_id=lost.credential_id,
+                    kind=lost.kind,
+                    loss=lost.loss,
+                )
+
+
+def lose(revocations: Revocations, lost: Revocation) -> None:
+    """Have `revocations` told after the commit; at once if no transaction is open."""
+    losses = _pending()
+    if losses is not None:
+        losses.add(lost)
+        return
+    losses = Losses(revocations)
+    losses.add(lost)
+    on_commit(losses)
+
+
+def _pending() -> Losses | None:
+    """Those that Django would forget with the same savepoints as what is done now."""
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    here = _savepoints(connection.savepoint_ids)
+    for savepoints, hook, _ in reversed(connection.run_on_commit):
+        if isinstance(hook, Losses) and _savepoints(savepoints) == here:
+            return hook
+    return None
+
+
+def _savepoints(ids: Iterable[str | None]) -> set[str]:
+    # None stands for an atomic() without one.
+    return {each for each in ids if each is not None}
+
+
+def _rank(lost: Revocation) -> tuple[bool, bool]:
+    return lost.loss is Loss.GRANTS, lost.kind is not None
