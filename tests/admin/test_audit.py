@@ -212,6 +212,12 @@ def make_groups(_db: Session) -> None:
     group_named("day").user_set.add(user_named("guest"))
 
 
+def rename_by_save(_groups: Any) -> None:
+    group = group_named("night")
+    group.name = "dusk"
+    group.save()
+
+
 def rename_by_bulk_update(groups: Any) -> None:
     group = group_named("night")
     group.name = "dusk"
@@ -251,6 +257,10 @@ GROUPS: dict[str, tuple[Any, list[Change]]] = {
     "update of nothing": (lambda groups: groups.filter(pk__in=[]).update(name="dusk"), []),
     "bulk_update": (
         rename_by_bulk_update,
+        [("update", "auth_group", {"name": {"from": "night", "to": "dusk"}})],
+    ),
+    "save": (
+        rename_by_save,
         [("update", "auth_group", {"name": {"from": "night", "to": "dusk"}})],
     ),
     "save of an expression": (

@@ -72,6 +72,8 @@ class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
         if writer is None:
             plain: Any = super()
             write = partial(plain.execute_returning_sql, returning_fields)
+            if not (returning_fields and self.connection.features.can_return_rows_from_update):
+                return write()  # type: ignore[no-any-return]  # ends in `execute_sql`, which tells
             with observed(self) as observer:
                 rows: list[Any] = write() if observer is None else observer.update(self, write)
             return rows
