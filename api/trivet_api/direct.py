@@ -66,7 +66,7 @@ def _reads_head_only(dependant: Dependant) -> bool:
 def _are_leaves(dependants: Sequence[Dependant]) -> bool:
     """Dependencies on request and response alone, none of them twice, so that nothing is to be
     shared."""
-    return len({each.call for each in dependants}) == len(dependants) and all(
+    return len({id(each.call) for each in dependants}) == len(dependants) and all(
         _reads_head_only(each) and not (_sources(each) or each.dependencies) for each in dependants
     )
 
@@ -98,10 +98,12 @@ class DirectAnswer:
         self.route = route
         self.checks = tuple(checks)
         self.otherwise = otherwise
-        # In a path a field is one text that is always there, and needs not be looked for unless
-        # it may have several names.
+        # In a path a field is one text, which is there and needs not be looked for, unless it may
+        # have several names.
         in_path = route.dependant.path_params
-        self.in_path = [] if any(each.validation_alias for each in in_path) else in_path
+        is_there = {each.alias for each in in_path} <= set(route.param_convertors)
+        renamed = any(each.validation_alias for each in in_path)
+        self.in_path = in_path if is_there and not renamed else []
         self.sources = [each for each in _sources(route.dependant) if each[0] is not self.in_path]
         self.says_more = any(
             each.response_param_name for each in (route.dependant, *route.dependant.dependencies)
@@ -232,7 +234,9 @@ class DirectFirst:
         try:
             answer = await direct.prepare(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # raised again, where it is handled
-            answer = ExceptionMiddleware(_raising(error), self.handlers)
+            answer = _raising(error)
+        if answer is not None and not isinstance(answer, _Json):
+            answer = ExceptionMiddleware(answer, self.handlers)  # for it may raise
         await (answer or self.app)(scope, receive, send)
 
     def _find(self, scope: Scope) -> DirectAnswer | None:

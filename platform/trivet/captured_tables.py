@@ -138,10 +138,12 @@ def _on_update(subject: str, key: ForeignKeyConstraint, claim: Claim) -> str:
 
 
 def _parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
-    """The class that `key` refers to. None for a table without one: Django's own, whose
+    """The class that `key` refers to, of several in one table the one that they inherit from,
+    for any of their rows may be deleted. None for a table without one: Django's own, whose
     deletions Django collects."""
-    every = Model.registry.mappers
-    return next((each for each in every if each.local_table is key.referred_table), None)
+    table = key.referred_table
+    found = [each for each in Model.registry.mappers if each.local_table is table]
+    return next((m for m in found if m.inherits is None or m.inherits not in found), None)
 
 
 def _follows(

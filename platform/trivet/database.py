@@ -10,7 +10,7 @@ position included, from which a browser can go on.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -148,7 +148,9 @@ class Database:
         rings the bell for what it published. One that reads has nothing to commit."""
         async with self.session(context, actor=actor, read_only=read_only) as session:
             yield session
-            if not read_only:
+            if read_only:
+                require_read(session)
+            else:
                 await session.commit()
                 self.ring(session)
 
@@ -191,6 +193,8 @@ class Database:
             event.listen(engine.sync_engine, "reset", _end_sqlite)
         else:
             event.listen(engine.sync_engine, "begin", _choose_mode)
+            event.listen(engine.sync_engine, "engine_connect", _forget_mode_of)
+            event.listen(engine.sync_engine, "set_connection_execution_options", _forget_mode)
             event.listen(engine.sync_engine, "checkin", _note_use)
             event.listen(engine.sync_engine, "checkout", partial(_ask_idle, engine.dialect))
         return engine
@@ -202,6 +206,17 @@ def published_by(session: AsyncSession) -> dict[str, int]:
     assert isinstance(sync, TrivetSession)
     published, sync.published = sync.published, {}
     return published
+
+
+def require_read(session: AsyncSession) -> None:
+    """At the end of a session that only read: raise ReadOnlyError if something in it was
+    changed, AbortedTransactionError if a statement failed and the error was swallowed. What it
+    found is no answer then, and nobody else would say so, for there is no commit."""
+    sync = session.sync_session
+    assert isinstance(sync, TrivetSession)
+    sync.require_unchanged()
+    if sync.reading is not None:
+        _require_intact(sync.reading)
 
 
 _USED_AT = "trivet_used_at"
@@ -224,6 +239,8 @@ def _ask_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _p
 
 _MODE = "trivet_mode"
 _WRITING = (False, False)
+_LEVEL = "isolation_level"
+"""SQLAlchemy's own execution option."""
 
 
 def _choose_mode(connection: Connection) -> None:
@@ -234,7 +251,7 @@ def _choose_mode(connection: Connection) -> None:
     mode = options.get(READ_ONLY, False), options.get(SINGLE_QUERY, False)
     if mode[1]:
         expect_one(connection)
-    is_chosen = "isolation_level" in options  # by whoever asks for a connection of the engine
+    is_chosen = _LEVEL in options  # by whoever asks for a connection of the engine
     if connection.info.get(_MODE, _WRITING) == mode and not is_chosen:
         return
     dialect: Any = connection.dialect  # PostgreSQL's, and without types
@@ -242,8 +259,19 @@ def _choose_mode(connection: Connection) -> None:
     if not is_chosen:
         _set_level(dialect, driver, mode)
     dialect.set_readonly(driver, mode[0])
-    # SQLAlchemy sets a chosen level back, and what it was before is forgotten.
-    connection.info[_MODE] = None if is_chosen else mode
+    if not is_chosen:
+        connection.info[_MODE] = mode
+
+
+def _forget_mode(connection: Connection, options: Mapping[str, Any]) -> None:
+    """SQLAlchemy sets a chosen level, and sets it back in the end, whatever it was before."""
+    if _LEVEL in options:
+        connection.info[_MODE] = None
+
+
+def _forget_mode_of(connection: Connection) -> None:
+    """The same for a level that was chosen for an engine."""
+    _forget_mode(connection, connection.get_execution_options())
 
 
 def _set_level(dialect: Any, driver: Any, mode: tuple[bool, bool]) -> None:

@@ -91,6 +91,7 @@ class TrivetSession(Session):
         self.former: dict[InstanceState[Any], Former] = {}
         self.published: dict[str, int] = {}
         self.telling: str | None = None
+        self.reading: Connection | None = None
         self._actor = actor
         self._sealed = 0
         # Kept until all is over, because a rolled-back savepoint is announced after its end.
@@ -141,6 +142,14 @@ class TrivetSession(Session):
         if entries and self.audit is not None:
             self.audit.append(self, entries, self.author)
 
+    def require_unchanged(self) -> None:
+        """Raise ReadOnlyError if this session only reads and something in it was changed."""
+        if self.read_only and (self.new or self.deleted or self.dirty):
+            raise ReadOnlyError(
+                "this unit of work is read-only, because the request's method is safe; write in "
+                "a POST, PUT, PATCH or DELETE, or open a unit of its own for it"
+            )
+
     @contextmanager
     def sealed(self) -> Iterator[None]:
         """While this is open, ``commit()`` and ``rollback()`` are refused."""
@@ -183,11 +192,7 @@ def _uncaptured(what: str) -> RuntimeError:
 
 @event.listens_for(TrivetSession, "before_flush")
 def _refuse_writes_when_reading(session: TrivetSession, *_: Any) -> None:
-    if session.read_only and (session.new or session.deleted or session.dirty):
-        raise ReadOnlyError(
-            "this unit of work is read-only, because the request's method is safe; write in "
-            "a POST, PUT, PATCH or DELETE, or open a unit of its own for it"
-        )
+    session.require_unchanged()
 
 
 @event.listens_for(TrivetSession, "before_flush")
@@ -297,6 +302,7 @@ def _forget(session: TrivetSession, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         session.pending.clear()
         session.marks.clear()
+        session.reading = None
 
 
 @event.listens_for(TrivetSession, "after_soft_rollback")
@@ -346,8 +352,11 @@ def _claim(
     session: TrivetSession, _transaction: SessionTransaction, connection: Connection
 ) -> None:
     options = connection.get_execution_options()
-    if options.get(_SESSION) is session or options.get(READ_ONLY):
-        return  # known, or the engine says all that there is to know of the session
+    if options.get(READ_ONLY):
+        session.reading = connection  # whose engine says all that there is to know of the session
+        return
+    if options.get(_SESSION) is session:
+        return
     if not options.get(_WATCHED):
         event.listen(connection, "before_cursor_execute", _judge)
     connection.execution_options(**{_SESSION: session, _WATCHED: True})
@@ -403,7 +412,8 @@ def expect_one(connection: Connection) -> None:
 
 
 def _judge_read(connection: Connection, statement: str, *, single: bool) -> None:
-    if read_statement(statement).writes:
+    read = read_statement(statement)
+    if read.writes or (single and not read.is_query):
         raise _reading()
     if not single:
         return

@@ -16,7 +16,7 @@ import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from trivet.database import Database, published_by
+from trivet.database import Database, published_by, require_read
 from trivet.session import TrivetSession
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class UnitOfWork:
             assert isinstance(db, TrivetSession)
             with db.sealed():
                 found = service(db, *args, **options)
+            db.require_unchanged()
             db.close()
             return found
 
@@ -140,12 +141,11 @@ class UnitOfWork:
         self._over = True
 
     async def commit(self) -> None:
-        """Make it so, and tell the context which channels moved; nothing if unused, or if there
-        was only reading."""
+        """Make it so, and tell the context which channels moved; nothing if unused."""
         self._over = True
-        if self.read_only:
-            return
-        if self._session is not None:
+        if self._session is not None and self.read_only:
+            require_read(self._session)
+        elif self._session is not None:
             await self._session.commit()
             self._context.published.update(published_by(self._session))
         elif self._django is not None:

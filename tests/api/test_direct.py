@@ -1,6 +1,7 @@
 """Plain routes: what is answered directly is what FastAPI would have answered."""
 
 from collections.abc import AsyncIterator, Iterator, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from fastapi import Path as InPath
 from fastapi.routing import APIRoute
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from tests.platform.bare import bare_platform, client_of
@@ -183,6 +184,39 @@ async def set_header(response: Response) -> str:
     return "set"
 
 
+class EclipseError(Exception):
+    """Something for which the application has a handler of its own."""
+
+
+async def explain_eclipse(_request: Request, _error: Exception) -> Response:
+    return Response("dark", 503)
+
+
+class Late(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise EclipseError
+
+
+@plain.get("/late", response_model=str)
+async def late() -> Response:
+    return Late()
+
+
+@plain.get("/pathless")
+async def pathless(missing: Annotated[int, InPath()]) -> int:
+    return missing
+
+
+@dataclass
+class Limit:
+    """A dependency that has no hash, which FastAPI only finds out when it is asked."""
+
+    number: int
+
+    async def __call__(self) -> int:
+        return self.number
+
+
 others = APIRouter(dependencies=[public])
 """Routes that stay FastAPI's."""
 
@@ -206,6 +240,11 @@ async def found(found: Annotated[int, Depends(find_number)]) -> int:
     return found
 
 
+@others.get("/limited")
+async def limited(number: Annotated[int, Depends(Limit(5))]) -> int:
+    return number
+
+
 @others.get("/sent")
 async def sent(guide: Annotated[Guide, Depends(find_guide_on_a_thread)]) -> str:
     return guide.agent
@@ -223,6 +262,7 @@ async def posted(star: Star) -> Star:
 def make_app(*, directly: bool) -> FastAPI:
     app = FastAPI()
     install_problems(app)
+    app.add_exception_handler(EclipseError, explain_eclipse)
     for router in (plain, others):
         if directly:
             include(app, router)
@@ -273,6 +313,9 @@ async def ask(app: ASGIApp, folder: Path, method: str, path: str) -> tuple[int, 
         ("/marked?status=201", 201),
         ("/marked?status=204", 204),
         ("/streamed", 200),
+        ("/late", 503),
+        ("/pathless", 422),
+        ("/limited", 500),
         ("/threaded", 200),
         ("/headed", 200),
         ("/lent", 200),

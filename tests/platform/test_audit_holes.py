@@ -2,7 +2,7 @@
 what the database would do by itself."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio.to_thread
 import pytest
@@ -192,3 +192,32 @@ class TestStart:
             require_audited()
         assert "start_link is audited, and its foreign key (right_id)" in refused.value.detail
         assert "(left_id)" not in refused.value.detail
+
+    @pytest.mark.parametrize("at_the_base", [False, True])
+    def test_of_several_classes_in_one_table_the_base_has_to_follow(
+        self, product: type[Model], at_the_base: bool
+    ) -> None:
+        class Person(product):  # type: ignore[misc, valid-type]  # made for this test
+            __tablename__ = "start_person"
+            __mapper_args__: ClassVar[Any] = {"polymorphic_on": "kind"}
+            id: Mapped[int] = mapped_column(primary_key=True)
+            kind: Mapped[str]
+
+        class Guest(Person):
+            __mapper_args__: ClassVar[Any] = {"polymorphic_identity": "guest"}
+
+        class Employee(Person):
+            __mapper_args__: ClassVar[Any] = {"polymorphic_identity": "employee"}
+
+        class Badge(product):  # type: ignore[misc, valid-type]  # made for this test
+            __tablename__ = "start_badge"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            person_id: Mapped[int] = mapped_column(ForeignKey(Person.id, ondelete="CASCADE"))
+
+        owner: Any = Person if at_the_base else Employee
+        owner.badges = relationship(Badge, cascade="all, delete-orphan")
+        if at_the_base:
+            require_audited()
+            return
+        with pytest.raises(ConfigurationError, match="Give Person a relationship to Badge"):
+            require_audited()

@@ -53,12 +53,24 @@ def write_in_sql(db: Session) -> None:
     db.execute(text("DELETE FROM test_note"))
 
 
+def make_table(db: Session) -> None:
+    db.execute(text("CREATE TABLE smuggled AS SELECT text FROM test_note"))
+
+
 def write(db: Session) -> None:
     add_note(db, "a", "smuggled")
 
 
+def change(db: Session) -> str:
+    """And leave the flush to whoever ends the unit."""
+    note = find_note(db)
+    note.text = "changed"
+    return note.text
+
+
 SERVICES: dict[str, Any] = {
-    each.__name__: each for each in (find_texts, find_lines, find_state, write, write_in_sql)
+    each.__name__: each
+    for each in (find_texts, find_lines, find_state, write, change, write_in_sql, make_table)
 }
 
 
@@ -153,7 +165,7 @@ async def test_the_connection_is_free_before_the_answer_is_made(client: httpx2.A
     assert (await client.get("/app/pool")).json() == ["x", 0]
 
 
-@pytest.mark.parametrize("service", ["find_lines", "write", "write_in_sql"])
+@pytest.mark.parametrize("service", ["find_lines", "write", "change", "write_in_sql", "make_table"])
 async def test_a_second_statement_and_a_write_are_refused(
     client: httpx2.AsyncClient, service: str
 ) -> None:
@@ -238,6 +250,20 @@ async def test_no_unit_inherits_how_the_one_before_used_the_connection(
 ) -> None:
     for use in order:
         assert await use(platform), use.__name__
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("level", ["AUTOCOMMIT", "SERIALIZABLE"])
+async def test_a_level_that_is_chosen_and_not_used_changes_nothing_for_the_next(
+    platform: Platform, level: Any
+) -> None:
+    assert await snapshot(platform)
+    async with platform.database.engine.connect() as connection:
+        await connection.execution_options(isolation_level=level)
+    assert await snapshot(platform)
+    async with platform.database.engine.execution_options(isolation_level=level).connect():
+        pass
+    assert await snapshot(platform)
 
 
 @pytest.mark.database("postgresql")

@@ -1,6 +1,7 @@
 """One request, one transaction, one outcome: through the whole stack, on real databases."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ import anyio
 import anyio.to_thread
 import httpx2
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 from starlette.requests import Request
@@ -16,9 +18,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
 
 from tests.platform.bare import bare_platform, client_of, mounted
-from tests.platform.notes import add_note, create_tables, feeds, published
+from tests.platform.notes import Note, add_note, create_tables, feeds, published
 from trivet import Conflict, Platform, context_of
 from trivet.root import Root, build_root
+from trivet.session import ReadOnlyError
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +74,31 @@ async def commit_in_service(request: Request) -> Response:
     return JSONResponse({})
 
 
+def change_without_flush(db: Session) -> str:
+    note = db.scalars(select(Note)).one()
+    note.text = "changed"
+    return note.text
+
+
+def add_without_flush(db: Session) -> str:
+    db.add(Note(board="a", text="new"))
+    return "added"
+
+
+def swallow_an_error(db: Session) -> str:
+    with suppress(DBAPIError):
+        db.execute(text("SELECT nothing"))
+    return "swallowed"
+
+
+UNNOTICED = {e.__name__: e for e in (change_without_flush, add_without_flush, swallow_an_error)}
+
+
+async def do_unnoticed(request: Request) -> Response:
+    service = UNNOTICED[request.query_params["service"]]
+    return JSONResponse(await context_of(request.scope).unit.run(service))
+
+
 async def idle(request: Request) -> Response:
     return JSONResponse({})
 
@@ -82,6 +110,7 @@ ROUTES = [
     Route("/add-and-wait", add_and_wait, methods=["POST"]),
     Route("/add-and-stream", add_and_stream, methods=["POST"]),
     Route("/commit-in-service", commit_in_service, methods=["POST"]),
+    Route("/unnoticed", do_unnoticed),
     Route("/idle", idle, methods=["GET", "POST"]),
 ]
 
@@ -192,6 +221,28 @@ async def test_a_safe_method_cannot_write(house: House) -> None:
     response = await house.client.get("/app/add?text=x")
     assert response.status_code == 500
     assert await house.count() == 0
+
+
+@pytest.mark.parametrize("service", ["change_without_flush", "add_without_flush"])
+async def test_a_change_that_nobody_flushed_is_no_answer_of_a_safe_method(
+    house: House, service: str
+) -> None:
+    await house.client.post("/app/add?text=x")
+    assert (await house.client.get(f"/app/unnoticed?service={service}")).status_code == 500
+    with pytest.raises(ReadOnlyError):
+        await run_reading(house, UNNOTICED[service])
+    assert house.connections_in_use() == 0
+
+
+async def run_reading(house: House, service: Callable[[Session], str]) -> None:
+    async with house.platform.database.unit(read_only=True) as session:
+        await session.run_sync(service)
+
+
+@pytest.mark.database("postgresql")
+async def test_an_error_that_was_swallowed_is_no_answer_of_a_safe_method(house: House) -> None:
+    answer = await house.client.get("/app/unnoticed?service=swallow_an_error")
+    assert answer.status_code == 500
 
 
 async def test_a_stream_begins_after_the_commit_and_finds_its_unit_over(house: House) -> None:
