@@ -67,6 +67,13 @@ def rename() -> None:
     users().filter(username="clerk").update(first_name="Clara")
 
 
+def _rename_the_member() -> None:
+    from django.db.models import Count
+
+    chosen = users().annotate(joined=Count("groups")).filter(joined__gt=0).distinct()
+    assert chosen.update(first_name="Clara") == 1
+
+
 def _rename_by_bulk_update() -> None:
     user = clerk()
     user.first_name = "Clara"
@@ -92,12 +99,22 @@ DEEDS: dict[str, Any] = {
     "a permission held by a group deleted": lambda: permission("delete_item").delete(),
     "promoted": _promote,
     "renamed": rename,
+    "renamed in what is chosen once": lambda: (
+        users().filter(username="clerk").distinct().update(first_name="Clara")
+    ),
+    "renamed in what an aggregate chose": _rename_the_member,
     "renamed by bulk_update": _rename_by_bulk_update,
     "groups deleted in bulk": lambda: groups().all().delete(),
     "permissions deleted in bulk": lambda: (
         type(permission("add_item")).objects.filter(content_type__app_label="stock").delete()
     ),
     "memberships inserted": lambda: _insert(_memberships(), user=clerk(), group=_group("buyers")),
+    "memberships inserted by keys in text": lambda: _insert(
+        _memberships(), user_id=str(clerk().pk), group_id=str(_group("buyers").pk)
+    ),
+    "a membership created by keys in text": lambda: _memberships().create(
+        user_id=str(clerk().pk), group_id=str(_group("buyers").pk)
+    ),
     "memberships moved": lambda: _memberships().update(group=_group("buyers")),
     "memberships deleted": lambda: _memberships().filter(group__name="keepers").delete(),
     "own permissions inserted": lambda: _insert(
@@ -111,6 +128,9 @@ DEEDS: dict[str, Any] = {
     "own permissions deleted": lambda: _own_permissions().all().delete(),
     "permissions of groups inserted": lambda: _insert(
         _permissions_of_groups(), group=_group(), permission=permission("add_item")
+    ),
+    "a permission of a group created by keys in text": lambda: _permissions_of_groups().create(
+        group_id=str(_group().pk), permission_id=str(permission("add_item").pk)
     ),
     "permissions of groups moved": lambda: (
         _permissions_of_groups()

@@ -341,6 +341,24 @@ GROUPS: dict[str, tuple[Any, list[Change]]] = {
         ),
         [("update", "accounts_user", {"groups": {"added": ["night"]}})],
     ),
+    "rows of the relation in bulk, by keys in text": (
+        lambda _: user_named("guest").groups.through.objects.bulk_create(
+            [user_named("guest").groups.through(user_id=str(user_named("boss").pk), group_id="2")]
+        ),
+        [("update", "accounts_user", {"groups": {"added": ["night"]}})],
+    ),
+    "update of what is chosen once": (
+        lambda groups: groups.filter(name="night").distinct().update(name="dusk"),
+        [("update", "auth_group", {"name": {"from": "night", "to": "dusk"}})],
+    ),
+    "update over a relation of what is chosen once": (
+        lambda groups: groups.filter(user__username="guest").distinct().update(name="dusk"),
+        [("update", "auth_group", {"name": {"from": "day", "to": "dusk"}})],
+    ),
+    "delete of what is chosen once": (
+        lambda groups: groups.filter(name="night").distinct().delete(),
+        [("delete", "auth_group", {"id": {"from": 2}, "name": {"from": "night"}})],
+    ),
     "rows of the relation, updated": (
         lambda _: user_named("guest").groups.through.objects.update(group_id=2),
         [("update", "accounts_user", {"groups": {"added": ["night"], "removed": ["day"]}})],
@@ -390,6 +408,33 @@ async def test_what_became_of_rows_in_bulk_has_to_be_known(
     with pytest.raises(Exception, match="one by one"):
         await house.platform.run_with_django(create)
     assert await trail(house, "auth_group") == []
+
+
+def link_by_an_expression(groups: Any) -> None:
+    from django.db.models import Value
+
+    links = user_named("guest").groups.through
+    links.objects.bulk_create([links(user=user_named("guest"), group_id=Value(1))])
+
+
+@pytest.mark.parametrize(
+    ("write", "sentence"),
+    [
+        (link_by_an_expression, "read the key first"),
+        (lambda groups: groups.filter(pk=1).update(id=9), "keep their primary keys"),
+    ],
+)
+async def test_which_rows_are_meant_has_to_be_known(
+    house: House, write: Any, sentence: str
+) -> None:
+    def work(_db: Session) -> None:
+        from django.contrib.auth.models import Group
+
+        write(Group.objects)
+
+    await house.platform.run_with_django(make_groups)
+    with pytest.raises(Exception, match=sentence):
+        await house.platform.run_with_django(work)
 
 
 async def test_a_login_reads_no_row_for_the_trail_and_leaves_no_entry(house: House) -> None:

@@ -129,6 +129,20 @@ def test_writes_of_what_an_aggregate_chose(shop: Shop) -> None:
     ]
 
 
+def test_update_of_what_an_aggregate_of_its_own_table_chose(shop: Shop) -> None:
+    from django.db.models import Count
+
+    assert shop.Item.objects.annotate(n=Count("pk")).filter(n=1).update(quantity=9) == 3
+
+
+def test_writes_of_what_is_chosen_once(shop: Shop) -> None:
+    chosen = shop.Item.objects.filter(name="Hammer").distinct()
+    assert chosen.update(quantity=9) == 1
+    assert shop.Item.objects.filter(tags__isnull=False).distinct().update(quantity=8) == 1
+    assert chosen.delete()[0] == 2  # the item and its tag's row
+    assert [kind for kind, _ in shop.told()] == ["update", "update", "update", "delete"]
+
+
 def test_update_of_nothing(shop: Shop) -> None:
     assert shop.Item.objects.filter(pk=99).update(quantity=1) == 0
     assert shop.Item.objects.none().update(quantity=1) == 0

@@ -25,7 +25,12 @@ from trivet_admin import runtime
 
 pytestmark = pytest.mark.anyio
 
-SAME_PERMISSIONS = {"renamed", "renamed by bulk_update"}
+SAME_PERMISSIONS = {
+    "renamed",
+    "renamed by bulk_update",
+    "renamed in what is chosen once",
+    "renamed in what an aggregate chose",
+}
 
 
 async def do(work: Callable[[], Any]) -> None:
@@ -157,6 +162,27 @@ class TestRevocation:
         await do(DEEDS[deed])
         assert revoked == [Revocation(user_id=user_id, loss=Loss.GRANTS)]
 
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE accounts_user SET is_active = (1 = 0)",
+            "DELETE FROM accounts_user_groups",
+            "DELETE FROM auth_group_permissions",
+        ],
+    )
+    async def test_a_raw_write_that_nobody_would_be_told_of_is_refused_where_nothing_is_audited(
+        self, house: House, revoked: list[Revocation], unaudited: None, statement: str
+    ) -> None:
+        def write() -> None:
+            from django.db import connection
+
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+        with pytest.raises(Exception, match="revocations"):
+            await do(write)
+        assert await house.value("SELECT count(*) FROM accounts_user WHERE NOT is_active") == 0
+
     async def test_a_new_password_ends_sessions_and_nothing_else(
         self, house: House, revoked: list[Revocation]
     ) -> None:
@@ -270,6 +296,31 @@ class TestRevocation:
             Revocation(user_id=user_ids[0], loss=Loss.GRANTS),
             Revocation(user_id=user_ids[1]),
         ]
+
+    async def test_a_hook_of_somebody_else_that_fails_keeps_nobody_in_trust(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def fail() -> None:
+            raise LookupError("a hook")
+
+        def change() -> None:
+            from django.db.transaction import atomic, on_commit, set_rollback
+
+            with atomic():
+                on_commit(fail)
+                with atomic():
+                    disable_in_bulk()
+                with atomic():
+                    on_commit(fail)
+                    users().filter(username="guest").update(is_active=False)
+                with atomic():
+                    users().filter(username="boss").update(is_active=False)
+                    set_rollback(True)
+
+        user_ids = [await self.user_id(house, name) for name in ("clerk", "guest")]
+        with pytest.raises(LookupError):
+            await do(change)
+        assert revoked == [Revocation(user_id=user_id) for user_id in user_ids]
 
     async def test_nothing_is_told_before_the_commit(
         self, house: House, revoked: list[Revocation]

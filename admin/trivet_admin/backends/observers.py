@@ -42,12 +42,16 @@ class LinkObserver(Observer):
     def __init__(self, relation: Any, listeners: Iterable[Listener]) -> None:
         through = relation.remote_field.through
         super().__init__(through, listeners)
-        self._source = through._meta.get_field(relation.m2m_field_name()).attname
-        self._target = through._meta.get_field(relation.m2m_reverse_field_name()).attname
+        ends = (relation.m2m_field_name(), relation.m2m_reverse_field_name())
+        self._fields = [through._meta.get_field(name) for name in ends]
+        self._source, self._target = (field.attname for field in self._fields)
 
     def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
-        """What was linked already is passed over, as Django's relations do."""
-        wanted = {self._ends(vars(each)) for each in compiler.query.objs}
+        """What was linked already is passed over, as Django's relations do.
+
+        Raises NotSupportedError if an end is an expression, whose worth only the database knows.
+        """
+        wanted = {self._ends(self._given(vars(each))) for each in compiler.query.objs}
         before = self._between(wanted)
         rows = write(returning)
         self.changed(before, self._between(wanted))
@@ -56,6 +60,20 @@ class LinkObserver(Observer):
     def changed(self, before: Rows, after: Rows) -> None:
         was, now = ({self._ends(row) for row in rows.values()} for rows in (before, after))
         self.tell(was - now, now - was)
+
+    def _given(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The ends as the database returns them: Django takes the key "1" for 1."""
+        found = {}
+        for field in self._fields:
+            value = row[field.attname]
+            if hasattr(value, "resolve_expression"):
+                raise NotSupportedError(
+                    f"{field.attname} of a new {self.model.__name__} is a plain key and no "
+                    "expression, for it has to be known what is linked; read the key first"
+                )
+            key = field.target_field
+            found[field.attname] = key.to_python(key.get_prep_value(value))
+        return found
 
     def _ends(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
         return row[self._source], row[self._target]

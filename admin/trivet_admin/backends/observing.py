@@ -17,7 +17,6 @@ from django.db.models.sql import UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import atomic
 
-from trivet_admin import runtime
 from trivet_admin.backends.guard import target_of
 from trivet_admin.backends.rows import BATCH_ROWS, lock_rows
 
@@ -65,7 +64,16 @@ class Observer(ABC):
         asked for; the caller wants those in `returning`."""
 
     def update(self, compiler: Any, write: Callable[[], T]) -> T:
-        """Tell of an update, which `write` sends."""
+        """Tell of an update, which `write` sends.
+
+        Raises NotSupportedError if it changes primary keys: which row became which, nobody
+        could say.
+        """
+        if any(field.primary_key for field, *_ in compiler.query.values):
+            raise NotSupportedError(
+                f"{self.model._meta.verbose_name_plural} keep their primary keys, for it has to "
+                "be known what became of each; create anew and delete"
+            )
         before = self._lock(compiler)
         result = write()
         self.changed(before, self.read_keys(list(before)))
@@ -142,14 +150,14 @@ def observed(compiler: Any) -> Iterator[Observer | None]:
 
 
 def require_observed(sql: Any) -> None:
-    """Raise NotSupportedError if `sql` writes a table that the audit trail has to know of."""
+    """Raise NotSupportedError if `sql` writes a table of whose rows somebody has to know: the
+    audit trail, or the revocations, without which open sockets keep what their user lost."""
     target = target_of(sql)
-    if target in _observed_tables() and runtime.audit() is not None:
+    if target and any(
+        model._meta.db_table == target and observer.is_heard()
+        for model, observer in _observers.items()
+    ):
         raise NotSupportedError(
-            f"refused, because it writes {target} past the audit trail: {str(sql)[:200]!r}. Use "
-            "Django's models, in bulk if you like: each row is noted"
+            f"refused, because it writes {target} past the audit trail and the revocations: "
+            f"{str(sql)[:200]!r}. Use Django's models, in bulk if you like: each row is seen"
         )
-
-
-def _observed_tables() -> frozenset[str]:
-    return frozenset(model._meta.db_table for model in _observers)

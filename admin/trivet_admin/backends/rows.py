@@ -25,12 +25,15 @@ def lock_rows(
     for its lock is judged again by PostgreSQL, so a condition still holds when we write.
     """
     query = _plain(compiler.query.chain(klass=Query))
-    if _joins(query):
-        # FOR UPDATE would lock the joined rows too, and outer joins refuse it.
+    if _joins(query) or query.group_by is not None:
+        # FOR UPDATE would lock the joined rows too; outer joins and GROUP BY refuse it.
         query.add_fields(["pk"])
         outer: Any = Query(compiler.query.model)
         outer.add_filter("pk__in", query)
         query = outer
+    else:
+        # Django's UPDATE and DELETE of one table know no DISTINCT, and FOR UPDATE refuses it.
+        query.distinct, query.distinct_fields = False, ()
     query.add_fields(list(fields))
     for number, expression in enumerate(expressions):
         query.add_annotation(expression, f"trivet_{number}")
