@@ -39,6 +39,18 @@ def _group(name: str = "keepers") -> Any:
     return groups().get(name=name)
 
 
+def _permissions() -> Any:
+    from django.contrib.auth.models import Permission
+
+    return Permission.objects
+
+
+def _content_type_of_users() -> Any:
+    from django.contrib.contenttypes.models import ContentType
+
+    return ContentType.objects.get_for_model(users().model)
+
+
 def permission(codename: str) -> Any:
     from django.contrib.auth.models import Permission
 
@@ -74,6 +86,12 @@ def _rename_the_member() -> None:
     assert chosen.update(first_name="Clara") == 1
 
 
+def _rename_a_permission() -> None:
+    renamed = permission("view_item")
+    renamed.codename = "gaze_item"
+    renamed.save()
+
+
 def _rename_by_bulk_update() -> None:
     user = clerk()
     user.first_name = "Clara"
@@ -97,6 +115,13 @@ DEEDS: dict[str, Any] = {
     "a group deleted": lambda: _group().delete(),
     "a permission deleted": lambda: permission("view_item").delete(),
     "a permission held by a group deleted": lambda: permission("delete_item").delete(),
+    "a permission renamed": _rename_a_permission,
+    "a permission held by a group renamed in bulk": lambda: (
+        _permissions().filter(codename="delete_item").update(codename="drop_item")
+    ),
+    "a permission moved to another content type": lambda: (
+        _permissions().filter(codename="view_item").update(content_type=_content_type_of_users())
+    ),
     "promoted": _promote,
     "renamed": rename,
     "renamed in what is chosen once": lambda: (

@@ -183,6 +183,19 @@ class TestRevocation:
             await do(write)
         assert await house.value("SELECT count(*) FROM accounts_user WHERE NOT is_active") == 0
 
+    async def test_permissions_are_created_by_migrations_of_a_house_that_stands(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def migrate() -> None:
+            from django.core.management import call_command
+
+            permission("add_item").delete()
+            call_command("migrate", verbosity=0)
+            assert permission("add_item")
+
+        await do(migrate)
+        assert revoked == []
+
     async def test_a_new_password_ends_sessions_and_nothing_else(
         self, house: House, revoked: list[Revocation]
     ) -> None:
@@ -201,6 +214,12 @@ class TestRevocation:
         def change_nothing() -> None:
             clerk().save()
             users().update(is_active=True)
+            permissions = type(permission("view_item")).objects
+            permissions.update(name="May look")
+            new = permissions.model(
+                codename="gaze_item", content_type=permission("view_item").content_type
+            )
+            permissions.bulk_create([new], ignore_conflicts=True)
             clerk().user_permissions.add(permission("view_item"))
 
         await do(change_nothing)
@@ -362,6 +381,22 @@ class TestCost:
         await do(make_keepers)
         statements = await self.statements(give)
         assert len([each for each in statements if "FROM accounts_user_groups" in each]) == 1
+
+    async def test_the_holders_of_all_permissions_concerned_are_found_by_one_query(
+        self, house: House, revoked: list[Revocation]
+    ) -> None:
+        def rename_all() -> None:
+            from django.db.models import Value
+            from django.db.models.functions import Concat
+
+            permissions = type(permission("view_item")).objects
+            permissions.update(codename=Concat("codename", Value("_of_old")))
+
+        await do(make_keepers)
+        revoked.clear()
+        statements = await self.statements(rename_all)
+        assert len([each for each in statements if "FROM accounts_user " in each]) == 1
+        assert len(revoked) == 1
 
     async def test_a_saved_user_is_read_once_before_and_once_after(
         self, house: House, revoked: list[Revocation]

@@ -1,9 +1,10 @@
-"""The two kinds of observers: of rows that people name, and of the links between them."""
+"""The kinds of observers: of rows that people name, and of the links between them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import NotSupportedError
+from django.db.models.constants import OnConflict
 
 from trivet_admin.backends.observing import Insert, Listener, Observer, Rows
 
@@ -33,6 +34,25 @@ class RowObserver(Observer):
             {key: row for key, row in rows.items() if key in differ} for rows in (before, after)
         )
         self.tell(was, now)
+
+
+class PresentRowObserver(RowObserver):
+    """Tells of the rows that are there already; a new one is nobody's business.
+
+    Other ways to write the table stay open: after each migration Django creates permissions by
+    models of the migrations' own, which are not observed.
+    """
+
+    is_sole_way = False
+
+    def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
+        """Raises NotSupportedError for conflicts that change what is there."""
+        if compiler.query.on_conflict is OnConflict.UPDATE:
+            raise NotSupportedError(
+                f"{self.model._meta.verbose_name_plural} are created in bulk without "
+                "update_conflicts, for it has to be known what became of each; update what is there"
+            )
+        return write(returning)
 
 
 class LinkObserver(Observer):

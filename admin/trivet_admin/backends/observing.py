@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import NotSupportedError
 from django.db.models import Model
@@ -44,6 +44,9 @@ class Observer(ABC):
     `ignored` are columns whose changes are nobody's business: a statement that writes no
     others costs nothing.
     """
+
+    is_sole_way: ClassVar[bool] = True
+    """Whether statements that do not pass here are refused."""
 
     def __init__(
         self, model: Any, listeners: Iterable[Listener], ignored: Iterable[str] = ()
@@ -154,7 +157,7 @@ def require_observed(sql: Any) -> None:
     audit trail, or the revocations, without which open sockets keep what their user lost."""
     target = target_of(sql)
     if target and any(
-        model._meta.db_table == target and observer.is_heard()
+        model._meta.db_table == target and observer.is_sole_way and observer.is_heard()
         for model, observer in _observers.items()
     ):
         raise NotSupportedError(

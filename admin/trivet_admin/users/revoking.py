@@ -8,6 +8,7 @@ told by `trivet_admin.session_store`, the end of a key by whoever revokes it.
 | the user is disabled or deleted | trust: sessions, keys, sockets |
 | the password | trust in the user's sessions; keys go on |
 | staff, superuser, permissions, groups and what they grant, name, address | certainty: read again |
+| codename or content type of a permission | certainty of whoever holds it |
 
 The rest of it is observed (`trivet_admin.users.observed`), whichever way of Django's it is
 written: row by row, in bulk, through either end of a relation, with what is deleted.
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 
 from trivet.identity import Loss, Revocation
 from trivet.identity.identity import Kind
@@ -68,6 +70,16 @@ def _by_grants(taken: Ends, given: Ends) -> None:
     _uncertain(found.distinct())
 
 
+def _by_permissions(before: Rows, after: Rows) -> None:
+    """Whoever holds a permission that is called something else now, found by one query. What
+    is deleted was taken from them first, which their links have told."""
+    renamed = before.keys() & after.keys()
+    if renamed:
+        of_users = Q(user_permissions__in=renamed) | Q(groups__permissions__in=renamed)
+        holders = get_user_model()._base_manager.filter(of_users)  # noqa: SLF001  # public by Django's documents
+        _uncertain(holders.values_list("pk", flat=True).distinct())
+
+
 def _uncertain(user_ids: Iterable[Any]) -> None:
     for user_id in user_ids:
         revoke(user_id=user_id, loss=Loss.GRANTS)
@@ -81,3 +93,6 @@ by_links = Listener(_is_on, _by_links)
 
 by_grants = Listener(_is_on, _by_grants)
 """Losses of the members of groups to which a permission is given, or from which it is taken."""
+
+by_permissions = Listener(_is_on, _by_permissions)
+"""Losses of those who hold a permission, themselves or by a group, that is renamed."""
