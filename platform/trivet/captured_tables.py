@@ -2,7 +2,7 @@
 
 Feeds (`trivet.events.fed_tables`) and the audit trail (`trivet.audit.audited_tables`) stand on
 the same capture, which sees what a flush writes. A statement that names such a table is refused
-outside of a flush (`trivet.session`), and what the database would do to its rows by itself is
+outside of a flush (`trivet.watching`), and what the database would do to its rows by itself is
 refused when the application starts.
 """
 

@@ -25,7 +25,8 @@ from trivet.audit.trail import AuditTrail
 from trivet.events.bell import Bell
 from trivet.events.feeds import FeedRegistry
 from trivet.identity.identity import Identity
-from trivet.session import READ_ONLY, SINGLE_QUERY, TrivetSession, expect_one, watch
+from trivet.session import TrivetSession
+from trivet.watching import READ_ONLY, SINGLE_QUERY, expect_one, watch
 
 if TYPE_CHECKING:
     from trivet.context import RequestContext

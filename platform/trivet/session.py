@@ -5,9 +5,9 @@ open it directly. Whatever is flushed passes `_capture`: what the feeds make of 
 publications in the same transaction (`trivet.events.outbox`), and what became of which
 fields as entries of the audit trail (`trivet.audit`).
 
-What would slip past the capture is refused: bulk and raw writes of fed and audited tables,
-whatever way they take to the connection, queries in a feed, which has to be a plain read, and
-``commit()`` inside a service, which would end a transaction that is not the service's.
+What would slip past the capture is refused: bulk writes of fed and audited models, raw writes
+of their tables (`trivet.watching`), and ``commit()`` inside a service, which would end a
+transaction that is not the service's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, event, inspect
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import (
     InstanceState,
     Mapper,
@@ -27,10 +27,8 @@ from sqlalchemy.orm import (
 )
 
 from trivet.audit import capture
-from trivet.audit.audited_tables import audited_tables
 from trivet.audit.entry import Author, Entry
 from trivet.audit.trail import AuditTrail
-from trivet.captured_tables import CapturedTables
 from trivet.context import current_door
 from trivet.events import outbox, recall
 from trivet.events.feeds import (
@@ -45,22 +43,10 @@ from trivet.former import Former
 from trivet.former import recall as recall_row
 from trivet.identity.identity import ANONYMOUS, Identity
 from trivet.model import Model
-from trivet.statement import read_statement
+from trivet.watching import ReadOnlyError, claim, only_reading, uncaptured
 
 if TYPE_CHECKING:
     from trivet.context import RequestContext
-
-
-class ReadOnlyError(RuntimeError):
-    """A write in a unit that was opened for reading."""
-
-
-class SecondQueryError(RuntimeError):
-    """A second statement in a unit that was opened for one."""
-
-
-class FeedError(RuntimeError):
-    """A feed that does what a feed may not."""
 
 
 class TrivetSession(Session):
@@ -168,13 +154,13 @@ class TrivetSession(Session):
         super().rollback()
 
     def bulk_save_objects(self, *_args: Any, **_options: Any) -> None:
-        raise _uncaptured("bulk_save_objects()")
+        raise uncaptured("bulk_save_objects()")
 
     def bulk_insert_mappings(self, *_args: Any, **_options: Any) -> None:
-        raise _uncaptured("bulk_insert_mappings()")
+        raise uncaptured("bulk_insert_mappings()")
 
     def bulk_update_mappings(self, *_args: Any, **_options: Any) -> None:
-        raise _uncaptured("bulk_update_mappings()")
+        raise uncaptured("bulk_update_mappings()")
 
     def _refuse_when_sealed(self, verb: str) -> None:
         if self._sealed:
@@ -182,12 +168,6 @@ class TrivetSession(Session):
                 f"a service may not {verb}: the unit of work it runs in decides that. Raise an "
                 "error to roll back, or use begin_nested() for a part that may fail"
             )
-
-
-def _uncaptured(what: str) -> RuntimeError:
-    return RuntimeError(
-        f"{what} writes past the capture of events; add, change or delete the objects instead"
-    )
 
 
 @event.listens_for(TrivetSession, "before_flush")
@@ -320,125 +300,12 @@ def _refuse_bulk_writes(state: ORMExecuteState) -> None:
         return
     assert isinstance(session, TrivetSession)
     if session.read_only:
-        raise _reading()
+        raise only_reading()
     mapper = state.bind_mapper
     if mapper is not None and session.feeds.feeds_of(mapper.class_):
-        raise _uncaptured(f"a bulk statement on {mapper.class_.__name__}, which feeds channels,")
+        raise uncaptured(f"a bulk statement on {mapper.class_.__name__}, which feeds channels,")
     if session.audit is not None and capture.is_audited(getattr(state.statement, "table", None)):
-        raise _uncaptured(f"a bulk statement on {state.statement.table}, which is audited,")  # type: ignore[attr-defined]  # just read
+        raise uncaptured(f"a bulk statement on {state.statement.table}, which is audited,")  # type: ignore[attr-defined]  # just read
 
 
-READ_ONLY = "trivet_read_only"
-"""The execution option of an engine whose transactions only read."""
-SINGLE_QUERY = "trivet_single_query"
-"""The execution option of an engine whose sessions ask one thing, outside of a transaction."""
-_SESSION = "trivet_session"
-"""The execution option of a connection: the session that it works for."""
-_WATCHED = "trivet_watched"
-"""The execution option of an engine that `watch` knows."""
-
-
-def watch(engine: Engine) -> None:
-    """Have every statement of a TrivetSession on `engine` looked at before it is sent.
-
-    Sessions on other engines are watched too; listening to each connection only costs more.
-    """
-    event.listen(engine, "before_cursor_execute", _judge)
-    engine.update_execution_options(**{_WATCHED: True})
-
-
-@event.listens_for(TrivetSession, "after_begin")
-def _claim(
-    session: TrivetSession, _transaction: SessionTransaction, connection: Connection
-) -> None:
-    options = connection.get_execution_options()
-    if options.get(READ_ONLY):
-        session.reading = connection  # whose engine says all that there is to know of the session
-        return
-    if options.get(_SESSION) is session:
-        return
-    if not options.get(_WATCHED):
-        event.listen(connection, "before_cursor_execute", _judge)
-    connection.execution_options(**{_SESSION: session, _WATCHED: True})
-
-
-def _judge(
-    connection: Connection,
-    _cursor: Any,
-    statement: str,
-    _parameters: Any,
-    context: Any,
-    _many: bool,
-) -> None:
-    """Refuse what the capture would not see. The flush's own statements are known by the
-    mapper's cache that they are compiled with."""
-    options = connection.get_execution_options()
-    if options.get(READ_ONLY):
-        _judge_read(connection, statement, single=options.get(SINGLE_QUERY, False))
-        return
-    session = options.get(_SESSION)
-    if session is None:
-        return
-    if session.telling is not None:
-        raise FeedError(
-            f"{session.telling} asked the database something ({_shorten(statement)}), and a feed "
-            "is a plain read of the instance: load what it needs before the flush"
-        )
-    if not read_statement(statement).writes:
-        return
-    if session.read_only:
-        raise _reading()
-    if _is_of_flush(session, context):
-        return
-    for tables, reason in _captured(session):
-        if (table := tables.find_unseen(statement)) is not None:
-            raise _uncaptured(f"a statement on {table}, {reason} ({_shorten(statement)}),")
-
-
-def _captured(session: TrivetSession) -> Iterator[tuple[CapturedTables, str]]:
-    """The tables whose changes `session` has to see, and why."""
-    if session.feeds:
-        yield session.feeds.tables, "whose rows feed channels"
-    if session.audit is not None:
-        yield audited_tables(), "which is audited"
-
-
-_ASKED = "trivet_asked"
-
-
-def expect_one(connection: Connection) -> None:
-    """Count the statements of `connection` from here on. For engines with SINGLE_QUERY."""
-    connection.info[_ASKED] = 0
-
-
-def _judge_read(connection: Connection, statement: str, *, single: bool) -> None:
-    read = read_statement(statement)
-    if read.writes or (single and not read.is_query):
-        raise _reading()
-    if not single:
-        return
-    connection.info[_ASKED] += 1
-    if connection.info[_ASKED] > 1:
-        raise SecondQueryError(
-            "this endpoint asks for a SingleQuery, and its service has asked the database a second "
-            f"time ({_shorten(statement)}); ask for a Unit, or load all with one statement"
-        )
-
-
-def _reading() -> ReadOnlyError:
-    return ReadOnlyError("this unit of work is read-only; a statement in it may only read")
-
-
-def _is_of_flush(session: TrivetSession, context: Any) -> bool:
-    if not session._flushing:  # noqa: SLF001  # set by SQLAlchemy; pinned by a test
-        return False
-    if context.execution_options.get("compiled_cache") is not None:
-        return True
-    # The flush writes the rows of association tables without the cache.
-    statement = getattr(context.compiled, "statement", None)
-    name = getattr(getattr(statement, "table", None), "name", None)
-    return any(name in tables.associations for tables, _ in _captured(session))
-
-
-def _shorten(statement: str) -> str:
-    return " ".join(statement.split())[:120]
+event.listen(TrivetSession, "after_begin", claim)

@@ -13,7 +13,7 @@ from trivet.errors import ConfigurationError
 from trivet.events import Change, FeedRegistry, Publication
 from trivet.events.fed_tables import FedTables, require_captured
 from trivet.model import Model
-from trivet.session import FeedError
+from trivet.watching import FeedError
 
 
 class TestFeeds:

@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from tests.platform.bare import ORIGIN, bare_root, client_of, mounted
 from trivet.errors import Conflict, Unavailable
 from trivet.log import configure_logging
+from trivet.middleware.last_resort import fault_response
 
 pytestmark = pytest.mark.anyio
 
@@ -260,6 +261,13 @@ async def test_a_response_may_set_its_own_policy(tmp_path: Path) -> None:
     async with client_of(bare_root(tmp_path, [mounted(plain)])) as client:
         own = await client.get("/app/own-policy")
     assert own.headers["content-security-policy"] == "default-src 'none'"
+
+
+def test_the_page_of_a_traceback_may_bring_its_style_along() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept", b"text/html")]}
+    page = fault_response(scope, LookupError("swordfish"), debug=True)
+    assert b"<style" in page.body
+    assert "style-src 'unsafe-inline'" in page.headers["content-security-policy"]
 
 
 async def test_https_is_made_to_stay(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.platform.bare import bare_platform, client_of, mounted
 from tests.platform.notes import Note, add_note, create_tables, feeds, published
 from trivet import Conflict, Platform, context_of
 from trivet.root import Root, build_root
-from trivet.session import ReadOnlyError
+from trivet.watching import ReadOnlyError
 
 pytestmark = pytest.mark.anyio
 

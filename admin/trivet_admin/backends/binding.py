@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from trivet.session import watch
+from trivet.watching import watch
 
 _ENGINE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     # hstore would cost a look-up in the catalogue, and would be registered on Django's side.

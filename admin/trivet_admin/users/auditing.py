@@ -3,7 +3,7 @@
 Whatever of Django's writes them is observed (`trivet_admin.users.observed`): ``save()`` and
 ``delete()``, ``update()``, ``bulk_create()`` and ``bulk_update()``, groups and permissions that
 are given or taken, one by one, in bulk or with what is deleted. A statement past Django's ORM
-is refused (`trivet_admin.backends.guard`, `trivet.session`).
+is refused (`trivet_admin.backends.guard`, `trivet.watching`).
 """
 
 from collections import defaultdict
