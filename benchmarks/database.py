@@ -14,8 +14,8 @@ from tests.services.databases import migrate
 from tests.services.postgres import running_postgres
 from trivet import Model
 from trivet.events.outbox import PublicationRow
+from trivet.identity.django_tables import users
 from trivet.identity.keys import issue_key
-from trivet.identity.tables import users
 
 PARCELS = 1000
 USERNAME, PASSWORD = "bench", "correct horse battery staple"

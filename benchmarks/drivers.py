@@ -23,9 +23,9 @@ from benchmarks.parcels.models import Parcel
 from benchmarks.peers.keys import POOL
 from benchmarks.rounds import Figures
 from benchmarks.servers import pin, server_cores
-from trivet import database as trivet_database
-from trivet.database import Database
-from trivet.events.bell import Bell
+from trivet.data import database as trivet_database
+from trivet.data.database import Database
+from trivet.delivery.broker import Bell
 from trivet.events.feeds import collect_feeds
 from trivet.identity import system
 

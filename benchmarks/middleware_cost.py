@@ -20,12 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from benchmarks.database import FEATURE, SharedDatabase
 from benchmarks.rounds import Spread
 from tests.services.databases import SECRET_KEY
+from trivet.asgi.root import stack
 from trivet.context import RequestContext, enter_context
 from trivet.log import configure_logging
-from trivet.platform_ import Platform
-from trivet.root import stack
+from trivet.platform import Platform
 from trivet_deploy.asgi import list_mounts
-from trivet_deploy.house import open_house
+from trivet_deploy.composition import open_house
 from trivet_settings import Settings
 
 REQUESTS = 100

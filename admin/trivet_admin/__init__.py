@@ -13,16 +13,16 @@ Importing this package configures nothing: `configure` does, once, before Django
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from trivet_admin.authenticator import SessionAuthenticator
+from trivet_admin.auth.authenticator import SessionAuthenticator
+from trivet_admin.auth.login import DjangoAccounts
 from trivet_admin.configuration import configure
-from trivet_admin.login import DjangoAccounts
-from trivet_admin.mounting import mount
+from trivet_admin.mount import mount
 from trivet_admin.transactions import ThreadedTransactions
 
 if TYPE_CHECKING:
-    from trivet_admin.modeladmin import ModelAdmin, StackedInline, TabularInline
-    from trivet_admin.registration import register
-    from trivet_admin.services import actor_of, unit_session
+    from trivet_admin.site.modeladmin import ModelAdmin, StackedInline, TabularInline
+    from trivet_admin.site.registration import register
+    from trivet_admin.unit import actor_of, unit_session
 
 __all__ = [
     "DjangoAccounts",
@@ -43,12 +43,12 @@ accounts = DjangoAccounts()
 """The house of users, for `trivet.open_platform`."""
 
 _NEEDS_DJANGO = {
-    "ModelAdmin": "modeladmin",
-    "StackedInline": "modeladmin",
-    "TabularInline": "modeladmin",
-    "actor_of": "services",
-    "register": "registration",
-    "unit_session": "services",
+    "ModelAdmin": "site.modeladmin",
+    "StackedInline": "site.modeladmin",
+    "TabularInline": "site.modeladmin",
+    "actor_of": "unit",
+    "register": "site.registration",
+    "unit_session": "unit",
 }
 """Names whose modules can be imported only once Django is configured."""
 

@@ -3,7 +3,7 @@
 from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 
-from trivet.captured_tables import mappers
+from trivet.capture.tables import mappers
 from trivet_admin.mirror.labels import PLATFORM_LABEL
 
 
@@ -16,7 +16,7 @@ class TrivetConfig(AppConfig):
     verbose_name = "Trivet"
 
     def ready(self) -> None:
-        from trivet_admin.mirror.collecting import require_collected
+        from trivet_admin.mirror.cascade_check import require_collected
         from trivet_admin.mirror.registry import mirror_all
 
         mirror_all(config.name for config in apps.get_app_configs())
@@ -26,4 +26,4 @@ class TrivetConfig(AppConfig):
 class TrivetAdminConfig(AdminConfig):
     """Django's admin, with our site as the default one."""
 
-    default_site = "trivet_admin.site.TrivetAdminSite"
+    default_site = "trivet_admin.site.site.TrivetAdminSite"

@@ -9,7 +9,7 @@ from typing import Any
 
 from trivet.audit import AuditTrail
 from trivet.audit.audited_tables import require_audited
-from trivet.database import BUSY_TIMEOUT_MS
+from trivet.data.database import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet_settings import Settings
@@ -54,7 +54,7 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "CSRF_TRUSTED_ORIGINS": list(settings.csrf_origins),
         "CSRF_COOKIE_SECURE": settings.secure_cookies,
         "CSRF_COOKIE_HTTPONLY": True,
-        "SESSION_ENGINE": "trivet_admin.session_store",
+        "SESSION_ENGINE": "trivet_admin.auth.session_store",
         "SESSION_COOKIE_NAME": SESSION_COOKIE,
         "SESSION_COOKIE_SECURE": settings.secure_cookies,
         "SESSION_COOKIE_AGE": round(settings.session_hours * 3600),
@@ -121,7 +121,7 @@ _PASSWORD_VALIDATORS = (
 )
 
 _HASHERS = (
-    "trivet_admin.hashing.Argon2idHasher",
+    "trivet_admin.auth.hashing.Argon2idHasher",
     # To read what another Django wrote; the next login replaces it.
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

@@ -11,11 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
+from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.context import STATE_KEY, RequestContext
-from trivet.middleware.cross_site import SAFE_METHODS
-from trivet_admin.pages import refusal_page
-from trivet_admin.policy import PUBLIC_VIEWS
-from trivet_admin.sessions import SessionSource
+from trivet_admin.auth.sessions import SessionSource
+from trivet_admin.site.pages import refusal_page
+from trivet_admin.site.policy import PUBLIC_VIEWS
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 

@@ -15,7 +15,7 @@ import anyio
 from sqlalchemy.orm import Session
 
 from trivet.identity import Identity
-from trivet_admin.turns import Turns
+from trivet_admin.capacity import Turns
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class ThreadedTransactions:
     async def open(
         self, *, actor: Identity | None = None, read_only: bool = False
     ) -> "ThreadedTransaction":
-        """See `trivet.django_transaction.DjangoTransactions`."""
+        """See `trivet.data.django.DjangoTransactions`."""
         await self.turns.take()
         transaction = ThreadedTransaction(self.turns, actor, read_only=read_only)
         try:
@@ -42,7 +42,7 @@ class ThreadedTransactions:
 
 
 class ThreadedTransaction:
-    """See `trivet.django_transaction.DjangoTransaction`. Holds a turn until it is closed."""
+    """See `trivet.data.django.DjangoTransaction`. Holds a turn until it is closed."""
 
     def __init__(self, turns: Turns, actor: Identity | None, *, read_only: bool) -> None:
         self._turns = turns
@@ -119,7 +119,7 @@ def _connection() -> Any:
 
 def _by_meaning(work: Callable[[], T]) -> T:
     """Run `work`; Django's errors leave it as the platform's, which every room can render."""
-    from trivet_admin.faults import explain
+    from trivet_admin.errors.to_trivet import explain
 
     try:
         return work()

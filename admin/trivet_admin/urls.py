@@ -5,4 +5,4 @@ from django.urls import path
 
 urlpatterns = [path("", admin.site.urls)]
 
-handler500 = "trivet_admin.pages.server_error"
+handler500 = "trivet_admin.site.pages.server_error"

@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from trivet.headers import find_header
+from trivet.asgi.headers import find_header
 from trivet.identity import Identity
 from trivet.identity.keys import KEY_START, identify_key
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from trivet.errors import Invalid
-from trivet.platform_ import Platform
+from trivet.platform import Platform
 
 _SIGNATURE_BYTES = 16
 

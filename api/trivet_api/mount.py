@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from trivet.asgi.mount import MountedApp
 from trivet.features import modules_of
-from trivet.mounts import MountedApp
-from trivet.platform_ import Platform
+from trivet.platform import Platform
 from trivet_api import auth
 from trivet_api.authenticator import KeyAuthenticator
 from trivet_api.direct import DirectFirst

@@ -7,11 +7,11 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from trivet import policy
+from trivet.asgi.mount import RouteInfo
 from trivet.context import context_of
 from trivet.errors import ConfigurationError
-from trivet.mounts import RouteInfo
-from trivet.policy import Policy
+from trivet.identity import policy
+from trivet.identity.policy import Policy
 from trivet_api.direct import DirectAnswer, is_plain
 
 

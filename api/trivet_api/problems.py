@@ -8,10 +8,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from trivet.asgi.middleware.last_resort import fault_response
+from trivet.asgi.problem import error_response, http_problem, problem_response
 from trivet.context import context_of
 from trivet.errors import TrivetError
-from trivet.middleware.last_resort import fault_response
-from trivet.problem import error_response, http_problem, problem_response
 
 
 class ProblemFault(BaseModel):

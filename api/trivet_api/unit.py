@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from trivet.context import RequestContext, context_of
 from trivet.identity import Identity
-from trivet.platform_ import Platform
+from trivet.platform import Platform
 
 P = ParamSpec("P")
 T = TypeVar("T")

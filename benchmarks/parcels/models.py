@@ -4,7 +4,7 @@ from sqlalchemy import Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet import Model
-from trivet.types import BigKey
+from trivet.models.types import BigKey
 
 
 class Parcel(Model):

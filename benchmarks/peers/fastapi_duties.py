@@ -19,8 +19,8 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from benchmarks.peers.alchemy import key_query
 from benchmarks.peers.keys import POOL, database_url, is_good, split_bearer
+from trivet.asgi.middleware.security_headers import CONTENT_SECURITY_POLICY
 from trivet.log import configure_logging
-from trivet.middleware.security_headers import CONTENT_SECURITY_POLICY
 
 CACHE_SECONDS = float(os.environ.get("BENCHMARK_KEY_CACHE_SECONDS", "0"))
 BODY_BYTES = 2 * 1024 * 1024

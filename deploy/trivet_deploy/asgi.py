@@ -12,12 +12,12 @@ import trivet_admin
 import trivet_api
 import trivet_realtime
 from trivet import Platform
+from trivet.asgi.mount import MountedApp
+from trivet.asgi.root import build_root
 from trivet.log import configure_logging
-from trivet.mounts import MountedApp
-from trivet.root import build_root
-from trivet_deploy.extra_mounts import mount_extras
-from trivet_deploy.house import open_house
-from trivet_deploy.server import quiet_sockets
+from trivet_deploy.composition import open_house
+from trivet_deploy.mounts.extra import mount_extras
+from trivet_deploy.server.options import quiet_sockets
 from trivet_settings import Room, Settings, load_settings
 
 ROOMS: Mapping[Room, Callable[[Platform], MountedApp]] = {

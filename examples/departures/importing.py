@@ -31,7 +31,7 @@ from departures.timetable import (
     read_reference,
 )
 from trivet.identity import Identity, require_permission
-from trivet.model import Model
+from trivet.models.base import Model
 
 FLUSH_EVERY = 500
 ReportProgress = Callable[[int, int], None]

@@ -4,6 +4,7 @@ Everything that a room or a feature needs of the platform is imported from here 
 the module that says why it is right.
 """
 
+from trivet.asgi.mount import MountedApp
 from trivet.context import RequestContext, context_of
 from trivet.errors import (
     Conflict,
@@ -16,9 +17,8 @@ from trivet.errors import (
     Unavailable,
 )
 from trivet.identity.identity import Identity
-from trivet.model import Model, Versioned
-from trivet.mounts import MountedApp
-from trivet.platform_ import Platform, open_platform
+from trivet.models import Model, Versioned
+from trivet.platform import Platform, open_platform
 
 __all__ = [
     "Conflict",

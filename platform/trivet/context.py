@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from trivet.identity.identity import ANONYMOUS, Identity
 
 if TYPE_CHECKING:
-    from trivet.platform_ import Platform
-    from trivet.unit import UnitOfWork
+    from trivet.data.unit_of_work import UnitOfWork
+    from trivet.platform import Platform
 
 STATE_KEY = "trivet"
 _current: ContextVar["RequestContext | None"] = ContextVar("trivet_context", default=None)

@@ -20,11 +20,11 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from trivet.asgi.mount import RouteInfo
+from trivet.asgi.problem import refuse
 from trivet.context import context_of
 from trivet.errors import ConfigurationError, TrivetError
-from trivet.mounts import RouteInfo
-from trivet.policy import Policy, authenticated, public, requires, staff
-from trivet.problem import refuse
+from trivet.identity.policy import Policy, authenticated, public, requires, staff
 
 __all__ = ["authenticated", "files", "page", "public", "requires", "staff"]
 

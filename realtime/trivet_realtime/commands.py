@@ -8,6 +8,7 @@ because some have more to send once the reply is on its way.
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from trivet.data.errors import explain
 from trivet.errors import (
     Forbidden,
     Invalid,
@@ -17,7 +18,6 @@ from trivet.errors import (
 )
 from trivet.events import outbox
 from trivet.events.outbox import Position
-from trivet.faults import explain
 from trivet_realtime import codes
 from trivet_realtime.client import Client
 from trivet_realtime.codes import CommandError, Disconnected, ErrorCode

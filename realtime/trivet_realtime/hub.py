@@ -12,9 +12,9 @@ from datetime import datetime
 
 from msgspec import Raw
 
-from trivet.database import Database
+from trivet.data.database import Database
+from trivet.delivery.relay import Relay
 from trivet.events.outbox import StoredPublication
-from trivet.events.relay import Relay
 from trivet.identity import Identity, Loss, Revocation
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from trivet.asgi.mount import MountedApp, RouteInfo
+from trivet.asgi.problem import no_such_page, problem_response, refuse
 from trivet.features import modules_of
 from trivet.identity import Revocation
-from trivet.mounts import MountedApp, RouteInfo
-from trivet.platform_ import Platform
-from trivet.problem import no_such_page, problem_response, refuse
+from trivet.platform import Platform
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.hub import Hub

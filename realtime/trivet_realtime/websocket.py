@@ -3,9 +3,9 @@
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from trivet.asgi.problem import refuse
 from trivet.context import context_of
 from trivet.errors import Invalid
-from trivet.problem import refuse
 from trivet_realtime.codes import (
     CONNECTION_CLOSED,
     MALFORMED,

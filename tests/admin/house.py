@@ -18,9 +18,9 @@ import trivet_admin
 from tests.admin import door
 from tests.admin.forms import Page, read_page
 from trivet import Model, Platform, open_platform
+from trivet.asgi.root import Root, build_root
 from trivet.events.outbox import list_after
 from trivet.features import Feature, load_features
-from trivet.root import Root, build_root
 from trivet_settings import Settings
 
 ORIGIN = "http://localhost:8000"

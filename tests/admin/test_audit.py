@@ -548,9 +548,9 @@ async def test_what_django_cannot_collect_is_refused_at_the_start(house: House) 
     from sqlalchemy.orm import Mapped, mapped_column
 
     from trivet import Model
-    from trivet.captured_tables import mappers
+    from trivet.capture.tables import mappers
     from trivet.errors import ConfigurationError
-    from trivet_admin.mirror.collecting import require_collected
+    from trivet_admin.mirror.cascade_check import require_collected
 
     class Badge(Model):
         __tablename__ = "start_badge"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.admin import both
 from tests.admin.house import House
-from trivet.root import build_root
+from trivet.asgi.root import build_root
 
 pytestmark = pytest.mark.anyio
 

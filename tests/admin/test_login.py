@@ -8,7 +8,7 @@ import pytest
 from tests.admin.deeds import COOKIE, me
 from tests.admin.house import PASSWORD, House, Visitor
 from trivet.identity import Revocation
-from trivet_admin.credentials import credential_id
+from trivet_admin.auth.credentials import credential_id
 
 pytestmark = pytest.mark.anyio
 

@@ -92,14 +92,14 @@ def test_a_class_that_cannot_be_edited_is_an_error_with_a_cure(
 @pytest.mark.parametrize(
     ("kind", "cure"),
     [
-        (DateTime(timezone=True), "trivet.types.UtcDateTime"),
-        (DateTime(), "trivet.types.UtcDateTime"),
-        (Time(), "trivet.types.IsoTime"),
-        (Interval(), "trivet.types.Microseconds"),
-        (JSON(), "trivet.types.JsonDocument"),
+        (DateTime(timezone=True), "trivet.models.types.UtcDateTime"),
+        (DateTime(), "trivet.models.types.UtcDateTime"),
+        (Time(), "trivet.models.types.IsoTime"),
+        (Interval(), "trivet.models.types.Microseconds"),
+        (JSON(), "trivet.models.types.JsonDocument"),
         (Enum(Colour), "values_callable"),
         (Numeric(), "Numeric(precision, scale)"),
-        (ARRAY(Integer), "trivet.types"),
+        (ARRAY(Integer), "trivet.models.types"),
     ],
 )
 def test_a_column_type_that_django_stores_otherwise_is_an_error_with_a_cure(

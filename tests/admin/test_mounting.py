@@ -11,8 +11,9 @@ import trivet_admin
 from tests.admin.house import House, make_settings
 from trivet.errors import ConfigurationError
 from trivet.features import Feature, load_features
-from trivet_admin import configuration, mounting
-from trivet_admin.turns import Turns
+from trivet_admin import configuration
+from trivet_admin.capacity import Turns
+from trivet_admin.mount import BoundedApp, find_pending, list_routes
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +45,7 @@ async def test_requests_beyond_the_bound_wait_their_turn() -> None:
         return {"type": "http.request", "body": b"x"}
 
     inside = Inside()
-    bounded = mounting.BoundedApp(inside, Turns(3))
+    bounded = BoundedApp(inside, Turns(3))
     await asyncio.gather(*(bounded({"type": "http"}, receive, nowhere) for _ in range(20)))
     assert (inside.now, inside.most, len(inside.bodies)) == (0, 3, 20)
 
@@ -56,7 +57,7 @@ async def test_a_slow_sender_holds_no_turn_and_its_body_arrives_whole() -> None:
         return {"type": "http.request", "body": b"quick"}
 
     inside = Inside()
-    bounded = mounting.BoundedApp(inside, Turns(1))
+    bounded = BoundedApp(inside, Turns(1))
     slow = asyncio.create_task(bounded({"type": "http"}, parts.get, nowhere))
     parts.put_nowait({"type": "http.request", "body": b"sl", "more_body": True})
     await bounded({"type": "http"}, quick, nowhere)
@@ -99,10 +100,10 @@ async def test_a_host_that_is_not_ours_is_refused(house: House) -> None:
 
 
 async def test_the_admin_is_ready_when_its_migrations_are_applied(house: House) -> None:
-    assert await mounting.find_pending() == ""
+    assert await find_pending() == ""
     async with house.platform.database.unit() as session:
         await session.run_sync(_forget_a_migration)
-    assert await mounting.find_pending() == "run 'trivet migrate'"
+    assert await find_pending() == "run 'trivet migrate'"
 
 
 def _forget_a_migration(session: Any) -> None:
@@ -113,7 +114,7 @@ def _forget_a_migration(session: Any) -> None:
 
 @pytest.mark.usefixtures("stock")
 def test_routes_are_listed_with_the_prefix_and_who_may_use_them() -> None:
-    routes = {route.name: route for route in mounting.list_routes()}
+    routes = {route.name: route for route in list_routes()}
     assert routes["admin:login"].path == "/admin/login/"
     assert routes["admin:login"].policy == "public"
     assert routes["admin:stock_item_changelist"].path == "/admin/stock/item/"

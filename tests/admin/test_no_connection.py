@@ -9,8 +9,8 @@ from sqlalchemy import event, text
 from tests.admin.house import House, engine_of, make_settings
 from tests.platform.bare import client_of
 from trivet import open_platform
+from trivet.asgi.root import build_root
 from trivet.features import Feature
-from trivet.root import build_root
 from trivet_admin import ThreadedTransactions, accounts
 from trivet_deploy.asgi import list_mounts
 

@@ -168,7 +168,7 @@ def test_more_rows_than_one_statement_holds(shop: Shop) -> None:
 
 
 def test_an_object_whose_row_moved_on_is_not_saved(shop: Shop) -> None:
-    from trivet_admin.refusals import StaleEditError
+    from trivet_admin.errors.to_django import StaleEditError
 
     mine, yours = shop.Item.objects.get(pk=1), shop.Item.objects.get(pk=1)
     yours.quantity = 1
@@ -182,7 +182,7 @@ def test_an_object_whose_row_moved_on_is_not_saved(shop: Shop) -> None:
 
 
 def test_an_object_whose_row_is_gone_is_not_inserted_again(shop: Shop) -> None:
-    from trivet_admin.refusals import StaleEditError
+    from trivet_admin.errors.to_django import StaleEditError
 
     item, supplier = shop.Item.objects.get(pk=1), shop.Supplier.objects.get()
     shop.Item.objects.filter(pk=1).delete()

@@ -116,7 +116,7 @@ def test_errors_of_the_session_are_djangos(shop: Shop) -> None:
     from sqlalchemy.orm.attributes import set_committed_value
 
     from tests.admin.stock.models import Item, Specimen
-    from trivet_admin.refusals import StaleEditError
+    from trivet_admin.errors.to_django import StaleEditError
 
     def stale(session: Any) -> None:
         item = session.get(Item, 1)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.admin.deeds import COOKIE, me, rename, with_connections
 from tests.admin.house import PASSWORD, House, Visitor
-from trivet_admin.sessions import SessionSource
+from trivet_admin.auth.sessions import SessionSource
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +97,7 @@ def _view_added(route: str, view: Any) -> Iterator[None]:
 
 def _put(visitor: Visitor, name: str, value: Any) -> None:
     """Write into the session of `visitor`, as another request would."""
-    from trivet_admin.session_store import SessionStore
+    from trivet_admin.auth.session_store import SessionStore
 
     store = SessionStore(visitor.http.cookies[COOKIE])
     store[name] = value
@@ -107,7 +107,7 @@ def _put(visitor: Visitor, name: str, value: Any) -> None:
 def _session_of(visitor: Visitor) -> dict[str, Any]:
     from django.db import connections
 
-    from trivet_admin.session_store import SessionStore
+    from trivet_admin.auth.session_store import SessionStore
 
     try:
         return dict(SessionStore(visitor.http.cookies[COOKIE]).items())

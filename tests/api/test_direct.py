@@ -25,9 +25,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from tests.platform.bare import bare_platform, client_of
+from trivet.asgi.mount import MountedApp
+from trivet.asgi.root import build_root
 from trivet.errors import NotFound
-from trivet.mounts import MountedApp
-from trivet.root import build_root
 from trivet_api import authenticated, public
 from trivet_api.direct import DirectAnswer, DirectFirst
 from trivet_api.mount import include

@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from tests.platform.bare import bare_platform, client_of
-from trivet.mounts import MountedApp
-from trivet.root import build_root
+from trivet.asgi.mount import MountedApp
+from trivet.asgi.root import build_root
 from trivet_api import authenticated, public, requires
 from trivet_api.direct import DirectFirst
 from trivet_api.mount import include

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from tests.platform.bare import bare_platform, client_of
+from trivet.asgi.root import Root, build_root
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
-from trivet.root import Root, build_root
 from trivet_api import mount
 
 pytestmark = pytest.mark.anyio

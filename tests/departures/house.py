@@ -11,10 +11,10 @@ from sqlalchemy import Engine, create_engine, event, make_url, select
 
 from departures import events
 from departures.models import Aircraft, Airline, Airport, Flight
+from trivet.data.session import TrivetSession
 from trivet.events.feeds import collect_feeds
 from trivet.events.outbox import PublicationRow
 from trivet.identity import Identity
-from trivet.session import TrivetSession
 
 MORNING = dt.datetime(2013, 2, 4, 12, 0, tzinfo=dt.UTC)
 """Seven o'clock in New York, when the first flight of `add_flights` departs."""

@@ -18,9 +18,9 @@ from tests.departures.house import AIRLINE, MORNING, STAFF, Desk, add_flights
 from tests.platform.bare import ORIGIN, NoAccounts, client_of
 from tests.services.databases import SECRET_KEY
 from trivet import Identity, open_platform
+from trivet.asgi.root import Root, build_root
 from trivet.audit import AuditEntry
 from trivet.features import load_features
-from trivet.root import Root, build_root
 from trivet_settings import load_settings
 
 pytestmark = pytest.mark.anyio

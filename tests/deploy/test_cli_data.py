@@ -17,7 +17,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet import Model
-from trivet.types import BigKey
+from trivet.models.types import BigKey
 
 
 class Order(Model):

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from tests.services.people import People
 from tests.services.server import Server, StartServer
 from trivet.errors import ConfigurationError
-from trivet_deploy.extra_mounts import mount_extras
+from trivet_deploy.mounts.extra import mount_extras
 from trivet_settings import load_settings
 
 FRAMEWORKS = ("flask", "quart", "sanic", "blacksheep", "litestar", "starlette")

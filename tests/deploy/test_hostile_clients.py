@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.services.server import Server
-from trivet_deploy.bounded_http import BoundedHttpProtocol
+from trivet_deploy.server.bounded_http import BoundedHttpProtocol
 
 pytestmark = pytest.mark.anyio
 

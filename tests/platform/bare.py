@@ -13,9 +13,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
 from trivet import MountedApp, Platform, open_platform
+from trivet.asgi.root import Root, build_root
 from trivet.features import Feature
 from trivet.identity.accounts import SessionCookie
-from trivet.root import Root, build_root
 from trivet_settings import Settings
 
 ORIGIN = "http://localhost:8000"

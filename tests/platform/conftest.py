@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tests.platform import notes, shelf
 from tests.platform.trail import SECRET
 from trivet.audit import AuditTrail
-from trivet.database import Database
+from trivet.data.database import Database
 from trivet.events import Bell
 
 

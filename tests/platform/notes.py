@@ -7,12 +7,12 @@ from sqlalchemy import ForeignKey, String, create_engine
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from trivet import Model
-from trivet.database import Database
+from trivet.data.database import Database
 from trivet.events import Bell, Change, FeedRegistry, Publication, feed
 from trivet.events.outbox import StoredPublication, list_after
-from trivet.identity import tables
+from trivet.identity import django_tables as tables
 from trivet.identity.keys import ApiKey
-from trivet.types import BigKey
+from trivet.models.types import BigKey
 
 STANDS_WITH = (tables, ApiKey)
 """Imported for their tables: `create_tables` makes them all."""

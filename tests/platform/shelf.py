@@ -17,9 +17,9 @@ from sqlalchemy.orm import (
 )
 
 from trivet import Model
+from trivet.data.session import TrivetSession
 from trivet.events import Change, FeedRegistry, Publication
-from trivet.session import TrivetSession
-from trivet.types import BigKey
+from trivet.models.types import BigKey
 
 shelf_label = Table(
     "shelf_book_label",

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from tests.platform.notes import Line, Note, add_around_a_lost_savepoint, add_note
 from tests.platform.trail import ADA, check, entries, noted
 from trivet.context import enter_door
-from trivet.database import Database
+from trivet.data.database import Database
 from trivet.identity import system
 from trivet.identity.keys import ApiKey
 

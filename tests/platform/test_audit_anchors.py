@@ -6,7 +6,7 @@ from sqlalchemy import text
 from tests.platform.notes import add_note
 from tests.platform.trail import CHAIN, ENTRY, SECRET, at, check, execute, write_notes
 from trivet.audit import Anchor, AuditTrail
-from trivet.database import Database
+from trivet.data.database import Database
 from trivet.errors import Invalid
 
 pytestmark = pytest.mark.anyio

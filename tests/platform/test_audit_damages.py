@@ -5,7 +5,7 @@ import pytest
 from tests.platform.notes import add_note
 from tests.platform.trail import CHAIN, ENTRY, at, check, execute, write_notes
 from trivet.audit import AuditEntry
-from trivet.database import Database
+from trivet.data.database import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -14,13 +14,13 @@ from tests.platform.notes import Line
 from tests.platform.trail import SECRET, entries
 from trivet.audit import AuditTrail
 from trivet.audit.audited_tables import require_audited
-from trivet.captured_tables import CapturedTables
-from trivet.database import Database
+from trivet.capture.tables import CapturedTables
+from trivet.data.database import Database
 from trivet.errors import ConfigurationError
 from trivet.events import Bell, FeedRegistry
 from trivet.events.outbox import Channel
-from trivet.identity import tables
-from trivet.model import Model
+from trivet.identity import django_tables as tables
+from trivet.models.base import Model
 
 pytestmark = pytest.mark.anyio
 

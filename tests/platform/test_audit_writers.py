@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tests.platform.notes import Note, add_note
 from tests.platform.trail import check, noted
-from trivet.database import Database
+from trivet.data.database import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,7 @@ from tests.platform.notes import (
     notes_database,
     published,
 )
-from trivet.database import Database
+from trivet.data.database import Database
 from trivet.errors import ConfigurationError
 from trivet.events.feeds import Publication, collect_feeds, encode_event, event_type
 

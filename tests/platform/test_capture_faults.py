@@ -9,11 +9,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from tests.platform import notes
 from tests.platform.shelf import Thing, thing, unit
+from trivet.data.statement_guard import FeedError
 from trivet.errors import ConfigurationError
 from trivet.events import Change, FeedRegistry, Publication
 from trivet.events.fed_tables import FedTables, require_captured
-from trivet.model import Model
-from trivet.watching import FeedError
+from trivet.models.base import Model
 
 
 class TestFeeds:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapper, Session
 
 from tests.platform import shelf
 from tests.platform.shelf import Archive, Book, Heard, Shelf, Thing, Work, shelf_label, thing, unit
-from trivet.watching import ReadOnlyError, watch
+from trivet.data.statement_guard import ReadOnlyError, watch
 
 TABLE: Any = Thing.__table__
 BOOKS: Any = Book.__table__

@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from tests.platform.bare import bare_platform
 from tests.services.postgres import PostgresServer
-from trivet import Platform, database
-from trivet.faults import explain
+from trivet import Platform
+from trivet.data import database
+from trivet.data.errors import explain
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import event, insert, select, text
 
 from tests.platform.notes import create_tables, notes_database
-from trivet.database import Database
+from trivet.data.database import Database
 from trivet.errors import Invalid
-from trivet.identity import Identity, tables
-from trivet.identity.key_uses import KeyUses
+from trivet.identity import Identity
+from trivet.identity import django_tables as tables
+from trivet.identity.key_usage import KeyUses
 from trivet.identity.keys import ApiKey, identify_key, issue_key
 
 pytestmark = pytest.mark.anyio

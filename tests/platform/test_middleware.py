@@ -18,9 +18,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from structlog.testing import capture_logs
 
 from tests.platform.bare import ORIGIN, bare_root, client_of, mounted
+from trivet.asgi.middleware.last_resort import fault_response
 from trivet.errors import Conflict, Unavailable
 from trivet.log import configure_logging
-from trivet.middleware.last_resort import fault_response
 
 pytestmark = pytest.mark.anyio
 

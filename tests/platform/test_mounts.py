@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tests.platform.bare import bare_platform, bare_root, client_of, mounted
+from trivet.asgi.root import build_root
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
-from trivet.root import build_root
 
 pytestmark = pytest.mark.anyio
 

@@ -21,8 +21,8 @@ from starlette.routing import Route, Router
 from tests.platform.bare import bare_platform, client_of, mounted
 from tests.platform.notes import Note, add_note, create_tables, feeds
 from trivet import Platform, context_of
-from trivet.root import build_root
-from trivet.unit import UnitOfWork
+from trivet.asgi.root import build_root
+from trivet.data.unit_of_work import UnitOfWork
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trivet.statement import Write, read_statement
+from trivet.capture.sql import Write, read_statement
 
 
 @pytest.mark.parametrize(

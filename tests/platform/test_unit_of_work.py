@@ -20,8 +20,8 @@ from starlette.routing import Route, Router
 from tests.platform.bare import bare_platform, client_of, mounted
 from tests.platform.notes import Note, add_note, create_tables, feeds, published
 from trivet import Conflict, Platform, context_of
-from trivet.root import Root, build_root
-from trivet.watching import ReadOnlyError
+from trivet.asgi.root import Root, build_root
+from trivet.data.statement_guard import ReadOnlyError
 
 pytestmark = pytest.mark.anyio
 

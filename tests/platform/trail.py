@@ -9,7 +9,7 @@ from tests.platform.notes import add_note
 from trivet.audit import Anchor, AuditEntry, AuditTrail, Damage, Verdict, verify
 from trivet.audit.reading import list_entries
 from trivet.audit.tables import CHAINS
-from trivet.database import Database
+from trivet.data.database import Database
 from trivet.identity import Identity
 
 SECRET = "a secret of the tests"

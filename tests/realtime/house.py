@@ -22,12 +22,12 @@ from tests.realtime.beacons.models import Beacon
 from tests.services.databases import SECRET_KEY
 from tests.services.processes import free_port
 from trivet import Identity, Model, Platform
+from trivet.asgi.root import Root, build_root
 from trivet.audit.tables import AuditChain, AuditEntry
 from trivet.events.outbox import Channel, PublicationRow
 from trivet.features import load_features
 from trivet.identity.accounts import SessionCookie
-from trivet.platform_ import open_platform
-from trivet.root import Root, build_root
+from trivet.platform import open_platform
 from trivet_realtime import Bounds, mount
 from trivet_settings import load_settings
 

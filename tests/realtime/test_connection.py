@@ -20,8 +20,8 @@ from tests.realtime.house import (
     serving,
 )
 from tests.services.processes import free_port
+from trivet.asgi.lifespan import lifespan_of
 from trivet.identity import Loss
-from trivet.lifespan import lifespan_of
 from trivet_realtime import Bounds
 
 pytestmark = pytest.mark.anyio

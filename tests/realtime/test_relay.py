@@ -14,9 +14,9 @@ from sqlalchemy import event, func, select, text, update
 from tests.realtime.beacons.models import Beacon
 from tests.realtime.house import create_tables, eventually, open_house
 from trivet import Platform
+from trivet.delivery.relay import Relay
 from trivet.events import Bell, StoredPublication, outbox
 from trivet.events.outbox import PublicationRow
-from trivet.events.relay import Relay
 
 pytestmark = pytest.mark.anyio
 

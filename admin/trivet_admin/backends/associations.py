@@ -8,11 +8,11 @@ from django.db.models import Model as DjangoModel
 from django.db.models.constants import OnConflict
 from sqlalchemy.orm.collections import collection_adapter
 
-from trivet.session import TrivetSession
+from trivet.data.session import TrivetSession
 from trivet_admin.backends.rows import lock_rows
+from trivet_admin.errors.to_django import not_supported
 from trivet_admin.generic import AnyField
 from trivet_admin.mirror.shape import Association
-from trivet_admin.refusals import not_supported
 
 
 class AssociationWriter:

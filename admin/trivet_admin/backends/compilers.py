@@ -18,7 +18,7 @@ from django.db.models.sql import compiler
 from django.db.models.sql.compiler import SQLAggregateCompiler, SQLCompiler
 from django.db.transaction import atomic
 
-from trivet_admin.backends.observing import observed
+from trivet_admin.backends.row_observer import observed
 from trivet_admin.backends.rows import select_values
 from trivet_admin.backends.writes import writer_of
 from trivet_admin.generic import AnyField

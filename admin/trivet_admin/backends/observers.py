@@ -6,7 +6,7 @@ from typing import Any
 from django.db import NotSupportedError
 from django.db.models.constants import OnConflict
 
-from trivet_admin.backends.observing import Insert, Listener, Observer, Rows
+from trivet_admin.backends.row_observer import Insert, Listener, Observer, Rows
 
 Ends = set[tuple[Any, Any]]
 """Links: the key of the object that has the relation, and the key of what it is linked to."""

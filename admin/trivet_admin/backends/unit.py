@@ -8,11 +8,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from sqlalchemy.exc import SQLAlchemyError
 
 from trivet.context import current_context
+from trivet.data.session import TrivetSession
 from trivet.identity import system
-from trivet.session import TrivetSession
 from trivet_admin import runtime
-from trivet_admin.backends.binding import lend
-from trivet_admin.refusals import raise_for_django
+from trivet_admin.backends.shared_connection import lend
+from trivet_admin.errors.to_django import raise_for_django
 
 T = TypeVar("T")
 

@@ -11,11 +11,11 @@ from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.transaction import TransactionManagementError
 
+from trivet.data.session import TrivetSession
 from trivet.identity import Identity
-from trivet.session import TrivetSession
 from trivet_admin import runtime
 from trivet_admin.backends.guard import require_allowed, writes
-from trivet_admin.backends.observing import require_observed
+from trivet_admin.backends.row_observer import require_observed
 from trivet_admin.backends.unit import DjangoUnit
 
 COMPILERS = "trivet_admin.backends.compilers"

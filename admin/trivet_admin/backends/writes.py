@@ -12,17 +12,17 @@ from django.db.models import Model as DjangoModel
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import lazyload, undefer
 
-from trivet.session import TrivetSession
+from trivet.data.session import TrivetSession
 from trivet_admin.backends.associations import AssociationWriter
 from trivet_admin.backends.rows import BATCH_ROWS, lock_rows
-from trivet_admin.generic import AnyField
-from trivet_admin.mirror.shape import Association, Shape, find_shape
-from trivet_admin.refusals import (
+from trivet_admin.errors.to_django import (
     CHANGED_MEANWHILE,
     StaleEditError,
     not_supported,
     refused_value,
 )
+from trivet_admin.generic import AnyField
+from trivet_admin.mirror.shape import Association, Shape, find_shape
 
 
 class Writer(Protocol):

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from trivet.errors import ConfigurationError
-from trivet.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
+from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 from trivet_admin.generic import AnyField, IntegerField
 from trivet_admin.mirror.enums import EnumField
 
@@ -110,10 +110,10 @@ MAKERS: dict[type[Any], Maker] = {
     Date: _field(models.DateField),
     LargeBinary: _bytes,
     Uuid: _field(models.UUIDField),
-    DateTime: _refuse("trivet.types.UtcDateTime"),
-    Time: _refuse("trivet.types.IsoTime"),
-    Interval: _refuse("trivet.types.Microseconds"),
-    JSON: _refuse("trivet.types.JsonDocument"),
+    DateTime: _refuse("trivet.models.types.UtcDateTime"),
+    Time: _refuse("trivet.models.types.IsoTime"),
+    Interval: _refuse("trivet.models.types.Microseconds"),
+    JSON: _refuse("trivet.models.types.JsonDocument"),
 }
 """Asked with the type's class and its bases, the nearest first."""
 
@@ -138,7 +138,7 @@ def make_field(column: "Column[Any]", *, is_version: bool = False) -> AnyField:
     raise unsupported(
         column,
         f"has the type {column.type!r}, which Django's admin does not know",
-        "use one of the types of trivet.types or SQLAlchemy's plain ones",
+        "use one of the types of trivet.models.types or SQLAlchemy's plain ones",
     )
 
 

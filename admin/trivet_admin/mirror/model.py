@@ -6,8 +6,8 @@ from typing import Any
 from django.db import models
 from django.db.transaction import atomic
 
+from trivet_admin.errors.to_django import GONE_MEANWHILE, StaleEditError
 from trivet_admin.mirror.shape import Shape
-from trivet_admin.refusals import GONE_MEANWHILE, StaleEditError
 
 
 class MirrorModel(models.Model):

@@ -10,7 +10,7 @@ from sqlalchemy import Table, UniqueConstraint
 from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.errors import ConfigurationError
-from trivet.model import Model
+from trivet.models.base import Model
 from trivet_admin.generic import AnyField, ForeignKey, ManyToManyField
 from trivet_admin.mirror.columns import (
     is_changing,

@@ -9,7 +9,7 @@ from django.db import models
 from sqlalchemy import Column, ForeignKey, Table, inspect
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
-from trivet.model import Model
+from trivet.models.base import Model
 from trivet_admin.generic import AnyField, ManyToManyField, OneToOneField
 from trivet_admin.generic import ForeignKey as ForeignKeyField
 from trivet_admin.mirror.columns import is_unique, options_of, unsupported

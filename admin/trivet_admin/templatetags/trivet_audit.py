@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 
 from trivet.audit import AuditEntry
 from trivet.audit.summary import read_changes
-from trivet_admin.admin import verb_of, who_made
+from trivet_admin.audit.admin import verb_of, who_made
 from trivet_admin.mirror.registry import mirror
 
 register = template.Library()

@@ -15,9 +15,9 @@ from django.utils.html import format_html
 from trivet.identity.keys import ApiKey, issue_key, revoke_key
 from trivet_admin.generic import ModelForm
 from trivet_admin.mirror.registry import mirror
-from trivet_admin.modeladmin import ModelAdmin
-from trivet_admin.registration import register
-from trivet_admin.services import unit_session
+from trivet_admin.site.modeladmin import ModelAdmin
+from trivet_admin.site.registration import register
+from trivet_admin.unit import unit_session
 from trivet_admin.users.revoking import revoke
 
 

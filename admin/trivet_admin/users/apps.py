@@ -7,6 +7,6 @@ class UsersConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        from trivet_admin.users import observed
+        from trivet_admin.users import observers
 
-        observed.connect()
+        observers.connect()

@@ -1,9 +1,9 @@
 """Users and groups in the audit trail: they are Django's, and no flush ever sees them.
 
-Whatever of Django's writes them is observed (`trivet_admin.users.observed`): ``save()`` and
+Whatever of Django's writes them is observed (`trivet_admin.users.observers`): ``save()`` and
 ``delete()``, ``update()``, ``bulk_create()`` and ``bulk_update()``, groups and permissions that
 are given or taken, one by one, in bulk or with what is deleted. A statement past Django's ORM
-is refused (`trivet_admin.backends.guard`, `trivet.watching`).
+is refused (`trivet_admin.backends.guard`, `trivet.data.statement_guard`).
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from trivet.audit.entry import Entry, Field, encode_changes, key_of
 from trivet.events.feeds import Kind
 from trivet_admin import runtime
 from trivet_admin.backends.observers import Ends
-from trivet_admin.backends.observing import Listener, Rows
+from trivet_admin.backends.row_observer import Listener, Rows
 
 REDACTED = frozenset({"password"})
 

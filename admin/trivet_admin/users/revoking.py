@@ -1,7 +1,7 @@
 """Trust that ends: what happens to a user in Django is told to the platform's revocations.
 
 Told once it is committed: a rolled-back logout closes no socket. The end of a session is
-told by `trivet_admin.session_store`, the end of a key by whoever revokes it.
+told by `trivet_admin.auth.session_store`, the end of a key by whoever revokes it.
 
 | what changes | what is lost |
 |---|---|
@@ -10,7 +10,7 @@ told by `trivet_admin.session_store`, the end of a key by whoever revokes it.
 | staff, superuser, permissions, groups and what they grant, name, address | certainty: read again |
 | codename or content type of a permission | certainty of whoever holds it |
 
-The rest of it is observed (`trivet_admin.users.observed`), whichever way of Django's it is
+The rest of it is observed (`trivet_admin.users.observers`), whichever way of Django's it is
 written: row by row, in bulk, through either end of a relation, with what is deleted.
 """
 
@@ -24,8 +24,8 @@ from trivet.identity import Loss, Revocation
 from trivet.identity.identity import Kind
 from trivet_admin import runtime
 from trivet_admin.backends.observers import Ends
-from trivet_admin.backends.observing import Listener, Rows
-from trivet_admin.users.losses import lose
+from trivet_admin.backends.row_observer import Listener, Rows
+from trivet_admin.users.revocation_batch import lose
 
 
 def revoke(

@@ -32,7 +32,7 @@ def verify_(
     Exits with 1, and a line for each damage, if an entry was edited, moved, removed or inserted.
     """
     from trivet.audit import Anchor, AuditTrail, verify
-    from trivet_deploy.command_unit import run_in_unit
+    from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
     settings = load_settings()
@@ -71,7 +71,7 @@ def list_(
     """List entries, newest first."""
     from trivet.audit.reading import list_entries
     from trivet.audit.summary import summarise
-    from trivet_deploy.command_unit import run_in_unit
+    from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
     instant = None if since is None else since.replace(tzinfo=since.tzinfo or UTC)

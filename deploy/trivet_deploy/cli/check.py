@@ -59,7 +59,7 @@ def check(
 def find(settings: "Settings") -> Iterator[Finding]:
     """Everything there is to find, in the order in which one would repair it."""
     from trivet_deploy.asgi import list_mounts
-    from trivet_deploy.house import open_house
+    from trivet_deploy.composition import open_house
 
     yield Finding("settings", "ok", "complete and valid")
     platform = open_house(settings)
@@ -75,7 +75,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
 def _find_database(settings: "Settings") -> Finding:
     import anyio
 
-    from trivet_deploy.house import open_house
+    from trivet_deploy.composition import open_house
 
     database, where = open_house(settings).database, settings.database
 

@@ -25,7 +25,7 @@ def dev(
     import uvicorn
 
     from trivet.log import configure_logging
-    from trivet_deploy.server import server_options
+    from trivet_deploy.server.options import server_options
     from trivet_settings import load_settings
 
     # By the environment, because the process that serves is another one.

@@ -19,7 +19,7 @@ def django(context: typer.Context) -> None:
     from django.core.management import execute_from_command_line
 
     from trivet.context import enter_door
-    from trivet_deploy.house import open_house
+    from trivet_deploy.composition import open_house
     from trivet_settings import load_settings
 
     enter_door("cli")

@@ -36,7 +36,7 @@ def create(
 ) -> None:
     """Make a key and print it, this once: only its hash is kept."""
     from trivet.identity.keys import issue_key
-    from trivet_deploy.command_unit import run_in_unit
+    from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
@@ -66,9 +66,9 @@ def list_(
     """List keys, newest first. The keys themselves cannot be shown."""
     from sqlalchemy import select
 
+    from trivet.identity.django_tables import users
     from trivet.identity.keys import list_keys
-    from trivet.identity.tables import users
-    from trivet_deploy.command_unit import run_in_unit
+    from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
     def read(db: "Session") -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ def revoke(
 ) -> None:
     """Revoke a key for good. A second time changes nothing."""
     from trivet.identity.keys import revoke_key
-    from trivet_deploy.command_unit import run_in_unit
+    from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
     def end(db: "Session") -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _owner_id(db: "Session", username: str) -> int:
     from sqlalchemy import select
 
     from trivet.errors import NotFound
-    from trivet.identity.tables import users
+    from trivet.identity.django_tables import users
 
     found = db.scalar(select(users.c.id).where(users.c.username == username))
     if found is None:

@@ -57,13 +57,13 @@ def _apply(settings: "Settings", as_json: bool) -> None:
 def apply_all(settings: "Settings") -> dict[str, list[str]]:
     """Apply what waits, Django's first; returns the names under `django` and `alembic`."""
     from trivet import migrations
-    from trivet_deploy import django_house
-    from trivet_deploy.house import open_house
+    from trivet_deploy import django_commands
+    from trivet_deploy.composition import open_house
 
     make_room(settings)
     platform = open_house(settings)
     return {
-        "django": django_house.apply_migrations(),
+        "django": django_commands.apply_migrations(),
         "alembic": migrations.upgrade(settings.database_url, platform.features),
     }
 
@@ -92,13 +92,13 @@ def find_drift(settings: "Settings") -> dict[str, list[str]]:
     """What the models, the migrations and the database disagree on; empty lists are clean."""
     from trivet import migrations
     from trivet.errors import ConfigurationError
-    from trivet_deploy import django_house
-    from trivet_deploy.house import open_house
+    from trivet_deploy import django_commands
+    from trivet_deploy.composition import open_house
 
     make_room(settings)
     platform = open_house(settings)
-    waiting = [f"{name} is not applied" for name in django_house.list_pending()]
-    drift = {"django": [*waiting, *django_house.list_drift()]}
+    waiting = [f"{name} is not applied" for name in django_commands.list_pending()]
+    drift = {"django": [*waiting, *django_commands.list_drift()]}
     try:
         drift["alembic"] = migrations.check(settings.database_url, platform.features)
     except ConfigurationError as behind:
@@ -108,7 +108,7 @@ def find_drift(settings: "Settings") -> dict[str, list[str]]:
 
 def _make(settings: "Settings", feature: str, message: str | None, as_json: bool) -> None:
     from trivet import migrations
-    from trivet_deploy.house import open_house
+    from trivet_deploy.composition import open_house
 
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")

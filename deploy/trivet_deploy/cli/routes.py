@@ -28,7 +28,7 @@ def routes(
     mount: Annotated[str | None, typer.Option(help="Only the routes of this mount.")] = None,
 ) -> None:
     """Show every route of every mount: method, path, name and policy."""
-    from trivet_deploy.house import open_house
+    from trivet_deploy.composition import open_house
     from trivet_settings import load_settings
 
     lines = list_lines(open_house(load_settings()))
@@ -47,7 +47,7 @@ def routes(
 
 def list_lines(platform: "Platform") -> list[Line]:
     """The table: probes, mounts in their order, then the pages of features."""
-    from trivet.root import pages_of
+    from trivet.asgi.root import pages_of
     from trivet_deploy.asgi import list_mounts
 
     mounts = [*list_mounts(platform), *pages_of(platform.features)]

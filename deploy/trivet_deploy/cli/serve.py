@@ -25,7 +25,7 @@ def serve(
     SIGTERM stops it gracefully: sockets are closed at once so that their clients reconnect,
     requests have TRIVET_SHUTDOWN_SECONDS to finish.
     """
-    from trivet_deploy.gunicorn_app import GunicornServer, gunicorn_options
+    from trivet_deploy.server.gunicorn_app import GunicornServer, gunicorn_options
     from trivet_settings import load_settings
 
     settings = load_settings()

@@ -30,14 +30,14 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="Print the user as JSON.")] = False,
 ) -> None:
     """Create a user. The password is asked for, or read from stdin; it is never an argument."""
-    from trivet_deploy import django_house
-    from trivet_deploy.house import open_house
+    from trivet_deploy import django_commands
+    from trivet_deploy.composition import open_house
     from trivet_settings import load_settings
 
     settings = load_settings()
     password = _read_password() if password_stdin else _ask_for_password()
     open_house(settings)
-    user = django_house.create_user(
+    user = django_commands.create_user(
         username, email, password, is_staff=staff or superuser, is_superuser=superuser
     )
     if as_json:

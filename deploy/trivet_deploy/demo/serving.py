@@ -10,7 +10,7 @@ import uvicorn
 
 from trivet.errors import Conflict
 from trivet_deploy.asgi import create_app
-from trivet_deploy.server import server_options
+from trivet_deploy.server.options import server_options
 from trivet_settings import Settings
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-import trivet.types
+import trivet.models.types
 
 revision: str = "ef625b75c49e"
 down_revision: str | Sequence[str] | None = None
@@ -45,11 +45,11 @@ def upgrade() -> None:
         sa.Column("origin_id", sa.String(length=3), nullable=False),
         sa.Column("dest_id", sa.String(length=3), nullable=False),
         sa.Column("aircraft_id", sa.String(length=10), nullable=True),
-        sa.Column("scheduled_departure", trivet.types.UtcDateTime(), nullable=False),
-        sa.Column("scheduled_arrival", trivet.types.UtcDateTime(), nullable=True),
-        sa.Column("actual_departure", trivet.types.UtcDateTime(), nullable=True),
-        sa.Column("airborne_at", trivet.types.UtcDateTime(), nullable=True),
-        sa.Column("actual_arrival", trivet.types.UtcDateTime(), nullable=True),
+        sa.Column("scheduled_departure", trivet.models.types.UtcDateTime(), nullable=False),
+        sa.Column("scheduled_arrival", trivet.models.types.UtcDateTime(), nullable=True),
+        sa.Column("actual_departure", trivet.models.types.UtcDateTime(), nullable=True),
+        sa.Column("airborne_at", trivet.models.types.UtcDateTime(), nullable=True),
+        sa.Column("actual_arrival", trivet.models.types.UtcDateTime(), nullable=True),
         sa.Column(
             "status",
             sa.Enum(
@@ -67,7 +67,7 @@ def upgrade() -> None:
         ),
         sa.Column("delay_minutes", sa.Integer(), nullable=False),
         sa.Column("gate", sa.String(length=4), nullable=True),
-        sa.Column("reported_at", trivet.types.UtcDateTime(), nullable=True),
+        sa.Column("reported_at", trivet.models.types.UtcDateTime(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["aircraft_id"],
@@ -131,9 +131,9 @@ def upgrade() -> None:
         sa.Column(
             "flight_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
-        sa.Column("at", trivet.types.UtcDateTime(), nullable=False),
+        sa.Column("at", trivet.models.types.UtcDateTime(), nullable=False),
         sa.Column("minutes", sa.Integer(), nullable=True),
-        sa.Column("recorded_at", trivet.types.UtcDateTime(), nullable=False),
+        sa.Column("recorded_at", trivet.models.types.UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["flight_id"],
             ["departures_flight.id"],

@@ -1,6 +1,6 @@
 """Which tables are audited: all that do not say otherwise, and Django's users among them.
 
-What guards them stands in `trivet.captured_tables`.
+What guards them stands in `trivet.capture.tables`.
 """
 
 from functools import lru_cache
@@ -8,9 +8,9 @@ from functools import lru_cache
 from sqlalchemy.orm import configure_mappers
 
 from trivet.audit.capture import is_audited
-from trivet.captured_tables import CapturedTables, Claim, associations_of, faults_of, mappers
+from trivet.capture.tables import CapturedTables, Claim, associations_of, faults_of, mappers
 from trivet.errors import ConfigurationError
-from trivet.model import Model
+from trivet.models.base import Model
 
 _AUDITED = Claim(
     "is audited",

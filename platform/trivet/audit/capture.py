@@ -1,8 +1,8 @@
 """From a flush to entries: what each row was before, and what it is after.
 
-What a row was is noted just before it is updated or deleted (`trivet.former`); `entries_of`
-runs after the flush. What the session does not know then (an expression that the database
-evaluates, a server's default) is read from the database in the same transaction: an entry
+What a row was is noted just before it is updated or deleted (`trivet.capture.old_values`);
+`entries_of` runs after the flush. What the session does not know then (an expression that the
+database evaluates, a server's default) is read from the database in the same transaction: an entry
 with a hole would be one that nobody can rely on.
 
 A column or table says in its ``info`` if it wants something else:
@@ -22,8 +22,8 @@ from sqlalchemy import Column, ColumnElement, Table
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
 
 from trivet.audit.entry import Entry, Field, encode_changes, key_of, plain
+from trivet.capture.old_values import Former, fills_itself, read
 from trivet.events.feeds import Kind
-from trivet.former import Former, fills_itself, read
 
 POLICY = "audit"
 REDACTED, IGNORED = "redacted", "ignored"

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trivet.model import Model
-from trivet.types import BigKey
+from trivet.models.base import Model
+from trivet.models.types import BigKey
 
 CHAINS = 16
 """How many transactions can end at the same moment without waiting for each other's head.

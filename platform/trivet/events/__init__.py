@@ -2,10 +2,10 @@
 
 A publication is a row, written in the transaction of the change it tells of. So there is
 none without its change, and no change without it. See `trivet.events.outbox` for the
-order, `trivet.events.relay` for the delivery.
+order, `trivet.delivery.relay` for the delivery.
 """
 
-from trivet.events.bell import Bell
+from trivet.delivery.broker import Bell
 from trivet.events.feeds import Change, FeedRegistry, Publication, feed
 from trivet.events.outbox import Position, StoredPublication
 

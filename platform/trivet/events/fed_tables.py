@@ -1,4 +1,4 @@
-"""Which tables feed channels; what guards them stands in `trivet.captured_tables`."""
+"""Which tables feed channels; what guards them stands in `trivet.capture.tables`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper, configure_mappers
 
-from trivet.captured_tables import CapturedTables, Claim, associations_of, faults_of
+from trivet.capture.tables import CapturedTables, Claim, associations_of, faults_of
 from trivet.errors import ConfigurationError
 
 _FED = Claim("feeds channels", "that no channel hears of")

@@ -34,8 +34,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trivet.events.feeds import CHANNEL_BYTES
-from trivet.model import Model
-from trivet.types import BigKey
+from trivet.models.base import Model
+from trivet.models.types import BigKey
 
 EPOCH_BYTES = 4
 """An epoch tells one life of a channel from another; 32 bits are ample for that."""

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trivet.errors import Fault, Invalid, NotFound
+from trivet.identity.django_tables import users
 from trivet.identity.identity import Identity
 from trivet.identity.permissions import (
     every_permission,
@@ -28,9 +29,8 @@ from trivet.identity.permissions import (
     permissions_of,
     read_permissions,
 )
-from trivet.identity.tables import users
-from trivet.model import Model
-from trivet.types import BigKey
+from trivet.models.base import Model
+from trivet.models.types import BigKey
 
 KEY_PATTERN = re.compile(r"(tvt_[a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 KEY_START = "tvt_"

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trivet.identity.tables import (
+from trivet.identity.django_tables import (
     content_types,
     group_permissions,
     permissions,

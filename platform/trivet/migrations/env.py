@@ -6,9 +6,9 @@ from alembic import context
 
 from trivet.audit import tables as audit_tables
 from trivet.events import outbox
-from trivet.identity import keys, tables
+from trivet.identity import django_tables, keys
 from trivet.migrations.scope import options
-from trivet.model import Model
+from trivet.models.base import Model
 
 
 def refuse_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
@@ -17,7 +17,7 @@ def refuse_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
         directives.clear()
 
 
-_mapped = (audit_tables, keys, tables, outbox)
+_mapped = (audit_tables, keys, django_tables, outbox)
 """Imported for their tables."""
 
 config = context.config

@@ -14,12 +14,12 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, inspect, select
 
-from trivet.database import Database, async_url
+from trivet.data.database import Database, async_url
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet.migrations import scope
 from trivet.migrations.scope import VERSION_TABLE
-from trivet.model import Model
+from trivet.models.base import Model
 
 HERE = Path(__file__).parent
 PLATFORM = "trivet"

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import MetaData, Table
 from sqlalchemy.types import TypeDecorator
 
-from trivet.model import Model
+from trivet.models.base import Model
 
 VERSION_TABLE = "trivet_migration"
 """Where Alembic notes what it has applied."""
@@ -59,5 +59,5 @@ def options(metadata: MetaData, tables: Collection[str] | None = None) -> dict[s
 
 def _render_item(kind: str, thing: Any, _context: Any) -> Any:
     """Our column types by their own name; the template imports their module."""
-    ours = isinstance(thing, TypeDecorator) and type(thing).__module__ == "trivet.types"
-    return f"trivet.types.{type(thing).__name__}()" if kind == "type" and ours else False
+    ours = isinstance(thing, TypeDecorator) and type(thing).__module__ == "trivet.models.types"
+    return f"trivet.models.types.{type(thing).__name__}()" if kind == "type" and ours else False

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-import trivet.types
+import trivet.models.types
 from alembic import op
 from sqlalchemy import Text
 ${imports if imports else ""}

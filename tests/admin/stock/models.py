@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from trivet import Model, Versioned
-from trivet.types import BigKey
+from trivet.models.types import BigKey
 
 
 class Colour(enum.Enum):

@@ -8,8 +8,8 @@ from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
 from tests.deploy.crates.models import Crate
+from trivet.data.session import TrivetSession
 from trivet.identity import Identity
-from trivet.session import TrivetSession
 from trivet_api import Unit, public
 
 router = APIRouter()

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet import Model
-from trivet.types import BigKey
+from trivet.models.types import BigKey
 
 
 class Beacon(Model):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-import trivet.types
+import trivet.models.types
 
 revision: str = "5495424b9d0e"
 down_revision: str | Sequence[str] | None = None
@@ -33,14 +33,14 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("label", sa.String(length=100), nullable=False, comment="What the key is for."),
-        sa.Column("created_at", trivet.types.UtcDateTime(), nullable=False),
+        sa.Column("created_at", trivet.models.types.UtcDateTime(), nullable=False),
         sa.Column(
             "expires_at",
-            trivet.types.UtcDateTime(),
+            trivet.models.types.UtcDateTime(),
             nullable=True,
             comment="Empty: the key does not expire.",
         ),
-        sa.Column("revoked_at", trivet.types.UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", trivet.models.types.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["owner_id"],
             ["accounts_user.id"],
@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(length=255), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
-        sa.Column("created_at", trivet.types.UtcDateTime(), nullable=False),
+        sa.Column("created_at", trivet.models.types.UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["channel"],
             ["trivet_channel.name"],

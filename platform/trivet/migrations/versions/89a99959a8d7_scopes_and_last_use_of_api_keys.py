@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-import trivet.types
+import trivet.models.types
 
 revision: str = "89a99959a8d7"
 down_revision: str | Sequence[str] | None = "f734e686b1d6"
@@ -18,7 +18,7 @@ def upgrade() -> None:
         table.add_column(
             sa.Column(
                 "scopes",
-                trivet.types.JsonDocument(),
+                trivet.models.types.JsonDocument(),
                 nullable=True,
                 comment="Permissions that the key is limited to. Empty: all that its owner has.",
             )
@@ -26,7 +26,7 @@ def upgrade() -> None:
         table.add_column(
             sa.Column(
                 "last_used_at",
-                trivet.types.UtcDateTime(),
+                trivet.models.types.UtcDateTime(),
                 nullable=True,
                 comment="Written in batches, so that it may be half a minute behind.",
             )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-import trivet.types
+import trivet.models.types
 
 revision: str = "f734e686b1d6"
 down_revision: str | Sequence[str] | None = "5495424b9d0e"
@@ -30,7 +30,7 @@ def upgrade() -> None:
             autoincrement=False,
             nullable=False,
         ),
-        sa.Column("at", trivet.types.UtcDateTime(), nullable=False),
+        sa.Column("at", trivet.models.types.UtcDateTime(), nullable=False),
         sa.Column("actor_id", sa.BigInteger(), nullable=True),
         sa.Column("actor", sa.String(length=150), nullable=False),
         sa.Column("actor_kind", sa.String(length=16), nullable=False),

@@ -1,0 +1,162 @@
+"""The list of audit entries, and the page of one. Nobody edits them, superusers included."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from trivet.audit import AuditEntry
+from trivet.audit.summary import read_changes, summarise
+from trivet_admin.mirror.registry import mirror
+from trivet_admin.site.modeladmin import ModelAdmin
+from trivet_admin.site.registration import register
+
+mirror(AuditEntry)._meta.verbose_name_plural = "audit entries"
+
+
+class TableFilter(admin.SimpleListFilter):
+    """By kind of object. The tables that exist are asked, not the entries, which are many."""
+
+    title = "kind of object"
+    parameter_name = "table_name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        del request, model_admin
+        shown = {model._meta.db_table: _name(model) for model in admin.site._registry}  # noqa: SLF001  # Django has no public list of them
+        del shown[AuditEntry.__tablename__]
+        return sorted(shown.items(), key=lambda pair: pair[1])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        return queryset.filter(table_name=self.value()) if self.value() else queryset
+
+
+class KindFilter(admin.SimpleListFilter):
+    title = "what happened"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        del request, model_admin
+        return _VERBS.items()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+class DoorFilter(admin.SimpleListFilter):
+    title = "door"
+    parameter_name = "door"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        del request, model_admin
+        return [(door, door) for door in ("api", "admin", "realtime", "cli", "background")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        return queryset.filter(door=self.value()) if self.value() else queryset
+
+
+@register(AuditEntry)
+class AuditEntryAdmin(ModelAdmin):
+    """Read only. Search looks at who, the object's key, the request id and the values."""
+
+    list_display = ("when", "who", "door", "request", "what", "subject", "summary")
+    list_display_links = ("when",)
+    list_filter = (KindFilter, TableFilter, DoorFilter, "at")
+    search_fields = ("=actor", "=row_key", "=request_id", "changes")
+    search_help_text = "A user, an object's key or a request id, each whole; or part of a value."
+    ordering = ("-at", "-id")
+    show_full_result_count = False
+    list_per_page = 50
+    fields = ("when", "who", "door", "request", "credential", "what", "subject", "table", "hash")
+
+    class Media:
+        css = {"all": ("trivet_admin/audit.css",)}  # noqa: RUF012  # Django's own way of declaring it
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="when (UTC)", ordering="at")
+    def when(self, entry: Any) -> str:
+        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="who", ordering="actor")
+    def who(self, entry: Any) -> str:
+        return who_made(entry)
+
+    @admin.display(description="what")
+    def what(self, entry: Any) -> str:
+        return verb_of(entry)
+
+    @admin.display(description="object")
+    def subject(self, entry: Any) -> str | SafeString:
+        return _link(entry)
+
+    @admin.display(description="changes")
+    def summary(self, entry: Any) -> str:
+        text = summarise(entry.changes)
+        return text if len(text) <= _SUMMARY else f"{text[: _SUMMARY - 1]}…"
+
+    @admin.display(description="request")
+    def request(self, entry: Any) -> str | SafeString:
+        if not entry.request_id:
+            return "–"
+        return format_html(
+            '<a class="request-id" href="{}?q={}" title="{}">{}</a>',
+            reverse("admin:trivet_auditentry_changelist"),
+            entry.request_id,
+            f"All that the request {entry.request_id} changed",
+            entry.request_id,
+        )
+
+    @admin.display(description="changes")
+    def table(self, entry: Any) -> str:
+        changes = list(read_changes(entry.changes))
+        return render_to_string("trivet_admin/audit_fields.html", {"changes": changes})
+
+
+_VERBS = {"insert": "added", "update": "changed", "delete": "deleted"}
+_SUMMARY = 200
+"""How much of an entry's changes a list shows, in characters."""
+
+
+def who_made(entry: Any) -> str:
+    """The user's name, and by what if not by a session."""
+    if entry.actor_kind == "key":
+        return f"{entry.actor} (key {entry.credential})"
+    return str(entry.actor or entry.actor_kind)
+
+
+def verb_of(entry: Any) -> str:
+    """What happened, as a person would say it."""
+    return str(_VERBS.get(entry.kind, entry.kind))
+
+
+def _link(entry: Any) -> str | SafeString:
+    model = next((m for m in apps.get_models() if m._meta.db_table == entry.table_name), None)
+    if model is None:
+        return f"{entry.table_name} {entry.row_key}"
+    text = f"{_name(model)} {entry.row_key}"
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_history"
+    try:
+        return format_html('<a href="{}">{}</a>', reverse(name, args=[entry.row_key]), text)
+    except NoReverseMatch:
+        return text
+
+
+def _name(model: type[Model]) -> str:
+    return str(model._meta.verbose_name)

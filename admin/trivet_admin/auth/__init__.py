@@ -1,0 +1,1 @@
+"""Logins, sessions and password hashes: Django's, asked by every room."""

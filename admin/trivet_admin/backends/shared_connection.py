@@ -1,0 +1,100 @@
+"""SQLAlchemy on Django's own connection, so that both ORMs share one transaction.
+
+The connection is lent: SQLAlchemy may execute on it, and its commit, rollback and close do
+nothing, because Django ends the transaction. One engine a database kind serves the whole
+process, for SQLAlchemy keeps its compiled statements with the engine.
+"""
+
+import json
+import threading
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from trivet.data.statement_guard import watch
+
+_ENGINE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    # hstore would cost a look-up in the catalogue, and would be registered on Django's side.
+    "postgresql": ("postgresql+psycopg://", {"use_native_hstore": False}),
+    "sqlite": ("sqlite+pysqlite://", {}),
+}
+
+
+class _Lender(threading.local):
+    """The connection that this thread is lending at this moment; an engine's creator takes
+    no argument, so it finds the connection here."""
+
+    lent: "LentConnection | None" = None
+
+
+_lender = _Lender()
+
+
+class LentConnection:
+    """A DBAPI connection of Django's, as SQLAlchemy may use it."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def cursor(self, *args: Any, **options: Any) -> Any:
+        return self._raw.cursor(*args, **options)
+
+    def commit(self) -> None:
+        """Nothing: Django commits."""
+
+    def rollback(self) -> None:
+        """Nothing: Django rolls back."""
+
+    def close(self) -> None:
+        """Nothing: Django closes."""
+
+    def add_notice_handler(self, _handler: Any) -> None:
+        """Nothing: handlers would pile up on a connection that a pool keeps."""
+
+    def create_function(self, *_args: Any, **_options: Any) -> None:
+        """Nothing: Django's own SQLite functions stand, REGEXP among them."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+class LentPostgresConnection(LentConnection):
+    """Gives cursors that load JSON.
+
+    Django's connection passes JSON through as text and binds on the client. SQLAlchemy gets
+    plain psycopg cursors, and the loaders on the cursor: on the connection they would change
+    what Django reads.
+    """
+
+    def cursor(self, *args: Any, **options: Any) -> Any:
+        from psycopg import Cursor, ServerCursor
+        from psycopg.types.json import set_json_loads
+
+        kind: Any = ServerCursor if args or options else Cursor
+        cursor = kind(self._raw, *args, **options)
+        set_json_loads(json.loads, cursor)
+        return cursor
+
+
+def lend(vendor: str, raw: Any) -> Connection:
+    """A SQLAlchemy connection on the DBAPI connection `raw` of a Django database `vendor`."""
+    _lender.lent = LentPostgresConnection(raw) if vendor == "postgresql" else LentConnection(raw)
+    try:
+        return _engine(vendor).connect()
+    finally:
+        _lender.lent = None
+
+
+@lru_cache
+def _engine(vendor: str) -> Engine:
+    url, options = _ENGINE_OPTIONS[vendor]
+    engine = create_engine(url, creator=_take_lent, poolclass=NullPool, **options)
+    watch(engine)
+    return engine
+
+
+def _take_lent() -> Any:
+    assert _lender.lent is not None, "the engine is used only through lend()"
+    return _lender.lent

@@ -1,0 +1,1 @@
+"""Failures of the database, carried from one vocabulary into another."""

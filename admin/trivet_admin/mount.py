@@ -1,0 +1,145 @@
+"""The mount at /admin."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+from asgiref.sync import ThreadSensitiveContext
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet import Platform
+from trivet.asgi.mount import MountedApp, RouteInfo
+from trivet_admin import runtime
+from trivet_admin.auth.authenticator import SessionAuthenticator
+from trivet_admin.capacity import Turns
+from trivet_admin.configuration import configure
+from trivet_admin.site.policy import words_of
+from trivet_admin.transactions import ThreadedTransactions
+
+PREFIX = "/admin"
+
+
+def mount(platform: Platform) -> MountedApp:
+    """Django with its admin, for the features of `platform`.
+
+    Raises ConfigurationError if a registered model cannot be mirrored, or if Django was
+    configured otherwise in this process.
+    """
+    configure(platform.settings, platform.features)
+    runtime.set_platform(platform)
+    from django.core.asgi import get_asgi_application
+
+    django_app: Any = get_asgi_application()
+    return MountedApp(
+        name="admin",
+        prefix=PREFIX,
+        app=BoundedApp(django_app, _turns(platform)),
+        authenticators=(SessionAuthenticator(),),
+        list_routes=list_routes,
+        static_packages=(("django.contrib.admin", "static"), ("trivet_admin", "static")),
+        find_pending=find_pending,
+    )
+
+
+class BoundedApp:
+    """As many requests in Django at once as there are `turns`; the others wait for one, and
+    are told to come back (503) if they wait too long.
+
+    Django under ASGI takes a thread and up to one database connection a request, and
+    nothing else bounds either. The threads are kept for the next request, where asgiref
+    would start one for each, and a second one to wait for its end. A request waits for its
+    turn only once its body is here, so that slow senders hold no turn. A lifespan scope goes
+    to Django, which refuses it.
+    """
+
+    def __init__(self, app: ASGIApp, turns: Turns) -> None:
+        self.app = app
+        self._turns = turns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = await _read_body(receive)
+        async with self._turns.turn(), _worker():
+            await self.app(scope, _replay(body, receive), send)
+
+
+_idle: list[ThreadPoolExecutor] = []
+"""Threads between two requests; for the whole process, as Django itself is. They end with it."""
+
+
+@asynccontextmanager
+async def _worker() -> AsyncIterator[None]:
+    """Have Django's synchronous code run on one thread of ours meanwhile."""
+    worker = _idle.pop() if _idle else ThreadPoolExecutor(1, thread_name_prefix="django")
+    try:
+        async with ThreadSensitiveContext(executor=worker):
+            yield
+    finally:
+        _idle.append(worker)
+
+
+async def _read_body(receive: Receive) -> list[Message]:
+    """The messages of a request's body, whose size the root has bounded."""
+    messages = [await receive()]
+    while messages[-1].get("more_body", False):
+        messages.append(await receive())
+    return messages
+
+
+def _replay(messages: list[Message], receive: Receive) -> Receive:
+    waiting = iter(messages)
+
+    async def replay() -> Message:
+        message = next(waiting, None)
+        return await receive() if message is None else message
+
+    return replay
+
+
+def _turns(platform: Platform) -> Turns:
+    """The turns that other rooms take too, where the roof brought both together."""
+    if isinstance(platform.django, ThreadedTransactions):
+        return platform.django.turns
+    return Turns(platform.settings.django_threads)
+
+
+def list_routes() -> Sequence[RouteInfo]:
+    """Every URL of the admin, for ``trivet routes``."""
+    from django.urls import get_resolver
+
+    return [
+        RouteInfo("GET, POST", path, name, words_of(name))
+        for path, name in _patterns(get_resolver(), f"{PREFIX}/")
+    ]
+
+
+def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple[str, str]]:
+    for entry in resolver.url_patterns:
+        path = prefix + str(entry.pattern)
+        if hasattr(entry, "url_patterns"):
+            inner = f"{entry.namespace}:" if entry.namespace else namespace
+            yield from _patterns(entry, path, inner)
+        else:
+            yield path, namespace + (entry.name or "")
+
+
+async def find_pending() -> str:
+    """What the admin waits for, in a sentence; empty when its migrations are applied."""
+    # Whoever asks does not wait for a database that is away; the thread may.
+    return await anyio.to_thread.run_sync(_find_pending, abandon_on_cancel=True)
+
+
+def _find_pending() -> str:
+    from django.db import connection, connections
+    from django.db.migrations.executor import MigrationExecutor
+
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    finally:
+        connections.close_all()
+    return "run 'trivet migrate'" if waiting else ""

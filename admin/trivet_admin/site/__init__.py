@@ -1,0 +1,1 @@
+"""The admin site, and what a feature's ``admin.py`` registers."""

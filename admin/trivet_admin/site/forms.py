@@ -1,0 +1,127 @@
+"""The form of a mirrored model: the mapped class's own rules, told at their fields."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.db import models
+from sqlalchemy import inspect
+from sqlalchemy.orm.attributes import set_committed_value
+
+from trivet.errors import TrivetError
+from trivet_admin.backends.writes import to_mapped
+from trivet_admin.errors.to_django import CHANGED_MEANWHILE
+from trivet_admin.generic import ModelForm, ModelFormSet
+from trivet_admin.mirror.shape import Shape, find_shape
+
+Faults = Mapping[str, Sequence[str]]
+"""Sentences for each form field; `NON_FIELD_ERRORS` for the whole form."""
+
+_NO_VERSION = "The form came without the version that it was made from. Open it again."
+
+
+class MirrorFormMixin:
+    """Mixed into the ModelForm of a mirrored model.
+
+    `faults` are what an earlier try to save the same input ran into, so that the form can
+    be shown again with it.
+    """
+
+    faults: Faults = MappingProxyType({})
+    instance: models.Model
+    cleaned_data: dict[str, Any]
+    fields: dict[str, Any]
+    has_changed: Callable[[], bool]
+
+    def _post_clean(self) -> None:
+        """Django's step between cleaning and validating the instance; pinned by a test."""
+        shape = find_shape(type(self.instance))
+        if isinstance(shape, Shape):
+            self._check_version(shape)
+        super()._post_clean()  # type: ignore[misc]  # a ModelForm stands beside us
+        if isinstance(shape, Shape):
+            self._check_validators(shape)
+        for name, sentences in self.faults.items():
+            self._add(name, sentences)
+
+    def _check_version(self, shape: Shape) -> None:
+        """Refuse input that was made from an older version than the present one."""
+        if shape.version not in self.fields or self.instance._state.adding:
+            return
+        if not self.has_changed():
+            return  # a row of a list that nobody touched here
+        seen = self.cleaned_data.get(shape.version)
+        if seen is None:
+            self._add(NON_FIELD_ERRORS, [_NO_VERSION])
+        elif seen != getattr(self.instance, shape.version):
+            self._add(NON_FIELD_ERRORS, [CHANGED_MEANWHILE])
+
+    def _check_validators(self, shape: Shape) -> None:
+        """Try the values on an object that is never saved: ``@validates`` speaks at its field."""
+        trial = inspect(shape.mapped).class_manager.new_instance()
+        fields = {field.name: field for field in self.instance._meta.concrete_fields}
+        for field in fields.values():
+            value = getattr(self.instance, field.attname)
+            set_committed_value(trial, shape.key_of(field), value)
+        for name in [name for name in self.cleaned_data if name in fields]:
+            field = fields[name]
+            key = shape.key_of(field)
+            if key in (shape.version, shape.primary_key):
+                continue
+            value = getattr(self.instance, field.attname)
+            try:
+                setattr(trial, key, to_mapped(field, value))
+            except (ValueError, TrivetError) as error:
+                self._add(name, [str(error)])
+
+    def _add(self, name: str, sentences: Sequence[str]) -> None:
+        field = name if name in self.fields else None
+        for sentence in sentences:
+            self.add_error(field, sentence)  # type: ignore[attr-defined]  # a ModelForm stands beside us
+
+
+class MirrorForm(MirrorFormMixin, ModelForm):
+    """The plain form of a mirrored model."""
+
+
+@cache
+def mirror_form(form: type[Any]) -> type[Any]:
+    """`form` with the rules of the mapped class, if it has them not already."""
+    if issubclass(form, MirrorFormMixin):
+        return form
+    if form is forms.ModelForm:
+        return MirrorForm
+    return type(form.__name__, (MirrorFormMixin, form), {})
+
+
+def with_faults(form: type[Any], faults: Faults) -> type[Any]:
+    """`form`, showing `faults` whatever its input."""
+    return type(form.__name__, (form,), {"faults": faults})
+
+
+class KeyAndVersionInput(forms.HiddenInput):
+    """The hidden key of a row in an editable list, with the row's version behind it: the
+    list shows no other hidden fields."""
+
+    def __init__(self, form: Any, version: str | None) -> None:
+        super().__init__()
+        self._form = form
+        self._version = version
+
+    def render(self, *args: Any, **options: Any) -> Any:
+        return super().render(*args, **options) + str(self._form[self._version])
+
+
+class VersionedFormSet(ModelFormSet):
+    """The rows of an editable list, each with the version that it was made from."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        model: Any = self.model
+        shape = find_shape(model)
+        if isinstance(shape, Shape) and shape.version in form.fields:
+            key = form.fields[model._meta.pk.name]
+            key.widget = KeyAndVersionInput(form, shape.version)

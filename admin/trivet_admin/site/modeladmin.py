@@ -1,0 +1,158 @@
+"""The ModelAdmin of mirrored models: Django's, with refused writes told where they belong.
+
+Everything that people know of Django's admin holds. What is added: a row's version travels
+hidden in its form, validators and constraints of the mapped class speak at their fields,
+and a service's error becomes a message and leaves nothing behind.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import models
+from django.db.transaction import atomic
+from django.forms import modelformset_factory
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+
+from trivet_admin.errors.to_form import REFUSALS, explain_faults, sentence_of
+from trivet_admin.mirror.registry import mirror
+from trivet_admin.mirror.shape import Shape, find_shape
+from trivet_admin.site.forms import VersionedFormSet, mirror_form, with_faults
+
+_FAULTS = "trivet_faults"
+"""Where a request keeps the faults of its first try while its form is shown again."""
+
+
+class _MirrorForms:
+    """Shared by the admin of a model and the inlines of one."""
+
+    model: type[Any]
+    form: type[Any]
+
+    @property
+    def version_name(self) -> str | None:
+        """The name of the version field, if the rows have a version."""
+        shape = find_shape(self.model)
+        return shape.version if isinstance(shape, Shape) else None
+
+    def with_version(self, fieldsets: Sequence[Any]) -> list[Any]:
+        """`fieldsets`, the first of which carries the hidden version too."""
+        listed = [name for _, options in fieldsets for name in options["fields"]]
+        if self.version_name is None or self.version_name in listed or not fieldsets:
+            return list(fieldsets)
+        (title, options), *rest = fieldsets
+        return [(title, {**options, "fields": [*options["fields"], self.version_name]}), *rest]
+
+
+class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """How a mapped class is shown and edited; register it with `trivet_admin.register`."""
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        options["form"] = mirror_form(options.get("form", self.form))
+        form = super().get_form(request, obj, change, **options)
+        return with_faults(form, getattr(request, _FAULTS, {}))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None and self.has_change_permission(request, obj):
+            return self.with_version(fieldsets)
+        return _without(fieldsets, self.version_name)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except REFUSALS as error:
+            if request.method != "POST" or hasattr(request, _FAULTS):
+                raise
+            setattr(request, _FAULTS, explain_faults(error, self.model))
+        # Nothing of the first try is left. The second shows the form with what was wrong.
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        view = super().delete_view
+        return self._or_message(request, lambda: view(request, object_id, extra_context))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        view = super().changelist_view
+        if request.method != "POST":
+            return view(request, extra_context)
+        return self._or_message(request, lambda: view(request, extra_context))
+
+    def response_action(self, request: HttpRequest, queryset: Any, *rest: Any, **more: Any) -> Any:
+        """Run an action as one unit: what it raises of `REFUSALS` is told, and undone."""
+        run = super().response_action
+        return self._or_message(request, lambda: run(request, queryset, *rest, **more))
+
+    def get_changelist_form(self, request: HttpRequest, **options: Any) -> Any:
+        options["form"] = mirror_form(options.get("form", self.form))
+        return super().get_changelist_form(request, **options)
+
+    def get_changelist_formset(self, request: HttpRequest, **options: Any) -> Any:
+        if self.version_name is None:
+            return super().get_changelist_formset(request, **options)
+        return modelformset_factory(
+            self.model,
+            self.get_changelist_form(request),
+            formset=VersionedFormSet,
+            extra=0,
+            fields=[*self.get_list_editable(), self.version_name],
+            **options,
+        )
+
+    def get_list_editable(self) -> Sequence[str]:
+        return tuple(self.list_editable)
+
+    def _or_message(self, request: HttpRequest, work: Callable[[], Any]) -> HttpResponseBase:
+        """What `work` answers; or, if it was refused, a message on the same page again."""
+        try:
+            with atomic():
+                response: HttpResponseBase = work()
+                return response
+        except REFUSALS as error:
+            self.message_user(request, sentence_of(error), messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+
+class _MirrorInline(_MirrorForms):
+    """An inline of a mapped class: its `model` is the mapped class itself."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        model = cls.__dict__.get("model")
+        if model is not None and not issubclass(model, models.Model):
+            cls.model = mirror(model)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        options["form"] = mirror_form(options.get("form", self.form))
+        return super().get_formset(request, obj, **options)  # type: ignore[misc]  # an inline stands beside us
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.with_version(super().get_fieldsets(request, obj))  # type: ignore[misc]  # as above
+
+
+class TabularInline(_MirrorInline, admin.TabularInline):  # type: ignore[type-arg]  # as above
+    """Rows of a mapped class inside the form of another, one a line."""
+
+
+class StackedInline(_MirrorInline, admin.StackedInline):  # type: ignore[type-arg]  # as above
+    """Rows of a mapped class inside the form of another, one below the other."""
+
+
+def _without(fieldsets: Sequence[Any], name: str | None) -> list[Any]:
+    return [
+        (title, {**options, "fields": [f for f in options["fields"] if f != name]})
+        for title, options in fieldsets
+    ]

@@ -1,0 +1,26 @@
+"""The house without its rooms: what every command stands on.
+
+Apart from `asgi`, so that a command that only needs the data does not wait for the frameworks that
+serve it.
+"""
+
+import trivet_admin
+from trivet import Platform
+from trivet.features import load_features
+from trivet.platform import open_platform
+from trivet_settings import Settings
+
+
+def open_house(settings: Settings) -> Platform:
+    """The platform with its features, and Django configured: what every command stands on.
+
+    Django is configured whichever rooms this process serves, because it keeps the users.
+    """
+    features = load_features(settings.features)
+    trivet_admin.configure(settings, features)
+    return open_platform(
+        settings,
+        features,
+        accounts=trivet_admin.accounts,
+        django=trivet_admin.ThreadedTransactions(settings.django_threads),
+    )

@@ -1,0 +1,1 @@
+"""Foreign applications, ASGI or WSGI, under a prefix."""

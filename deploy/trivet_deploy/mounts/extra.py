@@ -1,0 +1,128 @@
+"""Applications of other frameworks, mounted under a prefix as the settings say.
+
+A team moves in with what it has: a Flask application, a Quart service. Each runs unchanged behind
+the same middleware stack, so that it meets the same identity in `scope["user"]` (WSGI:
+`environ["asgi.scope"]["user"]`), the same limits and the same log. What a framework needs beyond
+that to live under a prefix is here, one function each, chosen by the package that the object's
+class comes from; nothing is imported that is not already there.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from operator import attrgetter
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from trivet.asgi.mount import MountedApp, RouteInfo
+from trivet.errors import ConfigurationError
+from trivet.identity.policy import parse_policy
+from trivet_deploy.mounts.prefix import PrefixStripped, ScopeOfItsOwn
+from trivet_deploy.mounts.wsgi import WsgiApplication
+from trivet_settings import Settings
+
+WSGI_THREADS = 8
+"""Bound of concurrent requests in one WSGI application, a thread each."""
+
+
+def mount_extras(settings: Settings) -> tuple[MountedApp, ...]:
+    """The mounts that `extra_mounts` names, longest prefix first so that the closer one wins.
+
+    Raises ConfigurationError when a target cannot be imported, with the target and the reason,
+    and for a policy of a mount that is not there, which would protect nothing.
+    """
+    if unknown := sorted(set(settings.mount_policies) - set(settings.extra_mounts)):
+        raise ConfigurationError(
+            "mount-policy",
+            f"TRIVET_MOUNT_POLICIES names {', '.join(unknown)}, which TRIVET_EXTRA_MOUNTS does "
+            "not mount. Write the prefix in both alike.",
+        )
+    prefixes = sorted(settings.extra_mounts, key=len, reverse=True)
+    return tuple(_mount(prefix, settings.extra_mounts[prefix], settings) for prefix in prefixes)
+
+
+def _mount(prefix: str, target: str, settings: Settings) -> MountedApp:
+    interface, _, location = target.partition(":")
+    app, is_asgi = _import(location, prefix), interface == "asgi"
+    policy = parse_policy(settings.mount_policies.get(prefix, "its-own"))
+    return MountedApp(
+        name=prefix.strip("/").replace("/", "-"),
+        prefix=prefix,
+        app=_adapt(app, prefix, settings) if is_asgi else WsgiApplication(app, WSGI_THREADS),
+        websocket=is_asgi,
+        policy=policy,
+        # There is no way to ask an application of any framework for its routes.
+        list_routes=lambda: [RouteInfo("*", f"{prefix}/*", location, policy.words)],
+    )
+
+
+def _import(location: str, prefix: str) -> Any:
+    module_name, _, attribute = location.partition(":")
+    with _root_logger_kept():
+        try:
+            app = attrgetter(attribute)(import_module(module_name))
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(
+                "extra-mount",
+                f"{prefix} of TRIVET_EXTRA_MOUNTS cannot be mounted: {error}. Check that "
+                f"'{location}' is importable from here and names the application.",
+            ) from error
+    if not callable(app):
+        raise ConfigurationError(
+            "extra-mount",
+            f"{prefix} of TRIVET_EXTRA_MOUNTS cannot be mounted: '{location}' is no application, "
+            f"it cannot be called.",
+        )
+    return app
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    # Litestar and BlackSheep put handlers on the root logger when an application is made, and
+    # every line of ours would appear twice, the second time without our redaction.
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+
+
+def _adapt(app: Any, prefix: str, settings: Settings) -> ASGIApp:
+    # By the names of the class's ancestors, so that a subclass is recognised and a framework
+    # that is not installed is not imported.
+    packages = {ancestor.__module__.partition(".")[0] for ancestor in type(app).__mro__}
+    for package, adapt in _ADAPTERS.items():
+        if package in packages:
+            app = adapt(app, settings.public_url + prefix)
+    return ScopeOfItsOwn(app)
+
+
+def _adapt_sanic(app: Any, address: str) -> Any:
+    # Sanic routes on raw_path and ignores root_path. Its request.url_for() takes the host, and
+    # with it the prefix, from SERVER_NAME; app.url_for() never has a prefix.
+    if not app.config.get("SERVER_NAME"):
+        app.config.SERVER_NAME = address
+    # Its loggers have handlers and hand on to the root's too, so that every line stands twice.
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("sanic"):
+            logging.getLogger(name).handlers.clear()
+    return PrefixStripped(app)
+
+
+def _adapt_litestar(app: Any, address: str) -> Any:
+    # The OpenAPI document lists the servers; "/" is Litestar's default and would be the house's.
+    if app.openapi_config is not None:
+        for server in app.openapi_config.servers:
+            if server.url == "/":
+                server.url = address
+    return app
+
+
+_ADAPTERS: dict[str, Callable[[Any, str], Any]] = {
+    "sanic": _adapt_sanic,
+    "litestar": _adapt_litestar,
+}

@@ -1,0 +1,1 @@
+"""How Gunicorn and uvicorn serve the application."""

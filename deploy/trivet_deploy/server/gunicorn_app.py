@@ -1,0 +1,64 @@
+"""Gunicorn as a library: the master process behind `trivet serve`."""
+
+import gc
+from typing import Any
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from starlette.types import ASGIApp
+
+from trivet.log import configure_logging
+from trivet_settings import Settings, load_settings
+
+KILL_MARGIN_SECONDS = 5
+"""What the master waits beyond `shutdown_seconds` before it kills, for the lifespans to stop."""
+
+
+def gunicorn_options(settings: Settings, *, bind: str, workers: int) -> dict[str, Any]:
+    """Gunicorn's configuration, by the names of its own settings."""
+    return {
+        "bind": bind,
+        "workers": workers,
+        "worker_class": "trivet_deploy.server.gunicorn_worker.TrivetWorker",
+        "graceful_timeout": settings.shutdown_seconds + KILL_MARGIN_SECONDS,
+        "proc_name": "trivet",
+        # A socket that can reconfigure the server, in a directory of its choice: nobody asked.
+        "control_socket_disable": True,
+        # The root writes the access log.
+        "accesslog": None,
+        "loglevel": settings.log_level,
+        "logger_class": HouseLogger,
+    }
+
+
+class HouseLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """Gunicorn's own lines in the house's one log and format, the master's included."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        settings = load_settings()
+        configure_logging(log_format=settings.log_format, level=settings.log_level)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """Serves the house with `options`; `run()` returns when the master has stopped."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        super().__init__(prog="trivet")
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> ASGIApp:
+        """Called in each worker after the fork, so that no connection is ever shared."""
+        from trivet_deploy.asgi import create_app
+
+        app = create_app()
+        # What was loaded stays for good: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
+        return app

@@ -1,0 +1,1 @@
+"""The ASGI side: the root application, its mounts and its middleware."""

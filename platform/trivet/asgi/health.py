@@ -1,0 +1,89 @@
+"""The probes: alive (the process serves) and ready (it can do its work)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from trivet import migrations
+from trivet.asgi.mount import MountedApp
+from trivet.context import context_of
+from trivet.platform import Platform
+
+PROBE_SECONDS = 2.0
+"""A probe that takes longer is answered "not ready": orchestrators ask every few seconds."""
+
+OK = "ok"
+
+Question = Callable[[], Awaitable[str | None]]
+"""Asks one part what it waits for: a sentence, or nothing when it can work."""
+
+
+async def alive(_request: Request) -> JSONResponse:
+    """200 as long as the event loop turns; touches nothing else."""
+    return JSONResponse({"status": OK})
+
+
+class Readiness:
+    """200 if the database answers, every migration is applied, the relay delivers and every
+    mounted app is ready; 503 and what is wrong otherwise."""
+
+    def __init__(self, mounts: Sequence[MountedApp]) -> None:
+        self.mounts = mounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        platform = context_of(scope).platform
+        questions: dict[str, Question] = {
+            "database": platform.database.ping,
+            "migrations": partial(_find_pending_migrations, platform),
+            "relay": partial(_ask_relay, platform),
+        }
+        questions |= {mounted.name: mounted.find_pending for mounted in self.mounts}
+        checks = await _ask_all(questions)
+        ready = all(result == OK for result in checks.values())
+        response = JSONResponse(
+            {"status": OK if ready else "unavailable", "checks": checks},
+            status_code=200 if ready else 503,
+            headers={} if ready else {"retry-after": "1"},
+        )
+        await response(scope, receive, send)
+
+
+async def _ask_all(questions: Mapping[str, Question]) -> dict[str, str]:
+    """The answers in the order of the questions, within `PROBE_SECONDS` for all together.
+
+    Side by side, because checks that wait for the same lost database one after another would take
+    so long that an orchestrator gives up before it is told which of them failed.
+    """
+    answers = dict.fromkeys(questions, "")
+
+    async def note(name: str, question: Question) -> None:
+        answers[name] = await _ask(question)
+
+    async with anyio.create_task_group() as group:
+        for name, question in questions.items():
+            group.start_soon(note, name, question)
+    return answers
+
+
+async def _ask(question: Question) -> str:
+    """The answer to one check: `OK`, or what is wrong, within `PROBE_SECONDS`."""
+    try:
+        with anyio.fail_after(PROBE_SECONDS):
+            return await question() or OK
+    except TimeoutError:
+        return f"no answer within {PROBE_SECONDS:g} s"
+    except Exception as error:  # noqa: BLE001  # whatever fails here is the answer
+        return type(error).__name__
+
+
+async def _find_pending_migrations(platform: Platform) -> str:
+    waiting = await migrations.pending(platform.database, platform.features)
+    return "run 'trivet migrate'" if waiting else ""
+
+
+async def _ask_relay(platform: Platform) -> str:
+    return "" if platform.relay.state.is_healthy else "does not deliver"

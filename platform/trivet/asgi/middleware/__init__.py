@@ -1,0 +1,21 @@
+"""The middleware of the root, each one promise. All pure ASGI, http and websocket."""
+
+from trivet.asgi.middleware.access_log import AccessLogMiddleware
+from trivet.asgi.middleware.cross_site import CrossSiteMiddleware
+from trivet.asgi.middleware.delivery_bell import DeliveryBellMiddleware
+from trivet.asgi.middleware.identity import IdentityMiddleware
+from trivet.asgi.middleware.last_resort import LastResortMiddleware
+from trivet.asgi.middleware.limits import LimitsMiddleware
+from trivet.asgi.middleware.security_headers import SecurityHeadersMiddleware
+from trivet.asgi.middleware.unit_of_work import UnitOfWorkMiddleware
+
+__all__ = [
+    "AccessLogMiddleware",
+    "CrossSiteMiddleware",
+    "DeliveryBellMiddleware",
+    "IdentityMiddleware",
+    "LastResortMiddleware",
+    "LimitsMiddleware",
+    "SecurityHeadersMiddleware",
+    "UnitOfWorkMiddleware",
+]

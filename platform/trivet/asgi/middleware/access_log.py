@@ -1,0 +1,95 @@
+"""The request id and the access log: the first to see a request, the last to let it go."""
+
+import os
+import re
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet.asgi.headers import find_header
+from trivet.context import RequestContext, enter_context
+from trivet.log import Event, request_logger
+
+if TYPE_CHECKING:
+    from trivet.platform import Platform
+
+REQUEST_ID = b"x-request-id"
+_ID_BYTES = 16
+_ACCEPTABLE_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
+_NO_RESPONSE = 499
+"""What the log says of a client that left before the first byte (nginx's number)."""
+
+
+class AccessLogMiddleware:
+    """Gives every request an id, which its response carries, and one log line.
+
+    A client's own ``X-Request-ID`` is kept if it is 8 to 128 plain characters, so that
+    a proxy's log and ours can be joined.
+    """
+
+    def __init__(self, app: ASGIApp, platform: "Platform") -> None:
+        self.app = app
+        self.platform = platform
+        self.write = request_logger("trivet.access")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        context = RequestContext(self.platform, _request_id(scope))
+        enter_context(scope, context)
+        id_header = (REQUEST_ID, context.request_id.encode())
+        started = time.perf_counter()
+        path = scope["path"]
+        status = _NO_RESPONSE
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            kind = message["type"]
+            if kind in _OPENING:
+                status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
+                others = [h for h in message.get("headers", ()) if h[0].lower() != REQUEST_ID]
+                message["headers"] = [*others, id_header]
+            elif kind == "websocket.close" and status == _NO_RESPONSE:
+                status = HTTPStatus.FORBIDDEN
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            seconds = time.perf_counter() - started
+            self.write(_describe(scope, context, path, int(status), seconds))
+
+
+_OPENING = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+
+
+def _request_id(scope: Scope) -> str:
+    offered = find_header(scope, REQUEST_ID)
+    if offered is not None and _ACCEPTABLE_ID.fullmatch(offered):
+        return offered
+    return os.urandom(_ID_BYTES).hex()
+
+
+def _describe(
+    scope: Scope, context: RequestContext, path: str, status: int, seconds: float
+) -> Event:
+    identity = context.identity
+    return {
+        "event": "request",
+        "method": scope.get("method", "WEBSOCKET"),
+        "path": path,
+        "mount": context.mount,
+        "route": context.route or _route(scope),
+        "status": status,
+        "duration_ms": round(seconds * 1000, 2),
+        "identity": identity.username or identity.kind,
+        "credential": identity.credential_id or None,
+    }
+
+
+def _route(scope: Scope) -> str:
+    """The path template that matched, as far as the mounted app leaves it in the scope."""
+    return getattr(scope.get("route"), "path", "")

@@ -1,0 +1,59 @@
+"""The cross-site check: no page of another site acts with a visitor's cookies here.
+
+The browser says where a request comes from: ``Sec-Fetch-Site`` (Fetch Metadata), or
+``Origin`` in browsers that do not send it. Neither can be set by a page. A request with
+neither is not from a browser, so no cookie was added behind anyone's back.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trivet.asgi.headers import find_header
+from trivet.asgi.problem import refuse
+from trivet.errors import Forbidden
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing (RFC 9110, 9.2.1)."""
+
+_OWN_SITE = frozenset({"same-origin", "none"})
+
+
+class CrossSiteMiddleware:
+    """Refuses, with 403, unsafe requests and WebSocket handshakes that come from a page
+    of another origin, unless they carry an ``Authorization`` header and no cookie.
+
+    `trusted_origins` (``https://host[:port]``) may do what our own pages may.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted_origins: tuple[str, ...] = ()) -> None:
+        self.app = app
+        self.trusted_origins = frozenset(trusted_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or self._is_allowed(scope):
+            await self.app(scope, receive, send)
+            return
+        await refuse(scope, receive, send, _REFUSAL)
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
+            return True
+        if find_header(scope, b"cookie") is None and (
+            scope["type"] == "websocket" or find_header(scope, b"authorization") is not None
+        ):
+            return True
+        origin, site = find_header(scope, b"origin"), find_header(scope, b"sec-fetch-site")
+        if origin is not None and origin in self.trusted_origins:
+            return True
+        if site is not None:
+            return site in _OWN_SITE
+        return origin is None or origin == _own_origin(scope)
+
+
+def _own_origin(scope: Scope) -> str:
+    """The origin under which the client reached us, as far as the server knows. Behind a
+    proxy that is not trusted it differs from the public one, which is trusted anyway."""
+    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    return f"{scheme}://{find_header(scope, b'host') or ''}"
+
+
+_REFUSAL = Forbidden("cross-site", "This request comes from a page of another site.")

@@ -1,0 +1,86 @@
+"""The last resort: an exception that nobody caught becomes an honest answer."""
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet.asgi.problem import error_response, http_problem, problem_response, refuse
+from trivet.data.errors import explain
+from trivet.errors import TrivetError
+
+logger = structlog.stdlib.get_logger("trivet.errors")
+
+
+class LastResortMiddleware:
+    """Answers what nobody caught: an error of the domain or of Starlette with its own status,
+    a fault of the database with 409 or 503, anything else with 500 and no detail.
+
+    With `debug`, a fault of ours shows its traceback instead. Nothing is raised further:
+    the log line carries the exception. An exception after the first byte can only break
+    the response off, so that one is raised, for the server to close the connection.
+    """
+
+    def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:
+        self.app = app
+        self.debug = debug
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] != "websocket.close"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception as error:
+            log_fault(error)
+            if started:
+                raise
+            if scope["type"] == "websocket":
+                await refuse(scope, receive, send, explain(error) or INTERNAL)
+            else:
+                await fault_response(scope, error, debug=self.debug)(scope, receive, send)
+
+
+INTERNAL = TrivetError("internal", "Something went wrong on our side. Quote the request id.")
+
+
+def fault_response(scope: Scope, error: Exception, *, debug: bool) -> Response:
+    """The answer to an exception that nobody caught. Mounted frameworks that answer such
+    exceptions themselves use this too, so that the answer is the same everywhere."""
+    explained = explain(error)
+    if explained is not None:
+        return error_response(scope, explained)
+    if isinstance(error, HTTPException):
+        return http_problem(Request(scope), error)
+    if debug:
+        page = _DEBUG.debug_response(Request(scope), error)
+        page.headers["content-security-policy"] = _DEBUG_POLICY
+        return page
+    return problem_response(scope, INTERNAL.status, INTERNAL.code, INTERNAL.detail)
+
+
+def log_fault(error: Exception) -> None:
+    """Log what is a fault of ours with its traceback; what has a public meaning is not."""
+    if isinstance(error, HTTPException):
+        return
+    if explain(error) is None:
+        logger.error("unhandled exception", exc_info=error)
+    elif not isinstance(error, TrivetError):
+        logger.warning("the database refused", error=str(error.__cause__ or error))
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+_DEBUG = ServerErrorMiddleware(_nothing, debug=True)
+_DEBUG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""The page of a traceback brings its style and its script in itself."""

@@ -1,0 +1,72 @@
+"""The unit of work: one request, one transaction, one outcome."""
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet.asgi.middleware.cross_site import SAFE_METHODS
+from trivet.asgi.middleware.last_resort import fault_response, log_fault
+from trivet.context import context_of
+from trivet.data.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from trivet.data.database import Database
+
+
+class UnitOfWorkMiddleware:
+    """Decides the request's unit of work when its response starts, before the first byte
+    leaves: a status below 400 commits, anything else rolls back.
+
+    A commit that fails replaces the response by the problem that it is; what the app
+    still sends of its own is dropped. A request that never answers (the client left, an
+    exception) is rolled back. A WebSocket has no unit: its room opens one a message.
+    """
+
+    def __init__(self, app: ASGIApp, *, database: "Database", debug: bool = False) -> None:
+        self.app = app
+        self.database = database
+        self.debug = debug
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = context_of(scope)
+        unit = UnitOfWork(self.database, context, read_only=scope["method"] in SAFE_METHODS)
+        context.unit = unit
+        replaced = False
+
+        async def decide_and_send(message: Message) -> None:
+            nonlocal replaced
+            if replaced:
+                return
+            if message["type"] == "http.response.start":
+                try:
+                    if unit.is_open:
+                        await _decide(unit, message["status"])
+                    unit.end()
+                except Exception as error:  # noqa: BLE001  # it becomes the answer
+                    replaced = True
+                    log_fault(error)
+                    answer = fault_response(scope, error, debug=self.debug)
+                    await answer(scope, receive, send)
+                    return
+            await send(message)
+
+        try:
+            await self.app(scope, receive, decide_and_send)
+        finally:
+            if unit.is_open:
+                # A cancelled request must give its connection back all the same.
+                with anyio.CancelScope(shield=True):
+                    await unit.close()
+
+
+async def _decide(unit: UnitOfWork, status: int) -> None:
+    try:
+        if status < HTTPStatus.BAD_REQUEST:
+            await unit.commit()
+    finally:
+        await unit.close()

@@ -1,0 +1,177 @@
+"""The root: one ASGI application over every room. Read it from top to bottom."""
+
+import mimetypes
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trivet.asgi import health, middleware
+from trivet.asgi.lifespan import lifespan_of
+from trivet.asgi.mount import MountedApp, MountRoute
+from trivet.asgi.problem import http_problem, no_such_page, refuse
+from trivet.errors import ConfigurationError, TrivetError
+from trivet.features import Feature, modules_of
+from trivet.identity import Authenticator
+from trivet.platform import Platform
+from trivet.web import list_pages
+
+
+def build_root(
+    platform: Platform,
+    mounts: Sequence[MountedApp],
+    *,
+    authenticators: Sequence[Authenticator] | None = None,
+) -> "Root":
+    """The application: middleware around the router of `mounts`, pages and probes.
+
+    `authenticators` default to those that the mounts bring; they are asked in order, those
+    of credentials that a client sends on purpose before the ambient ones.
+
+    Raises ConfigurationError if two of them claim the same prefix, or one a place of ours.
+    """
+    pages = pages_of(platform.features)
+    _refuse_clashes([*mounts, *pages])
+    of_our_own = [
+        Route("/healthz", health.alive, name="healthz"),
+        Route("/readyz", health.Readiness(mounts), name="readyz"),
+        *_static(mounts),
+    ]
+    app: ASGIApp = Router(
+        [MountRoute(mounted) for mounted in (*mounts, *pages)],
+        redirect_slashes=False,
+        default=_route(of_our_own),
+    )
+    if authenticators is None:
+        authenticators = [each for mounted in mounts for each in mounted.authenticators]
+    for layer in reversed(stack(platform, authenticators)):
+        app = layer.cls(app, *layer.args, **layer.kwargs)
+    return Root(platform, mounts, app)
+
+
+def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[Middleware]:
+    """The middleware, outermost first, a promise a line."""
+    settings, database = platform.settings, platform.database
+    return [
+        # Every response carries a request id, and every request leaves one line in the log.
+        Middleware(middleware.AccessLogMiddleware, platform=platform),
+        # Browsers load nothing from elsewhere, and nobody frames our pages.
+        Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
+        # What nobody caught becomes a problem document, without a detail.
+        Middleware(middleware.LastResortMiddleware, debug=settings.debug),
+        # No request brings more than its share, nor comes under another site's name.
+        Middleware(
+            middleware.LimitsMiddleware,
+            body_bytes=settings.body_limit_bytes,
+            hosts=settings.hosts,
+        ),
+        # No page of another site acts with a visitor's cookies.
+        Middleware(middleware.CrossSiteMiddleware, trusted_origins=settings.csrf_origins),
+        # Who is asking is established once, for every mount.
+        Middleware(
+            middleware.IdentityMiddleware,
+            database=database,
+            identities=platform.identities,
+            key_uses=platform.key_uses,
+            authenticators=sorted(authenticators, key=lambda each: each.is_ambient),
+        ),
+        # What was committed is delivered at once.
+        Middleware(middleware.DeliveryBellMiddleware, bell=platform.bell),
+        # One transaction, decided by the status, committed before the first byte.
+        Middleware(middleware.UnitOfWorkMiddleware, database=database, debug=settings.debug),
+    ]
+
+
+class Root:
+    """The ASGI application: lifespans here, requests through the middleware."""
+
+    def __init__(self, platform: Platform, mounts: Sequence[MountedApp], app: ASGIApp) -> None:
+        self.platform = platform
+        self.mounts = tuple(mounts)
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        # Starlette's routes raise, for us to render, only where they know of an application.
+        scope["app"] = self
+        await self.app(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The platform first, then each app in order; down in reverse. A failed start stops
+        what had started and gives the server one sentence."""
+        await receive()
+        async with AsyncExitStack() as running:
+            try:
+                await running.enter_async_context(self.platform.lifespan())
+                for mounted in self.mounts:
+                    if mounted.lifespan:
+                        state = await running.enter_async_context(
+                            lifespan_of(mounted.name, mounted.app)
+                        )
+                        scope.get("state", {}).update(state)
+            except TrivetError as error:
+                await running.aclose()
+                await send({"type": "lifespan.startup.failed", "message": error.detail})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await refuse(scope, receive, send, no_such_page(scope))
+
+
+def pages_of(features: Sequence[Feature]) -> list[MountedApp]:
+    """The pages of each feature that has a ``web.py``, under its name.
+
+    Raises ConfigurationError if a page has no policy.
+    """
+    return [_pages(feature.name, module.routes) for feature, module in modules_of(features, "web")]
+
+
+def _pages(name: str, routes: Sequence[BaseRoute]) -> MountedApp:
+    listed = list_pages(name, routes)
+    return MountedApp(
+        name=name,
+        prefix=f"/{name}",
+        app=_route(routes, redirect_slashes=True),
+        lifespan=False,
+        list_routes=lambda: listed,
+    )
+
+
+def _route(routes: Sequence[BaseRoute], *, redirect_slashes: bool = False) -> ASGIApp:
+    """A router whose exceptions of HTTP (404, 405) become problem documents."""
+    router = Router(routes, redirect_slashes=redirect_slashes, default=_not_found)
+    return ExceptionMiddleware(router, handlers={HTTPException: http_problem})
+
+
+def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
+    """The rooms' static files, read from their packages: nothing has to be collected."""
+    packages: list[str | tuple[str, str]] = [p for m in mounts for p in m.static_packages]
+    if not packages:
+        return []
+    # The first look at a file's type reads the machine's tables: here, not on the event loop.
+    if not mimetypes.inited:
+        mimetypes.init()
+    return [Mount("/static", app=StaticFiles(packages=packages), name="static")]
+
+
+def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:
+    # Mounts are tried before the root's own routes, and may not take their places.
+    seen = dict.fromkeys(("/healthz", "/readyz", "/static"), "the root")
+    for mounted in mounts:
+        if mounted.prefix in seen:
+            raise ConfigurationError(
+                "prefix-clash",
+                f"{seen[mounted.prefix]} and {mounted.name} both claim {mounted.prefix}.",
+            )
+        seen[mounted.prefix] = mounted.name

@@ -1,0 +1,1 @@
+"""What a flush wrote, and what would slip past: old values, captured tables, SQL text."""

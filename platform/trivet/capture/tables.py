@@ -1,0 +1,182 @@
+"""Tables whose every change is captured, and what could change their rows behind its back.
+
+Feeds (`trivet.events.fed_tables`) and the audit trail (`trivet.audit.audited_tables`) stand on
+the same capture, which sees what a flush writes. A statement that names such a table is refused
+outside of a flush (`trivet.data.statement_guard`), and what the database would do to its rows
+by itself is refused when the application starts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ForeignKeyConstraint, Table
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+
+from trivet.capture.sql import read_statement
+from trivet.models.base import Model
+
+_ACTIONS = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
+"""What a foreign key may have the database do to the rows that refer to a changed one."""
+
+
+class CapturedTables:
+    """The tables of mapped classes, `tables`, and of links between them, `associations`."""
+
+    def __init__(self, tables: Iterable[Table], associations: Iterable[Table]) -> None:
+        linking = list(associations)
+        every = {*tables, *linking}
+        self.associations = frozenset(table.name for table in linking)
+        self._written = frozenset(table.name for table in every)
+        self._deleted = self._written | {
+            key.referred_table.name
+            for table in every
+            for key in table.foreign_key_constraints
+            if action_of(key.ondelete)
+        }
+        self.find_unseen: Callable[[str], str | None] = lru_cache(maxsize=4096)(self._find_unseen)
+        """The table that a statement (its SQL) would change unseen, if any."""
+
+    def _find_unseen(self, sql: str) -> str | None:
+        statement = read_statement(sql)
+        for write in statement.writes:
+            guarded = self._deleted if write.verb == "DELETE" else self._written
+            if write.table in guarded:
+                return write.table
+            named = self._deleted & statement.names
+            if write.table is None and named:
+                return min(named)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is said of captured tables: what they are ("is audited"), who does not hear of a
+    change that is not captured, what else can be done about it, and of which tables of a
+    captured class it is said."""
+
+    of: str
+    unheard: str
+    otherwise: str = ""
+    covers: Callable[[Table], bool] = lambda _table: True
+
+
+def mappers() -> Iterator[Mapper[Any]]:
+    """Those of every mapped class whose table is one of the product's."""
+    tables = set(Model.metadata.tables.values())
+    return (each for each in Model.registry.mappers if each.local_table in tables)
+
+
+def faults_of(captured: Iterable[Mapper[Any]], claim: Claim) -> list[str]:
+    """A sentence for each foreign key by which the database would change rows of `captured`
+    by itself, so that no flush sees it. The mappers must be configured."""
+    found: set[str] = set()
+    for mapper in captured:
+        found.update(_faults(mapper, claim))
+        for table, _ in associations_of(mapper):
+            if claim.covers(table):
+                found.update(_faults_of_links(table, claim))
+    return sorted(found)
+
+
+def associations_of(mapper: Mapper[Any]) -> Iterator[tuple[Table, RelationshipProperty[Any]]]:
+    """The tables without a class whose rows relationships of `mapper` write."""
+    for relationship in mapper.relationships:
+        if isinstance(relationship.secondary, Table) and not relationship.viewonly:
+            yield relationship.secondary, relationship
+
+
+def action_of(rule: str | None) -> str | None:
+    """What the database does by a foreign key's `rule`; None if it only refuses."""
+    name = (rule or "").upper()
+    return name if name in _ACTIONS else None
+
+
+def _faults(mapper: Mapper[Any], claim: Claim) -> Iterator[str]:
+    child = mapper.class_.__name__
+    for key in _foreign_keys(mapper, claim):
+        subject = f"{child} {claim.of}, and its foreign key ({_columns(key)})"
+        if action_of(key.onupdate):
+            yield _on_update(subject, key, claim)
+        parent = _parent(key)
+        if action_of(key.ondelete) is None or parent is None:
+            continue
+        deletes = action_of(key.ondelete) == "CASCADE"
+        if not any(_follows(r, mapper, key, deletes=deletes) for r in parent.relationships):
+            cure = 'cascade="all, delete-orphan"' if deletes else "its usual cascade"
+            yield (
+                f"{subject} has ON DELETE {key.ondelete}, by which the database changes rows "
+                f"{claim.unheard}. Give {parent.class_.__name__} a relationship to {child} with "
+                f"{cure} and without passive_deletes, so that SQLAlchemy does it before the "
+                f"database{claim.otherwise}."
+            )
+
+
+def _faults_of_links(table: Table, claim: Claim) -> Iterator[str]:
+    for key in table.foreign_key_constraints:
+        subject = f"{table.name} {claim.of}, and its foreign key ({_columns(key)})"
+        if action_of(key.onupdate):
+            yield _on_update(subject, key, claim)
+        parent = _parent(key)
+        if action_of(key.ondelete) is None or parent is None:
+            continue
+        if not any(link is table and _is_cut(r, key) for link, r in associations_of(parent)):
+            yield (
+                f"{subject} has ON DELETE {key.ondelete}, by which the database cuts links "
+                f"{claim.unheard}. Give {parent.class_.__name__} a relationship with "
+                f"secondary={table.name} too, without passive_deletes, so that SQLAlchemy does "
+                f"it before the database{claim.otherwise}."
+            )
+
+
+def _on_update(subject: str, key: ForeignKeyConstraint, claim: Claim) -> str:
+    return (
+        f"{subject} has ON UPDATE {key.onupdate}, by which the database changes rows "
+        f"{claim.unheard}: leave it out, for keys do not change{claim.otherwise}."
+    )
+
+
+def _parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
+    """The class that `key` refers to, of several in one table the one that they inherit from,
+    for any of their rows may be deleted. None for a table without one: Django's own, whose
+    deletions Django collects."""
+    table = key.referred_table
+    found = [each for each in Model.registry.mappers if each.local_table is table]
+    return next((m for m in found if m.inherits is None or m.inherits not in found), None)
+
+
+def _follows(
+    relationship: RelationshipProperty[Any],
+    mapper: Mapper[Any],
+    key: ForeignKeyConstraint,
+    *,
+    deletes: bool,
+) -> bool:
+    """Whether the ORM itself treats the children of a deleted row, through `relationship`."""
+    return (
+        relationship.direction is RelationshipDirection.ONETOMANY
+        and mapper in relationship.mapper.self_and_descendants
+        and {pair[1] for pair in relationship.synchronize_pairs or ()} == set(key.columns)
+        and not relationship.viewonly
+        and not relationship.passive_deletes
+        and (relationship.cascade.delete or not deletes)
+    )
+
+
+def _is_cut(relationship: RelationshipProperty[Any], key: ForeignKeyConstraint) -> bool:
+    """Whether the ORM deletes the links of a deleted row, through `relationship`."""
+    columns = {pair[1] for pair in relationship.synchronize_pairs or ()}
+    return columns == set(key.columns) and not relationship.passive_deletes
+
+
+def _foreign_keys(mapper: Mapper[Any], claim: Claim) -> Iterator[ForeignKeyConstraint]:
+    own = {table for table in mapper.tables if isinstance(table, Table)}
+    for table in filter(claim.covers, own):
+        for key in table.foreign_key_constraints:
+            if key.referred_table not in own or key.referred_table is table:
+                yield key
+
+
+def _columns(key: ForeignKeyConstraint) -> str:
+    return ", ".join(column.name for column in key.columns)

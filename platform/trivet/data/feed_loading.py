@@ -1,0 +1,69 @@
+"""What a feed may want of an instance, loaded before it is asked: a feed may not ask the
+database."""
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import AttributeState, InstanceState
+
+from trivet.capture.old_values import Former, columns_of
+
+if TYPE_CHECKING:
+    from trivet.data.session import TrivetSession
+
+
+def freshen(session: "TrivetSession") -> None:
+    """Load what the feeds may want of fed instances that are about to be written: the columns
+    of a row that goes, and who the members of a many-to-many relationship were."""
+    for instance in session.deleted:
+        if session.feeds.feeds_of(type(instance)):
+            complete(instance)
+    for instance in session.dirty:
+        if session.feeds.feeds_of(type(instance)):
+            state: InstanceState[Any] = inspect(instance)
+            if members := _former_members(state):
+                session.former[state] = Former(members=members)
+
+
+def complete(instance: Any) -> None:
+    """Read back what the database computed in this flush (an expression, a default). A row
+    that changed its key is found again only after the flush."""
+    state: InstanceState[Any] = inspect(instance)
+    expired = state.expired_attributes.intersection(columns_of(state.mapper))
+    if expired and state.identity in (
+        None,
+        tuple(state.mapper.primary_key_from_instance(instance)),
+    ):
+        getattr(instance, min(expired))  # one loads all
+
+
+def old_values(state: InstanceState[Any], former: Former) -> dict[str, Any]:
+    """The former values of what this flush changed of a row: of its columns, and the members
+    of its many-to-many relationships, by their keys."""
+    old = {key: former.values.get(key) for key in former.changed} | dict(former.members)
+    for attribute in state.mapper.column_attrs:
+        # What the flush itself set, after `Former` was noted.
+        history = state.attrs[attribute.key].history
+        if attribute.key not in old and history.has_changes():
+            old[attribute.key] = history.deleted[0] if history.deleted else None
+    return old
+
+
+def _former_members(state: InstanceState[Any]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for relationship in state.mapper.relationships:
+        if relationship.secondary is None or relationship.viewonly or state.key is None:
+            continue
+        attribute: AttributeState = state.attrs[relationship.key]
+        # What the other side of a relationship adds to an unloaded collection waits there.
+        waits = relationship.key in state._pending_mutations  # noqa: SLF001  # pinned by a test
+        if waits or attribute.history.has_changes():
+            history = attribute.load_history()
+            former = [*(history.unchanged or ()), *(history.deleted or ())]
+            members[relationship.key] = tuple(map(_key, former))
+    return members
+
+
+def _key(instance: Any) -> Any:
+    values = inspect(instance).mapper.primary_key_from_instance(instance)
+    return values[0] if len(values) == 1 else tuple(values)

@@ -1,0 +1,277 @@
+"""The relay: reads committed publications and hands them on, in order, each once.
+
+One relay serves a process. It reads only the channels that somebody in the process watches.
+The bell wakes it, and a poll stands behind the bell, so a publication whose bell was never
+rung (a crash after the commit, another process) is late by one poll and never lost.
+
+Why nothing is skipped: the rows of a channel are committed in the order of their offsets
+(`trivet.events.outbox`), so whoever sees offset n can see n - 1, unless retention removed
+it. The relay reads on from the last offset it delivered and checks that there is no hole;
+a hole is announced, never papered over.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+from trivet.data.database import Database
+from trivet.delivery.broker import Bell
+from trivet.delivery.reading import NOWHERE, Reading, read_new
+from trivet.events import outbox
+from trivet.events.outbox import Position, StoredPublication
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+PASS_CHANNELS = 500
+"""Channels whose positions are asked for in one statement; SQLite binds at most 32,766 values."""
+PASS_PUBLICATIONS = 1000
+"""Publications read in one pass, so that a flood neither fills the memory nor holds a snapshot."""
+BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
+"""Waits after the first, second … failure in a row; the last one repeats. Short, because a
+database that was away is to be served again within 5 seconds of its return."""
+STOP_SECONDS = 5.0
+"""How long a stopping relay waits for the database before it lets go of what it was doing."""
+TRIM_SECONDS = 600.0
+"""How often publications past their time are removed: retention is counted in hours."""
+
+
+class Receiver(Protocol):
+    """Who takes what the relay reads; called on the event loop, one call at a time."""
+
+    async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
+        """Take the next publications of `channel`, oldest first, without a hole."""
+        ...
+
+    async def invalidate(self, channel: str) -> None:
+        """`channel` went on past publications that are gone; what follows is after the hole."""
+        ...
+
+
+@dataclass(slots=True)
+class RelayState:
+    """How the relay is doing, for readiness: `last_success` is aware UTC."""
+
+    running: bool = False
+    last_success: datetime | None = None
+    failures: int = 0
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it runs and its latest look at the database succeeded."""
+        return self.running and self.failures == 0
+
+
+@dataclass(slots=True, eq=False)
+class _Watch:
+    """A watched channel; `position` is what was delivered last, None until it is known.
+    `missed_bell` notes that the bell rang for it before that."""
+
+    watchers: int = 0
+    position: Position | None = None
+    missed_bell: bool = False
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Relay:
+    """Delivers what is committed to `receiver`.
+
+    `poll_seconds` is the longest that an unannounced publication waits. With
+    `history_hours`, publications older than that are removed now and then.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        bell: Bell,
+        poll_seconds: float = 1.0,
+        history_hours: float | None = None,
+    ) -> None:
+        self.state = RelayState()
+        self.receiver: Receiver | None = None
+        self._database = database
+        self._bell = bell
+        self._poll_seconds = poll_seconds
+        self._retention = None if history_hours is None else timedelta(hours=history_hours)
+        self._watches: dict[str, _Watch] = {}
+        self._rung: set[str] = set()
+        self._wake = asyncio.Event()
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The channels that somebody watches."""
+        return frozenset(self._watches)
+
+    async def watch(self, channel: str) -> Position:
+        """Deliver `channel` from now on, and return the position after which.
+
+        Every watch needs its own `unwatch`. A database error is raised, and leaves no watch.
+        """
+        watch = self._watches.setdefault(channel, _Watch())
+        watch.watchers += 1
+        try:
+            async with watch.opening:
+                if watch.position is None:
+                    watch.position = await self._find_position(channel)
+                    if watch.missed_bell:
+                        self._note((channel,))
+        except BaseException:
+            self.unwatch(channel)
+            raise
+        return watch.position
+
+    def unwatch(self, channel: str) -> None:
+        """Undo one `watch`; the last one ends the delivery of `channel`."""
+        watch = self._watches[channel]
+        watch.watchers -= 1
+        if not watch.watchers:
+            del self._watches[channel]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run for as long as the context lasts, in tasks of its own."""
+        loop = asyncio.get_running_loop()
+
+        def hear(channels: Mapping[str, int]) -> None:
+            # Whoever begins to watch after this look reads what was committed before it.
+            if not self._watches.keys().isdisjoint(channels):
+                loop.call_soon_threadsafe(self._note, tuple(channels))
+
+        leave = self._bell.listen(hear)
+        tasks = [
+            asyncio.create_task(self._run(), name="trivet relay"),
+            asyncio.create_task(self._keep_house(), name="trivet retention"),
+        ]
+        self.state.running = True
+        try:
+            yield
+        finally:
+            self.state.running = False
+            leave()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note(self, channels: Iterable[str]) -> None:
+        self._rung.update(channel for channel in channels if channel in self._watches)
+        if self._rung:
+            self._wake.set()
+
+    async def _run(self) -> None:
+        now = asyncio.get_running_loop().time
+        poll_at = now()
+        while True:
+            if not self._rung:
+                await self._sleep(poll_at - now())
+            if now() >= poll_at:
+                self._rung.update(self._watches)
+                poll_at = now() + self._poll_seconds
+            try:
+                await _to_its_end(self._relay())
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
+                await asyncio.sleep(self._note_failure(error))
+            else:
+                self._note_success()
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    def _note_success(self) -> None:
+        self.state.failures = 0
+        self.state.last_success = datetime.now(UTC)
+
+    def _note_failure(self, error: Exception) -> float:
+        wait = BACKOFF_SECONDS[min(self.state.failures, len(BACKOFF_SECONDS) - 1)]
+        self.state.failures += 1
+        logger.error("what is committed waits for delivery: next try in %s s", wait, exc_info=error)
+        return wait
+
+    async def _relay(self) -> None:
+        """Deliver what some of the channels that were rung for have to offer."""
+        channels = list(islice(self._rung, PASS_CHANNELS))
+        self._rung.difference_update(channels)
+        try:
+            await self._pass(channels)
+        except BaseException:
+            self._rung.update(channels)
+            raise
+
+    async def _pass(self, channels: Iterable[str]) -> None:
+        watches = {name: self._watches[name] for name in channels if name in self._watches}
+        known = {}
+        for channel, watch in watches.items():
+            watch.missed_bell = watch.position is None
+            if watch.position is not None:
+                known[channel] = watch.position
+        if not known:
+            return
+        async with self._database.unit(read_only=True) as session:
+            readings = await session.run_sync(read_new, known, limit=PASS_PUBLICATIONS)
+        for reading in readings:
+            # A channel that was left during the read, or left and entered again, stands
+            # elsewhere by now: its new watch knows from where to go on.
+            if self._watches.get(reading.channel) is watches[reading.channel]:
+                await self._hand_on(watches[reading.channel], reading)
+
+    async def _hand_on(self, watch: _Watch, reading: Reading) -> None:
+        assert watch.position is not None
+        assert self.receiver is not None, "who watches has to set the receiver before"
+        if not reading.continues(watch.position):
+            logger.warning("channel %s has a hole; its subscribers start anew", reading.channel)
+            watch.position = reading.position
+            await self.receiver.invalidate(reading.channel)
+            return
+        last = watch.position.offset
+        if reading.publications:
+            # Delivered first, noted second: after a failure in between they are delivered
+            # again, and a subscription drops what it has.
+            await self.receiver.deliver(reading.channel, reading.publications)
+            last = reading.publications[-1].offset
+        watch.position = Position(reading.position.epoch, last)
+        if last < reading.position.offset:
+            self._rung.add(reading.channel)
+
+    async def _find_position(self, channel: str) -> Position:
+        async with self._database.unit(read_only=True) as session:
+            return await session.run_sync(outbox.find_position, channel) or NOWHERE
+
+    async def _keep_house(self) -> None:
+        """Remove what is past its time, beside the delivery and never in its way."""
+        while self._retention is not None:
+            try:
+                gone = await _to_its_end(self._trim(self._retention))
+            except Exception:
+                logger.exception("publications past their time could not be removed")
+            else:
+                logger.info("%d publications were past their time and are removed", gone)
+            await asyncio.sleep(TRIM_SECONDS)
+
+    async def _trim(self, retention: timedelta) -> int:
+        async with self._database.unit() as session:
+            return await session.run_sync(outbox.trim, older_than=retention)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work`; cancelled, let it come to its end first, for at most `STOP_SECONDS`.
+
+    A connection that is cancelled while it opens belongs to nobody: no pool closes it, and
+    the thread of aiosqlite behind it answers to a loop that may be gone.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=STOP_SECONDS)
+        task.cancel()
+        raise

@@ -1,0 +1,114 @@
+"""Column types whose bytes in the database are the ones Django's fields write.
+
+Both ORMs read and write the same rows, so a value must be stored the same way whichever
+of them stored it: an equality filter of one has to find what the other wrote. SQLAlchemy's
+stock types for these values differ from Django's on SQLite, and some on PostgreSQL too;
+these are used instead, through the annotation map of `trivet.models.base.Model`.
+"""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, Time
+from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+BigKey = BigInteger().with_variant(Integer(), "sqlite")
+"""A 64-bit key. On SQLite only ``INTEGER PRIMARY KEY`` numbers itself, and it has 64 bits."""
+
+
+def _is_sqlite(dialect: Dialect) -> bool:
+    return dialect.name == "sqlite"
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """An aware instant, kept and returned in UTC with microseconds.
+
+    PostgreSQL: ``timestamp with time zone``. SQLite: the text of the naive UTC value, with
+    a fraction only when there is one, as Django writes it. Raises ValueError for a naive
+    datetime, which names no instant.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if _is_sqlite(dialect):
+            return dialect.type_descriptor(String(26))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(
+                f"{value!r} has no time zone; give an aware datetime, such as "
+                "datetime.now(timezone.utc)"
+            )
+        utc = value.astimezone(dt.UTC)
+        return str(utc.replace(tzinfo=None)) if _is_sqlite(dialect) else utc
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)
+        instant: dt.datetime = value
+        return instant.astimezone(dt.UTC)
+
+
+class IsoTime(TypeDecorator[dt.time]):
+    """A time of day without a zone; on SQLite its ISO text, as Django writes it."""
+
+    impl = Time
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if _is_sqlite(dialect):
+            return dialect.type_descriptor(String(15))
+        return dialect.type_descriptor(Time())
+
+    def process_bind_param(self, value: dt.time | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is not None:
+            raise ValueError(f"{value!r} has a time zone; a time of day has none")
+        return str(value) if _is_sqlite(dialect) else value
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> dt.time | None:
+        return dt.time.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Microseconds(TypeDecorator[dt.timedelta]):
+    """A span of time: ``interval`` on PostgreSQL, whole microseconds on SQLite (Django's
+    DurationField)."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if _is_sqlite(dialect):
+            return dialect.type_descriptor(BigInteger())
+        return dialect.type_descriptor(INTERVAL())
+
+    def process_bind_param(self, value: dt.timedelta | None, dialect: Dialect) -> Any:
+        if value is None or not _is_sqlite(dialect):
+            return value
+        return value // _MICROSECOND
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> dt.timedelta | None:
+        return dt.timedelta(microseconds=value) if isinstance(value, int) else value
+
+
+class JsonDocument(TypeDecorator[Any]):
+    """A JSON value: ``jsonb`` on PostgreSQL, text on SQLite; None is SQL NULL in both."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(JSONB(none_as_null=True))
+        return dialect.type_descriptor(JSON(none_as_null=True))
