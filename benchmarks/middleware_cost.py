@@ -25,7 +25,7 @@ from trivet.context import RequestContext, enter_context
 from trivet.log import configure_logging
 from trivet.platform import Platform
 from trivet_deploy.asgi import list_mounts
-from trivet_deploy.composition import open_house
+from trivet_deploy.composition import open_platform_with_django
 from trivet_settings import Settings
 
 REQUESTS = 100
@@ -49,7 +49,7 @@ def measure(database: SharedDatabase, *, rounds: int) -> list[tuple[str, Spread]
         features=(FEATURE,),
         log_format="json",
     )
-    platform = open_house(settings)
+    platform = open_platform_with_django(settings)
     with _log_to_nowhere():
         configure_logging(log_format="json")
         return uvloop.run(_measure(platform, database.key, rounds * ROUNDS))

@@ -1,6 +1,6 @@
-"""Turns: how many threads of this process may stand in Django at once.
+"""The bound on threads that work in Django at the same time.
 
-Each takes up to one database connection, and nothing in Django bounds either.
+Each thread takes up to one database connection, and Django itself bounds neither.
 """
 
 from collections.abc import AsyncIterator
@@ -10,20 +10,20 @@ import anyio
 
 from trivet.data.errors import busy
 
-TURN_SECONDS = 5.0
-"""As long as the pools wait for a connection: whoever waits longer is told to come back."""
+WAIT_SECONDS = 5.0
+"""As long as the pools wait for a connection. A request that waits longer gets 503."""
 
 
-class Turns:
-    """`limit` turns; who finds none waits in line, first come, first served."""
+class CapacityLimiter:
+    """At most `limit` holders at a time; others wait in line, first come, first served."""
 
-    def __init__(self, limit: int, seconds: float = TURN_SECONDS) -> None:
+    def __init__(self, limit: int, seconds: float = WAIT_SECONDS) -> None:
         self.limit = limit
         self._seconds = seconds
         self._semaphore: anyio.Semaphore | None = None
 
-    async def take(self) -> None:
-        """Take a turn. Raises Unavailable if none is free within the time."""
+    async def acquire(self) -> None:
+        """Take a place. Raises Unavailable if none is free in time."""
         if self._semaphore is None:  # made where the event loop is known
             self._semaphore = anyio.Semaphore(self.limit)
         try:
@@ -32,16 +32,16 @@ class Turns:
         except TimeoutError as error:
             raise busy() from error
 
-    def give_back(self) -> None:
-        """End a turn that was taken."""
+    def release(self) -> None:
+        """Give a place back."""
         assert self._semaphore is not None
         self._semaphore.release()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """A turn for as long as the block lasts. Raises Unavailable as `take` does."""
-        await self.take()
+    async def hold(self) -> AsyncIterator[None]:
+        """A place for as long as the block lasts. Raises Unavailable as `acquire` does."""
+        await self.acquire()
         try:
             yield
         finally:
-            self.give_back()
+            self.release()

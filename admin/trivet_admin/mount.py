@@ -13,7 +13,7 @@ from trivet import Platform
 from trivet.asgi.mount import MountedApp, RouteInfo
 from trivet_admin import runtime
 from trivet_admin.auth.authenticator import SessionAuthenticator
-from trivet_admin.capacity import Turns
+from trivet_admin.capacity import CapacityLimiter
 from trivet_admin.configuration import configure
 from trivet_admin.site.policy import words_of
 from trivet_admin.transactions import ThreadedTransactions
@@ -35,7 +35,7 @@ def mount(platform: Platform) -> MountedApp:
     return MountedApp(
         name="admin",
         prefix=PREFIX,
-        app=BoundedApp(django_app, _turns(platform)),
+        app=BoundedApp(django_app, _limiter(platform)),
         authenticators=(SessionAuthenticator(),),
         list_routes=list_routes,
         static_packages=(("django.contrib.admin", "static"), ("trivet_admin", "static")),
@@ -50,20 +50,20 @@ class BoundedApp:
     Django under ASGI takes a thread and up to one database connection a request, and
     nothing else bounds either. The threads are kept for the next request, where asgiref
     would start one for each, and a second one to wait for its end. A request waits for its
-    turn only once its body is here, so that slow senders hold no turn. A lifespan scope goes
+    place only once its body is here, so that slow senders hold no place. A lifespan scope goes
     to Django, which refuses it.
     """
 
-    def __init__(self, app: ASGIApp, turns: Turns) -> None:
+    def __init__(self, app: ASGIApp, limiter: CapacityLimiter) -> None:
         self.app = app
-        self._turns = turns
+        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         body = await _read_body(receive)
-        async with self._turns.turn(), _worker():
+        async with self._limiter.hold(), _worker():
             await self.app(scope, _replay(body, receive), send)
 
 
@@ -100,11 +100,11 @@ def _replay(messages: list[Message], receive: Receive) -> Receive:
     return replay
 
 
-def _turns(platform: Platform) -> Turns:
+def _limiter(platform: Platform) -> CapacityLimiter:
     """The turns that other rooms take too, where the roof brought both together."""
     if isinstance(platform.django, ThreadedTransactions):
-        return platform.django.turns
-    return Turns(platform.settings.django_threads)
+        return platform.django.limiter
+    return CapacityLimiter(platform.settings.django_threads)
 
 
 def list_routes() -> Sequence[RouteInfo]:

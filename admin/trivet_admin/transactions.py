@@ -1,7 +1,7 @@
 """Both ORMs in one transaction for the other rooms: Django's transaction on a thread.
 
 Django binds a connection to its thread, so a transaction that outlives one call needs a thread
-that does too. It gets one from its first call to its end, and a turn with it: the turns are
+that does too. It gets one from its first call to its end, and a place with it: the places are
 those of the admin's requests, so that one bound counts all connections of Django's.
 """
 
@@ -15,7 +15,7 @@ import anyio
 from sqlalchemy.orm import Session
 
 from trivet.identity import Identity
-from trivet_admin.capacity import Turns
+from trivet_admin.capacity import CapacityLimiter
 
 T = TypeVar("T")
 
@@ -24,14 +24,14 @@ class ThreadedTransactions:
     """The platform's `DjangoTransactions`: at most `limit` threads at once."""
 
     def __init__(self, limit: int) -> None:
-        self.turns = Turns(limit)
+        self.limiter = CapacityLimiter(limit)
 
     async def open(
         self, *, actor: Identity | None = None, read_only: bool = False
     ) -> "ThreadedTransaction":
         """See `trivet.data.django.DjangoTransactions`."""
-        await self.turns.take()
-        transaction = ThreadedTransaction(self.turns, actor, read_only=read_only)
+        await self.limiter.acquire()
+        transaction = ThreadedTransaction(self.limiter, actor, read_only=read_only)
         try:
             await transaction.begin()
         except BaseException:
@@ -42,10 +42,12 @@ class ThreadedTransactions:
 
 
 class ThreadedTransaction:
-    """See `trivet.data.django.DjangoTransaction`. Holds a turn until it is closed."""
+    """See `trivet.data.django.DjangoTransaction`. Holds a place until it is closed."""
 
-    def __init__(self, turns: Turns, actor: Identity | None, *, read_only: bool) -> None:
-        self._turns = turns
+    def __init__(
+        self, limiter: CapacityLimiter, actor: Identity | None, *, read_only: bool
+    ) -> None:
+        self._limiter = limiter
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="trivet-django")
         self._actor = actor
         self._read_only = read_only
@@ -68,7 +70,7 @@ class ThreadedTransaction:
         finally:
             # Nothing is waited for: the thread is idle and ends by itself.
             self._thread.shutdown(wait=False)
-            self._turns.give_back()
+            self._limiter.release()
 
     async def _call(self, work: Callable[[], T]) -> T:
         """Run `work` on the thread, to its end even if the caller is cancelled meanwhile: a

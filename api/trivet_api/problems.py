@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from trivet.asgi.middleware.last_resort import fault_response
+from trivet.asgi.middleware.last_resort import server_error_response
 from trivet.asgi.problem import error_response, http_problem, problem_response
 from trivet.context import context_of
 from trivet.errors import TrivetError
@@ -81,4 +81,4 @@ async def _known(request: Request, error: Exception) -> Response:
 async def _fault(request: Request, error: Exception) -> Response:
     """FastAPI raises the exception again behind this answer, and the last resort logs it."""
     debug = context_of(request.scope).platform.settings.debug
-    return fault_response(request.scope, error, debug=debug)
+    return server_error_response(request.scope, error, debug=debug)

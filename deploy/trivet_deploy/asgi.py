@@ -15,7 +15,7 @@ from trivet import Platform
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
 from trivet.log import configure_logging
-from trivet_deploy.composition import open_house
+from trivet_deploy.composition import open_platform_with_django
 from trivet_deploy.mounts.extra import mount_extras
 from trivet_deploy.server.options import quiet_sockets
 from trivet_settings import Room, Settings, load_settings
@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     settings = settings or load_settings()
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     quiet_sockets()
-    platform = open_house(settings)
+    platform = open_platform_with_django(settings)
     rooms = mount_rooms(platform)
     # Whoever is known to one room is known in every process, also where that room is not served.
     known_by = [each for mounted in rooms.values() for each in mounted.authenticators]

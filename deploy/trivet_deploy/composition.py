@@ -11,7 +11,7 @@ from trivet.platform import open_platform
 from trivet_settings import Settings
 
 
-def open_house(settings: Settings) -> Platform:
+def open_platform_with_django(settings: Settings) -> Platform:
     """The platform with its features, and Django configured: what every command stands on.
 
     Django is configured whichever rooms this process serves, because it keeps the users.

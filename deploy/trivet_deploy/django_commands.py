@@ -1,10 +1,10 @@
-"""What the commands ask of Django, once `open_house` has configured it."""
+"""What the commands ask of Django, once `open_platform_with_django` has configured it."""
 
 import io
 from contextlib import redirect_stdout
 from typing import Any
 
-from trivet.context import enter_door
+from trivet.context import enter_origin
 from trivet.errors import Invalid
 
 
@@ -58,7 +58,7 @@ def create_user(
         user.full_clean()
     except ValidationError as error:
         raise Invalid("user", " ".join(error.messages)) from error
-    enter_door("cli")
+    enter_origin("cli")
     with transaction.atomic():
         user.save()
     return user

@@ -6,7 +6,7 @@ from typing import TypeVar
 import anyio
 from sqlalchemy.orm import Session
 
-from trivet.context import enter_door
+from trivet.context import enter_origin
 from trivet.identity import system
 from trivet_settings import Settings
 
@@ -25,10 +25,10 @@ def run_in_unit(
     What it changes is published like any other change; servers that run hear of it by polling.
     With `read_only` it may change nothing, and sees one moment.
     """
-    enter_door("cli")
-    from trivet_deploy.composition import open_house
+    enter_origin("cli")
+    from trivet_deploy.composition import open_platform_with_django
 
-    platform = open_house(settings)
+    platform = open_platform_with_django(settings)
 
     async def run() -> T:
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STATE_KEY = "trivet"
 _current: ContextVar["RequestContext | None"] = ContextVar("trivet_context", default=None)
-_door: ContextVar[str] = ContextVar("trivet_door", default="background")
+_origin: ContextVar[str] = ContextVar("trivet_origin", default="background")
 
 
 @dataclass(slots=True)
@@ -74,12 +74,12 @@ def enter_context(scope: Any, context: RequestContext) -> None:
     _current.set(context)
 
 
-def enter_door(name: str) -> None:
+def enter_origin(name: str) -> None:
     """Say by which way the work of this task or thread comes in, where no request does
     (``cli``); the audit trail notes it."""
-    _door.set(name)
+    _origin.set(name)
 
 
-def current_door() -> str:
+def current_origin() -> str:
     """The way by which work without a request comes in; ``background`` by default."""
-    return _door.get()
+    return _origin.get()

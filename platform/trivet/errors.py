@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, NotRequired, TypedDict
 
-Fault = TypedDict("Fault", {"pointer": str, "detail": str, "in": NotRequired[str]})
+InputError = TypedDict("InputError", {"pointer": str, "detail": str, "in": NotRequired[str]})
 """One thing wrong with an input: what, and where: an RFC 6901 pointer into the body, or into
 what `in` names (query, path, header)."""
 
@@ -46,7 +46,7 @@ class Invalid(TrivetError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(
-        self, code: str, detail: str, *, errors: Sequence[Fault] = (), **data: Any
+        self, code: str, detail: str, *, errors: Sequence[InputError] = (), **data: Any
     ) -> None:
         if errors:
             data["errors"] = list(errors)

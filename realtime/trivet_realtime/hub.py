@@ -15,7 +15,7 @@ from msgspec import Raw
 from trivet.data.database import Database
 from trivet.delivery.relay import Relay
 from trivet.events.outbox import StoredPublication
-from trivet.identity import Identity, Loss, Revocation
+from trivet.identity import Identity, Revocation, RevocationScope
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules
 from trivet_realtime.client import Client
@@ -124,7 +124,7 @@ class Hub:
     def revoke(self, revocation: Revocation) -> None:
         """Disconnect whoever is here by what was revoked: for good if trust was lost, to come
         back and be asked again if only grants changed."""
-        trust_is_lost = revocation.loss is Loss.TRUST
+        trust_is_lost = revocation.scope is RevocationScope.CREDENTIAL
         for client in tuple(self._clients):
             if revocation.concerns(client.identity):
                 client.disconnect(CREDENTIAL_REVOKED if trust_is_lost else GRANTS_CHANGED)

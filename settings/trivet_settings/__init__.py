@@ -10,17 +10,17 @@ Rules of this package:
 
 from trivet_settings.database_url import DatabaseUrl
 from trivet_settings.description import SettingDescription, describe
-from trivet_settings.faults import Fault, SettingsError
+from trivet_settings.faults import SettingFault, SettingsError
 from trivet_settings.loading import load_settings
 from trivet_settings.model import Room, Settings
 from trivet_settings.public_url import PublicUrl
 
 __all__ = [
     "DatabaseUrl",
-    "Fault",
     "PublicUrl",
     "Room",
     "SettingDescription",
+    "SettingFault",
     "Settings",
     "SettingsError",
     "describe",

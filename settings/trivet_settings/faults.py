@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SettingFault:
     """One thing that is wrong.
 
     `variable` is the environment variable to touch, `problem` says what is wrong with it without
@@ -26,6 +26,6 @@ class SettingsError(Exception):
     It is no child of the platform's errors, because this package stands below the platform.
     """
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults: tuple[Fault, ...] = tuple(faults)
+    def __init__(self, faults: Iterable[SettingFault]) -> None:
+        self.faults: tuple[SettingFault, ...] = tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trivet_settings.description import PREFIX, about, text_of, variable_of
-from trivet_settings.faults import Fault, SettingsError
+from trivet_settings.faults import SettingFault, SettingsError
 from trivet_settings.model import Settings
 
 _SENTENCES = {
@@ -40,7 +40,9 @@ def load_settings(*, env_file: str | Path | None = ".env", **overrides: Any) -> 
     return settings
 
 
-def _unknown_variables(env_file: str | Path | None, overrides: Iterable[str]) -> Iterator[Fault]:
+def _unknown_variables(
+    env_file: str | Path | None, overrides: Iterable[str]
+) -> Iterator[SettingFault]:
     known = [variable_of(name) for name in Settings.model_fields]
     given = {name.upper() for name in os.environ}
     given.update(variable_of(name) for name in overrides)
@@ -48,7 +50,7 @@ def _unknown_variables(env_file: str | Path | None, overrides: Iterable[str]) ->
         given.update(name.upper() for name in dotenv_values(env_file))
     for variable in sorted(given):
         if variable.startswith(PREFIX) and variable not in known:
-            yield Fault(variable, "is no setting", _did_you_mean(variable, known))
+            yield SettingFault(variable, "is no setting", _did_you_mean(variable, known))
 
 
 def _did_you_mean(variable: str, known: list[str]) -> str:
@@ -60,10 +62,12 @@ def _did_you_mean(variable: str, known: list[str]) -> str:
     return "Remove it, or see `trivet check --settings` for the names that exist"
 
 
-def _fault(detail: ErrorDetails) -> Fault:
+def _fault(detail: ErrorDetails) -> SettingFault:
     name = str(detail["loc"][0])
     variable = variable_of(name)
-    return Fault(variable, _problem(detail), about(Settings, name).cure or _example(name, variable))
+    return SettingFault(
+        variable, _problem(detail), about(Settings, name).cure or _example(name, variable)
+    )
 
 
 def _problem(detail: ErrorDetails) -> str:
@@ -82,6 +86,6 @@ def _example(name: str, variable: str) -> str:
     return f"Write it like {variable}={text_of(default)}" + (f" ({unit})" if unit else "")
 
 
-def _one_each(faults: list[Fault]) -> list[Fault]:
+def _one_each(faults: list[SettingFault]) -> list[SettingFault]:
     # A list with three bad items has three errors in pydantic, and one cure for its reader.
     return list({fault.variable: fault for fault in reversed(faults)}.values())[::-1]

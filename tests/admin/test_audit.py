@@ -39,7 +39,7 @@ async def test_a_saved_form_is_noted_with_who_and_by_which_request(house: House)
         page = await clerk.edit(f"{ITEM}change/", name="big hammer", quantity="7")
     assert page.status == 302, page.words
     (entry,) = await trail(house)
-    assert (entry.actor, entry.actor_kind, entry.door) == ("clerk", "session", "admin")
+    assert (entry.actor, entry.actor_kind, entry.origin) == ("clerk", "session", "admin")
     assert entry.request_id == page.headers["x-request-id"]
     assert json.loads(entry.changes) == {
         "name": {"from": "Hammer", "to": "Big hammer"},
@@ -617,10 +617,10 @@ async def test_who_may_not_read_the_trail_sees_django_s_history_alone(house: Hou
         ("", ["quantity: 5 → 6", "name: Saw → Big saw"]),
         ("?q=clerk", ["quantity: 5 → 6"]),
         ("?q=Big", ["name: Saw → Big saw"]),
-        ("?table_name=stock_item&kind=update&door=admin", ["quantity: 5 → 6", "Big saw"]),
+        ("?table_name=stock_item&kind=update&origin=admin", ["quantity: 5 → 6", "Big saw"]),
         ("?table_name=stock_tag", []),
         ("?kind=delete", []),
-        ("?door=api", []),
+        ("?origin=api", []),
     ],
 )
 async def test_the_list_finds_entries_by_who_what_and_where(

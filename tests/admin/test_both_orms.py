@@ -183,13 +183,13 @@ async def nobody_stays(house: House) -> None:
 
     django = house.platform.django
     assert isinstance(django, ThreadedTransactions)
-    semaphore = django.turns._semaphore
+    semaphore = django.limiter._semaphore
     assert semaphore is not None
-    assert semaphore.value == django.turns.limit
+    assert semaphore.value == django.limiter.limit
     with anyio.fail_after(30):
         while any(each.name.startswith("trivet-django") for each in threading.enumerate()):  # noqa: ASYNC110  # no event tells of a thread's end
             await anyio.sleep(0.01)
     pool: Any = getattr(connection, "pool", None)
     if pool is not None:
         stats = pool.get_stats()
-        assert stats["pool_available"] == stats["pool_size"] <= django.turns.limit
+        assert stats["pool_available"] == stats["pool_size"] <= django.limiter.limit

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin.deeds import COOKIE, me
+from tests.admin.grant_changes import COOKIE, me
 from tests.admin.house import PASSWORD, House, Visitor
 from trivet.identity import Revocation
 from trivet_admin.auth.credentials import credential_id

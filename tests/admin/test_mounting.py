@@ -12,7 +12,7 @@ from tests.admin.house import House, make_settings
 from trivet.errors import ConfigurationError
 from trivet.features import Feature, load_features
 from trivet_admin import configuration
-from trivet_admin.capacity import Turns
+from trivet_admin.capacity import CapacityLimiter
 from trivet_admin.mount import BoundedApp, find_pending, list_routes
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ async def test_requests_beyond_the_bound_wait_their_turn() -> None:
         return {"type": "http.request", "body": b"x"}
 
     inside = Inside()
-    bounded = BoundedApp(inside, Turns(3))
+    bounded = BoundedApp(inside, CapacityLimiter(3))
     await asyncio.gather(*(bounded({"type": "http"}, receive, nowhere) for _ in range(20)))
     assert (inside.now, inside.most, len(inside.bodies)) == (0, 3, 20)
 
@@ -57,7 +57,7 @@ async def test_a_slow_sender_holds_no_turn_and_its_body_arrives_whole() -> None:
         return {"type": "http.request", "body": b"quick"}
 
     inside = Inside()
-    bounded = BoundedApp(inside, Turns(1))
+    bounded = BoundedApp(inside, CapacityLimiter(1))
     slow = asyncio.create_task(bounded({"type": "http"}, parts.get, nowhere))
     parts.put_nowait({"type": "http.request", "body": b"sl", "more_body": True})
     await bounded({"type": "http"}, quick, nowhere)

@@ -54,13 +54,13 @@ async def test_whoever_finds_no_turn_in_time_gets_503_and_may_come_back(house: H
 
     django = house.platform.django
     assert isinstance(django, ThreadedTransactions)
-    django.turns._seconds = 0.05
-    for _ in range(django.turns.limit):
-        await django.turns.take()
+    django.limiter._seconds = 0.05
+    for _ in range(django.limiter.limit):
+        await django.limiter.acquire()
     async with house.client() as visitor:
         refused = await visitor.http.get("/admin/login/")
         alive = await visitor.http.get("/healthz")
-        django.turns.give_back()
+        django.limiter.release()
         served = await visitor.http.get("/admin/login/")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert (alive.status_code, served.status_code) == (200, 200)

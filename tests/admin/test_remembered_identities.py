@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin.deeds import COOKIE, me, rename, with_connections
+from tests.admin.grant_changes import COOKIE, me, rename, with_connections
 from tests.admin.house import PASSWORD, House, Visitor
 from trivet_admin.auth.sessions import SessionSource
 

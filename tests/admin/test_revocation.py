@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.admin.deeds import (
+from tests.admin.grant_changes import (
     COOKIE,
-    DEEDS,
+    GRANT_CHANGES,
     clerk,
     disable_in_bulk,
     groups,
@@ -20,7 +20,7 @@ from tests.admin.deeds import (
     with_connections,
 )
 from tests.admin.house import PASSWORD, House
-from trivet.identity import Loss, Revocation
+from trivet.identity import Revocation, RevocationScope
 from trivet_admin import runtime
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +113,7 @@ class TestRevocation:
         assert Revocation(user_id=clerk_id, kind="session") in revoked
         assert Revocation(user_id=clerk_id) not in revoked, "the keys of the user go on"
 
-    @pytest.mark.parametrize("deed", sorted(DEEDS))
+    @pytest.mark.parametrize("deed", sorted(GRANT_CHANGES))
     async def test_whatever_changes_what_a_user_may_do_is_told_and_read_again(
         self, house: House, revoked: list[Revocation], deed: str
     ) -> None:
@@ -122,9 +122,9 @@ class TestRevocation:
         async with house.visit("clerk") as visitor:
             before = await me(visitor)
             revoked.clear()
-            await do(DEEDS[deed])
+            await do(GRANT_CHANGES[deed])
             after = await me(visitor)
-        assert revoked == [Revocation(user_id=clerk, loss=Loss.GRANTS)]
+        assert revoked == [Revocation(user_id=clerk, scope=RevocationScope.GRANTS)]
         assert (before["permissions"] == after["permissions"]) is (deed in SAME_PERMISSIONS)
 
     async def test_users_disabled_in_bulk_are_revoked(
@@ -159,8 +159,8 @@ class TestRevocation:
         user_id = await self.user_id(house, "clerk")
         await do(make_keepers)
         revoked.clear()
-        await do(DEEDS[deed])
-        assert revoked == [Revocation(user_id=user_id, loss=Loss.GRANTS)]
+        await do(GRANT_CHANGES[deed])
+        assert revoked == [Revocation(user_id=user_id, scope=RevocationScope.GRANTS)]
 
     @pytest.mark.parametrize(
         "statement",
@@ -253,7 +253,7 @@ class TestRevocation:
         await do(change)
         assert revoked == [
             Revocation(user_id=user_id, kind="session"),
-            Revocation(user_id=user_id, loss=Loss.GRANTS),
+            Revocation(user_id=user_id, scope=RevocationScope.GRANTS),
         ]
 
     @pytest.mark.parametrize(
@@ -277,13 +277,13 @@ class TestRevocation:
             from django.db.transaction import atomic, set_rollback
 
             with atomic():
-                for deed in DEEDS.values():
+                for deed in GRANT_CHANGES.values():
                     with atomic():
                         deed()
                         set_rollback(True)
                 assert revoked == []
                 clerk().groups.clear()
-            assert revoked == [Revocation(user_id=user_id, loss=Loss.GRANTS)]
+            assert revoked == [Revocation(user_id=user_id, scope=RevocationScope.GRANTS)]
             revoked.clear()
             with atomic():
                 disable_in_bulk()
@@ -312,7 +312,7 @@ class TestRevocation:
         user_ids = [await self.user_id(house, name) for name in ("clerk", "guest")]
         await do(change)
         assert revoked == [
-            Revocation(user_id=user_ids[0], loss=Loss.GRANTS),
+            Revocation(user_id=user_ids[0], scope=RevocationScope.GRANTS),
             Revocation(user_id=user_ids[1]),
         ]
 

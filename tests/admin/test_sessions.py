@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from tests.admin.deeds import me
+from tests.admin.grant_changes import me
 from tests.admin.house import PASSWORD, House, build_house, make_settings
 from trivet.features import Feature
 from trivet.identity.keys import issue_key

@@ -323,7 +323,7 @@ async def test_what_a_request_changed_is_in_the_audit_trail_and_what_was_refused
         ("insert", "departures_movement", "1"),
         ("update", "departures_flight", "1"),
     ]
-    assert {(e.actor, e.actor_kind, e.door, e.request_id) for e in entries} == {
+    assert {(e.actor, e.actor_kind, e.origin, e.request_id) for e in entries} == {
         ("airline", "key", "api", "request-of-the-airline")
     }
     changes = json.loads(entries[1].changes)

@@ -82,7 +82,7 @@ def test_entries_are_listed_newest_first_and_filtered(used: Installation) -> Non
     assert tables("--actor", "nobody") == []
     assert len(tables("--limit", "1")) == 1
     (made,) = used.json("audit", "list", "--table", "accounts_user")
-    assert made["door"] == "cli"
+    assert made["origin"] == "cli"
     assert made["changes"]["password"] == {"redacted": True}
     shown = used.run("audit", "list").stdout
     assert "revoked_at: ∅ → " in shown

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from tests.platform.notes import Line, Note, add_around_a_lost_savepoint, add_note
 from tests.platform.trail import ADA, check, entries, noted
-from trivet.context import enter_door
+from trivet.context import enter_origin
 from trivet.data.database import Database
 from trivet.identity import system
 from trivet.identity.keys import ApiKey
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_entry_says_who_when_through_which_door_and_what(database: Database) -> None:
-    enter_door("cli")
+    enter_origin("cli")
     async with database.unit(actor=ADA) as session:
         note = await session.run_sync(add_note, "a", "first")
     async with database.unit(actor=ADA) as session:
@@ -40,7 +40,7 @@ async def test_an_entry_says_who_when_through_which_door_and_what(database: Data
     ]
     made = (await entries(database))[0]
     assert (made.actor, made.actor_id, made.actor_kind) == ("ada", 7, "key")
-    assert (made.credential, made.door, made.request_id) == ("tvt_ada", "cli", "")
+    assert (made.credential, made.origin, made.request_id) == ("tvt_ada", "cli", "")
     assert made.at.tzinfo is not None
 
 
@@ -48,7 +48,7 @@ async def test_work_without_a_request_comes_through_the_background(database: Dat
     async with database.unit(actor=system("cleaner")) as session:
         await session.run_sync(add_note, "a", "x")
     (made,) = await entries(database)
-    assert (made.actor, made.actor_kind, made.door) == ("cleaner", "system", "background")
+    assert (made.actor, made.actor_kind, made.origin) == ("cleaner", "system", "background")
 
 
 @pytest.mark.parametrize("forget", ["expire", "savepoint"])

@@ -42,7 +42,7 @@ TAMPERING = {
         [("edited", at(2))],
     ),
     "two entries are edited": (
-        [f"UPDATE {ENTRY} SET door = 'api' WHERE id IN ({at(1)}, {at(6)})"],
+        [f"UPDATE {ENTRY} SET origin = 'api' WHERE id IN ({at(1)}, {at(6)})"],
         [("edited", at(1)), ("edited", at(6))],
     ),
     "one in the middle is deleted": (

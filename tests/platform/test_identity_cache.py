@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from trivet.identity import Identity, Loss, Revocation, Revocations
+from trivet.identity import Identity, Revocation, Revocations, RevocationScope
 from trivet.identity.cache import IdentityCache
 
 pytestmark = pytest.mark.anyio
@@ -88,7 +88,7 @@ async def test_nothing_is_remembered_past_the_end_of_the_credential(registry: Re
     ("revocation", "is_meant"),
     [
         (Revocation(user_id=7), True),
-        (Revocation(user_id=7, loss=Loss.GRANTS), True),
+        (Revocation(user_id=7, scope=RevocationScope.GRANTS), True),
         (Revocation(user_id=7, kind="session"), False),
         (Revocation(user_id=8), False),
         (Revocation(credential_id="k7"), True),

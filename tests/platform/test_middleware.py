@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from structlog.testing import capture_logs
 
 from tests.platform.bare import ORIGIN, bare_root, client_of, mounted
-from trivet.asgi.middleware.last_resort import fault_response
+from trivet.asgi.middleware.last_resort import server_error_response
 from trivet.errors import Conflict, Unavailable
 from trivet.log import configure_logging
 
@@ -265,7 +265,7 @@ async def test_a_response_may_set_its_own_policy(tmp_path: Path) -> None:
 
 def test_the_page_of_a_traceback_may_bring_its_style_along() -> None:
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept", b"text/html")]}
-    page = fault_response(scope, LookupError("swordfish"), debug=True)
+    page = server_error_response(scope, LookupError("swordfish"), debug=True)
     assert b"<style" in page.body
     assert "style-src 'unsafe-inline'" in page.headers["content-security-policy"]
 

@@ -163,7 +163,7 @@ class House:
             session.add_all([Beacon(harbour=harbour, label=label) for label in labels])
 
 
-def open_house(database_url: str, **settings: Any) -> Platform:
+def open_platform_with_django(database_url: str, **settings: Any) -> Platform:
     """A platform with the feature of these tests."""
     given = {"database_url": database_url, "secret_key": SECRET_KEY, "poll_seconds": 60, **settings}
     platform = open_platform(
@@ -216,7 +216,7 @@ async def house_at(
 ) -> AsyncIterator[House]:
     """A served house on this database; the bell alone delivers unless `poll_seconds` is given."""
     # On a thread, as it imports and so reads files: a server does this before its loop runs.
-    platform = await asyncio.to_thread(open_house, database_url, **settings)
+    platform = await asyncio.to_thread(open_platform_with_django, database_url, **settings)
     root = await asyncio.to_thread(build, platform, bounds)
     await create_tables(platform)
     house = House(platform, port or free_port())

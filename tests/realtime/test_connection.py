@@ -16,12 +16,12 @@ from tests.realtime.house import (
     create_tables,
     eventually,
     house_at,
-    open_house,
+    open_platform_with_django,
     serving,
 )
 from tests.services.processes import free_port
 from trivet.asgi.lifespan import lifespan_of
-from trivet.identity import Loss
+from trivet.identity import RevocationScope
 from trivet_realtime import Bounds
 
 pytestmark = pytest.mark.anyio
@@ -137,7 +137,7 @@ async def test_a_change_of_grants_makes_the_sockets_it_means_come_back(house: Ho
     async with house.socket("7 staff") as meant, house.socket("8") as other:
         await meant.connect()
         await other.connect()
-        revoke = partial(house.platform.revocations.revoke, user_id=7, loss=Loss.GRANTS)
+        revoke = partial(house.platform.revocations.revoke, user_id=7, scope=RevocationScope.GRANTS)
         await asyncio.to_thread(revoke)
         # below 3500: an SDK comes back by itself, and is asked again
         assert await meant.closing() == (3011, "grants changed")
@@ -159,7 +159,7 @@ async def test_a_socket_that_did_not_connect_yet_is_revoked_too(house: House) ->
 
 
 async def test_a_shutdown_sends_every_client_elsewhere(empty_database_url: str) -> None:
-    platform = await asyncio.to_thread(open_house, empty_database_url)
+    platform = await asyncio.to_thread(open_platform_with_django, empty_database_url)
     root = await asyncio.to_thread(build, platform)
     await create_tables(platform)
     house = House(platform, free_port())

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, func, select, text, update
 
 from tests.realtime.beacons.models import Beacon
-from tests.realtime.house import create_tables, eventually, open_house
+from tests.realtime.house import create_tables, eventually, open_platform_with_django
 from trivet import Platform
 from trivet.delivery.relay import Relay
 from trivet.events import Bell, StoredPublication, outbox
@@ -47,7 +47,7 @@ class Ledger:
 @pytest.fixture
 async def platform(empty_database_url: str) -> AsyncIterator[Platform]:
     """A platform whose own relay does not run."""
-    platform = await asyncio.to_thread(open_house, empty_database_url)
+    platform = await asyncio.to_thread(open_platform_with_django, empty_database_url)
     await create_tables(platform)
     yield platform
     await platform.database.close()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from tests.realtime.house import House, create_tables, open_house
+from tests.realtime.house import House, create_tables, open_platform_with_django
 from trivet.events import StoredPublication
 from trivet.features import modules_of
 from trivet.identity import ANONYMOUS
@@ -28,7 +28,7 @@ NORTH = "beacons:north"
 @pytest.fixture
 async def hub(empty_database_url: str) -> AsyncIterator[Hub]:
     """A hub that nobody serves: the test is its relay."""
-    platform = await asyncio.to_thread(open_house, empty_database_url)
+    platform = await asyncio.to_thread(open_platform_with_django, empty_database_url)
     await create_tables(platform)
     modules = await asyncio.to_thread(modules_of, platform.features, "realtime")
     rules = collect_rules({feature.name: module for feature, module in modules})

@@ -51,32 +51,32 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class DoorFilter(admin.SimpleListFilter):
-    title = "door"
-    parameter_name = "door"
+class OriginFilter(admin.SimpleListFilter):
+    title = "origin"
+    parameter_name = "origin"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         del request, model_admin
-        return [(door, door) for door in ("api", "admin", "realtime", "cli", "background")]
+        return [(origin, origin) for origin in ("api", "admin", "realtime", "cli", "background")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         del request
-        return queryset.filter(door=self.value()) if self.value() else queryset
+        return queryset.filter(origin=self.value()) if self.value() else queryset
 
 
 @register(AuditEntry)
 class AuditEntryAdmin(ModelAdmin):
     """Read only. Search looks at who, the object's key, the request id and the values."""
 
-    list_display = ("when", "who", "door", "request", "what", "subject", "summary")
+    list_display = ("when", "who", "origin", "request", "what", "subject", "summary")
     list_display_links = ("when",)
-    list_filter = (KindFilter, TableFilter, DoorFilter, "at")
+    list_filter = (KindFilter, TableFilter, OriginFilter, "at")
     search_fields = ("=actor", "=row_key", "=request_id", "changes")
     search_help_text = "A user, an object's key or a request id, each whole; or part of a value."
     ordering = ("-at", "-id")
     show_full_result_count = False
     list_per_page = 50
-    fields = ("when", "who", "door", "request", "credential", "what", "subject", "table", "hash")
+    fields = ("when", "who", "origin", "request", "credential", "what", "subject", "table", "hash")
 
     class Media:
         css = {"all": ("trivet_admin/audit.css",)}  # noqa: RUF012  # Django's own way of declaring it

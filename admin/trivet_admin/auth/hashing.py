@@ -9,7 +9,7 @@ AT_ONCE = 2
 takes a core for some 30 ms and 19 MiB, outside the GIL; more of them at once would only take
 turns with the event loop. Whoever waits does so on a thread, never on the loop."""
 
-_turns = BoundedSemaphore(AT_ONCE)
+_limiter = BoundedSemaphore(AT_ONCE)
 
 
 class Argon2idHasher(Argon2PasswordHasher):
@@ -23,9 +23,9 @@ class Argon2idHasher(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        with _turns:
+        with _limiter:
             return super().encode(password, salt)
 
     def verify(self, password: str, encoded: str) -> bool:
-        with _turns:
+        with _limiter:
             return super().verify(password, encoded)

@@ -22,17 +22,17 @@ _ENGINE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class _Lender(threading.local):
+class _SharedConnection(threading.local):
     """The connection that this thread is lending at this moment; an engine's creator takes
     no argument, so it finds the connection here."""
 
-    lent: "LentConnection | None" = None
+    lent: "BorrowedConnection | None" = None
 
 
-_lender = _Lender()
+_shared = _SharedConnection()
 
 
-class LentConnection:
+class BorrowedConnection:
     """A DBAPI connection of Django's, as SQLAlchemy may use it."""
 
     def __init__(self, raw: Any) -> None:
@@ -60,7 +60,7 @@ class LentConnection:
         return getattr(self._raw, name)
 
 
-class LentPostgresConnection(LentConnection):
+class BorrowedPostgresConnection(BorrowedConnection):
     """Gives cursors that load JSON.
 
     Django's connection passes JSON through as text and binds on the client. SQLAlchemy gets
@@ -78,13 +78,15 @@ class LentPostgresConnection(LentConnection):
         return cursor
 
 
-def lend(vendor: str, raw: Any) -> Connection:
+def share(vendor: str, raw: Any) -> Connection:
     """A SQLAlchemy connection on the DBAPI connection `raw` of a Django database `vendor`."""
-    _lender.lent = LentPostgresConnection(raw) if vendor == "postgresql" else LentConnection(raw)
+    _shared.connection_of_django = (
+        BorrowedPostgresConnection(raw) if vendor == "postgresql" else BorrowedConnection(raw)
+    )
     try:
         return _engine(vendor).connect()
     finally:
-        _lender.lent = None
+        _shared.connection_of_django = None
 
 
 @lru_cache
@@ -96,5 +98,5 @@ def _engine(vendor: str) -> Engine:
 
 
 def _take_lent() -> Any:
-    assert _lender.lent is not None, "the engine is used only through lend()"
-    return _lender.lent
+    assert _shared.connection_of_django is not None, "the engine is used only through share()"
+    return _shared.connection_of_django

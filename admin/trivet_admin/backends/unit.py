@@ -11,7 +11,7 @@ from trivet.context import current_context
 from trivet.data.session import TrivetSession
 from trivet.identity import system
 from trivet_admin import runtime
-from trivet_admin.backends.shared_connection import lend
+from trivet_admin.backends.shared_connection import share
 from trivet_admin.errors.to_django import raise_for_django
 
 T = TypeVar("T")
@@ -28,10 +28,10 @@ class DjangoUnit:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection: Any = connection
         wrapper: Any = connection
-        self._lent = lend(connection.vendor, connection.connection)
+        self._borrowed = share(connection.vendor, connection.connection)
         context = current_context()
         self.session = TrivetSession(
-            bind=self._lent,
+            bind=self._borrowed,
             feeds=runtime.feeds(),
             audit=runtime.audit(),
             context=context,
@@ -101,7 +101,7 @@ class DjangoUnit:
         its newest offset."""
         self._seal.close()
         self.session.close()
-        self._lent.close()
+        self._borrowed.close()
         return self.session.published
 
     def _mark_failed(self, error: Exception) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Table, inspect
 from trivet.errors import TrivetError
 from trivet_admin.errors.to_django import StaleEditError
 from trivet_admin.mirror.shape import Shape, find_shape
-from trivet_admin.site.forms import Faults
+from trivet_admin.site.forms import FormErrors
 
 REFUSALS = (TrivetError, ValidationError, IntegrityError, StaleEditError)
 """What a write may be refused with; anything else is a fault of ours."""
@@ -29,7 +29,7 @@ _SENTENCES = {
 }
 
 
-def explain_faults(error: Exception, model: type[models.Model]) -> Faults:
+def form_errors_of(error: Exception, model: type[models.Model]) -> FormErrors:
     """The sentences for a form of `model`, each at the field that it is about."""
     if isinstance(error, ValidationError):
         return getattr(error, "message_dict", None) or {NON_FIELD_ERRORS: error.messages}
@@ -54,7 +54,7 @@ def sentence_of(error: Exception) -> str:
     return "This contradicts data that is already there. Nothing was changed."
 
 
-def _explain_domain(error: TrivetError) -> Faults:
+def _explain_domain(error: TrivetError) -> FormErrors:
     """A domain error's own pointers name fields; what they do not name is about the whole."""
     faults: dict[str, list[str]] = {}
     for each in error.data.get("errors", ()):
@@ -63,7 +63,9 @@ def _explain_domain(error: TrivetError) -> Faults:
     return faults or {NON_FIELD_ERRORS: [error.detail]}
 
 
-def _explain_constraint(error: DatabaseError, model: type[models.Model], shape: Shape) -> Faults:
+def _explain_constraint(
+    error: DatabaseError, model: type[models.Model], shape: Shape
+) -> FormErrors:
     kind, columns, rule = _read_violation(error, inspect(shape.mapped).local_table)
     fields = [field for field in model._meta.concrete_fields if field.column in columns]
     names = " and ".join(str(field.verbose_name) for field in fields)

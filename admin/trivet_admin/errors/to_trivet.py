@@ -13,7 +13,7 @@ from django.db.models.deletion import ProtectedError, RestrictedError
 from django.http import Http404
 
 from trivet.data import errors as faults
-from trivet.errors import Conflict, Fault, Forbidden, Invalid, NotFound, TrivetError
+from trivet.errors import Conflict, Forbidden, InputError, Invalid, NotFound, TrivetError
 from trivet_admin.errors.to_django import StaleEditError
 
 
@@ -41,7 +41,7 @@ def explain_database(error: BaseException) -> TrivetError | None:
     return faults.explain(error)
 
 
-def _pointers(error: Any) -> list[Fault]:
+def _pointers(error: Any) -> list[InputError]:
     named: dict[str, list[str]] = getattr(error, "message_dict", {})
     return [
         {"pointer": "" if name == NON_FIELD_ERRORS else f"/{name}", "detail": detail}

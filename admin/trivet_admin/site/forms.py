@@ -17,7 +17,7 @@ from trivet_admin.errors.to_django import CHANGED_MEANWHILE
 from trivet_admin.generic import ModelForm, ModelFormSet
 from trivet_admin.mirror.shape import Shape, find_shape
 
-Faults = Mapping[str, Sequence[str]]
+FormErrors = Mapping[str, Sequence[str]]
 """Sentences for each form field; `NON_FIELD_ERRORS` for the whole form."""
 
 _NO_VERSION = "The form came without the version that it was made from. Open it again."
@@ -30,7 +30,7 @@ class MirrorFormMixin:
     be shown again with it.
     """
 
-    faults: Faults = MappingProxyType({})
+    faults: FormErrors = MappingProxyType({})
     instance: models.Model
     cleaned_data: dict[str, Any]
     fields: dict[str, Any]
@@ -97,7 +97,7 @@ def mirror_form(form: type[Any]) -> type[Any]:
     return type(form.__name__, (MirrorFormMixin, form), {})
 
 
-def with_faults(form: type[Any], faults: Faults) -> type[Any]:
+def with_errors(form: type[Any], faults: FormErrors) -> type[Any]:
     """`form`, showing `faults` whatever its input."""
     return type(form.__name__, (form,), {"faults": faults})
 

@@ -15,10 +15,10 @@ from django.forms import modelformset_factory
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
-from trivet_admin.errors.to_form import REFUSALS, explain_faults, sentence_of
+from trivet_admin.errors.to_form import REFUSALS, form_errors_of, sentence_of
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
-from trivet_admin.site.forms import VersionedFormSet, mirror_form, with_faults
+from trivet_admin.site.forms import VersionedFormSet, mirror_form, with_errors
 
 _FAULTS = "trivet_faults"
 """Where a request keeps the faults of its first try while its form is shown again."""
@@ -53,7 +53,7 @@ class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # n
     ) -> Any:
         options["form"] = mirror_form(options.get("form", self.form))
         form = super().get_form(request, obj, change, **options)
-        return with_faults(form, getattr(request, _FAULTS, {}))
+        return with_errors(form, getattr(request, _FAULTS, {}))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -73,7 +73,7 @@ class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # n
         except REFUSALS as error:
             if request.method != "POST" or hasattr(request, _FAULTS):
                 raise
-            setattr(request, _FAULTS, explain_faults(error, self.model))
+            setattr(request, _FAULTS, form_errors_of(error, self.model))
         # Nothing of the first try is left. The second shows the form with what was wrong.
         return super().changeform_view(request, object_id, form_url, extra_context)
 

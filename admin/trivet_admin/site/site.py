@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 
-HOUSE_APPS = ("accounts", "auth", "trivet")
+PLATFORM_APPS = ("accounts", "auth", "trivet")
 """Who may do what: shown last and together, after the features."""
 
 AUDIT = "AuditEntry"
@@ -41,8 +41,8 @@ class TrivetAdminSite(AdminSite):
         found: list[Any] = super().get_app_list(request, app_label)
         if app_label is not None:
             return found
-        house = [app for app in found if app["app_label"] in HOUSE_APPS]
-        sections = [app for app in found if app["app_label"] not in HOUSE_APPS]
+        house = [app for app in found if app["app_label"] in PLATFORM_APPS]
+        sections = [app for app in found if app["app_label"] not in PLATFORM_APPS]
         models = [model for app in house for model in app["models"]]
         access = [model for model in models if model["object_name"] != AUDIT]
         audit = [model for model in models if model["object_name"] == AUDIT]

@@ -18,7 +18,7 @@ IGNORED = frozenset({"last_login"})
 """Every login writes it. The access log has the logins, and they cost nobody's trust."""
 
 
-UNASKED = frozenset({"name"})
+IRRELEVANT_COLUMNS = frozenset({"name"})
 """What people read of a permission; it is asked for by its codename and its content type."""
 
 
@@ -27,7 +27,7 @@ def connect() -> None:
     user: Any = get_user_model()
     observe(RowObserver(user, [notes_of_rows(user), revoking.by_rows], IGNORED))
     observe(RowObserver(Group, [notes_of_rows(Group)]))
-    observe(PresentRowObserver(Permission, [revoking.by_permissions], UNASKED))
+    observe(PresentRowObserver(Permission, [revoking.by_permissions], IRRELEVANT_COLUMNS))
     for owner, name, losses in (
         (user, "groups", revoking.by_links),
         (user, "user_permissions", revoking.by_links),

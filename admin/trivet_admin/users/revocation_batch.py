@@ -6,10 +6,10 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.transaction import on_commit
 
-from trivet.identity import Loss, Revocation, Revocations
+from trivet.identity import Revocation, Revocations, RevocationScope
 
 
-class Losses:
+class RevocationBatch:
     """The losses since one savepoint: each is told once, the greater before the lesser, and
     none to somebody who lost all trust anyway.
 
@@ -33,17 +33,17 @@ class Losses:
                     user_id=lost.user_id,
                     credential_id=lost.credential_id,
                     kind=lost.kind,
-                    loss=lost.loss,
+                    scope=lost.scope,
                 )
 
 
-def lose(revocations: Revocations, lost: Revocation) -> None:
+def revoke_on_commit(revocations: Revocations, lost: Revocation) -> None:
     """Have `revocations` told after the commit; at once if no transaction is open."""
     losses = _pending()
     if losses is not None:
         losses.add(lost)
         return
-    losses = Losses(revocations)
+    losses = RevocationBatch(revocations)
     losses.add(lost)
     on_commit(losses)
     _put_first()
@@ -54,15 +54,15 @@ def _put_first() -> None:
     the sockets of a disabled user would stay open."""
     connection: Any = connections[DEFAULT_DB_ALIAS]
     # Stable, and each hook keeps its savepoints: what is rolled back is forgotten as before.
-    connection.run_on_commit.sort(key=lambda hook: not isinstance(hook[1], Losses))
+    connection.run_on_commit.sort(key=lambda hook: not isinstance(hook[1], RevocationBatch))
 
 
-def _pending() -> Losses | None:
+def _pending() -> RevocationBatch | None:
     """Those that Django would forget with the same savepoints as what is done now."""
     connection: Any = connections[DEFAULT_DB_ALIAS]
     here = _savepoints(connection.savepoint_ids)
     for savepoints, hook, _ in reversed(connection.run_on_commit):
-        if isinstance(hook, Losses) and _savepoints(savepoints) == here:
+        if isinstance(hook, RevocationBatch) and _savepoints(savepoints) == here:
             return hook
     return None
 
@@ -73,4 +73,4 @@ def _savepoints(ids: Iterable[str | None]) -> set[str]:
 
 
 def _rank(lost: Revocation) -> tuple[bool, bool]:
-    return lost.loss is Loss.GRANTS, lost.kind is not None
+    return lost.scope is RevocationScope.GRANTS, lost.kind is not None

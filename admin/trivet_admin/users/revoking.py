@@ -20,12 +20,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from trivet.identity import Loss, Revocation
+from trivet.identity import Revocation, RevocationScope
 from trivet.identity.identity import Kind
 from trivet_admin import runtime
 from trivet_admin.backends.observers import Ends
 from trivet_admin.backends.row_observer import Listener, Rows
-from trivet_admin.users.revocation_batch import lose
+from trivet_admin.users.revocation_batch import revoke_on_commit
 
 
 def revoke(
@@ -33,12 +33,12 @@ def revoke(
     user_id: int | None = None,
     credential: str | None = None,
     kind: Kind | None = None,
-    loss: Loss = Loss.TRUST,
+    scope: RevocationScope = RevocationScope.CREDENTIAL,
 ) -> None:
     """Tell the platform, after the commit, that a user or a credential is trusted no more."""
     revocations = runtime.revocations()
     if revocations is not None:
-        lose(revocations, Revocation(user_id, credential, kind, loss))
+        revoke_on_commit(revocations, Revocation(user_id, credential, kind, scope))
 
 
 def _is_on() -> bool:
@@ -82,17 +82,17 @@ def _by_permissions(before: Rows, after: Rows) -> None:
 
 def _uncertain(user_ids: Iterable[Any]) -> None:
     for user_id in user_ids:
-        revoke(user_id=user_id, loss=Loss.GRANTS)
+        revoke(user_id=user_id, scope=RevocationScope.GRANTS)
 
 
 by_rows = Listener(_is_on, _by_rows)
-"""Losses of users whose rows change."""
+"""Revokes users whose rows change."""
 
 by_links = Listener(_is_on, _by_links)
-"""Losses of users to whom a group or permission is given, or from whom it is taken."""
+"""Revokes users to whom a group or permission is given, or from whom it is taken."""
 
 by_grants = Listener(_is_on, _by_grants)
-"""Losses of the members of groups to which a permission is given, or from which it is taken."""
+"""Revokes the members of groups to which a permission is given, or from which it is taken."""
 
 by_permissions = Listener(_is_on, _by_permissions)
-"""Losses of those who hold a permission, themselves or by a group, that is renamed."""
+"""Revokes those who hold a permission, themselves or by a group, that is renamed."""

@@ -91,11 +91,11 @@ def list_(
     if as_json:
         print_json([_as_dict(entry) for entry in entries])
         return
-    shown = Table("at (UTC)", "who", "door", "request", "what", "changes", box=None)
+    shown = Table("at (UTC)", "who", "origin", "request", "what", "changes", box=None)
     for entry in entries:
         what = f"{entry.kind} {entry.table_name} {entry.row_key}"
         at, who = f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor or entry.actor_kind
-        shown.add_row(at, who, entry.door, entry.request_id, what, summarise(entry.changes))
+        shown.add_row(at, who, entry.origin, entry.request_id, what, summarise(entry.changes))
     print_table(shown)
 
 

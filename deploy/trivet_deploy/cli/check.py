@@ -59,10 +59,10 @@ def check(
 def find(settings: "Settings") -> Iterator[Finding]:
     """Everything there is to find, in the order in which one would repair it."""
     from trivet_deploy.asgi import list_mounts
-    from trivet_deploy.composition import open_house
+    from trivet_deploy.composition import open_platform_with_django
 
     yield Finding("settings", "ok", "complete and valid")
-    platform = open_house(settings)
+    platform = open_platform_with_django(settings)
     yield Finding("features", "ok", ", ".join(f.name for f in platform.features) or "none")
     yield Finding("mounts", "ok", ", ".join(m.prefix for m in list_mounts(platform)))
     database = _find_database(settings)
@@ -75,9 +75,9 @@ def find(settings: "Settings") -> Iterator[Finding]:
 def _find_database(settings: "Settings") -> Finding:
     import anyio
 
-    from trivet_deploy.composition import open_house
+    from trivet_deploy.composition import open_platform_with_django
 
-    database, where = open_house(settings).database, settings.database
+    database, where = open_platform_with_django(settings).database, settings.database
 
     async def ping() -> None:
         try:

@@ -58,10 +58,10 @@ def apply_all(settings: "Settings") -> dict[str, list[str]]:
     """Apply what waits, Django's first; returns the names under `django` and `alembic`."""
     from trivet import migrations
     from trivet_deploy import django_commands
-    from trivet_deploy.composition import open_house
+    from trivet_deploy.composition import open_platform_with_django
 
     make_room(settings)
-    platform = open_house(settings)
+    platform = open_platform_with_django(settings)
     return {
         "django": django_commands.apply_migrations(),
         "alembic": migrations.upgrade(settings.database_url, platform.features),
@@ -93,10 +93,10 @@ def find_drift(settings: "Settings") -> dict[str, list[str]]:
     from trivet import migrations
     from trivet.errors import ConfigurationError
     from trivet_deploy import django_commands
-    from trivet_deploy.composition import open_house
+    from trivet_deploy.composition import open_platform_with_django
 
     make_room(settings)
-    platform = open_house(settings)
+    platform = open_platform_with_django(settings)
     waiting = [f"{name} is not applied" for name in django_commands.list_pending()]
     drift = {"django": [*waiting, *django_commands.list_drift()]}
     try:
@@ -108,11 +108,11 @@ def find_drift(settings: "Settings") -> dict[str, list[str]]:
 
 def _make(settings: "Settings", feature: str, message: str | None, as_json: bool) -> None:
     from trivet import migrations
-    from trivet_deploy.composition import open_house
+    from trivet_deploy.composition import open_platform_with_django
 
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")
-    platform = open_house(settings)
+    platform = open_platform_with_django(settings)
     with redirect_stdout(sys.stderr):  # Alembic tells its progress where results belong
         path = migrations.make(settings.database_url, platform.features, feature, message)
     if as_json:

@@ -28,10 +28,10 @@ def routes(
     mount: Annotated[str | None, typer.Option(help="Only the routes of this mount.")] = None,
 ) -> None:
     """Show every route of every mount: method, path, name and policy."""
-    from trivet_deploy.composition import open_house
+    from trivet_deploy.composition import open_platform_with_django
     from trivet_settings import load_settings
 
-    lines = list_lines(open_house(load_settings()))
+    lines = list_lines(open_platform_with_django(load_settings()))
     if mount is not None:
         lines = [line for line in lines if line.mount == mount]
     if as_json:

@@ -31,12 +31,12 @@ def create(
 ) -> None:
     """Create a user. The password is asked for, or read from stdin; it is never an argument."""
     from trivet_deploy import django_commands
-    from trivet_deploy.composition import open_house
+    from trivet_deploy.composition import open_platform_with_django
     from trivet_settings import load_settings
 
     settings = load_settings()
     password = _read_password() if password_stdin else _ask_for_password()
-    open_house(settings)
+    open_platform_with_django(settings)
     user = django_commands.create_user(
         username, email, password, is_staff=staff or superuser, is_superuser=superuser
     )

@@ -27,11 +27,11 @@ def gunicorn_options(settings: Settings, *, bind: str, workers: int) -> dict[str
         # The root writes the access log.
         "accesslog": None,
         "loglevel": settings.log_level,
-        "logger_class": HouseLogger,
+        "logger_class": GunicornLogger,
     }
 
 
-class HouseLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
+class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
     """Gunicorn's own lines in the house's one log and format, the master's included."""
 
     def setup(self, cfg: Any) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from departures.models import Aircraft, Airport, Flight, FlightStatus
-from trivet.errors import Conflict, Fault, Invalid, NotFound, PreconditionFailed
+from trivet.errors import Conflict, InputError, Invalid, NotFound, PreconditionFailed
 from trivet.identity import Identity, require_permission
 
 PAGE = 50
@@ -168,8 +168,8 @@ def _require_waiting(flight: Flight, changes: Mapping[str, Any]) -> None:
         )
 
 
-def _apply_changes(db: Session, flight: Flight, changes: Mapping[str, Any]) -> list[Fault]:
-    faults: list[Fault] = []
+def _apply_changes(db: Session, flight: Flight, changes: Mapping[str, Any]) -> list[InputError]:
+    faults: list[InputError] = []
     aircraft = changes.get("aircraft")
     if aircraft is not None and db.get(Aircraft, aircraft) is None:
         faults.append({"pointer": "/aircraft", "detail": f"no aircraft '{aircraft}' is known"})

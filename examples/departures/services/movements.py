@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from departures.models import Flight, FlightStatus, Movement, MovementKind
 from departures.services.flights import lock_flights
-from trivet.errors import Conflict, Fault, Invalid
+from trivet.errors import Conflict, InputError, Invalid
 from trivet.identity import Identity, require_permission
 
 BATCH_MAX = 1000
@@ -118,8 +118,8 @@ class _Recorder:
         self._sender = sender
         self._batch = batch
         self._is_single = is_single
-        self._invalid: list[Fault] = []
-        self._conflicts: list[Fault] = []
+        self._invalid: list[InputError] = []
+        self._conflicts: list[InputError] = []
         self._latest = dt.datetime.now(dt.UTC) + CLOCK_TOLERANCE
 
     def record(self) -> Recorded:

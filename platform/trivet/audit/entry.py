@@ -29,7 +29,7 @@ class Entry:
 class Author:
     """Who made the changes of a transaction, and by which way they came.
 
-    `credential` names the session or API key without being usable as one. `door` is the
+    `credential` names the session or API key without being usable as one. `origin` is the
     mount that served the request; ``cli`` and ``background`` have no `request_id`.
     """
 
@@ -37,7 +37,7 @@ class Author:
     actor: str
     actor_kind: str
     credential: str
-    door: str
+    origin: str
     request_id: str
 
 

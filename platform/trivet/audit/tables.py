@@ -50,7 +50,7 @@ class AuditEntry(Model):
     actor: Mapped[str] = mapped_column(String(150))
     actor_kind: Mapped[str] = mapped_column(String(16))
     credential: Mapped[str] = mapped_column(String(128))
-    door: Mapped[str] = mapped_column(String(128))
+    origin: Mapped[str] = mapped_column(String(128))
     request_id: Mapped[str] = mapped_column(String(128))
     table_name: Mapped[str] = mapped_column(String(128))
     row_key: Mapped[str] = mapped_column(Text)

@@ -31,7 +31,7 @@ from trivet.audit.entry import Author, Entry
 from trivet.audit.trail import AuditTrail
 from trivet.capture.old_values import Former
 from trivet.capture.old_values import recall as recall_row
-from trivet.context import current_door
+from trivet.context import current_origin
 from trivet.data import feed_loading as recall
 from trivet.data.statement_guard import ReadOnlyError, claim, only_reading, uncaptured
 from trivet.events import outbox
@@ -100,7 +100,7 @@ class TrivetSession(Session):
             actor=actor.username,
             actor_kind=actor.kind,
             credential=actor.credential_id,
-            door=current_door() if context is None else context.mount or "root",
+            origin=current_origin() if context is None else context.mount or "root",
             request_id="" if context is None else context.request_id,
         )
 

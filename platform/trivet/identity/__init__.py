@@ -13,7 +13,7 @@ from trivet.identity.identity import (
     require_permission,
     system,
 )
-from trivet.identity.revocation import Carrier, Loss, Revocation, Revocations
+from trivet.identity.revocation import Carrier, Revocation, Revocations, RevocationScope
 
 __all__ = [
     "ANONYMOUS",
@@ -21,8 +21,8 @@ __all__ = [
     "Authenticator",
     "Carrier",
     "Identity",
-    "Loss",
     "Revocation",
+    "RevocationScope",
     "Revocations",
     "require_authenticated",
     "require_permission",

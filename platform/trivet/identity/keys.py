@@ -20,7 +20,7 @@ from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trivet.errors import Fault, Invalid, NotFound
+from trivet.errors import InputError, Invalid, NotFound
 from trivet.identity.django_tables import users
 from trivet.identity.identity import Identity
 from trivet.identity.permissions import (
@@ -99,7 +99,7 @@ def issue_key(
     now = datetime.now(UTC)
     if expires_at is not None and expires_at <= now:
         sentence = "The expiry lies in the past: choose a later one."
-        fault: Fault = {"pointer": "/expires_at", "detail": sentence}
+        fault: InputError = {"pointer": "/expires_at", "detail": sentence}
         raise Invalid("expired", sentence, errors=[fault])
     listed = None if scopes is None else sorted(set(scopes))
     _require_owned(db, owner_id, listed or ())
@@ -127,7 +127,7 @@ def _require_owned(db: Session, owner_id: int, scopes: Sequence[str]) -> None:
     missing = sorted(set(scopes) - names_of(db.execute(held)))
     if missing:
         sentence = f"The owner does not hold: {', '.join(missing)}."
-        fault: Fault = {"pointer": "/scopes", "detail": sentence}
+        fault: InputError = {"pointer": "/scopes", "detail": sentence}
         raise Invalid("scopes", sentence, errors=[fault])
 
 

@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Loss(StrEnum):
+class RevocationScope(StrEnum):
     """What was lost: all trust, or only the certainty of what somebody may do."""
 
-    TRUST = "trust"
+    CREDENTIAL = "credential"
     """The credential opens nothing any more."""
     GRANTS = "grants"
     """The credential may be as good as ever, but what it allows has to be read again."""
@@ -40,7 +40,7 @@ class Revocation:
     user_id: int | None = None
     credential_id: str | None = None
     kind: Kind | None = None
-    loss: Loss = Loss.TRUST
+    scope: RevocationScope = RevocationScope.CREDENTIAL
 
     def __post_init__(self) -> None:
         if self.user_id is None and self.credential_id is None:
@@ -89,11 +89,11 @@ class Revocations:
         user_id: int | None = None,
         credential_id: str | None = None,
         kind: Kind | None = None,
-        loss: Loss = Loss.TRUST,
+        scope: RevocationScope = RevocationScope.CREDENTIAL,
     ) -> None:
         """Tell every subscriber, then the carriers; one that fails is logged and does not
         stop the others."""
-        revocation = Revocation(user_id, credential_id, kind, loss)
+        revocation = Revocation(user_id, credential_id, kind, scope)
         self.receive(revocation)
         for carrier in tuple(self._carriers):
             _attempt(carrier.carry, revocation)

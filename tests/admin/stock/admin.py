@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from tests.admin.stock import services
 from tests.admin.stock.models import Category, Item, Specimen, Supplier, Tag
 from trivet import Conflict, Invalid
-from trivet.errors import Fault
+from trivet.errors import InputError
 from trivet_admin import ModelAdmin, TabularInline, actor_of, register, unit_session
 
 
@@ -36,7 +36,7 @@ class ItemAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if obj.quantity == 13:
-            fault: Fault = {"pointer": "/quantity", "detail": "Thirteen brings bad luck."}
+            fault: InputError = {"pointer": "/quantity", "detail": "Thirteen brings bad luck."}
             raise Invalid("unlucky", "This cannot be.", errors=[fault])
         if obj.quantity == 14:
             raise Conflict("full", "The shelf is full.")

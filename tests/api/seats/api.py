@@ -32,7 +32,7 @@ async def book(booking: Booking, price: Annotated[int, Query(ge=0)] = 0) -> int:
 
 
 @router.get("/lost", dependencies=[public])
-async def lose() -> None:
+async def revoke_on_commit() -> None:
     raise LookupError("swordfish")
 
 

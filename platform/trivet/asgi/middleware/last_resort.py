@@ -41,19 +41,19 @@ class LastResortMiddleware:
         try:
             await self.app(scope, receive, watch)
         except Exception as error:
-            log_fault(error)
+            log_server_error(error)
             if started:
                 raise
             if scope["type"] == "websocket":
                 await refuse(scope, receive, send, explain(error) or INTERNAL)
             else:
-                await fault_response(scope, error, debug=self.debug)(scope, receive, send)
+                await server_error_response(scope, error, debug=self.debug)(scope, receive, send)
 
 
 INTERNAL = TrivetError("internal", "Something went wrong on our side. Quote the request id.")
 
 
-def fault_response(scope: Scope, error: Exception, *, debug: bool) -> Response:
+def server_error_response(scope: Scope, error: Exception, *, debug: bool) -> Response:
     """The answer to an exception that nobody caught. Mounted frameworks that answer such
     exceptions themselves use this too, so that the answer is the same everywhere."""
     explained = explain(error)
@@ -68,7 +68,7 @@ def fault_response(scope: Scope, error: Exception, *, debug: bool) -> Response:
     return problem_response(scope, INTERNAL.status, INTERNAL.code, INTERNAL.detail)
 
 
-def log_fault(error: Exception) -> None:
+def log_server_error(error: Exception) -> None:
     """Log what is a fault of ours with its traceback; what has a public meaning is not."""
     if isinstance(error, HTTPException):
         return

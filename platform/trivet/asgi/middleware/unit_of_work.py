@@ -7,7 +7,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
-from trivet.asgi.middleware.last_resort import fault_response, log_fault
+from trivet.asgi.middleware.last_resort import log_server_error, server_error_response
 from trivet.context import context_of
 from trivet.data.unit_of_work import UnitOfWork
 
@@ -49,8 +49,8 @@ class UnitOfWorkMiddleware:
                     unit.end()
                 except Exception as error:  # noqa: BLE001  # it becomes the answer
                     replaced = True
-                    log_fault(error)
-                    answer = fault_response(scope, error, debug=self.debug)
+                    log_server_error(error)
+                    answer = server_error_response(scope, error, debug=self.debug)
                     await answer(scope, receive, send)
                     return
             await send(message)

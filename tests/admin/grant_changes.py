@@ -103,7 +103,7 @@ def _insert(rows: Any, **values: Any) -> None:
 
 
 # Lambdas, because each looks up what it changes only when it is called.
-DEEDS: dict[str, Any] = {
+GRANT_CHANGES: dict[str, Any] = {
     "a permission given": lambda: clerk().user_permissions.add(permission("add_item")),
     "permissions taken": lambda: clerk().user_permissions.clear(),  # noqa: PLW0108
     "a permission taken from everybody": lambda: permission("view_item").user_set.clear(),  # noqa: PLW0108
