@@ -4,6 +4,8 @@
 #   make test     every test, on SQLite and on PostgreSQL      PYTHON=python3.13 chooses another interpreter
 #   make check    format, lint, types, import laws, migration drift
 #   make bench    the measurements in benchmarks/
+#   make newest   the tests on the newest versions of every library, beside the locked ones
+#   make reference  write docs/reference and the list of public names anew
 #   make format   write what `make check` would ask for
 #   make lock     resolve the dependencies again and write all locks
 #   make clean    remove everything that make made; the demo's data in var/ stays
@@ -19,7 +21,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help demo test check bench format lock install clean
+.PHONY: help demo test check bench newest reference format lock install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -71,9 +73,18 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m tests.drift
+	@$(BIN)/python -m tests.surface
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# What a stranger who installs today would get: no lock, no upper bounds, the newest of everything.
+newest: tests/node_modules/.installed
+	@"$(PYTHON)" -m venv --clear .venv-newest
+	@.venv-newest/bin/python -m tests.newest
+
+reference: $(VENV)/.dev
+	@$(BIN)/python -m tests.surface --write
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -20,6 +20,8 @@ from trivet_deploy.mounts.extra import mount_extras
 from trivet_deploy.server.options import quiet_sockets
 from trivet_settings import Room, Settings, load_settings
 
+__all__ = ["create_app"]
+
 ROOMS: Mapping[Room, Callable[[Platform], MountedApp]] = {
     "api": trivet_api.mount,  # FastAPI at /api
     "admin": trivet_admin.mount,  # Django at /admin

@@ -1,0 +1,68 @@
+"""The public surface: what the sources offer is what the file and the reference say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import newest, surface
+
+
+def test_the_surface_and_the_reference_are_what_the_sources_say() -> None:
+    """A change of the surface is a decision: look at it, then `make reference`."""
+    for path, text in surface.written().items():
+        assert path.read_text(encoding="utf-8") == text, path.name
+
+
+def test_every_public_callable_says_what_it_promises() -> None:
+    silent = [
+        f"{module}.{name}"
+        for module, loaded in surface.load().items()
+        for name, found in surface.exported(loaded)
+        if not found.is_alias and (found.is_class or found.is_function) and not found.docstring
+    ]
+    assert silent == []
+
+
+def test_the_reference_has_no_page_of_a_module_that_is_not_public() -> None:
+    pages = {path.stem for path in surface.REFERENCE.glob("*.md")} - {"README"}
+    assert pages == set(surface.PUBLIC)
+
+
+def test_a_strict_type_checker_sees_every_public_name(tmp_path: Path) -> None:
+    """As a feature's author would run it: strict, without a plugin, on an installed package."""
+    names = {
+        module: [name for name, _ in surface.exported(loaded)]
+        for module, loaded in surface.load().items()
+    }
+    imports = [f"from {module} import {', '.join(each)}" for module, each in names.items()]
+    file = tmp_path / "feature.py"
+    file.write_text("\n".join(imports) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-incremental"]
+    done = subprocess.run(
+        [*command, "--follow-imports=silent", str(file)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected"),
+    [
+        ("django>=5.2,<6.2", "django>=5.2"),
+        ("psycopg[binary,pool]>=3.3, <3.4", "psycopg[binary,pool]>=3.3"),
+        (
+            "uvloop>=0.23,<1; platform_system != 'Windows'",
+            "uvloop>=0.23; platform_system != 'Windows'",
+        ),
+        ("rich>=15", "rich>=15"),
+    ],
+)
+def test_the_newest_versions_are_asked_for_without_an_upper_bound(
+    requirement: str, expected: str
+) -> None:
+    assert newest.unbounded(requirement) == expected
