@@ -33,6 +33,7 @@ PUBLIC: dict[str, str] = {
     "trivet_api": "what a feature's `api.py` takes",
     "trivet_admin": "what a feature's `admin.py` takes",
     "trivet_realtime": "what a feature's `realtime.py` takes",
+    "trivet.testing": "the pytest plugin, for the tests of a feature",
     "trivet_settings": "the settings, for who starts the application in a program of his own",
     "trivet_deploy.asgi": "the application, for who serves it with a server of his own",
 }

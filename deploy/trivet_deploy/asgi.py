@@ -13,7 +13,7 @@ import trivet_api
 import trivet_realtime
 from trivet import Platform
 from trivet.asgi.mount import MountedApp
-from trivet.asgi.root import build_root
+from trivet.asgi.root import Root, build_root
 from trivet.log import configure_logging
 from trivet_deploy.composition import open_platform_with_django
 from trivet_deploy.mounts.extra import mount_extras
@@ -29,7 +29,7 @@ ROOMS: Mapping[Room, Callable[[Platform], MountedApp]] = {
 }
 
 
-def create_app(settings: Settings | None = None) -> ASGIApp:
+def create_app(settings: Settings | None = None) -> Root:
     """The whole application, for one process; `settings` are loaded when not given.
 
     Raises SettingsError with all faults, and ConfigurationError when the product was put together

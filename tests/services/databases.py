@@ -10,124 +10,34 @@ run it, and every test gets a copy of the result, which costs milliseconds.
 | `empty_database_url` | a database without a table |
 | `databases` | the maker of all these, for a test that needs more than one |
 
+The makers are those of `trivet.testing`, and its plugin gets the same ones: `trivet` works in these
+tests as in a stranger's, at the one address of the process.
+
 The one address is what in-process tests of Django need, which can be configured only once. A test
 that asks for any of these is marked `data` by itself, and so runs on both databases; unless it is
 marked `once`, because it needs a server, which needs a database, and promises nothing about data.
 """
 
-import itertools
 import os
-import shutil
-import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from tests.services.environment import DATABASE_KIND
 from tests.services.forks import Fork
 from tests.services.postgres import PostgresServer
+from trivet.testing.databases import Databases, PostgresDatabases, SqliteDatabases
 
-FIXTURES = frozenset({"databases", "database_url", "fresh_database_url", "empty_database_url"})
+__all__ = ["SECRET_KEY", "Databases", "environment", "migrate", "run_trivet"]
+
+FIXTURES = frozenset(
+    {"databases", "database_url", "fresh_database_url", "empty_database_url", "trivet"}
+)
 COMMAND_SECONDS = 100.0
 SECRET_KEY = "a-secret-of-the-tests-that-guards-nothing-at-all"
-
-
-class Databases(Protocol):
-    """Makes databases and throws them away."""
-
-    def create(self) -> str:
-        """The URL of a new, migrated database without rows."""
-
-    def create_empty(self) -> str:
-        """The URL of a new database without a table."""
-
-    def copy(self, url: str) -> str:
-        """The URL of a new copy of a database that nobody uses at this moment."""
-
-    def restore(self, url: str, template: str | None = None) -> None:
-        """Bring a database back to the state of a migrated one, or of `template`, which nobody
-        uses at this moment. Ends connections to it."""
-
-    def drop(self, url: str) -> None:
-        """Throw a database away. Ends connections to it."""
-
-
-class SqliteDatabases:
-    """Files in one directory; the migrated one is copied."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._numbers = itertools.count(1)
-        self._template: Path | None = None
-
-    def create(self) -> str:
-        url = self.create_empty()
-        self.restore(url)
-        return url
-
-    def create_empty(self) -> str:
-        return f"sqlite:///{self._directory / f'trivet-{next(self._numbers)}.sqlite3'}"
-
-    def copy(self, url: str) -> str:
-        _leave_write_ahead_log(_path(url))
-        shutil.copyfile(_path(url), _path(copy := self.create_empty()))
-        return copy
-
-    def restore(self, url: str, template: str | None = None) -> None:
-        source = self._migrated() if template is None else _path(template)
-        self.drop(url)
-        shutil.copyfile(source, _path(url))
-
-    def drop(self, url: str) -> None:
-        path = _path(url)
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-    def _migrated(self) -> Path:
-        if self._template is None:
-            self._template = _path(template := self.create_empty())
-            migrate(template)
-            _leave_write_ahead_log(self._template)
-        return self._template
-
-
-class PostgresDatabases:
-    """Databases of one server; the migrated one is the template of the others."""
-
-    def __init__(self, server: PostgresServer) -> None:
-        self._server = server
-        self._numbers = itertools.count(1)
-        self._template: str | None = None
-
-    def create(self) -> str:
-        return self._server.create_database(self._name(), self._migrated())
-
-    def create_empty(self) -> str:
-        return self._server.create_database(self._name())
-
-    def copy(self, url: str) -> str:
-        return self._server.create_database(self._name(), _name(url))
-
-    def restore(self, url: str, template: str | None = None) -> None:
-        source = self._migrated() if template is None else _name(template)
-        self.drop(url)
-        self._server.create_database(_name(url), source)
-
-    def drop(self, url: str) -> None:
-        self._server.drop_database(_name(url))
-
-    def _name(self) -> str:
-        return f"trivet_{next(self._numbers)}"
-
-    def _migrated(self) -> str:
-        if self._template is None:
-            migrate(url := self.create_empty())
-            self._template = _name(url)
-        return self._template
 
 
 def environment(database_url: str, **variables: str) -> dict[str, str]:
@@ -167,34 +77,44 @@ def migrate(url: str) -> None:
         raise RuntimeError(f"`trivet migrate` failed:\n{done.stdout}\n{done.stderr}")
 
 
-def _path(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:///"))
-
-
-def _name(url: str) -> str:
-    return url.rpartition("/")[2]
-
-
-def _leave_write_ahead_log(path: Path) -> None:
-    # A copy of the file alone is whole only when nothing of it still stands in the log.
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-
-
 @pytest.fixture(scope="session")
 def databases(request: pytest.FixtureRequest, database_kind: str) -> Databases:
     """The maker of databases of this run's kind."""
     if database_kind == "sqlite":
         factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-        return SqliteDatabases(factory.mktemp("databases"))
-    return PostgresDatabases(request.getfixturevalue("postgres"))
+        return SqliteDatabases(factory.mktemp("databases"), migrate)
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return PostgresDatabases(server.url("postgres"), migrate)
 
 
 @pytest.fixture(scope="session")
 def process_database_url(databases: Databases) -> str:
     """The address of `database_url`, whatever is there at this moment."""
     return databases.create_empty()
+
+
+@pytest.fixture(scope="session")
+def trivet_databases(databases: Databases) -> Databases:
+    """The plugin's databases are those of all these tests."""
+    return databases
+
+
+@pytest.fixture(scope="session")
+def trivet_address(process_database_url: str) -> str:
+    """The plugin's one address is that of all these tests, because Django has one."""
+    return process_database_url
+
+
+@pytest.fixture(scope="session")
+def trivet_features() -> tuple[str, ...]:
+    """The features with which Django is configured in this process."""
+    return ("departures",)
+
+
+@pytest.fixture(scope="session")
+def trivet_variables() -> dict[str, str]:
+    """The settings of this process that Django knows of."""
+    return {"public_url": "http://localhost:8000"}
 
 
 @pytest.fixture

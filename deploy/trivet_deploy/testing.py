@@ -1,0 +1,90 @@
+"""What `trivet.testing` needs of the roof: the whole application, migrations and users.
+
+Registered as an entry point in pyproject.toml; only tests load it.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from trivet.asgi.root import Root
+from trivet_deploy.asgi import create_app
+from trivet_deploy.django_commands import create_user
+from trivet_settings import Settings
+
+MIGRATE_SECONDS = 100
+
+
+class RoomsComposition:
+    """The three rooms as `trivet serve` puts them together."""
+
+    def create_app(self, settings: Settings) -> Root:
+        return create_app(settings)
+
+    def migrate(self, settings: Settings) -> None:
+        """Run ``trivet migrate`` as an operator would, in an empty folder."""
+        variables = {
+            "TRIVET_DATABASE_URL": settings.database_url,
+            "TRIVET_SECRET_KEY": settings.secret_key.get_secret_value(),
+            "TRIVET_FEATURES": ",".join(settings.features),
+        }
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("TRIVET_")}
+        # What pytest put on the import path is where the features are found.
+        path = os.pathsep.join(filter(None, sys.path))
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [sys.executable, "-m", "trivet_deploy.cli", "migrate"],
+                env={**inherited, "PYTHONPATH": path, **variables},
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=MIGRATE_SECONDS,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise RuntimeError(f"`trivet migrate` failed:\n{done.stdout}\n{done.stderr}")
+
+    def create_user(
+        self,
+        username: str,
+        password: str,
+        *,
+        permissions: Sequence[str],
+        groups: Sequence[str],
+        is_staff: bool,
+        is_superuser: bool,
+    ) -> int:
+        from django.contrib.auth.models import Group
+        from django.db import transaction
+
+        with transaction.atomic():
+            user = create_user(
+                username,
+                f"{username}@example.org",
+                password,
+                is_staff=is_staff,
+                is_superuser=is_superuser,
+            )
+            user.user_permissions.set([_permission(name) for name in permissions])
+            user.groups.set([Group.objects.get_or_create(name=name)[0] for name in groups])
+        return int(user.pk)
+
+    def disconnect(self) -> None:
+        from django.db import connection, connections
+
+        connections.close_all()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
+
+
+def _permission(name: str) -> Any:
+    from django.contrib.auth.models import Permission
+
+    app, _, codename = name.partition(".")
+    found = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
+    if found is None:
+        raise LookupError(f"No model has the permission {name!r}; `trivet routes` lists those.")
+    return found

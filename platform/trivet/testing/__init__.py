@@ -1,0 +1,45 @@
+"""For the tests of a feature: the whole application, on a database of each test's own.
+
+pytest finds the plugin by itself once Trivet is installed. Name the features in the project's
+configuration of pytest, and ask for `trivet`::
+
+    [tool.pytest.ini_options]
+    trivet_features = ["library"]
+
+    def test_a_book_is_lent_once(trivet):
+        ada = trivet.make_user("ada", permissions=["library.add_loan"])
+        with trivet.client(user=ada) as client, trivet.socket(user=ada) as socket:
+            socket.subscribe("library:loans")
+            assert client.post("/api/library/loans", json={"book": 1}).status_code == 201
+            assert client.post("/api/library/loans", json={"book": 1}).status_code == 409
+            assert socket.next_publication()["type"] == "book_lent"
+        assert [entry.kind for entry in trivet.audited("library_loan")] == ["insert"]
+
+| fixture | what it gives |
+|---|---|
+| `trivet` | the `Application` of this test, started, on a migrated database without rows |
+| `trivet_database_url` | the address of that database |
+| `trivet_features` | the features, session-wide; override it to name others |
+| `trivet_variables` | settings by their names without ``TRIVET_``, session-wide; override it |
+
+The database is SQLite in a temporary directory, or PostgreSQL with
+``--trivet-database=postgresql://user:password@host/postgres``: a server on which databases may be
+made and dropped. Variables of the developer's own shell that begin with ``TRIVET_`` are not read,
+so that no test can meet a database that matters.
+
+Django can be configured once in a process. Every test therefore has its database at the same
+address, and a process has one list of features; a second list wants a second run of pytest.
+"""
+
+from trivet.testing.application import Application, AuditedChange, Client, Published, User
+from trivet.testing.socket import Socket, SocketClosed
+
+__all__ = [
+    "Application",
+    "AuditedChange",
+    "Client",
+    "Published",
+    "Socket",
+    "SocketClosed",
+    "User",
+]

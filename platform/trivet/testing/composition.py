@@ -1,0 +1,63 @@
+"""What the plugin needs of the roof, which is the only place that knows every room.
+
+The platform may not import the roof. The roof registers what it brings as an entry point of the
+group `GROUP`, as any other composition of the rooms may do.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from trivet.asgi.root import Root
+from trivet.errors import ConfigurationError
+from trivet_settings import Settings
+
+GROUP = "trivet.composition"
+
+
+class Composition(Protocol):
+    """A way to put the whole application together, and to make what only Django can make."""
+
+    def create_app(self, settings: Settings) -> Root:
+        """The whole application."""
+        ...
+
+    def migrate(self, settings: Settings) -> None:
+        """Bring the database of `settings` to the present schema, in a process of its own.
+
+        Raises RuntimeError, with the output, if that fails.
+        """
+        ...
+
+    def create_user(
+        self,
+        username: str,
+        password: str,
+        *,
+        permissions: Sequence[str],
+        groups: Sequence[str],
+        is_staff: bool,
+        is_superuser: bool,
+    ) -> int:
+        """Make an active user, and the groups that are not there yet; returns the user's key.
+
+        Raises LookupError for a permission that no model has.
+        """
+        ...
+
+    def disconnect(self) -> None:
+        """Close the connections of this thread, so that the database can be thrown away."""
+        ...
+
+
+def find_composition() -> Composition:
+    """The composition that is installed. Raises ConfigurationError if there is none."""
+    found = list(entry_points(group=GROUP))
+    if not found:
+        raise ConfigurationError(
+            "no-composition",
+            f"No installed package has an entry point of the group {GROUP!r}: install trivet "
+            "itself (pip install trivet), not its source folders alone.",
+        )
+    composition: Composition = found[0].load()()
+    return composition

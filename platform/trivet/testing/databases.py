@@ -1,0 +1,157 @@
+"""Databases for tests: the schema is made once, and every test gets a copy of the result.
+
+A copy costs milliseconds where a migration costs seconds.
+"""
+
+import itertools
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+Migrate = Callable[[str], None]
+"""Brings the database at an URL to the present schema, in a process of its own."""
+
+
+class Databases(Protocol):
+    """Makes databases and throws them away. A database is known by its URL."""
+
+    def create(self) -> str:
+        """A new, migrated database without rows."""
+        ...
+
+    def create_empty(self) -> str:
+        """A new database without a table."""
+        ...
+
+    def copy(self, url: str) -> str:
+        """A new copy of a database that nobody uses at this moment."""
+        ...
+
+    def restore(self, url: str, template: str | None = None) -> None:
+        """Bring a database back to the state of a migrated one, or of `template`, which nobody
+        uses at this moment. Ends connections to it."""
+        ...
+
+    def drop(self, url: str) -> None:
+        """Throw a database away. Ends connections to it."""
+        ...
+
+
+class SqliteDatabases:
+    """Files in one directory; the migrated one is copied."""
+
+    def __init__(self, directory: Path, migrate: Migrate) -> None:
+        self._directory = directory
+        self._migrate = migrate
+        self._numbers = itertools.count(1)
+        self._template: Path | None = None
+
+    def create(self) -> str:
+        url = self.create_empty()
+        self.restore(url)
+        return url
+
+    def create_empty(self) -> str:
+        return f"sqlite:///{self._directory / f'trivet-{next(self._numbers)}.sqlite3'}"
+
+    def copy(self, url: str) -> str:
+        _leave_write_ahead_log(_path(url))
+        shutil.copyfile(_path(url), _path(copy := self.create_empty()))
+        return copy
+
+    def restore(self, url: str, template: str | None = None) -> None:
+        source = self._migrated() if template is None else _path(template)
+        self.drop(url)
+        shutil.copyfile(source, _path(url))
+
+    def drop(self, url: str) -> None:
+        path = _path(url)
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def _migrated(self) -> Path:
+        if self._template is None:
+            template = self.create_empty()
+            self._migrate(template)
+            _leave_write_ahead_log(_path(template))
+            self._template = _path(template)
+        return self._template
+
+
+class PostgresDatabases:
+    """Databases of one server; the migrated one is the template of the others.
+
+    `server` is the URL of a database on it whose user may create databases. Names begin with
+    `prefix`, so that runs beside each other do not meet.
+    """
+
+    def __init__(self, server: str, migrate: Migrate, *, prefix: str = "trivet") -> None:
+        self._server = server
+        self._migrate = migrate
+        self._prefix = prefix
+        self._numbers = itertools.count(1)
+        self._template: str | None = None
+
+    def create(self) -> str:
+        return self._create(self._name(), self._migrated())
+
+    def create_empty(self) -> str:
+        return self._create(self._name())
+
+    def copy(self, url: str) -> str:
+        return self._create(self._name(), _database(url))
+
+    def restore(self, url: str, template: str | None = None) -> None:
+        source = self._migrated() if template is None else _database(template)
+        self.drop(url)
+        self._create(_database(url), source)
+
+    def drop(self, url: str) -> None:
+        self._execute(f'DROP DATABASE IF EXISTS "{_database(url)}" WITH (FORCE)')
+
+    def close(self) -> None:
+        """Drop the template; the other databases are dropped by whoever made them."""
+        if self._template is not None:
+            self.drop(self._url(self._template))
+
+    def _create(self, name: str, template: str = "template0") -> str:
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
+        address, question, options = self._server.partition("?")
+        return f"{address.rpartition('/')[0]}/{name}{question}{options}"
+
+    def _name(self) -> str:
+        return f"{self._prefix}_{next(self._numbers)}"
+
+    def _migrated(self) -> str:
+        if self._template is None:
+            template = self.create_empty()
+            self._migrate(template)
+            self._template = _database(template)
+        return self._template
+
+    def _execute(self, statement: str) -> None:
+        # Outside of a transaction, as CREATE DATABASE needs it.
+        import psycopg
+
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def _path(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def _database(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+def _leave_write_ahead_log(path: Path) -> None:
+    # A copy of the file alone is whole only when nothing of it still stands in the log.
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()

@@ -1,0 +1,128 @@
+"""The pytest plugin. `trivet.testing` says what it offers and how it is used."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from trivet.testing.application import Application
+from trivet.testing.composition import Composition, find_composition
+from trivet.testing.databases import Databases, PostgresDatabases, SqliteDatabases
+from trivet_settings import Settings, load_settings
+
+SECRET_KEY = "a-secret-of-the-tests-that-guards-nothing-at-all"  # noqa: S105  # as it says
+PUBLIC_URL = "http://testserver"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options of the plugin."""
+    group = parser.getgroup("trivet")
+    group.addoption(
+        "--trivet-database",
+        default="sqlite",
+        help="sqlite, or the URL of a PostgreSQL server on which databases may be made "
+        "(postgresql://user:password@host/postgres)",
+    )
+    parser.addini("trivet_features", "The feature packages that are tested.", type="args")
+
+
+@pytest.fixture(scope="session")
+def trivet_features(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The feature packages that are tested: the option `trivet_features` of pytest."""
+    return tuple(request.config.getini("trivet_features"))
+
+
+@pytest.fixture(scope="session")
+def trivet_variables() -> dict[str, Any]:
+    """Settings beside those that the plugin gives, by their names without ``TRIVET_``."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def trivet_composition() -> Composition:
+    """The composition that is installed."""
+    return find_composition()
+
+
+@pytest.fixture(scope="session")
+def trivet_databases(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    trivet_features: tuple[str, ...],
+    trivet_variables: Mapping[str, Any],
+    trivet_composition: Composition,
+) -> Iterator[Databases]:
+    """The maker of databases, on the kind that ``--trivet-database`` names."""
+
+    def migrate(url: str) -> None:
+        trivet_composition.migrate(make_settings(url, trivet_features, trivet_variables))
+
+    where = str(request.config.getoption("--trivet-database"))
+    if where == "sqlite":
+        yield SqliteDatabases(tmp_path_factory.mktemp("trivet"), migrate)
+        return
+    if not where.startswith("postgresql://"):
+        raise pytest.UsageError(
+            f"--trivet-database is 'sqlite' or 'postgresql://user:password@host/postgres', and "
+            f"not {where!r}."
+        )
+    databases = PostgresDatabases(where, migrate, prefix=f"trivet_test_{os.getpid()}")
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def trivet_address(trivet_databases: Databases) -> Iterator[str]:
+    """The one address of this process at which every test finds its database."""
+    url = trivet_databases.create_empty()
+    yield url
+    trivet_databases.drop(url)
+
+
+@pytest.fixture
+def trivet_database_url(trivet_databases: Databases, trivet_address: str) -> str:
+    """The address of a migrated database without rows."""
+    trivet_databases.restore(trivet_address)
+    return trivet_address
+
+
+@pytest.fixture
+def trivet(
+    trivet_database_url: str,
+    trivet_features: tuple[str, ...],
+    trivet_variables: Mapping[str, Any],
+    trivet_composition: Composition,
+) -> Iterator[Application]:
+    """The application of this test, started, on a database of its own."""
+    settings = make_settings(trivet_database_url, trivet_features, trivet_variables)
+    with Application(settings, trivet_composition).started() as application:
+        yield application
+
+
+def make_settings(
+    database_url: str, features: tuple[str, ...], variables: Mapping[str, Any]
+) -> Settings:
+    """Settings of a test, whatever the shell and the folder of the developer hold."""
+    given = {
+        "database_url": database_url,
+        "features": features,
+        "secret_key": SECRET_KEY,
+        "public_url": PUBLIC_URL,
+        "log_level": "warning",
+        **variables,
+    }
+    with _no_variables():
+        return load_settings(env_file=None, **given)
+
+
+@contextmanager
+def _no_variables() -> Iterator[None]:
+    hidden = {name: value for name, value in os.environ.items() if name.startswith("TRIVET_")}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

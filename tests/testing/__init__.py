@@ -1,0 +1,1 @@
+"""What `trivet.testing` promises to the author of a feature."""

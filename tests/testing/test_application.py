@@ -1,0 +1,120 @@
+"""The application of a test, as its author meets it: people, clients, sockets, consequences."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from departures.models import Airline
+from trivet import Conflict, Identity
+from trivet.testing import Application, SocketClosed
+from trivet.testing.composition import find_composition
+from trivet.testing.socket import ProtocolError
+
+ADD = "departures.add_movement"
+
+
+def add_airline(db: Session, code: str) -> str:
+    db.add(Airline(code=code, name=f"Airline {code}"))
+    return code
+
+
+def add_airline_and_refuse(db: Session, code: str) -> None:
+    add_airline(db, code)
+    db.flush()
+    raise Conflict("no", "No.")
+
+
+def count_airlines(db: Session) -> Any:
+    return db.scalar(select(func.count()).select_from(Airline))
+
+
+@pytest.mark.parametrize("round_", [1, 2])
+def test_each_test_begins_with_a_database_without_rows(trivet: Application, round_: int) -> None:
+    assert trivet.run(count_airlines) == 0
+    assert trivet.audited() == []
+    trivet.run(add_airline, "B6")
+
+
+def test_a_service_is_committed_audited_and_done_by_its_actor(trivet: Application) -> None:
+    ada = trivet.make_user("ada")
+    assert trivet.run_as(trivet.identity(ada), add_airline, "B6") == "B6"
+    (entry,) = trivet.audited("departures_airline")
+    assert (entry.kind, entry.key, entry.actor) == ("insert", "B6", "ada")
+    assert entry.changes["name"] == {"to": "Airline B6"}
+
+
+def test_a_refused_service_leaves_nothing(trivet: Application) -> None:
+    with pytest.raises(Conflict):
+        trivet.run(add_airline_and_refuse, "B6")
+    assert trivet.run(count_airlines) == 0
+    assert trivet.audited("departures_airline") == []
+
+
+def test_a_user_has_exactly_what_he_was_given(trivet: Application) -> None:
+    ada = trivet.make_user("ada", permissions=[ADD], groups=["clerks"], is_staff=True)
+    with trivet.client(user=ada) as client:
+        me = client.get("/api/auth/me").json()
+    assert (me["username"], me["permissions"]) == ("ada", [ADD])
+    with trivet.client() as stranger:
+        assert stranger.get("/api/auth/me").status_code == 401
+
+
+def test_a_permission_that_no_model_has_is_refused_by_name(trivet: Application) -> None:
+    with pytest.raises(LookupError, match=r"departures\.fly_flight"):
+        trivet.make_user("ada", permissions=["departures.fly_flight"])
+
+
+def test_a_key_is_limited_to_its_scopes(trivet: Application) -> None:
+    ada = trivet.make_user("ada", permissions=[ADD, "departures.view_flight"])
+    for scopes, expected in ((None, [ADD, "departures.view_flight"]), ([ADD], [ADD]), ([], [])):
+        with trivet.client(key=trivet.make_key(ada, scopes=scopes)) as client:
+            assert sorted(client.get("/api/auth/me").json()["permissions"]) == expected
+
+
+def test_two_clients_do_not_share_their_cookies(trivet: Application) -> None:
+    ada, bob = trivet.make_user("ada"), trivet.make_user("bob")
+    with trivet.client(user=ada) as one, trivet.client(user=bob) as other:
+        assert one.get("/api/auth/me").json()["username"] == "ada"
+        assert other.get("/api/auth/me").json()["username"] == "bob"
+
+
+def test_the_admin_opens_for_staff(trivet: Application) -> None:
+    boss = trivet.make_user("boss", is_staff=True, is_superuser=True)
+    with trivet.client(user=boss) as client:
+        assert client.get("/admin/departures/flight/").status_code == 200
+
+
+class TestSocket:
+    def test_it_tells_what_did_not_come(self, trivet: Application) -> None:
+        with trivet.socket(wait_seconds=0.05) as socket:
+            socket.subscribe("departures:JFK")
+            with pytest.raises(TimeoutError, match=r"a publication did not come within 0\.05 s"):
+                socket.next_publication()
+
+    def test_an_error_of_the_protocol_is_raised_with_its_code(self, trivet: Application) -> None:
+        with trivet.socket() as socket, pytest.raises(ProtocolError) as refused:
+            socket.subscribe("nowhere:JFK")
+        assert refused.value.code == 102
+
+    def test_a_logout_ends_the_socket_of_the_session(self, trivet: Application) -> None:
+        ada = trivet.make_user("ada")
+        with trivet.socket(user=ada) as socket:
+            trivet.platform.revocations.revoke(user_id=ada.id)
+            assert socket.wait_closed().code == 3500
+
+    def test_a_bad_key_never_connects(self, trivet: Application) -> None:
+        with pytest.raises(SocketClosed), trivet.socket(key="tvt_nobody_nothing"):
+            pass
+
+
+def test_the_identity_of_a_user_may_do_what_it_is_given(trivet: Application) -> None:
+    identity = trivet.identity(trivet.make_user("ada"), ADD)
+    assert isinstance(identity, Identity)
+    assert identity.allows(ADD)
+    assert not identity.allows("departures.change_flight")
+
+
+def test_the_composition_is_found_where_trivet_is_installed() -> None:
+    assert type(find_composition()).__name__ == "RoomsComposition"
