@@ -1,12 +1,9 @@
-"""What `trivet.testing` needs of the roof: the whole application, migrations and users.
+"""What `trivet.testing` needs of the roof: the whole application, its command line and users.
 
 Registered as an entry point in pyproject.toml; only tests load it.
 """
 
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +12,6 @@ from trivet_deploy.asgi import create_app
 from trivet_deploy.django_commands import create_user
 from trivet_settings import Settings
 
-MIGRATE_SECONDS = 100
-
 
 class RoomsComposition:
     """The three rooms as `trivet serve` puts them together."""
@@ -24,28 +19,8 @@ class RoomsComposition:
     def create_app(self, settings: Settings) -> Root:
         return create_app(settings)
 
-    def migrate(self, settings: Settings) -> None:
-        """Run ``trivet migrate`` as an operator would, in an empty folder."""
-        variables = {
-            "TRIVET_DATABASE_URL": settings.database_url,
-            "TRIVET_SECRET_KEY": settings.secret_key.get_secret_value(),
-            "TRIVET_FEATURES": ",".join(settings.features),
-        }
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("TRIVET_")}
-        # What pytest put on the import path is where the features are found.
-        path = os.pathsep.join(filter(None, sys.path))
-        with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run(
-                [sys.executable, "-m", "trivet_deploy.cli", "migrate"],
-                env={**inherited, "PYTHONPATH": path, **variables},
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                timeout=MIGRATE_SECONDS,
-                check=False,
-            )
-        if done.returncode != 0:
-            raise RuntimeError(f"`trivet migrate` failed:\n{done.stdout}\n{done.stderr}")
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "trivet_deploy.cli", *arguments]
 
     def create_user(
         self,

@@ -31,6 +31,7 @@ filterwarnings = ["error"]
     "test_lounge.py": """
 import os
 
+import httpx2
 import pytest
 
 from lounge.models import Guest
@@ -45,6 +46,16 @@ def test_a_guest_is_audited_in_a_database_of_its_own(trivet, name):
     trivet.run(add, name)
     (entry,) = trivet.audited("lounge_guest")
     assert entry.changes["name"] == {"to": name}
+
+
+def test_a_second_application_has_another_database(trivet, trivet_server):
+    trivet.run(add, "Ada")
+    user = trivet.make_user("ada")
+    server = trivet_server()
+    given = {"username": user.username, "password": user.password}
+    assert httpx2.post(server.url + "/api/auth/login", json=given).status_code == 401
+    with trivet.client(user=user) as client:
+        assert client.get("/api/auth/me").status_code == 200
 
 
 def test_the_shell_of_the_developer_is_not_read(trivet):
@@ -92,7 +103,7 @@ def test_a_feature_is_tested_on_the_database_that_is_named(
         where = request.getfixturevalue("postgres").url("postgres")
     done = run_pytest(project, f"--trivet-database={where}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 @pytest.mark.once

@@ -18,6 +18,7 @@ configuration of pytest, and ask for `trivet`::
 | fixture | what it gives |
 |---|---|
 | `trivet` | the `Application` of this test, started, on a migrated database without rows |
+| `trivet_server` | starts processes with other features or settings and another database |
 | `trivet_database_url` | the address of that database |
 | `trivet_features` | the features, session-wide; override it to name others |
 | `trivet_variables` | settings by their names without ``TRIVET_``, session-wide; override it |
@@ -28,10 +29,16 @@ made and dropped. Variables of the developer's own shell that begin with ``TRIVE
 so that no test can meet a database that matters.
 
 Django can be configured once in a process. Every test therefore has its database at the same
-address, and a process has one list of features; a second list wants a second run of pytest.
+address, and a process has one list of features. An application with others is a process of its
+own, which `trivet_server` starts::
+
+    def test_a_second_installation(trivet, trivet_server):
+        server = trivet_server(features=("library", "shop"), session_hours=1)
+        assert httpx.get(server.url + "/healthz").status_code == 200
 """
 
 from trivet.testing.application import Application, AuditedChange, Client, Published, User
+from trivet.testing.processes import Server, StartServer
 from trivet.testing.socket import Socket, SocketClosed
 
 __all__ = [
@@ -39,7 +46,9 @@ __all__ = [
     "AuditedChange",
     "Client",
     "Published",
+    "Server",
     "Socket",
     "SocketClosed",
+    "StartServer",
     "User",
 ]

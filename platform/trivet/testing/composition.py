@@ -22,11 +22,8 @@ class Composition(Protocol):
         """The whole application."""
         ...
 
-    def migrate(self, settings: Settings) -> None:
-        """Bring the database of `settings` to the present schema, in a process of its own.
-
-        Raises RuntimeError, with the output, if that fails.
-        """
+    def command(self, *arguments: str) -> list[str]:
+        """The command line, for a process of its own; three words, then `arguments`."""
         ...
 
     def create_user(

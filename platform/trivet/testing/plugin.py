@@ -10,6 +10,7 @@ import pytest
 from trivet.testing.application import Application
 from trivet.testing.composition import Composition, find_composition
 from trivet.testing.databases import Databases, PostgresDatabases, SqliteDatabases
+from trivet.testing.processes import Server, StartServer, free_port, run_command, start_server
 from trivet_settings import Settings, load_settings
 
 SECRET_KEY = "a-secret-of-the-tests-that-guards-nothing-at-all"  # noqa: S105  # as it says
@@ -56,12 +57,15 @@ def trivet_databases(
 ) -> Iterator[Databases]:
     """The maker of databases, on the kind that ``--trivet-database`` names."""
 
+    folder = tmp_path_factory.mktemp("trivet")
+
     def migrate(url: str) -> None:
-        trivet_composition.migrate(make_settings(url, trivet_features, trivet_variables))
+        variables = variables_of(url, trivet_features, trivet_variables)
+        run_command(trivet_composition.command("migrate"), variables, folder)
 
     where = str(request.config.getoption("--trivet-database"))
     if where == "sqlite":
-        yield SqliteDatabases(tmp_path_factory.mktemp("trivet"), migrate)
+        yield SqliteDatabases(folder, migrate)
         return
     if not where.startswith("postgresql://"):
         raise pytest.UsageError(
@@ -99,6 +103,46 @@ def trivet(
     settings = make_settings(trivet_database_url, trivet_features, trivet_variables)
     with Application(settings, trivet_composition).started() as application:
         yield application
+
+
+@pytest.fixture
+def trivet_server(
+    tmp_path_factory: pytest.TempPathFactory,
+    trivet_databases: Databases,
+    trivet_features: tuple[str, ...],
+    trivet_variables: Mapping[str, Any],
+    trivet_composition: Composition,
+) -> Iterator[StartServer]:
+    """Starts servers: processes of their own, each with a database of its own."""
+    running: list[tuple[Server, str]] = []
+
+    def start(*, features: tuple[str, ...] = trivet_features, **variables: Any) -> Server:
+        url = trivet_databases.create()
+        address = f"127.0.0.1:{free_port()}"
+        given = variables_of(url, features, {**trivet_variables, **variables})
+        command = trivet_composition.command("serve", "--bind", address)
+        folder = tmp_path_factory.mktemp("server")
+        server = start_server(command, f"http://{address}", given, folder)
+        running.append((server, url))
+        return server
+
+    yield start
+    for server, url in reversed(running):
+        server.stop()
+        trivet_databases.drop(url)
+
+
+def variables_of(
+    database_url: str, features: tuple[str, ...], variables: Mapping[str, Any]
+) -> dict[str, str]:
+    """The same settings as `make_settings` gives, as the environment of a process."""
+    given = {
+        "database_url": database_url,
+        "features": ",".join(features),
+        "secret_key": SECRET_KEY,
+        **variables,
+    }
+    return {f"TRIVET_{name.upper()}": str(value) for name, value in given.items()}
 
 
 def make_settings(
