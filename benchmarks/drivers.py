@@ -23,9 +23,9 @@ from benchmarks.parcels.models import Parcel
 from benchmarks.peers.keys import POOL
 from benchmarks.rounds import Figures
 from benchmarks.servers import pin, server_cores
-from trivet.data import database as trivet_database
+from trivet.data import engine as trivet_engine
+from trivet.data.capture import Capture
 from trivet.data.database import Database
-from trivet.delivery.broker import Bell
 from trivet.events.feeds import collect_feeds
 from trivet.identity import system
 
@@ -59,13 +59,13 @@ def _take(url: str, driver: str, work: str, seconds: float) -> tuple[float, floa
 def main() -> None:
     """One turn of one driver: prints units a second, and µs of computing for each."""
     url, driver, work, seconds = sys.argv[1:]
-    trivet_database.DRIVERS["postgresql"] = DRIVERS[driver]
+    trivet_engine.DRIVERS["postgresql"] = DRIVERS[driver]
     print(json.dumps(uvloop.run(_turn(url, work, float(seconds)))))
 
 
 async def _turn(url: str, work: str, seconds: float) -> tuple[float, float]:
     feeds = collect_feeds([events])
-    database = Database(url, feeds=feeds, bell=Bell(), connections=POOL, timeout=30)
+    database = Database(url, capture=Capture(feeds), connections=POOL, timeout=30)
     once = WORK[work]
     try:
         await _repeat(database, once, seconds / 3)

@@ -2,7 +2,7 @@
 
 A feature's ``admin.py`` needs four names of it::
 
-    from trivet_admin import ModelAdmin, actor_of, register, unit_session
+    from trivet_admin import ModelAdmin, actor_of, register, unit_of
 
     @register(Flight)
     class FlightAdmin(ModelAdmin): ...
@@ -22,7 +22,7 @@ from trivet_admin.transactions import ThreadedTransactions
 if TYPE_CHECKING:
     from trivet_admin.site.modeladmin import ModelAdmin, StackedInline, TabularInline
     from trivet_admin.site.registration import register
-    from trivet_admin.unit import actor_of, unit_session
+    from trivet_admin.unit import actor_of, unit_of, unit_session
 
 __all__ = [
     "DjangoAccounts",
@@ -36,6 +36,7 @@ __all__ = [
     "configure",
     "mount",
     "register",
+    "unit_of",
     "unit_session",
 ]
 
@@ -48,6 +49,7 @@ _NEEDS_DJANGO = {
     "TabularInline": "site.modeladmin",
     "actor_of": "unit",
     "register": "site.registration",
+    "unit_of": "unit",
     "unit_session": "unit",
 }
 """Names whose modules can be imported only once Django is configured."""

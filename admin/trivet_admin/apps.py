@@ -3,7 +3,7 @@
 from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 
-from trivet.capture.tables import mappers
+from trivet.models.mapped import our_mappers
 from trivet_admin.mirror.labels import PLATFORM_LABEL
 
 
@@ -20,7 +20,7 @@ class TrivetConfig(AppConfig):
         from trivet_admin.mirror.registry import mirror_all
 
         mirror_all(config.name for config in apps.get_app_configs())
-        require_collected(mappers())
+        require_collected(our_mappers())
 
 
 class TrivetAdminConfig(AdminConfig):

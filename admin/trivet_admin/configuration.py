@@ -7,9 +7,8 @@ its values means to Django. What is not a value of ours is a decision, with its 
 from collections.abc import Sequence
 from typing import Any
 
-from trivet.audit import AuditTrail
-from trivet.audit.audited_tables import require_audited
-from trivet.data.database import BUSY_TIMEOUT_MS
+from trivet.data.capture import Capture, compose_capture
+from trivet.data.sqlite import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet_settings import Settings
@@ -26,8 +25,13 @@ TEST_HOST = "testserver"
 """What test clients call their host; accepted only where nobody from outside can ask."""
 
 
-def configure(settings: Settings, features: Sequence[Feature]) -> None:
+def configure(
+    settings: Settings, features: Sequence[Feature], capture: Capture | None = None
+) -> None:
     """Configure Django from `settings` and set it up with the admin of `features`.
+
+    `capture` is the one of the platform that is put together beside it; by default it is
+    composed here.
 
     A second call with the same meaning does nothing. Django can be configured once in a
     process: ConfigurationError for a second call with another meaning.
@@ -41,7 +45,7 @@ def configure(settings: Settings, features: Sequence[Feature]) -> None:
     else:
         django_settings.configure(**projected)
     if not apps.ready:
-        _set_up(settings, features)
+        _set_up(settings, features, capture)
 
 
 def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
@@ -191,12 +195,10 @@ def _require_same(projected: dict[str, Any], configured: Any) -> None:
         )
 
 
-def _set_up(settings: Settings, features: Sequence[Feature]) -> None:
+def _set_up(settings: Settings, features: Sequence[Feature], capture: Capture | None) -> None:
     import django
 
     from trivet_admin import runtime
 
-    require_audited()
-    runtime.set_features(tuple(features))
-    runtime.set_audit(AuditTrail(settings.audit_secrets))
+    runtime.set_capture(capture or compose_capture(features, settings.audit_secrets))
     django.setup()

@@ -27,7 +27,7 @@ def mount(platform: Platform) -> MountedApp:
     Raises ConfigurationError if a registered model cannot be mirrored, or if Django was
     configured otherwise in this process.
     """
-    configure(platform.settings, platform.features)
+    configure(platform.settings, platform.features, platform.capture)
     runtime.set_platform(platform)
     from django.core.asgi import get_asgi_application
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import anyio
 from sqlalchemy.orm import Session
 
-from trivet.identity import Identity
+from trivet.origin import Origin
 from trivet_admin.capacity import CapacityLimiter
 
 T = TypeVar("T")
@@ -26,12 +26,10 @@ class ThreadedTransactions:
     def __init__(self, limit: int) -> None:
         self.limiter = CapacityLimiter(limit)
 
-    async def open(
-        self, *, actor: Identity | None = None, read_only: bool = False
-    ) -> "ThreadedTransaction":
+    async def open(self, origin: Origin, *, read_only: bool = False) -> "ThreadedTransaction":
         """See `trivet.data.django.DjangoTransactions`."""
         await self.limiter.acquire()
-        transaction = ThreadedTransaction(self.limiter, actor, read_only=read_only)
+        transaction = ThreadedTransaction(self.limiter, origin, read_only=read_only)
         try:
             await transaction.begin()
         except BaseException:
@@ -44,12 +42,10 @@ class ThreadedTransactions:
 class ThreadedTransaction:
     """See `trivet.data.django.DjangoTransaction`. Holds a place until it is closed."""
 
-    def __init__(
-        self, limiter: CapacityLimiter, actor: Identity | None, *, read_only: bool
-    ) -> None:
+    def __init__(self, limiter: CapacityLimiter, origin: Origin, *, read_only: bool) -> None:
         self._limiter = limiter
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="trivet-django")
-        self._actor = actor
+        self._origin = origin
         self._read_only = read_only
         self._published: dict[str, int] = {}
         self._atomic: Any = None
@@ -58,7 +54,7 @@ class ThreadedTransaction:
         await self._call(self._begin)
 
     async def run(self, work: Callable[[Session], T]) -> T:
-        return await self._call(lambda: _connection().unit.run(work))
+        return await self._call(lambda: _connection().shared_transaction.run(work))
 
     async def commit(self) -> Mapping[str, int]:
         await self._call(self._commit)
@@ -87,7 +83,7 @@ class ThreadedTransaction:
         from django.db.transaction import atomic
 
         connection = _connection()
-        connection.actor = self._actor
+        connection.origin = self._origin
         connection.read_only = self._read_only
         connection.deliver = self._published.update
         entered = atomic()

@@ -13,9 +13,10 @@ application does not start.
 from trivet_api.cursor import read_cursor, write_cursor
 from trivet_api.mount import mount
 from trivet_api.policy import authenticated, public, requires, staff
-from trivet_api.unit import SingleQuery, Unit
+from trivet_api.unit import CurrentPlatform, SingleQuery, Unit
 
 __all__ = [
+    "CurrentPlatform",
     "SingleQuery",
     "Unit",
     "authenticated",

@@ -6,6 +6,7 @@ serve it.
 
 import trivet_admin
 from trivet import Platform
+from trivet.data.capture import compose_capture
 from trivet.features import load_features
 from trivet.platform import open_platform
 from trivet_settings import Settings
@@ -17,10 +18,12 @@ def open_platform_with_django(settings: Settings) -> Platform:
     Django is configured whichever rooms this process serves, because it keeps the users.
     """
     features = load_features(settings.features)
-    trivet_admin.configure(settings, features)
+    capture = compose_capture(features, settings.audit_secrets)
+    trivet_admin.configure(settings, features, capture)
     return open_platform(
         settings,
         features,
         accounts=trivet_admin.accounts,
         django=trivet_admin.ThreadedTransactions(settings.django_threads),
+        capture=capture,
     )

@@ -4,8 +4,8 @@ import io
 from contextlib import redirect_stdout
 from typing import Any
 
-from trivet.context import enter_origin
 from trivet.errors import Invalid
+from trivet.origin import Origin, enter_origin
 
 
 def apply_migrations() -> list[str]:
@@ -58,7 +58,7 @@ def create_user(
         user.full_clean()
     except ValidationError as error:
         raise Invalid("user", " ".join(error.messages)) from error
-    enter_origin("cli")
+    enter_origin(Origin(way="cli"))
     with transaction.atomic():
         user.save()
     return user

@@ -6,8 +6,8 @@ from typing import TypeVar
 import anyio
 from sqlalchemy.orm import Session
 
-from trivet.context import enter_origin
 from trivet.identity import system
+from trivet.origin import Origin, enter_origin
 from trivet_settings import Settings
 
 T = TypeVar("T")
@@ -22,19 +22,18 @@ def run_in_unit(
 ) -> T:
     """Run `work` in a unit of a platform of its own, as the product's own identity `actor`.
 
-    What it changes is published like any other change; servers that run hear of it by polling.
+    What it changes is published like any other change; servers that run find it by polling.
     With `read_only` it may change nothing, and sees one moment.
     """
-    enter_origin("cli")
+    enter_origin(Origin(way="cli"))
     from trivet_deploy.composition import open_platform_with_django
 
     platform = open_platform_with_django(settings)
 
     async def run() -> T:
         try:
-            unit = platform.database.unit(actor=system(actor), read_only=read_only)
-            async with unit as session:
-                return await session.run_sync(work)
+            async with platform.open_unit(actor=system(actor), read_only=read_only) as unit:
+                return await unit.run(lambda db, _actor: work(db))
         finally:
             await platform.database.close()
 

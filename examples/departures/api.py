@@ -21,7 +21,15 @@ from departures.schemas import (
     Movements,
     RecordedOut,
 )
-from trivet_api import SingleQuery, Unit, public, read_cursor, requires, write_cursor
+from trivet_api import (
+    CurrentPlatform,
+    SingleQuery,
+    Unit,
+    public,
+    read_cursor,
+    requires,
+    write_cursor,
+)
 
 router = APIRouter()
 VIEW = requires("departures.view_flight")
@@ -36,16 +44,18 @@ NO_VERSION = -1
 
 
 @router.get("/flights", dependencies=[VIEW])
-async def list_flights(query: Annotated[FlightQuery, Query()], unit: Unit) -> FlightPageOut:
+async def list_flights(
+    query: Annotated[FlightQuery, Query()], unit: Unit, platform: CurrentPlatform
+) -> FlightPageOut:
     """Flights by scheduled departure, a page at a time."""
     filters = query.filters()
     purpose = f"departures.flights:{filters}"  # a cursor belongs to the list it was made for
     after = None
     if query.cursor is not None:
-        scheduled, key = read_cursor(unit.platform, purpose, query.cursor)
+        scheduled, key = read_cursor(platform, purpose, query.cursor)
         after = services.Position(dt.datetime.fromisoformat(scheduled), key)
     page = await unit.run(services.list_flights, filters, after=after, limit=query.limit)
-    cursor = page.end and write_cursor(unit.platform, purpose, page.end)
+    cursor = page.end and write_cursor(platform, purpose, page.end)
     return FlightPageOut(flights=[FlightOut.of(f) for f in page.flights], next_cursor=cursor)
 
 

@@ -44,8 +44,7 @@ async def board(request: Request) -> Response:
 
 
 async def _airports(request: Request) -> Sequence[Airport]:
-    context = context_of(request.scope)
-    return await context.unit.run(list_departure_airports, context.identity)
+    return await context_of(request.scope).unit.run(list_departure_airports)
 
 
 async def _choose(request: Request, message: str, status: int) -> Response:

@@ -6,6 +6,7 @@ the module that says why it is right.
 
 from trivet.asgi.mount import MountedApp
 from trivet.context import RequestContext, context_of
+from trivet.data.unit_of_work import UnitOfWork
 from trivet.errors import (
     Conflict,
     Forbidden,
@@ -34,6 +35,7 @@ __all__ = [
     "TrivetError",
     "Unauthenticated",
     "Unavailable",
+    "UnitOfWork",
     "Versioned",
     "context_of",
     "open_platform",

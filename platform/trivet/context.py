@@ -2,55 +2,71 @@
 
 One typed object under ``scope["state"]``, where every mounted ASGI app can reach it, and
 in a context variable, where code without a scope (a log line, Django's ORM) can.
+
+What lies below the ASGI layer knows none of this: a unit of work is given the request's
+`Origin` when it opens.
 """
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trivet.data.transaction import AsyncTransaction
+from trivet.data.unit_of_work import UnitOfWork
 from trivet.identity.identity import ANONYMOUS, Identity
-
-if TYPE_CHECKING:
-    from trivet.data.unit_of_work import UnitOfWork
-    from trivet.platform import Platform
+from trivet.origin import Origin, enter_origin
+from trivet.platform import Platform
 
 STATE_KEY = "trivet"
 _current: ContextVar["RequestContext | None"] = ContextVar("trivet_context", default=None)
-_origin: ContextVar[str] = ContextVar("trivet_origin", default="background")
 
 
 @dataclass(slots=True)
 class RequestContext:
     """The life of one request (or one WebSocket connection).
 
-    `unit` is there for http requests behind the unit-of-work middleware; a WebSocket has
-    none, because it opens one unit a message (`Platform.unit`). `published` collects the
-    channels that commits of this request moved, for the bell. `mount` and `route` name
-    where the request went, for the log.
+    `mount` and `route` name where the request went, for the log and the audit trail.
     """
 
-    platform: "Platform"
+    platform: Platform
     request_id: str
     identity: Identity = ANONYMOUS
-    published: dict[str, int] = field(default_factory=dict)
     mount: str = ""
     route: str = ""
-    _unit: "UnitOfWork | None" = None
+    transaction: AsyncTransaction | None = None
+    """Set by the unit-of-work middleware, which alone ends it."""
 
     @property
-    def unit(self) -> "UnitOfWork":
-        """This request's unit of work; RuntimeError where there is none."""
-        if self._unit is None:
+    def unit(self) -> UnitOfWork[AsyncSession]:
+        """This request's unit of work.
+
+        Raises:
+            RuntimeError: There is none. A WebSocket opens one a message
+                (`Platform.open_unit`).
+        """
+        return UnitOfWork(self.require_transaction())
+
+    def require_transaction(self) -> AsyncTransaction:
+        """This request's transaction; RuntimeError where there is none."""
+        if self.transaction is None:
             raise RuntimeError(
                 "there is no unit of work here: a WebSocket opens one a message with "
-                "'async with platform.unit(context)'"
+                "'async with platform.open_unit()'"
             )
-        return self._unit
+        return self.transaction
 
-    @unit.setter
-    def unit(self, unit: "UnitOfWork") -> None:
-        self._unit = unit
+    @property
+    def published(self) -> Mapping[str, int]:
+        """The channels that this request's unit has published to."""
+        return {} if self.transaction is None else self.transaction.published
+
+    @property
+    def origin(self) -> Origin:
+        """Where changes come from that are made now."""
+        return Origin(self.identity, self.mount or "root", self.request_id)
 
 
 def context_of(scope: Mapping[str, Any]) -> RequestContext:
@@ -69,17 +85,7 @@ def current_context() -> RequestContext | None:
 
 
 def enter_context(scope: Any, context: RequestContext) -> None:
-    """Make `context` the one of `scope` and of this task."""
+    """Make `context` the one of `scope` and of this task, and the origin of its changes."""
     scope.setdefault("state", {})[STATE_KEY] = context
     _current.set(context)
-
-
-def enter_origin(name: str) -> None:
-    """Say by which way the work of this task or thread comes in, where no request does
-    (``cli``); the audit trail notes it."""
-    _origin.set(name)
-
-
-def current_origin() -> str:
-    """The way by which work without a request comes in; ``background`` by default."""
-    return _origin.get()
+    enter_origin(lambda: context.origin)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from trivet.errors import ConfigurationError
+from trivet.models.mapped import mappers_in, require_ours
 
 RESERVED = frozenset(
     {"accounts", "admin", "api", "auth", "docs", "healthz", "readyz", "static", "trivet", "ws"}
@@ -40,8 +41,8 @@ class Feature:
 def load_features(packages: Iterable[str]) -> tuple[Feature, ...]:
     """The features named by `packages` (dotted), each with its ``models.py`` imported.
 
-    Raises ConfigurationError if one is missing, has no ``models.py``, or takes a name that
-    is not free.
+    Raises ConfigurationError if one is missing, has no ``models.py``, takes a name that is not
+    free, or maps a class on another base than `Model`.
     """
     features: dict[str, Feature] = {}
     for package in packages:
@@ -50,6 +51,7 @@ def load_features(packages: Iterable[str]) -> tuple[Feature, ...]:
             raise ConfigurationError(
                 "feature-name", f"Two features are called {feature.name!r}: rename one package."
             )
+        require_ours(mappers_in(package))
         features[feature.name] = feature
     return tuple(features.values())
 

@@ -1,10 +1,7 @@
-"""The platform: what every room is given, for the life of the process.
-
-The module's name has an underscore because a package called ``platform`` is Python's.
-"""
+"""The platform: what every room is given, for the life of the process."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -12,19 +9,20 @@ import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from trivet.audit.audited_tables import require_audited
-from trivet.audit.trail import AuditTrail
-from trivet.context import RequestContext
+from trivet.data.capture import Capture, compose_capture
 from trivet.data.database import Database
-from trivet.data.django import DjangoTransaction, DjangoTransactions
+from trivet.data.django import DjangoTransactions
+from trivet.data.transaction import AsyncTransaction
+from trivet.data.unit_of_work import UnitOfWork
 from trivet.delivery.broker import Bell
 from trivet.delivery.relay import Relay
-from trivet.events.feeds import FeedRegistry, collect_feeds
-from trivet.features import Feature, modules_of
+from trivet.events.feeds import FeedRegistry
+from trivet.features import Feature
 from trivet.identity import Accounts, Identity, Revocations
 from trivet.identity.cache import IdentityCache
 from trivet.identity.key_usage import KeyUses
 from trivet.identity.throttle import LoginThrottle
+from trivet.origin import Origin, current_origin
 from trivet_settings import Settings
 
 P = ParamSpec("P")
@@ -42,18 +40,55 @@ class Platform:
     identities: IdentityCache
     key_uses: KeyUses
     login_throttle: LoginThrottle
-    feeds: FeedRegistry
+    capture: Capture
     bell: Bell
     database: Database
     relay: Relay
     django: DjangoTransactions | None = None
 
-    def unit(
-        self, context: RequestContext | None = None, *, actor: Identity | None = None
-    ) -> AbstractAsyncContextManager[AsyncSession]:
-        """A unit of work of its own, for a socket's message or background work: commits at
-        the end of the block, rolls back on an exception."""
-        return self.database.unit(context, actor=actor)
+    @property
+    def feeds(self) -> FeedRegistry:
+        """The feeds of every feature."""
+        return self.capture.feeds
+
+    def open_transaction(
+        self, find_origin: Callable[[], Origin] = current_origin, *, read_only: bool = False
+    ) -> AsyncTransaction:
+        """A transaction that nothing has begun in yet; whoever opens it ends it.
+
+        Prefer `open_unit`.
+        """
+        return AsyncTransaction(self.database, self.django, find_origin, read_only=read_only)
+
+    @asynccontextmanager
+    async def open_unit(
+        self,
+        origin: Origin | None = None,
+        *,
+        actor: Identity | None = None,
+        read_only: bool = False,
+    ) -> AsyncIterator[UnitOfWork[AsyncSession]]:
+        """A unit of work of its own: for a socket's message, a command, work after a response.
+
+        It commits at the end of the block and rolls back on an exception.
+
+        Args:
+            origin: Where the changes come from; by default what this task serves.
+            actor: Who acts, if it is another than the origin says.
+            read_only: Refuse writes, and see one moment.
+
+        Yields:
+            The unit. Its session cannot end the transaction.
+        """
+        where = (origin or current_origin()).by(actor)
+        transaction = self.open_transaction(lambda: where, read_only=read_only)
+        try:
+            yield UnitOfWork(transaction)
+            published = await transaction.commit()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await transaction.close()
+        self.database.on_published(published)
 
     async def run_with_django(
         self,
@@ -61,28 +96,14 @@ class Platform:
         *args: P.args,
         **options: P.kwargs,
     ) -> T:
-        """Run `service` in a unit of its own in which both ORMs share one transaction: for
-        work after a response, or outside of any request.
+        """Run ``service(db, …)`` in a unit of its own in which both ORMs share one transaction:
+        for work after a response, or outside of any request.
 
-        It runs on a bounded thread, is committed when it returns, and rings the bell.
+        It runs on a bounded thread, is committed when it returns, and rings the bell. Raises
+        RuntimeError on a platform that was put together without Django.
         """
-        transaction = await self.open_django()
-        try:
-            result = await transaction.run(lambda db: service(db, *args, **options))
-            self.bell.ring(await transaction.commit())
-            return result
-        finally:
-            with anyio.CancelScope(shield=True):
-                await transaction.close()
-
-    async def open_django(self, *, read_only: bool = False) -> DjangoTransaction:
-        """A transaction that both ORMs share; whoever opens it closes it.
-
-        Raises RuntimeError on a platform that was put together without Django.
-        """
-        if self.django is None:
-            raise RuntimeError("this platform was put together without Django")
-        return await self.django.open(read_only=read_only)
+        async with self.open_unit() as unit:
+            return await unit.run_with_django(lambda db, _actor: service(db, *args, **options))
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -102,19 +123,20 @@ def open_platform(
     accounts: Accounts,
     revocations: Revocations | None = None,
     django: DjangoTransactions | None = None,
+    capture: Capture | None = None,
 ) -> Platform:
     """Put the shared parts together. Nothing connects before it is needed.
 
+    `capture` is given where it was composed before, because Django needs it too.
+
     Raises ConfigurationError where the database would change fed or audited rows by itself.
     """
-    require_audited()
+    capture = capture or compose_capture(features, settings.audit_secrets)
     bell = Bell()
-    feeds = collect_feeds(module for _, module in modules_of(features, "events"))
     database = Database(
         settings.database_url,
-        feeds=feeds,
-        bell=bell,
-        audit=AuditTrail(settings.audit_secrets),
+        capture=capture,
+        on_published=bell.ring,
         connections=settings.database_connections,
     )
     revocations = revocations or Revocations()
@@ -128,7 +150,7 @@ def open_platform(
         identities=identities,
         key_uses=KeyUses(database),
         login_throttle=LoginThrottle(settings.throttle_store.get_secret_value()),
-        feeds=feeds,
+        capture=capture,
         bell=bell,
         database=database,
         relay=Relay(database, bell, settings.poll_seconds, settings.history_hours),

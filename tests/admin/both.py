@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
 
-from trivet import Conflict, MountedApp
+from trivet import Conflict, Identity, MountedApp
 from trivet.context import context_of
 
 
@@ -31,7 +31,7 @@ def add_with_both(db: Session, name: str) -> list[str]:
     return [item.name for item in seen]
 
 
-def rename_user(_db: Session, username: str) -> None:
+def rename_user(_db: Session, _actor: Identity, username: str) -> None:
     """What only Django's ORM has: a row of Django's own."""
     from django.contrib.auth import get_user_model
 
@@ -39,7 +39,7 @@ def rename_user(_db: Session, username: str) -> None:
     users.filter(username=username).update(first_name="Renamed")
 
 
-def swallow(db: Session) -> None:
+def swallow(db: Session, _actor: Identity) -> None:
     """An error of the database that nobody hears of."""
     from django.db import Error, connection
 
@@ -51,24 +51,29 @@ def swallow(db: Session) -> None:
         pass
 
 
+def both(db: Session, _actor: Identity, name: str) -> list[str]:
+    """`add_with_both`, as the service of a unit."""
+    return add_with_both(db, name)
+
+
 async def add(request: Request) -> Response:
     query = request.query_params
     unit = context_of(request.scope).unit
-    seen = await unit.run_with_django(add_with_both, query["name"])
+    seen = await unit.run_with_django(both, query["name"])
     await unit.run_with_django(rename_user, "guest")
     return JSONResponse(seen, int(query.get("status", 201)))
 
 
 async def add_and_object(request: Request) -> Response:
-    await context_of(request.scope).unit.run_with_django(add_with_both, "Lost")
+    await context_of(request.scope).unit.run_with_django(both, "Lost")
     raise Conflict("no", "No.")
 
 
 async def follow(request: Request) -> Response:
     """`run` after `run_with_django`: in the same transaction."""
     unit = context_of(request.scope).unit
-    await unit.run_with_django(add_with_both, "Both")
-    count = await unit.run(lambda db: db.scalar(text("SELECT count(*) FROM stock_item")))
+    await unit.run_with_django(both, "Both")
+    count = await unit.run(lambda db, _: db.scalar(text("SELECT count(*) FROM stock_item")))
     return JSONResponse(count)
 
 
@@ -78,7 +83,7 @@ async def mix(request: Request) -> Response:
     try:
         if request.query_params["first"] == "session":
             await unit.session.execute(text("SELECT 1"))
-        await unit.run_with_django(add_with_both, "Mixed")
+        await unit.run_with_django(both, "Mixed")
         await unit.session.execute(text("SELECT 1"))
     except RuntimeError as error:
         return JSONResponse(str(error), 500)
@@ -88,7 +93,7 @@ async def mix(request: Request) -> Response:
 async def fail(request: Request) -> Response:
     """Django's errors, by their meaning."""
 
-    def work(_db: Session) -> None:
+    def work(_db: Session, _actor: Identity) -> None:
         from django.apps import apps
         from django.contrib.auth import get_user_model
 
@@ -117,12 +122,12 @@ async def swallow_error(request: Request) -> Response:
 async def stream(request: Request) -> Response:
     """A stream whose transaction is over before it begins, and work behind the response."""
     context = context_of(request.scope)
-    await context.unit.run_with_django(add_with_both, "Streamed")
+    await context.unit.run_with_django(both, "Streamed")
 
     async def body() -> Any:
         yield "begun"
         try:
-            await context.unit.run_with_django(add_with_both, "Late")
+            await context.unit.run_with_django(both, "Late")
         except RuntimeError as error:
             yield f": {error}"
 
@@ -145,7 +150,7 @@ class Both(Router):
         self.waiting = anyio.Event()
 
     async def wait(self, request: Request) -> Response:
-        await context_of(request.scope).unit.run_with_django(add_with_both, "Waiting")
+        await context_of(request.scope).unit.run_with_django(both, "Waiting")
         self.waiting.set()
         await anyio.sleep_forever()
         raise AssertionError

@@ -19,6 +19,7 @@ from tests.admin import door
 from tests.admin.forms import Page, read_page
 from trivet import Model, Platform, open_platform
 from trivet.asgi.root import Root, build_root
+from trivet.data.capture import compose_capture
 from trivet.events.outbox import list_after
 from trivet.features import Feature, load_features
 from trivet_settings import Settings
@@ -54,13 +55,13 @@ def stock_installed(settings: Settings) -> Iterator[tuple[Feature, ...]]:
     changed = {name: wanted[name] for name in ("INSTALLED_APPS", "MIGRATION_MODULES")}
     sys.modules.pop(f"{STOCK}.admin", None)  # the admin looks for it anew
     with override_settings(**changed):
-        runtime.set_features(features)
+        runtime.set_capture(compose_capture(features, settings.audit_secrets))
         _forget_urls()
         yield features
         for model in list(admin.site._registry):
             if model._meta.app_label == "stock":
                 admin.site.unregister(model)
-    runtime.set_features(plain)
+    runtime.set_capture(compose_capture(plain, settings.audit_secrets))
     _forget_urls()
 
 
@@ -119,7 +120,7 @@ class House:
 
     async def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """What another connection sees."""
-        async with self.platform.database.session(read_only=True) as session:
+        async with self.platform.database.unit(read_only=True) as session:
             return [tuple(row) for row in await session.execute(text(query), parameters)]
 
     async def value(self, query: str, **parameters: Any) -> Any:
@@ -128,7 +129,7 @@ class House:
 
     async def told(self, channel: str = "stock:tools") -> list[Told]:
         """Everything that was published in `channel`, oldest first."""
-        async with self.platform.database.session(read_only=True) as session:
+        async with self.platform.database.unit(read_only=True) as session:
             stored = await session.run_sync(list_after, channel, 0, limit=1000)
         found = []
         for each in stored:
@@ -177,6 +178,6 @@ class Visitor:
 def build_house(settings: Settings, features: tuple[Feature, ...]) -> House:
     django = trivet_admin.ThreadedTransactions(settings.django_threads)
     platform = open_platform(settings, features, accounts=trivet_admin.accounts, django=django)
-    _ = platform.database.reader  # makes the engine, which looks at the file system
+    _ = platform.database.read_engine  # makes the engine, which looks at the file system
     mounts = [trivet_admin.mount(platform), door.mount()]
     return House(platform, build_root(platform, mounts))

@@ -548,8 +548,8 @@ async def test_what_django_cannot_collect_is_refused_at_the_start(house: House) 
     from sqlalchemy.orm import Mapped, mapped_column
 
     from trivet import Model
-    from trivet.capture.tables import mappers
     from trivet.errors import ConfigurationError
+    from trivet.models.mapped import our_mappers
     from trivet_admin.mirror.cascade_check import require_collected
 
     class Badge(Model):
@@ -560,7 +560,7 @@ async def test_what_django_cannot_collect_is_refused_at_the_start(house: House) 
 
     try:
         with pytest.raises(ConfigurationError) as refused:
-            require_collected(mappers())
+            require_collected(our_mappers())
     finally:
         Model.metadata.remove(Model.metadata.tables["start_badge"])
         Model.registry._dispose_cls(Badge)

@@ -38,7 +38,7 @@ async def make_key(house: House, **values: Any) -> str:
 
 async def test_a_key_is_shown_once_and_is_its_owners(house: House) -> None:
     secret = await make_key(house)
-    async with house.platform.database.session(read_only=True) as session:
+    async with house.platform.database.unit(read_only=True) as session:
         identity = await identify_key(session, secret)
     assert identity is not None
     assert (identity.username, identity.kind) == ("clerk", "key")
@@ -67,7 +67,7 @@ async def test_a_revoked_key_opens_nothing_and_is_told(
         page = await boss.send(page, **values)
         assert page.status == 302, page.words
         assert "revoked" in (await boss.get(KEYS)).words
-    async with house.platform.database.session(read_only=True) as session:
+    async with house.platform.database.unit(read_only=True) as session:
         assert await identify_key(session, secret) is None
     assert revoked == [Revocation(credential_id="_".join(secret.split("_")[:2]))]
 
@@ -103,7 +103,7 @@ async def test_scopes_chosen_in_the_form_limit_the_key(house: House) -> None:
     secret = await make_key(house, scopes=["stock.view_item", "stock.view_category"])
     async with house.visit() as boss:
         assert "stock.view_category, stock.view_item" in (await boss.get(KEYS)).words
-    async with house.platform.database.session(read_only=True) as session:
+    async with house.platform.database.unit(read_only=True) as session:
         identity = await identify_key(session, secret)
     assert identity is not None
     assert identity.permissions == {"stock.view_item", "stock.view_category"}

@@ -23,16 +23,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from tests.admin.stock.models import Colour, Item, Specimen
+from trivet import Model
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 
 pytestmark = pytest.mark.usefixtures("stock")
 
 
-class Apart(DeclarativeBase):
-    """Classes that are never tables of the product."""
+class Apart(Model):
+    """Classes that the admin cannot show."""
 
-    metadata = MetaData()
+    __abstract__ = True
 
 
 class TwoKeys(Apart):
@@ -63,6 +64,17 @@ class Underscored(Apart):
     a__b: Mapped[int]
 
 
+class Stranger(DeclarativeBase):
+    """A library's base."""
+
+
+class Strange(Stranger):
+    __tablename__ = "apart_strange"
+    __module__ = "library.models"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
 class Homeless(Apart):
     __tablename__ = "apart_homeless"
     __module__ = "elsewhere.models"
@@ -76,6 +88,7 @@ class Homeless(Apart):
         (TwoKeys, ("TwoKeys", "left, right", "UniqueConstraint")),
         (Derived, ("Derived", "inherits")),
         (Underscored, ("Underscored", "a__b", "rename the attribute")),
+        (Strange, ("library.models.Strange", "another base", "class Strange(Model)")),
         (Homeless, ("Homeless", "elsewhere.models", "TRIVET_FEATURES")),
     ],
 )

@@ -150,7 +150,7 @@ async def test_mixed_writes_through_both_doors_all_succeed(built_mixed: House) -
         item.objects.filter(pk=1).update(quantity=F("quantity") + 1)
 
     async def by_session() -> None:
-        async with house.platform.unit() as session:
+        async with house.platform.database.unit() as session:
             from tests.admin.stock.models import Item
 
             found = await session.get_one(Item, 1, with_for_update=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,10 +41,10 @@ async def do(work: Callable[[], Any]) -> None:
 @pytest.fixture
 def unaudited(built_house: House) -> Iterator[None]:
     """Nothing that Django changes is noted."""
-    trail = runtime.audit()
-    runtime.set_audit(None)
+    capture = runtime.capture()
+    runtime.set_capture(replace(capture, audit=None))
     yield
-    runtime.set_audit(trail)
+    runtime.set_capture(capture)
 
 
 class TestRevocation:

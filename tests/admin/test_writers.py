@@ -69,7 +69,7 @@ async def test_every_commit_of_twenty_writers_is_published_once_in_commit_order(
                 if writer % 4 == 0:
                     await platform.run_with_django(add_items_with_django, names, fails)
                 else:
-                    async with platform.unit() as session:
+                    async with platform.database.unit() as session:
                         await session.run_sync(add_items, names, fails)
             except LookupError:
                 continue

@@ -11,10 +11,12 @@ from sqlalchemy import Engine, create_engine, event, make_url, select
 
 from departures import events
 from departures.models import Aircraft, Airline, Airport, Flight
+from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
 from trivet.events.feeds import collect_feeds
 from trivet.events.outbox import PublicationRow
 from trivet.identity import Identity
+from trivet.origin import Origin
 
 MORNING = dt.datetime(2013, 2, 4, 12, 0, tzinfo=dt.UTC)
 """Seven o'clock in New York, when the first flight of `add_flights` departs."""
@@ -49,13 +51,13 @@ class Desk:
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.engine: Engine = create_engine(parsed)
-        self._feeds = collect_feeds([events])
+        self._capture = Capture(collect_feeds([events]))
 
     @contextmanager
     def unit(self, actor: Identity | None = None) -> Iterator[TrivetSession]:
         """A session that commits at the end, and rolls back on an exception."""
         with TrivetSession(
-            bind=self.engine, feeds=self._feeds, actor=actor, expire_on_commit=False
+            bind=self.engine, capture=self._capture, origin=Origin(actor), expire_on_commit=False
         ) as session:
             yield session
             session.commit()

@@ -335,7 +335,7 @@ async def test_the_movements_that_go_with_a_flight_are_in_the_audit_trail(
     client: httpx2.AsyncClient, root: Root, desk: Desk
 ) -> None:
     await client.post(MOVEMENTS, json=DELAY, headers={"x-badge": AIRLINE.username})
-    async with root.platform.unit() as session:
+    async with root.platform.database.unit() as session:
         await session.delete(await session.get_one(Flight, 1))
 
     entries = await to_thread.run_sync(audited, desk)

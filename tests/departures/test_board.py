@@ -16,6 +16,7 @@ from departures.services import (
 )
 from tests.departures.house import AIRLINE, MORNING, STAFF, Desk, add_flights, minutes
 from trivet import NotFound
+from trivet.data.capture import Capture
 from trivet.identity import ANONYMOUS
 
 
@@ -128,7 +129,7 @@ def test_a_board_is_read_in_a_handful_of_statements(desk: Desk, ids: list[int]) 
 def test_a_board_of_nobodys_publications_begins_at_zero(desk: Desk, ids: list[int]) -> None:
     """Flights that came before there were feeds: nothing was told, so there is no epoch."""
     with desk.unit() as db:
-        db.feeds = type(db.feeds)()
+        db.capture = Capture()
         flight = db.get(Flight, ids[0])
         assert flight is not None
         flight.origin_id = "EWR"

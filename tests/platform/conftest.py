@@ -10,16 +10,16 @@ from sqlalchemy.orm import Session
 from tests.platform import notes, shelf
 from tests.platform.trail import SECRET
 from trivet.audit import AuditTrail
+from trivet.data.capture import Capture
 from trivet.data.database import Database
-from trivet.events import Bell
 
 
 @pytest.fixture
 async def database(empty_database_url: str) -> AsyncIterator[Database]:
     """The notes, their feeds and an audit trail; a module that needs another has its own."""
     await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
-    trail = AuditTrail([SECRET])
-    database = Database(empty_database_url, feeds=notes.feeds(), bell=Bell(), audit=trail)
+    capture = Capture(notes.feeds(), AuditTrail([SECRET]))
+    database = Database(empty_database_url, capture=capture)
     yield database
     await database.close()
 

@@ -1,18 +1,23 @@
 """A feature of the tests: notes with lines, on boards. Two tables, one feed, no framework."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import ForeignKey, String, create_engine
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from trivet import Model
+from trivet import Identity, Model
+from trivet.data.capture import Capture
 from trivet.data.database import Database
-from trivet.events import Bell, Change, FeedRegistry, Publication, feed
+from trivet.events import Change, FeedRegistry, Publication, feed
 from trivet.events.outbox import StoredPublication, list_after
 from trivet.identity import django_tables as tables
 from trivet.identity.keys import ApiKey
 from trivet.models.types import BigKey
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 STANDS_WITH = (tables, ApiKey)
 """Imported for their tables: `create_tables` makes them all."""
@@ -80,7 +85,18 @@ def create_tables(url: str) -> None:
 
 
 def notes_database(url: str) -> Database:
-    return Database(url, feeds=feeds(), bell=Bell())
+    return Database(url, capture=Capture(feeds()))
+
+
+def as_service(
+    function: Callable[Concatenate[Session, P], T],
+) -> Callable[Concatenate[Session, Identity, P], T]:
+    """`function`, which does not ask who acts, as the service of a unit."""
+
+    def service(db: Session, _actor: Identity, /, *args: P.args, **options: P.kwargs) -> T:
+        return function(db, *args, **options)
+
+    return service
 
 
 def add_note(db: Session, board: str, text: str, parent_id: int | None = None) -> Note:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import (
 )
 
 from trivet import Model
+from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
 from trivet.events import Change, FeedRegistry, Publication
 from trivet.models.types import BigKey
@@ -120,7 +121,7 @@ def fill(db: Session) -> None:
 def unit(
     engine: Engine, feeds: FeedRegistry, *, read_only: bool = False
 ) -> Iterator[TrivetSession]:
-    with TrivetSession(bind=engine, feeds=feeds, read_only=read_only) as db:
+    with TrivetSession(bind=engine, capture=Capture(feeds), read_only=read_only) as db:
         yield db
         db.commit()
 

@@ -6,16 +6,16 @@ from sqlalchemy.orm import Session
 
 from tests.platform.notes import Line, Note, add_around_a_lost_savepoint, add_note
 from tests.platform.trail import ADA, check, entries, noted
-from trivet.context import enter_origin
 from trivet.data.database import Database
 from trivet.identity import system
 from trivet.identity.keys import ApiKey
+from trivet.origin import Origin, enter_origin
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_an_entry_says_who_when_through_which_door_and_what(database: Database) -> None:
-    enter_origin("cli")
+    enter_origin(Origin(way="cli"))
     async with database.unit(actor=ADA) as session:
         note = await session.run_sync(add_note, "a", "first")
     async with database.unit(actor=ADA) as session:

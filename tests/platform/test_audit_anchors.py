@@ -6,6 +6,7 @@ from sqlalchemy import text
 from tests.platform.notes import add_note
 from tests.platform.trail import CHAIN, ENTRY, SECRET, at, check, execute, write_notes
 from trivet.audit import Anchor, AuditTrail
+from trivet.data.capture import Capture
 from trivet.data.database import Database
 from trivet.errors import Invalid
 
@@ -59,7 +60,7 @@ def test_what_is_no_anchor_is_refused(anchor: str) -> None:
 
 async def test_an_old_key_is_believed_and_an_unknown_one_is_not(database: Database) -> None:
     await write_notes(database, 3)
-    database.audit = AuditTrail(["new", SECRET])
+    database.capture = Capture(audit=AuditTrail(["new", SECRET]))
     async with database.unit() as session:
         await session.run_sync(add_note, "a", "with the new key")
     assert (await check(database, ("new", SECRET)))[0].is_clean

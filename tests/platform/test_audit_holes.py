@@ -15,9 +15,9 @@ from tests.platform.trail import SECRET, entries
 from trivet.audit import AuditTrail
 from trivet.audit.audited_tables import require_audited
 from trivet.capture.tables import CapturedTables
+from trivet.data.capture import Capture
 from trivet.data.database import Database
 from trivet.errors import ConfigurationError
-from trivet.events import Bell, FeedRegistry
 from trivet.events.outbox import Channel
 from trivet.identity import django_tables as tables
 from trivet.models.base import Model
@@ -56,9 +56,8 @@ async def test_what_the_trail_would_not_see_is_refused_though_nothing_is_fed(
     empty_database_url: str, way: str
 ) -> None:
     await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
-    nothing_fed = FeedRegistry()
-    trail = AuditTrail([SECRET])
-    database = Database(empty_database_url, feeds=nothing_fed, bell=Bell(), audit=trail)
+    capture = Capture(audit=AuditTrail([SECRET]))
+    database = Database(empty_database_url, capture=capture)
     with pytest.raises(RuntimeError, match=r"which is audited.* add, change or delete the"):
         async with database.unit() as session:
             await session.run_sync(UNSEEN[way])

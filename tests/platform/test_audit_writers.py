@@ -19,7 +19,7 @@ async def test_twenty_writers_leave_a_whole_trail_in_the_order_of_each_row(
     database: Database,
 ) -> None:
     """Channels, rows and chains are taken by all of them, with rollbacks in between."""
-    database._connections = 20
+    database._engines._connections = 20
     rolls = random.Random(11)
     async with database.unit() as session:
         shared = [await session.run_sync(add_note, "shared", f"shared {n}") for n in range(3)]

@@ -115,7 +115,7 @@ async def test_the_bell_is_rung_with_the_newest_offset_after_the_commit(
     database: Database,
 ) -> None:
     rung: list[dict[str, int]] = []
-    database._bell.listen(lambda channels: rung.append(dict(channels)))
+    database.on_published = lambda channels: rung.append(dict(channels))
     async with database.unit() as session:
         await session.run_sync(add_note, "a", "1")
         await session.run_sync(add_note, "a", "2")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapper, Session
 
 from tests.platform import shelf
 from tests.platform.shelf import Archive, Book, Heard, Shelf, Thing, Work, shelf_label, thing, unit
-from trivet.data.statement_guard import ReadOnlyError, watch
+from trivet.data.session import ReadOnlyError
 
 TABLE: Any = Thing.__table__
 BOOKS: Any = Book.__table__
@@ -96,15 +96,6 @@ def test_a_statement_in_a_mappers_event_is_refused_too(engine: Engine) -> None:
             db.add(Archive(title="new"))
     finally:
         event.remove(Archive, "after_insert", also)
-
-
-def test_a_watched_engine_is_watched_as_well(engine: Engine) -> None:
-    watch(engine)
-    with (
-        pytest.raises(RuntimeError, match="past the capture"),
-        unit(engine, shelf.registry([])) as db,
-    ):
-        REFUSED["text"](db)
 
 
 def test_a_unit_that_reads_refuses_text_that_writes(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from tests.platform.bare import bare_platform
 from tests.services.postgres import PostgresServer
 from trivet import Platform
-from trivet.data import database
+from trivet.data import postgresql
 from trivet.data.errors import explain
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +51,7 @@ async def cut_all(postgres: PostgresServer) -> None:
 async def test_one_that_was_lost_while_it_was_idle_is_replaced_before_anyone_gets_it(
     platform: Platform, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 0.0)
     await ask_at_once(platform)
     await cut_all(postgres)
     assert await ask_at_once(platform) == [1, 1, 1, 1]
@@ -60,7 +60,7 @@ async def test_one_that_was_lost_while_it_was_idle_is_replaced_before_anyone_get
 async def test_one_that_was_lost_a_moment_after_its_use_is_one_503_and_takes_the_others_along(
     platform: Platform, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "IDLE_SECONDS", 60.0)
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 60.0)
     await ask_at_once(platform)
     await cut_all(postgres)
     with pytest.raises(Exception, match="terminat") as caught:
@@ -75,7 +75,7 @@ async def test_one_that_was_lost_a_moment_after_its_use_is_one_503_and_takes_the
 async def test_one_that_was_used_just_now_is_not_asked_again(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, idle_seconds: float, pings: int
 ) -> None:
-    monkeypatch.setattr(database, "IDLE_SECONDS", idle_seconds)
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", idle_seconds)
     dialect, asked = platform.database.engine.dialect, []
     ping = dialect.do_ping
 

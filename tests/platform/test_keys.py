@@ -57,7 +57,7 @@ async def issue(database: Database, owner: int, **options: Any) -> str:
 
 
 async def identify(database: Database, secret: str) -> Identity | None:
-    async with database.session(read_only=True) as session:
+    async with database.unit(read_only=True) as session:
         return await identify_key(session, secret)
 
 
@@ -132,7 +132,7 @@ async def test_the_identity_ends_with_its_key(database: Database) -> None:
 
 
 async def last_use(database: Database) -> datetime | None:
-    async with database.session(read_only=True) as session:
+    async with database.unit(read_only=True) as session:
         return await session.scalar(select(ApiKey.last_used_at))
 
 

@@ -12,6 +12,7 @@ import anyio.to_thread
 import httpx2
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 from starlette.requests import Request
@@ -19,9 +20,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from tests.platform.bare import bare_platform, client_of, mounted
-from tests.platform.notes import Note, add_note, create_tables, feeds
+from tests.platform.notes import Note, add_note, as_service, create_tables, feeds
 from trivet import Platform, context_of
 from trivet.asgi.root import build_root
+from trivet.data.capture import Capture
 from trivet.data.unit_of_work import UnitOfWork
 
 pytestmark = pytest.mark.anyio
@@ -75,44 +77,44 @@ SERVICES: dict[str, Any] = {
 
 
 async def ask(request: Request) -> Response:
+    context_of(request.scope).require_transaction().ask_once()
     unit = context_of(request.scope).unit
-    unit.ask_once()
-    return JSONResponse(await unit.run(SERVICES[request.path_params["service"]]))
+    return JSONResponse(await unit.run(as_service(SERVICES[request.path_params["service"]])))
 
 
 async def look_at_pool(request: Request) -> Response:
     """What was found, and how many connections are out when it is looked at."""
     context = context_of(request.scope)
-    context.unit.ask_once()
-    note = await context.unit.run(find_note)
+    context.require_transaction().ask_once()
+    note = await context.unit.run(as_service(find_note))
     pool = context.platform.database.engine.pool
     assert isinstance(pool, QueuePool)
     return JSONResponse([note.text, pool.checkedout()])
 
 
-async def ask_twice(unit: UnitOfWork) -> None:
-    await unit.run(find_texts)
-    await unit.run(find_texts)
+async def ask_twice(unit: UnitOfWork[AsyncSession]) -> None:
+    await unit.run(as_service(find_texts))
+    await unit.run(as_service(find_texts))
 
 
-async def ask_the_session(unit: UnitOfWork) -> None:
+async def ask_the_session(unit: UnitOfWork[AsyncSession]) -> None:
     await unit.session.run_sync(find_texts)
 
 
-async def ask_with_django(unit: UnitOfWork) -> None:
-    await unit.run_with_django(find_texts)
+async def ask_with_django(unit: UnitOfWork[AsyncSession]) -> None:
+    await unit.run_with_django(as_service(find_texts))
 
 
-async def wait(unit: UnitOfWork) -> None:
-    await unit.run(lambda db: db.execute(select(text("pg_sleep(60)"))))
+async def wait(unit: UnitOfWork[AsyncSession]) -> None:
+    await unit.run(lambda db, _: db.execute(select(text("pg_sleep(60)"))))
 
 
 MISUSES = {each.__name__: each for each in (ask_twice, ask_the_session, ask_with_django, wait)}
 
 
 async def misuse(request: Request) -> Response:
+    context_of(request.scope).require_transaction().ask_once()
     unit = context_of(request.scope).unit
-    unit.ask_once()
     try:
         await MISUSES[request.path_params["misuse"]](unit)
     except RuntimeError as error:
@@ -122,8 +124,8 @@ async def misuse(request: Request) -> Response:
 
 async def ask_once_too_late(request: Request) -> Response:
     unit = context_of(request.scope).unit
-    await unit.run(find_texts)
-    unit.ask_once()
+    await unit.run(as_service(find_texts))
+    context_of(request.scope).require_transaction().ask_once()
     raise AssertionError
 
 
@@ -140,8 +142,8 @@ async def platform(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Pla
     """With one note, and one connection for all."""
     await anyio.to_thread.run_sync(create_tables, empty_database_url)
     platform = bare_platform(tmp_path, database_url=empty_database_url, database_connections=1)
-    platform.database.feeds = feeds()
-    async with platform.unit() as session:
+    platform.database.capture = Capture(feeds())
+    async with platform.database.unit() as session:
         await session.run_sync(add_note, "a", "x")
     yield platform
     await platform.database.close()
@@ -210,7 +212,7 @@ async def snapshot(platform: Platform) -> Any:
 
 async def lost_write(platform: Platform) -> Any:
     with suppress(LookupError):
-        async with platform.unit() as session:
+        async with platform.database.unit() as session:
             await session.run_sync(add_note, "a", "lost")
             raise LookupError
     async with platform.database.unit(read_only=True) as session:
@@ -233,8 +235,8 @@ async def chosen_level(platform: Platform) -> Any:
 def add_from_elsewhere(platform: Platform) -> None:
     async def add() -> None:
         other = bare_platform(Path(), database_url=platform.settings.database_url)
-        other.database.feeds = feeds()
-        async with other.unit() as session:
+        other.database.capture = Capture(feeds())
+        async with other.database.unit() as session:
             count = len(await session.run_sync(find_texts))
             await session.run_sync(add_note, "a", f"elsewhere {count}")
         await other.database.close()

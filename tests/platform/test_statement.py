@@ -37,12 +37,28 @@ from trivet.capture.sql import Write, read_statement
         ("COPY item TO STDOUT", []),
         ("EXPLAIN DELETE FROM item", []),
         ("SAVEPOINT a", []),
+        ("EXPLAIN ANALYZE VERBOSE DELETE FROM item", [("DELETE", "item")]),
+        ('UPDATE "ignore" SET a = 1', [("UPDATE", "ignore")]),
+        ('DELETE FROM "public"."item"', [("DELETE", "item")]),
+        ('DELETE FROM Public . "It em" WHERE a = 1', [("DELETE", "It em")]),
+        ("UPDATE ONLY (item) SET a = 1", [("UPDATE", None)]),
+        ("DELETE FROM [item]", [("DELETE", None)]),
+        (
+            "INSERT INTO a WITH d AS (DELETE FROM b RETURNING *) SELECT * FROM d",
+            [("INSERT", "a"), ("DELETE", "b")],
+        ),
+        ("SELECT a$q$, 1; DELETE FROM item; SELECT b$q$", [("DELETE", "item")]),
+        ("SELECT $1, $2; DELETE FROM item WHERE a = $1", [("DELETE", "item")]),
+        (r"SELECT E'\\'; DELETE FROM item; --'", [("DELETE", "item")]),
+        ("SELECT $$ it's $$; DELETE FROM item", [("DELETE", "item")]),
+        ("SELECT 1 --\rDELETE\n; DELETE FROM item", [("DELETE", "item")]),
+        ("SELECT name AS \"it's\", 'DELETE FROM item' FROM other", []),
     ],
 )
 def test_every_write_is_found_with_its_table_and_nothing_else(
     sql: str, writes: list[tuple[str, str | None]]
 ) -> None:
-    assert read_statement(sql).writes == tuple(Write(verb, table) for verb, table in writes)
+    assert [(each.verb, each.table) for each in read_statement(sql).writes] == writes
 
 
 @pytest.mark.parametrize(
@@ -64,3 +80,44 @@ def test_every_write_is_found_with_its_table_and_nothing_else(
 )
 def test_a_plain_query_is_told_from_all_else(sql: str, is_query: bool) -> None:
     assert read_statement(sql).is_query is is_query
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "/* a /* b */ c */ DELETE FROM item",
+        "SELECT 'no end; DELETE FROM item",
+        'SELECT "no end',
+        "SELECT 1 /* no end",
+        r'DELETE FROM U&"it\0065m"',
+    ],
+)
+def test_what_cannot_be_read_is_a_write_of_an_unknown_table(sql: str) -> None:
+    read = read_statement(sql)
+    assert read.is_opaque
+    assert read.writes[-1] == Write("?", None)
+    assert not read.is_query
+
+
+@pytest.mark.parametrize(
+    ("sql", "ends"),
+    [
+        ("COMMIT", True),
+        ("/* really */ commit work", True),
+        ("SELECT 1; ROLLBACK", True),
+        ("ROLLBACK AND CHAIN", True),
+        ("END", True),
+        ("ABORT", True),
+        ("PREPARE TRANSACTION 'x'", True),
+        ("ROLLBACK TO SAVEPOINT a", False),
+        ("ROLLBACK WORK TO a", False),
+        ("RELEASE SAVEPOINT a", False),
+        ("SELECT CASE WHEN a THEN 1 END FROM item", False),
+        ("SELECT 'x'; SELECT commit FROM item", False),
+        ("UPDATE OR ROLLBACK item SET a = 1", False),
+        ("CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT 1; END", False),
+        ("CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT 1; END; COMMIT", True),
+    ],
+)
+def test_the_end_of_a_transaction_is_told_from_a_savepoints(sql: str, ends: bool) -> None:
+    assert read_statement(sql).ends_transaction is ends

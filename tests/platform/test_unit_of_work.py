@@ -18,10 +18,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
 
 from tests.platform.bare import bare_platform, client_of, mounted
-from tests.platform.notes import Note, add_note, create_tables, feeds, published
+from tests.platform.notes import Note, add_note, as_service, create_tables, feeds, published
 from trivet import Conflict, Platform, context_of
 from trivet.asgi.root import Root, build_root
-from trivet.data.statement_guard import ReadOnlyError
+from trivet.data.capture import Capture
+from trivet.data.session import ReadOnlyError
 
 pytestmark = pytest.mark.anyio
 
@@ -30,22 +31,22 @@ async def add(request: Request) -> Response:
     """Add a note, then answer with the status that the query asks for."""
     query = request.query_params
     parent = int(query["parent"]) if "parent" in query else None
-    await context_of(request.scope).unit.run(add_note, "a", query["text"], parent)
+    await context_of(request.scope).unit.run(as_service(add_note), "a", query["text"], parent)
     return JSONResponse({"added": True}, int(query.get("status", 201)))
 
 
 async def add_and_fail(request: Request) -> Response:
-    await context_of(request.scope).unit.run(add_note, "a", request.query_params["text"])
+    await add(request)
     raise LookupError
 
 
 async def add_and_object(request: Request) -> Response:
-    await context_of(request.scope).unit.run(add_note, "a", request.query_params["text"])
+    await add(request)
     raise Conflict("no", "No.")
 
 
 async def add_and_wait(request: Request) -> Response:
-    await context_of(request.scope).unit.run(add_note, "a", "waiting")
+    await context_of(request.scope).unit.run(as_service(add_note), "a", "waiting")
     request.app.waiting.set()
     await anyio.sleep_forever()
     raise AssertionError
@@ -53,7 +54,7 @@ async def add_and_wait(request: Request) -> Response:
 
 async def add_and_stream(request: Request) -> Response:
     unit = context_of(request.scope).unit
-    await unit.run(add_note, "a", "streamed")
+    await unit.run(as_service(add_note), "a", "streamed")
 
     async def body() -> AsyncIterator[str]:
         yield str(await anyio.to_thread.run_sync(count_notes, request.app.url))
@@ -70,7 +71,7 @@ async def commit_in_service(request: Request) -> Response:
         add_note(db, "a", "smuggled")
         getattr(db, request.query_params["verb"])()
 
-    await context_of(request.scope).unit.run(service)
+    await context_of(request.scope).unit.run(as_service(service))
     return JSONResponse({})
 
 
@@ -96,7 +97,7 @@ UNNOTICED = {e.__name__: e for e in (change_without_flush, add_without_flush, sw
 
 async def do_unnoticed(request: Request) -> Response:
     service = UNNOTICED[request.query_params["service"]]
-    return JSONResponse(await context_of(request.scope).unit.run(service))
+    return JSONResponse(await context_of(request.scope).unit.run(as_service(service)))
 
 
 async def idle(request: Request) -> Response:
@@ -144,7 +145,7 @@ class House:
 async def house(empty_database_url: str, tmp_path: Any) -> AsyncIterator[House]:
     await anyio.to_thread.run_sync(create_tables, empty_database_url)
     platform = bare_platform(tmp_path, database_url=empty_database_url)
-    platform.database.feeds = feeds()
+    platform.database.capture = Capture(feeds())
     root = build_root(platform, [mounted(Router(ROUTES))])
     root.url = empty_database_url  # type: ignore[attr-defined]  # for the endpoints above
     root.waiting = anyio.Event()  # type: ignore[attr-defined]  # as above
@@ -262,7 +263,7 @@ async def test_a_request_that_touches_no_data_opens_no_connection(
     house: House, method: str
 ) -> None:
     assert (await house.client.request(method, "/app/idle")).status_code == 200
-    assert house.platform.database._engine is None
+    assert not house.platform.database.is_open
 
 
 async def test_a_client_that_leaves_in_mid_request_leaves_no_transaction_behind(

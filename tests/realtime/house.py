@@ -159,7 +159,7 @@ class House:
 
     async def light(self, harbour: str, *labels: str) -> None:
         """Light beacons one after the other, all in one transaction."""
-        async with self.platform.unit() as session:
+        async with self.platform.database.unit() as session:
             session.add_all([Beacon(harbour=harbour, label=label) for label in labels])
 
 

@@ -1,11 +1,12 @@
 """From a commit to the sockets: who gets what, and what is never sent."""
 
+from contextlib import suppress
+
 import pytest
 from sqlalchemy import delete
 
 from tests.realtime.beacons.models import Beacon
 from tests.realtime.house import House, house_at
-from trivet.events import Bell
 from trivet.events.outbox import PublicationRow
 
 pytestmark = pytest.mark.anyio
@@ -28,10 +29,11 @@ async def test_a_rolled_back_change_is_never_told(house: House) -> None:
     async with house.socket() as socket:
         await socket.connect()
         await socket.subscribe("beacons:north")
-        async with house.platform.database.session() as session:
-            session.add(Beacon(harbour="north", label="never lit"))
-            await session.flush()
-            await session.rollback()
+        with suppress(LookupError):
+            async with house.platform.open_unit() as unit:
+                unit.session.add(Beacon(harbour="north", label="never lit"))
+                await unit.session.flush()
+                raise LookupError
         await house.light("north", "lit")
         assert await socket.publications(1) == [(1, "lit")]
 
@@ -65,7 +67,7 @@ async def test_a_publication_without_a_bell_arrives_with_the_next_poll(
     async with house_at(empty_database_url, poll_seconds=0.1) as house, house.socket() as socket:
         await socket.connect()
         await socket.subscribe("beacons:north")
-        house.platform.database._bell = Bell()  # as if another process had committed
+        house.platform.database.on_published = lambda _: None  # as if another process had committed
         await house.light("north", "one", "two")
         assert await socket.publications(2) == [(1, "one"), (2, "two")]
 
@@ -75,14 +77,14 @@ async def test_a_hole_that_retention_made_invalidates_the_subscription(house: Ho
     async with house.socket() as socket:
         await socket.connect()
         await socket.subscribe("beacons:north")
-        bell, house.platform.database._bell = house.platform.database._bell, Bell()
+        ring, house.platform.database.on_published = house.platform.bell.ring, lambda _: None
         await house.light("north", "one", "two", "three")  # and the relay does not hear of it
         async with house.platform.database.engine.begin() as connection:
             await connection.execute(delete(PublicationRow).where(PublicationRow.offset < 3))
-        bell.ring({"beacons:north": 3})
+        ring({"beacons:north": 3})
         push = (await socket.receive())["push"]
         assert push["unsubscribe"]["code"] == 2502
         assert (await socket.subscribe("beacons:north"))["offset"] == 3
-        house.platform.database._bell = bell
+        house.platform.database.on_published = ring
         await house.light("north", "four")
         assert await socket.publications(1) == [(4, "four")]

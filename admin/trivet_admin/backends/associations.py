@@ -36,7 +36,7 @@ class AssociationWriter:
         names = [field.name for field in fields]
         pairs = [dict(zip(names, row, strict=True)) for row in rows]
         ends = [(pair[self.shape.source], pair[self.shape.target]) for pair in pairs]
-        with connection.unit.translated() as session:
+        with connection.shared_transaction.translated() as session:
             for parent, child in self._load(session, ends):
                 collection = getattr(parent, self.shape.relationship)
                 if child not in collection:
@@ -51,7 +51,7 @@ class AssociationWriter:
 
     def delete(self, compiler: Any) -> int:
         ends = lock_rows(compiler, [self.shape.source, self.shape.target])
-        with compiler.connection.unit.translated() as session:
+        with compiler.connection.shared_transaction.translated() as session:
             for parent, child in self._load(session, ends):
                 collection = getattr(parent, self.shape.relationship)
                 if child in collection:

@@ -8,33 +8,26 @@ CTE that updates, MERGE, COPY, SELECT INTO).
 This guards against mistakes, not against malice: raw access to the driver passes it.
 """
 
-import re
 from functools import lru_cache
 from typing import Any
 
 from django.apps import apps
 from django.db import NotSupportedError
 
+from trivet.capture.sql import Statement, read_statement
+
 _MIGRATIONS = "django_migrations"
 """The table of the migration recorder, whose model is in no registry."""
 
-_NOISE = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
-"""Comments and literals: neither says what a statement does."""
-
-_WORD = re.compile(r'"(?:[^"]|"")*"|\w+|[;=]')
 _READS = frozenset({"SELECT", "WITH", "VALUES", "EXPLAIN", "SHOW"})
 _CONTROLS = frozenset(
-    {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "DECLARE", "FETCH", "CLOSE"}
+    {"BEGIN", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "DECLARE", "FETCH", "CLOSE"}
 )
+"""What Django sends through a cursor. It commits by the driver, and so does nobody else."""
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "INTO"})
+_PLAIN_WRITES = frozenset({"INSERT", "UPDATE", "DELETE"})
 _LOCKING = frozenset({"FOR", "KEY"})
 """What stands before UPDATE in ``FOR UPDATE`` and ``FOR NO KEY UPDATE``, which only lock."""
-
-_TARGETS = (
-    re.compile(r"INSERT (?:OR (?:IGNORE|REPLACE) )?INTO (\S+)", re.IGNORECASE),
-    re.compile(r"UPDATE (?:ONLY )?(\S+)", re.IGNORECASE),
-    re.compile(r"DELETE FROM (?:ONLY )?(\S+)", re.IGNORECASE),
-)
 
 
 def require_allowed(sql: Any) -> None:
@@ -67,32 +60,37 @@ def target_of(sql: Any) -> str | None:
 @lru_cache(maxsize=4096)
 def _classify(sql: str) -> str | None:
     """None for what is harmless, the table's name for a write of it, "" for all else."""
-    plain = " ".join(_NOISE.sub(" ", sql).split()).rstrip("; ")
-    words = [word.upper() for word in _WORD.findall(plain)]
-    if not words or ";" in words:
+    statement = read_statement(sql.rstrip("; \n\t"))
+    words = statement.words
+    is_one = words and ";" not in words
+    if not is_one or statement.is_opaque or statement.ends_transaction:
         return ""
-    if words[0] in _READS or plain.startswith("("):
+    if words[0] in _READS or words[0] == "(":
         return "" if _writes_inside(words) else None
     if words[0] in _CONTROLS:
         return None
     if words[0] == "PRAGMA":
         return None if "=" not in words or words[1] == "FOREIGN_KEYS" else ""
-    return _target(plain)
+    return _target(statement)
 
 
-def _writes_inside(words: list[str]) -> bool:
+def _writes_inside(words: tuple[str, ...]) -> bool:
+    """Whether a verb of writing stands anywhere: stricter than the lexer, which looks for its
+    place, because a name like this can be quoted."""
     pairs = zip(["", *words], words, strict=False)
     return any(
         word in _WRITES and not (word == "UPDATE" and before in _LOCKING) for before, word in pairs
     )
 
 
-def _target(plain: str) -> str:
-    for pattern in _TARGETS:
-        if found := pattern.match(plain):
-            name = found.group(1).partition("(")[0]
-            return name[1:-1] if name.startswith('"') else name.lower()
-    return ""
+def _target(statement: Statement) -> str:
+    """The table of the one plain write that the statement is; a schema's table is none of
+    Django's."""
+    if len(statement.writes) != 1:
+        return ""
+    (write,) = statement.writes
+    is_plain = write.verb in _PLAIN_WRITES and statement.words[0] == write.verb
+    return (write.table or "") if is_plain and not write.is_qualified else ""
 
 
 def django_tables() -> frozenset[str]:

@@ -13,8 +13,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from trivet.data.statement_guard import watch
-
 _ENGINE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     # hstore would cost a look-up in the catalogue, and would be registered on Django's side.
     "postgresql": ("postgresql+psycopg://", {"use_native_hstore": False}),
@@ -26,7 +24,7 @@ class _SharedConnection(threading.local):
     """The connection that this thread is lending at this moment; an engine's creator takes
     no argument, so it finds the connection here."""
 
-    lent: "BorrowedConnection | None" = None
+    borrowed: "BorrowedConnection | None" = None
 
 
 _shared = _SharedConnection()
@@ -80,23 +78,21 @@ class BorrowedPostgresConnection(BorrowedConnection):
 
 def share(vendor: str, raw: Any) -> Connection:
     """A SQLAlchemy connection on the DBAPI connection `raw` of a Django database `vendor`."""
-    _shared.connection_of_django = (
+    _shared.borrowed = (
         BorrowedPostgresConnection(raw) if vendor == "postgresql" else BorrowedConnection(raw)
     )
     try:
         return _engine(vendor).connect()
     finally:
-        _shared.connection_of_django = None
+        _shared.borrowed = None
 
 
 @lru_cache
 def _engine(vendor: str) -> Engine:
     url, options = _ENGINE_OPTIONS[vendor]
-    engine = create_engine(url, creator=_take_lent, poolclass=NullPool, **options)
-    watch(engine)
-    return engine
+    return create_engine(url, creator=_take_borrowed, poolclass=NullPool, **options)
 
 
-def _take_lent() -> Any:
-    assert _shared.connection_of_django is not None, "the engine is used only through share()"
-    return _shared.connection_of_django
+def _take_borrowed() -> Any:
+    assert _shared.borrowed is not None, "the engine is used only through share()"
+    return _shared.borrowed

@@ -12,32 +12,32 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.transaction import TransactionManagementError
 
 from trivet.data.session import TrivetSession
-from trivet.identity import Identity
+from trivet.origin import Origin
 from trivet_admin import runtime
 from trivet_admin.backends.guard import require_allowed, writes
 from trivet_admin.backends.row_observer import require_observed
-from trivet_admin.backends.unit import DjangoUnit
+from trivet_admin.backends.shared_transaction import SharedTransaction
 
 COMPILERS = "trivet_admin.backends.compilers"
 
 
 class UnitWrapper(BaseDatabaseWrapper):
-    """Mixed into a DatabaseWrapper: a lazy `DjangoUnit` for each outermost ``atomic()``."""
+    """Mixed into a DatabaseWrapper: a lazy `SharedTransaction` for each outermost ``atomic()``."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._unit: DjangoUnit | None = None
+        self._shared: SharedTransaction | None = None
         self.unguarded = 0
         self.observed = 0
         self.read_only = False
         self.is_streaming = False
-        self.actor: Identity | None = None
+        self.origin: Origin | None = None
         self.deliver: Callable[[Mapping[str, int]], None] = runtime.deliver
         self.execute_wrappers.append(self._before_statement)
 
     @property
-    def unit(self) -> DjangoUnit:
-        """The unit of the open transaction. Raises TransactionManagementError without one."""
+    def shared_transaction(self) -> SharedTransaction:
+        """SQLAlchemy's part of the open transaction; TransactionManagementError without one."""
         if not self.in_atomic_block:
             raise TransactionManagementError(
                 "there is no unit of work here: a safe request has no transaction. Open one "
@@ -45,32 +45,34 @@ class UnitWrapper(BaseDatabaseWrapper):
             )
         self.validate_no_broken_transaction()
         self._require_no_stream()
-        if self._unit is None:
-            self._unit = DjangoUnit(self)
-        return self._unit
+        if self._shared is None:
+            self._shared = SharedTransaction(self)
+        return self._shared
 
     @property
     def session(self) -> TrivetSession:
-        """The session of `unit`."""
-        return self.unit.session
+        """The session in the open transaction; TransactionManagementError without one."""
+        return self.shared_transaction.session
 
     def commit(self) -> None:
-        """Write the publications, then commit; on any error nothing of it stays.
+        """Write what was captured, then commit; on any error nothing of it stays.
 
         Django's Atomic rolls back after a DatabaseError only. A feed may fail with anything,
         so the rollback is done here.
         """
+        # Django refuses it too, but only after what was captured would be gone.
+        self.validate_no_atomic_block()
         try:
-            if self._unit is not None:
-                self._unit.write_publications()
+            if self._shared is not None:
+                self._shared.write_captured()
             self.require_intact()
             super().commit()
         except BaseException:
             self.rollback()
             raise
-        unit, self._unit = self._unit, None
-        if unit is not None:
-            self.deliver(unit.end())
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            self.deliver(shared.end())
 
     def require_success(self) -> None:
         """Raise the error that somebody swallowed, if one has doomed this transaction: Django
@@ -91,12 +93,13 @@ class UnitWrapper(BaseDatabaseWrapper):
         raise NotImplementedError
 
     def rollback(self) -> None:
-        self._drop_unit()
+        self.validate_no_atomic_block()
+        self._drop_shared()
         self.rollback_exc = None
         super().rollback()
 
     def close(self) -> None:
-        self._drop_unit()
+        self._drop_shared()
         super().close()
 
     def set_autocommit(
@@ -109,14 +112,14 @@ class UnitWrapper(BaseDatabaseWrapper):
         super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
 
     def _savepoint(self, sid: str) -> None:
-        if self._unit is not None:
-            self._unit.set_mark(sid)
+        if self._shared is not None:
+            self._shared.set_mark(sid)
         super()._savepoint(sid)  # type: ignore[misc]  # private, not in the stubs
 
     def _savepoint_commit(self, sid: str) -> None:
         try:
-            if self._unit is not None:
-                self._unit.flush()
+            if self._shared is not None:
+                self._shared.flush()
         except BaseException:
             # Atomic rolls back here after a DatabaseError only, and not on a connection that
             # is marked: what the savepoint holds must not outlive the error.
@@ -126,16 +129,16 @@ class UnitWrapper(BaseDatabaseWrapper):
         super()._savepoint_commit(sid)  # type: ignore[misc]  # private, not in the stubs
 
     def _savepoint_rollback(self, sid: str) -> None:
-        if self._unit is not None:
+        if self._shared is not None:
             # First, or the statement itself would flush what is to be forgotten.
-            self._unit.return_to_mark(sid)
+            self._shared.return_to_mark(sid)
         self.rollback_exc = None  # undone with the savepoint
         super()._savepoint_rollback(sid)  # type: ignore[misc]  # private, not in the stubs
 
-    def _drop_unit(self) -> None:
-        unit, self._unit = self._unit, None
-        if unit is not None:
-            unit.end()
+    def _drop_shared(self) -> None:
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.end()
 
     def _before_statement(
         self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
@@ -148,8 +151,8 @@ class UnitWrapper(BaseDatabaseWrapper):
                 require_observed(sql)
             if self.is_streaming and writes(sql):
                 self._require_no_stream()
-        if self._unit is not None and not self.needs_rollback:
-            self._unit.flush()
+        if self._shared is not None and not self.needs_rollback:
+            self._shared.flush()
         return execute(sql, params, many, context)
 
     def _require_no_stream(self) -> None:

@@ -75,7 +75,7 @@ class MappedWriter:
         fields: Sequence[AnyField],
         rows: Sequence[Sequence[Any]],
     ) -> None:
-        with connection.unit.translated() as session:
+        with connection.shared_transaction.translated() as session:
             instances = [self._construct(dict(zip(fields, values, strict=True))) for values in rows]
             session.add_all(instances)
             session.flush()
@@ -85,7 +85,7 @@ class MappedWriter:
     def update(self, compiler: Any) -> list[Any]:
         constants, expressions = _split(compiler)
         rows = lock_rows(compiler, expressions=list(expressions.values()))
-        with compiler.connection.unit.translated() as session:
+        with compiler.connection.shared_transaction.translated() as session:
             names = [self.shape.key_of(field) for field in (*constants, *expressions)]
             instances = self._load(session, [row[0] for row in rows], names)
             for key, *values in rows:
@@ -96,7 +96,7 @@ class MappedWriter:
 
     def delete(self, compiler: Any) -> int:
         keys = [row[0] for row in lock_rows(compiler)]
-        with compiler.connection.unit.translated() as session:
+        with compiler.connection.shared_transaction.translated() as session:
             instances = self._load(session, keys, ())
             for instance in instances.values():
                 session.delete(instance)

@@ -27,7 +27,7 @@ def require_collected(mappers: Iterable[Mapper[Any]]) -> None:
 
 
 def _is_captured(mapper: Mapper[Any]) -> bool:
-    return is_audited(mapper.local_table) or bool(runtime.feeds().feeds_of(mapper.class_))
+    return is_audited(mapper.local_table) or bool(runtime.capture().feeds.feeds_of(mapper.class_))
 
 
 def _faults(mapper: Mapper[Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import Table, UniqueConstraint
 from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.errors import ConfigurationError
-from trivet.models.base import Model
+from trivet.models.mapped import our_mappers, require_ours
 from trivet_admin.generic import AnyField, ForeignKey, ManyToManyField
 from trivet_admin.mirror.columns import (
     is_changing,
@@ -41,7 +41,9 @@ def mirror(mapped: type[Any]) -> type[MirrorModel]:
     """
     if mapped not in _mirrors:
         configure_mappers()
-        _Building(mapper_of(mapped)).build()
+        mapper = mapper_of(mapped)
+        require_ours([mapper])
+        _Building(mapper).build()
     return _mirrors[mapped]
 
 
@@ -53,7 +55,7 @@ def mirror_all(packages: Iterable[str]) -> None:
     """
     configure_mappers()
     prefixes = tuple(f"{package}." for package in packages)
-    for mapper in list(Model.registry.mappers):
+    for mapper in our_mappers():
         if f"{mapper.class_.__module__}.".startswith(prefixes):
             try:
                 mirror(mapper.class_)
@@ -164,7 +166,7 @@ class _Building:
         """What this class refers to, by the names that Django resolves later."""
         for attribute in self.mapper.column_attrs:
             for key in attribute.columns[0].foreign_keys:
-                for mapper in list(Model.registry.mappers):
+                for mapper in our_mappers():
                     if mapper.local_table is key.column.table and mapper.inherits is None:
                         mirror(mapper.class_)
         for side in sides:

@@ -9,7 +9,7 @@ from django.db import models
 from sqlalchemy import Column, ForeignKey, Table, inspect
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
-from trivet.models.base import Model
+from trivet.models.mapped import our_mappers
 from trivet_admin.generic import AnyField, ManyToManyField, OneToOneField
 from trivet_admin.generic import ForeignKey as ForeignKeyField
 from trivet_admin.mirror.columns import is_unique, options_of, unsupported
@@ -90,7 +90,7 @@ def make_relation(
 
 def label_of_table(table: Any, column: "Column[Any]") -> str:
     """The Django model (``app_label.Name``) of a table: a mirror, or one of Django's own."""
-    for mapper in Model.registry.mappers:
+    for mapper in our_mappers():
         if mapper.local_table is table and mapper.inherits is None:
             return label_of_class(mapper.class_)
     for model in apps.get_models():
@@ -168,7 +168,7 @@ def _to_field(reference: ForeignKey) -> str | None:
     target = reference.column
     if target.primary_key:
         return None
-    for mapper in Model.registry.mappers:
+    for mapper in our_mappers():
         if mapper.local_table is target.table:
             return mapper.get_property_by_column(target).key
     return target.name

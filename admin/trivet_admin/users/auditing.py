@@ -34,7 +34,7 @@ def notes_of_links(relation: Any) -> Listener:
 
 
 def _is_on() -> bool:
-    return runtime.audit() is not None
+    return runtime.capture().audit is not None
 
 
 def _note_rows(model: Any, before: Rows, after: Rows) -> None:
@@ -84,4 +84,4 @@ def _note(model: Any, key: Any, kind: Kind, changes: Mapping[str, Field]) -> Non
     """Add an entry to the unit of the transaction."""
     connection: Any = connections[DEFAULT_DB_ALIAS]
     entry = Entry(model._meta.db_table, key_of([key]), kind, encode_changes(changes))
-    connection.session.pending.append(entry)
+    connection.session.recorder.note(entry)

@@ -18,10 +18,10 @@ def django(context: typer.Context) -> None:
     """
     from django.core.management import execute_from_command_line
 
-    from trivet.context import enter_origin
+    from trivet.origin import Origin, enter_origin
     from trivet_deploy.composition import open_platform_with_django
     from trivet_settings import load_settings
 
-    enter_origin("cli")
+    enter_origin(Origin(way="cli"))
     open_platform_with_django(load_settings())
     execute_from_command_line(["trivet django", *context.args])

@@ -83,7 +83,7 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
         # What was committed is delivered at once.
         Middleware(middleware.DeliveryBellMiddleware, bell=platform.bell),
         # One transaction, decided by the status, committed before the first byte.
-        Middleware(middleware.UnitOfWorkMiddleware, database=database, debug=settings.debug),
+        Middleware(middleware.UnitOfWorkMiddleware, debug=settings.debug),
     ]
 
 

@@ -4,15 +4,18 @@ What guards them stands in `trivet.capture.tables`.
 """
 
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy.orm import configure_mappers
+from sqlalchemy import Table
+from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.audit.capture import is_audited
-from trivet.capture.tables import CapturedTables, Claim, associations_of, faults_of, mappers
+from trivet.capture.tables import CapturedTables, CaptureReason, associations_of, faults_of
 from trivet.errors import ConfigurationError
 from trivet.models.base import Model
+from trivet.models.mapped import every_mapper, known_classes, our_mappers
 
-_AUDITED = Claim(
+_AUDITED = CaptureReason(
     "is audited",
     "that the audit trail does not see",
     """, or exempt the table by its info={"audit": "ignored"}""",
@@ -22,15 +25,16 @@ _AUDITED = Claim(
 
 def audited_tables() -> CapturedTables:
     """The tables that are audited at this moment."""
-    return _tables_of(len(Model.metadata.tables))
+    return _tables_of(known_classes())
 
 
 @lru_cache(maxsize=1)
-def _tables_of(_tables: int) -> CapturedTables:
-    # Keyed by the number of tables: the metadata only ever grows.
+def _tables_of(_known: tuple[int, int]) -> CapturedTables:
     configure_mappers()
-    linking = {table for each in mappers() for table, _ in associations_of(each)}
-    every = Model.metadata.tables.values()
+    mappers = list(every_mapper())
+    linking = {table for each in mappers for table, _ in associations_of(each)}
+    mapped = {table for each in mappers for table in each.tables if isinstance(table, Table)}
+    every = mapped.union(Model.metadata.tables.values())
     return CapturedTables(filter(is_audited, every), filter(is_audited, linking))
 
 
@@ -38,6 +42,18 @@ def require_audited() -> None:
     """Raise ConfigurationError, naming every case, where the database would change audited
     rows by itself and no flush would see it."""
     configure_mappers()
-    faults = faults_of(mappers(), _AUDITED)
+    faults = faults_of(our_mappers(), _AUDITED)
     if faults:
         raise ConfigurationError("unaudited", " ".join(faults))
+
+
+def why_not_audited(mapper: Mapper[Any]) -> str | None:
+    """Why rows of this class cannot be audited whole, with the cure; None if they can."""
+    table = mapper.local_table
+    if not isinstance(table, Table):
+        return (
+            f"{mapper.class_.__name__} is mapped to several tables as one, and the audit trail "
+            "notes rows of tables. Write through classes that are mapped to one table each."
+        )
+    faults = faults_of([mapper], _AUDITED) if is_audited(table) else ()
+    return " ".join(faults) or None

@@ -22,7 +22,8 @@ from sqlalchemy import Column, ColumnElement, Table
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
 
 from trivet.audit.entry import Entry, Field, encode_changes, key_of, plain
-from trivet.capture.old_values import Former, fills_itself, read
+from trivet.capture.old_values import fills_itself, read
+from trivet.capture.recorder import Recorder
 from trivet.events.feeds import Kind
 
 POLICY = "audit"
@@ -83,12 +84,12 @@ def associations_of(mapper: Mapper[Any]) -> tuple[RelationshipProperty[Any], ...
 def entries_of(
     session: Session,
     written: Iterable[tuple[InstanceState[Any], Kind]],
-    former: Mapping[InstanceState[Any], Former],
+    recorder: Recorder,
 ) -> Iterator[Entry]:
-    """The entries of a flush, in the order of `written`; `former` holds the rows as they were."""
+    """The entries of a flush, in the order of `written`; `recorder` has the old rows."""
     for state, kind in written:
         if is_audited(state.mapper.local_table):
-            changes = _changes(session, state, kind, former.get(state, Former()).values)
+            changes = _changes(session, state, kind, recorder.old_row(state).values)
             if changes or kind != "update":
                 mapper, instance = state.mapper, state.obj()
                 key = state.key[1] if state.key else mapper.primary_key_from_instance(instance)

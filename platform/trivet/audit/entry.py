@@ -25,22 +25,6 @@ class Entry:
     changes: str
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who made the changes of a transaction, and by which way they came.
-
-    `credential` names the session or API key without being usable as one. `origin` is the
-    mount that served the request; ``cli`` and ``background`` have no `request_id`.
-    """
-
-    actor_id: int | None
-    actor: str
-    actor_kind: str
-    credential: str
-    origin: str
-    request_id: str
-
-
 def key_of(values: Iterable[Any]) -> str:
     """A primary key as text; the parts of a composite one are joined by commas."""
     return ",".join(str(msgspec.to_builtins(value, enc_hook=str)) for value in values)

@@ -23,8 +23,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
-from trivet.audit.entry import Author, Entry
+from trivet.audit.entry import Entry
 from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of
+from trivet.origin import Origin
 
 GENESIS = ""
 """What stands where the first entry of a chain names its predecessor."""
@@ -50,14 +51,24 @@ class AuditTrail:
             raise ValueError("the audit trail needs a secret")
         self._keys = [_derive(secret) for secret in secrets]
 
-    def append(self, session: Session, entries: Sequence[Entry], author: Author) -> None:
-        """Add `entries`, oldest first, to a chain of this transaction's choice.
+    def append(self, session: Session, entries: Sequence[Entry], origin: Origin) -> None:
+        """Add `entries`, oldest first, to a chain of this transaction's choice; all are of one
+        `origin`.
 
         To be called as the last act of a transaction: the chain stays locked until it ends.
         """
         connection = session.connection()
         head = self._take_chain(connection)
-        common = {field: getattr(author, field) for field in author.__slots__} | {"at": head.at}
+        actor = origin.identity
+        common = {
+            "at": head.at,
+            "actor_id": actor.user_id,
+            "actor": actor.username,
+            "actor_kind": actor.kind,
+            "credential": actor.credential_id,
+            "origin": origin.way,
+            "request_id": origin.request_id,
+        }
         rows: list[dict[str, Any]] = []
         previous = head.hash
         for position, entry in enumerate(entries, start=head.length + 1):
@@ -140,7 +151,7 @@ def _find_free_head(connection: Connection) -> Row[Any] | None:
     return connection.execute(_FIND_FREE_HEAD).first()
 
 
-# Written once, for to put a statement together costs more than to run it.
+# Written once: to build a statement costs more than to run it.
 _columns = (_head.id, _head.length, _head.hash, _head.seal)
 # The time is the database's on PostgreSQL. Two transactions that change the same row come one
 # after the other, so their entries are in that order, whichever chains and servers wrote them.

@@ -1,4 +1,4 @@
-"""What rows were before a flush changed them, for whoever has to tell of it.
+"""What rows were before a flush changes them: the old values of audit entries and feeds.
 
 SQLAlchemy knows the old value of an attribute if it was loaded when it was set. A deferred or
 expired attribute, or an instance that was made persistent by hand, has none, and a change
@@ -17,7 +17,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class OldRow:
     """A row as it was. `values` holds what is known of it by attribute, `changed` says which
     attributes this flush was to change, and `members` holds, by their keys, who belonged to
     its many-to-many relationships that change."""
@@ -43,13 +43,13 @@ def fills_itself(column: ColumnElement[Any]) -> bool:
     return any(each is not None for each in given)
 
 
-def recall(
+def read_old_row(
     connection: Connection, state: InstanceState[Any], *, is_delete: bool, loads: bool
-) -> Former:
+) -> OldRow:
     """What the row of `state` holds, which is about to be updated or deleted.
 
-    With `loads`, what is expired is loaded into the instance as well, for one who may not ask
-    the database for it.
+    With `loads`, what is expired is loaded into the instance as well, for a feed, which may not
+    ask the database for it.
     """
     known: dict[str, Any] = {}
     unknown, changed = [], []
@@ -70,7 +70,7 @@ def recall(
     if loads:
         for key in expired:
             set_committed_value(state.obj(), key, found.get(key))
-    return Former(known | found, frozenset(changed))
+    return OldRow(known | found, frozenset(changed))
 
 
 def read(
@@ -82,7 +82,7 @@ def read(
     if not columns or identity is None:
         return {}
     # Numbered, because a label like the name would clash with it in a result of joined tables.
-    labels = [column.label(f"former_{n}") for n, column in enumerate(columns.values())]
+    labels = [column.label(f"old_{n}") for n, column in enumerate(columns.values())]
     query = select(*labels).select_from(mapper.persist_selectable)
     for column, value in zip(mapper.primary_key, identity, strict=True):
         query = query.where(column == value)

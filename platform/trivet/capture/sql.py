@@ -1,7 +1,9 @@
-"""What a statement of SQL does, told from its text.
+"""What a statement of SQL does, told from its text: the one lexer of both guards.
 
 No hook of SQLAlchemy's sees every way to the database with its tables; at the cursor there is
-the text alone. It is no parser: what it cannot tell, it says, and the caller decides.
+the text alone. It is no parser: what it cannot tell, it says, and each guard decides by its own
+policy (`trivet.data.statement_guard` refuses what the capture would not see, the admin's
+`backends.guard` allows what Django may do).
 """
 
 import re
@@ -9,15 +11,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-_NOISE = re.compile(
-    r"""("(?:[^"]|"")*")"""  # a quoted name, which stays
-    r"""|--[^\n]*|/\*.*?\*/|\bE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$.*?\$\2\$""",
-    re.DOTALL | re.IGNORECASE,
+_LEXEME = re.compile(
+    r"""
+    (?P<nothing>
+        \s+ | --[^\n\r]*
+      | /\*(?:(?!/\*|\*/).)*\*/                   # a comment without another one inside
+      | \bE'(?:[^'\\]|\\.|'')*'                   # a literal with escapes
+      | '(?:[^']|'')*'
+      | (?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
+    )
+  | (?P<opaque>
+        /\* | ' | " (?=[^"]*\Z) | \bU&"           # no end, an end within, or coded characters
+    )
+  | (?P<token> "(?:[^"]|"")*" | \w[\w$]* | . )
+    """,
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
-_TOKEN = re.compile(r'"(?:[^"]|"")*"|\w+|[^\s\w]')
 _FOLLOWED = {"INSERT": {"INTO", "OR"}, "DELETE": {"FROM"}, "MERGE": {"INTO"}}
 """Verbs that a CTE may hide behind a SELECT, and what comes next if they are no names."""
-_BEGINNING = frozenset({";", "(", ")", "ANALYZE"})
+_BEGINNING = frozenset({";", "(", ")", "ANALYZE", "VERBOSE"})
 """What stands before a verb. After a dot, a comma or AS it is a name."""
 _FIRST = frozenset(
     {"REPLACE", "TRUNCATE", "ALTER", "DROP", "DO", "CALL", "PREPARE", "EXECUTE", "COPY"}
@@ -31,41 +43,69 @@ _BETWEEN = frozenset(
 """What may stand between a verb and its table."""
 _UPDATE_REACH = 12
 """Words between UPDATE and its SET, at most."""
+_ENDING = frozenset({"COMMIT", "END", "ABORT", "ROLLBACK"})
+_MARKS = frozenset({"WORK", "TRANSACTION"})
+"""What may stand between ROLLBACK and its TO."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One writing verb of a statement, and its table; None if that cannot be told."""
+    """One writing verb of a statement, and its table without the schema; None if that cannot
+    be told. `is_qualified` says that a schema was named."""
 
     verb: str
     table: str | None
+    is_qualified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a statement writes, in its order; every name in it, if it writes; and whether it is
-    a plain query, which neither writes nor makes or sets anything."""
+    """What a statement does.
 
+    Attributes:
+        words: Its words in upper case, quoted names with their quotes, signs; no comment and
+            no literal.
+        writes: What it writes, in its order.
+        names: Every name in it in lower case, if it writes.
+        is_query: It is a plain query, which neither writes nor makes or sets anything.
+        ends_transaction: It commits or rolls back, and not to a savepoint.
+        is_opaque: Part of it cannot be read: a comment inside a comment, a literal without an
+            end, a name in coded characters. It counts as a write of an unknown table.
+    """
+
+    words: tuple[str, ...]
     writes: tuple[Write, ...]
     names: frozenset[str]
     is_query: bool
+    ends_transaction: bool
+    is_opaque: bool
 
 
 @lru_cache(maxsize=4096)
 def read_statement(sql: str) -> Statement:
     """What `sql` does. Remembered by its text, so that a repeated statement costs a look into
     a dictionary."""
-    tokens = _TOKEN.findall(_NOISE.sub(lambda found: found[1] or " ", sql))
-    words = [token.upper() for token in tokens]
+    tokens: list[str] = []
+    is_opaque = False
+    for found in _LEXEME.finditer(sql):
+        if found["token"]:
+            tokens.append(found["token"])
+        is_opaque = is_opaque or found["opaque"] is not None
+    words = [token if token.startswith('"') else token.upper() for token in tokens]
     writes = tuple(
-        Write(verb, _target(tokens, position) if verb in _TARGETED else None)
+        Write(verb, *_target(tokens, words, position)) if verb in _TARGETED else Write(verb, None)
         for position, verb in _verbs(words)
     )
+    if is_opaque:
+        writes = (*writes, Write("?", None))
     begins = next((word for word in words if word != "("), "")
     return Statement(
-        writes,
-        frozenset(map(_name, tokens)) if writes else frozenset(),
+        words=tuple(words),
+        writes=writes,
+        names=frozenset(_name(token).lower() for token in tokens) if writes else frozenset(),
         is_query=begins in _READING and "INTO" not in words and not writes,
+        ends_transaction=_ends_transaction(words),
+        is_opaque=is_opaque,
     )
 
 
@@ -87,14 +127,29 @@ def _verbs(words: list[str]) -> Iterator[tuple[int, str]]:
             yield position, word
 
 
-def _target(tokens: list[str], position: int) -> str | None:
-    """The table behind a verb; None if it cannot be told."""
-    rest = iter(range(position + 1, len(tokens)))
-    at = next((i for i in rest if tokens[i].upper() not in _BETWEEN), None)
+def _target(tokens: list[str], words: list[str], position: int) -> tuple[str | None, bool]:
+    """The table behind a verb, None if it cannot be told, and whether a schema was named."""
+    rest = range(position + 1, len(tokens))
+    first = at = next((i for i in rest if words[i] not in _BETWEEN), None)
     while at is not None and at + 2 < len(tokens) and tokens[at + 1] == ".":
         at += 2  # a schema stands before the name
     is_name = at is not None and (tokens[at].startswith('"') or tokens[at].isidentifier())
-    return _name(tokens[at]) if at is not None and is_name else None
+    return (_name(tokens[at]) if at is not None and is_name else None), at != first
+
+
+def _ends_transaction(words: list[str]) -> bool:
+    # The body of a trigger or a function ends like that too.
+    has_body = words[:1] == ["CREATE"] and "BEGIN" in words
+    for position, word in enumerate(words):
+        if position and words[position - 1] != ";":
+            continue
+        if word == "PREPARE" and words[position + 1 : position + 2] == ["TRANSACTION"]:
+            return True
+        if word in _ENDING and not (word == "END" and has_body):
+            rest = [each for each in words[position + 1 : position + 3] if each not in _MARKS]
+            if word != "ROLLBACK" or rest[:1] != ["TO"]:
+                return True
+    return False
 
 
 def _name(token: str) -> str:

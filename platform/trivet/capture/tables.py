@@ -15,7 +15,7 @@ from sqlalchemy import ForeignKeyConstraint, Table
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.capture.sql import read_statement
-from trivet.models.base import Model
+from trivet.models.mapped import every_mapper
 
 _ACTIONS = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
 """What a foreign key may have the database do to the rows that refer to a changed one."""
@@ -28,9 +28,10 @@ class CapturedTables:
         linking = list(associations)
         every = {*tables, *linking}
         self.associations = frozenset(table.name for table in linking)
-        self._written = frozenset(table.name for table in every)
+        # In lower case: SQLite takes a quoted name in any case.
+        self._written = frozenset(table.name.lower() for table in every)
         self._deleted = self._written | {
-            key.referred_table.name
+            key.referred_table.name.lower()
             for table in every
             for key in table.foreign_key_constraints
             if action_of(key.ondelete)
@@ -40,9 +41,11 @@ class CapturedTables:
 
     def _find_unseen(self, sql: str) -> str | None:
         statement = read_statement(sql)
+        if statement.is_opaque:
+            return "a table that its text does not show"
         for write in statement.writes:
             guarded = self._deleted if write.verb == "DELETE" else self._written
-            if write.table in guarded:
+            if write.table is not None and write.table.lower() in guarded:
                 return write.table
             named = self._deleted & statement.names
             if write.table is None and named:
@@ -51,7 +54,7 @@ class CapturedTables:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class CaptureReason:
     """What is said of captured tables: what they are ("is audited"), who does not hear of a
     change that is not captured, what else can be done about it, and of which tables of a
     captured class it is said."""
@@ -62,21 +65,15 @@ class Claim:
     covers: Callable[[Table], bool] = lambda _table: True
 
 
-def mappers() -> Iterator[Mapper[Any]]:
-    """Those of every mapped class whose table is one of the product's."""
-    tables = set(Model.metadata.tables.values())
-    return (each for each in Model.registry.mappers if each.local_table in tables)
-
-
-def faults_of(captured: Iterable[Mapper[Any]], claim: Claim) -> list[str]:
+def faults_of(captured: Iterable[Mapper[Any]], reason: CaptureReason) -> list[str]:
     """A sentence for each foreign key by which the database would change rows of `captured`
     by itself, so that no flush sees it. The mappers must be configured."""
     found: set[str] = set()
     for mapper in captured:
-        found.update(_faults(mapper, claim))
+        found.update(_faults(mapper, reason))
         for table, _ in associations_of(mapper):
-            if claim.covers(table):
-                found.update(_faults_of_links(table, claim))
+            if reason.covers(table):
+                found.update(_faults_of_links(table, reason))
     return sorted(found)
 
 
@@ -93,12 +90,12 @@ def action_of(rule: str | None) -> str | None:
     return name if name in _ACTIONS else None
 
 
-def _faults(mapper: Mapper[Any], claim: Claim) -> Iterator[str]:
+def _faults(mapper: Mapper[Any], reason: CaptureReason) -> Iterator[str]:
     child = mapper.class_.__name__
-    for key in _foreign_keys(mapper, claim):
-        subject = f"{child} {claim.of}, and its foreign key ({_columns(key)})"
+    for key in _foreign_keys(mapper, reason):
+        subject = f"{child} {reason.of}, and its foreign key ({_columns(key)})"
         if action_of(key.onupdate):
-            yield _on_update(subject, key, claim)
+            yield _on_update(subject, key, reason)
         parent = _parent(key)
         if action_of(key.ondelete) is None or parent is None:
             continue
@@ -107,33 +104,33 @@ def _faults(mapper: Mapper[Any], claim: Claim) -> Iterator[str]:
             cure = 'cascade="all, delete-orphan"' if deletes else "its usual cascade"
             yield (
                 f"{subject} has ON DELETE {key.ondelete}, by which the database changes rows "
-                f"{claim.unheard}. Give {parent.class_.__name__} a relationship to {child} with "
+                f"{reason.unheard}. Give {parent.class_.__name__} a relationship to {child} with "
                 f"{cure} and without passive_deletes, so that SQLAlchemy does it before the "
-                f"database{claim.otherwise}."
+                f"database{reason.otherwise}."
             )
 
 
-def _faults_of_links(table: Table, claim: Claim) -> Iterator[str]:
+def _faults_of_links(table: Table, reason: CaptureReason) -> Iterator[str]:
     for key in table.foreign_key_constraints:
-        subject = f"{table.name} {claim.of}, and its foreign key ({_columns(key)})"
+        subject = f"{table.name} {reason.of}, and its foreign key ({_columns(key)})"
         if action_of(key.onupdate):
-            yield _on_update(subject, key, claim)
+            yield _on_update(subject, key, reason)
         parent = _parent(key)
         if action_of(key.ondelete) is None or parent is None:
             continue
         if not any(link is table and _is_cut(r, key) for link, r in associations_of(parent)):
             yield (
                 f"{subject} has ON DELETE {key.ondelete}, by which the database cuts links "
-                f"{claim.unheard}. Give {parent.class_.__name__} a relationship with "
+                f"{reason.unheard}. Give {parent.class_.__name__} a relationship with "
                 f"secondary={table.name} too, without passive_deletes, so that SQLAlchemy does "
-                f"it before the database{claim.otherwise}."
+                f"it before the database{reason.otherwise}."
             )
 
 
-def _on_update(subject: str, key: ForeignKeyConstraint, claim: Claim) -> str:
+def _on_update(subject: str, key: ForeignKeyConstraint, reason: CaptureReason) -> str:
     return (
         f"{subject} has ON UPDATE {key.onupdate}, by which the database changes rows "
-        f"{claim.unheard}: leave it out, for keys do not change{claim.otherwise}."
+        f"{reason.unheard}: leave it out, for keys do not change{reason.otherwise}."
     )
 
 
@@ -142,7 +139,7 @@ def _parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
     for any of their rows may be deleted. None for a table without one: Django's own, whose
     deletions Django collects."""
     table = key.referred_table
-    found = [each for each in Model.registry.mappers if each.local_table is table]
+    found = [each for each in every_mapper() if each.local_table is table]
     return next((m for m in found if m.inherits is None or m.inherits not in found), None)
 
 
@@ -170,9 +167,9 @@ def _is_cut(relationship: RelationshipProperty[Any], key: ForeignKeyConstraint) 
     return columns == set(key.columns) and not relationship.passive_deletes
 
 
-def _foreign_keys(mapper: Mapper[Any], claim: Claim) -> Iterator[ForeignKeyConstraint]:
+def _foreign_keys(mapper: Mapper[Any], reason: CaptureReason) -> Iterator[ForeignKeyConstraint]:
     own = {table for table in mapper.tables if isinstance(table, Table)}
-    for table in filter(claim.covers, own):
+    for table in filter(reason.covers, own):
         for key in table.foreign_key_constraints:
             if key.referred_table not in own or key.referred_table is table:
                 yield key

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
-from trivet.identity.identity import Identity
+from trivet.origin import Origin
 
 T = TypeVar("T")
 
@@ -41,12 +41,10 @@ class DjangoTransaction(Protocol):
 class DjangoTransactions(Protocol):
     """Opens them, a bounded number at a time."""
 
-    async def open(
-        self, *, actor: Identity | None = None, read_only: bool = False
-    ) -> DjangoTransaction:
+    async def open(self, origin: Origin, *, read_only: bool = False) -> DjangoTransaction:
         """A transaction with a connection and a thread of its own; whoever opens it closes it.
 
-        Its changes are `actor`'s, or those of whoever makes the current request. `read_only`
-        sees one snapshot and refuses writes. Raises Unavailable if no thread is free in time.
+        Its changes are those of `origin`. `read_only` sees one snapshot and refuses writes.
+        Raises Unavailable if no thread is free in time.
         """
         ...

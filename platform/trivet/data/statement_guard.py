@@ -2,25 +2,16 @@
 
 What the capture would not see is refused here, whatever way it takes to the connection: raw
 writes of fed and audited tables, writes in a unit that reads, a second statement in a unit of
-one, and queries in a feed. The session itself stands in `trivet.data.session`.
+one, queries in a feed, and the end of a transaction that is not the service's.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection
 from sqlalchemy.orm import SessionTransaction
 
-from trivet.audit.audited_tables import audited_tables
 from trivet.capture.sql import read_statement
-from trivet.capture.tables import CapturedTables
-
-if TYPE_CHECKING:
-    from trivet.data.session import TrivetSession
-
-
-class ReadOnlyError(RuntimeError):
-    """A write in a unit that was opened for reading."""
+from trivet.data.session import ReadOnlyError, TrivetSession, uncaptured
 
 
 class SecondQueryError(RuntimeError):
@@ -31,47 +22,25 @@ class FeedError(RuntimeError):
     """A feed that does what a feed may not."""
 
 
-def uncaptured(what: str) -> RuntimeError:
-    return RuntimeError(
-        f"{what} writes past the capture of events; add, change or delete the objects instead"
-    )
-
-
 READ_ONLY = "trivet_read_only"
 """The execution option of an engine whose transactions only read."""
 SINGLE_QUERY = "trivet_single_query"
 """The execution option of an engine whose sessions ask one thing, outside of a transaction."""
 _SESSION = "trivet_session"
 """The execution option of a connection: the session that it works for."""
-_WATCHED = "trivet_watched"
-"""The execution option of an engine that `watch` knows."""
 
 
-def watch(engine: Engine) -> None:
-    """Have every statement of a TrivetSession on `engine` looked at before it is sent.
-
-    Sessions on other engines are watched too; listening to each connection only costs more.
-    """
-    event.listen(engine, "before_cursor_execute", _judge)
-    engine.update_execution_options(**{_WATCHED: True})
-
-
-def claim(
-    session: "TrivetSession", _transaction: SessionTransaction, connection: Connection
+def bind_session(
+    session: TrivetSession, _transaction: SessionTransaction, connection: Connection
 ) -> None:
     """Have the statements of `connection` judged as those of `session`, which has begun on it."""
     options = connection.get_execution_options()
-    if options.get(READ_ONLY):
-        session.reading = connection  # whose engine says all that there is to know of the session
-        return
-    if options.get(_SESSION) is session:
-        return
-    if not options.get(_WATCHED):
-        event.listen(connection, "before_cursor_execute", _judge)
-    connection.execution_options(**{_SESSION: session, _WATCHED: True})
+    # A single query has no transaction to end, and its engine says all that there is to know.
+    if not options.get(SINGLE_QUERY) and options.get(_SESSION) is not session:
+        connection.execution_options(**{_SESSION: session})
 
 
-def _judge(
+def judge_statement(
     connection: Connection,
     _cursor: Any,
     statement: str,
@@ -82,34 +51,38 @@ def _judge(
     """Refuse what the capture would not see. The flush's own statements are known by the
     mapper's cache that they are compiled with."""
     options = connection.get_execution_options()
-    if options.get(READ_ONLY):
-        _judge_read(connection, statement, single=options.get(SINGLE_QUERY, False))
-        return
     session = options.get(_SESSION)
+    if options.get(READ_ONLY):
+        _judge_read(connection, statement, session, single=options.get(SINGLE_QUERY, False))
+        return
     if session is None:
         return
-    if session.telling is not None:
+    if session.recorder.running_feed is not None:
         raise FeedError(
-            f"{session.telling} asked the database something ({_shorten(statement)}), and a feed "
-            "is a plain read of the instance: load what it needs before the flush"
+            f"{session.recorder.running_feed} asked the database something "
+            f"({_shorten(statement)}), and a feed is a plain read of the instance: load what it "
+            "needs before the flush"
         )
-    if not read_statement(statement).writes:
+    read = read_statement(statement)
+    if read.ends_transaction:
+        session.require_unsealed("end the transaction")
+    if not read.writes:
         return
     if session.read_only:
         raise only_reading()
     if _is_of_flush(session, context):
         return
-    for tables, reason in _captured(session):
+    for tables, reason in session.capture.guarded_tables():
         if (table := tables.find_unseen(statement)) is not None:
             raise uncaptured(f"a statement on {table}, {reason} ({_shorten(statement)}),")
 
 
-def _captured(session: "TrivetSession") -> Iterator[tuple[CapturedTables, str]]:
-    """The tables whose changes `session` has to see, and why."""
-    if session.feeds:
-        yield session.feeds.tables, "whose rows feed channels"
-    if session.audit is not None:
-        yield audited_tables(), "which is audited"
+def refuse_sealed_end(connection: Connection) -> None:
+    """No service ends its transaction by the connection under its session."""
+    session = connection.get_execution_options().get(_SESSION)
+    # A flush that fails rolls back by itself; SQLAlchemy sets the flag, pinned by a test.
+    if session is not None and not session._flushing:  # noqa: SLF001  # as just said
+        session.require_unsealed("end the transaction")
 
 
 _ASKED = "trivet_asked"
@@ -120,10 +93,14 @@ def expect_one(connection: Connection) -> None:
     connection.info[_ASKED] = 0
 
 
-def _judge_read(connection: Connection, statement: str, *, single: bool) -> None:
+def _judge_read(
+    connection: Connection, statement: str, session: TrivetSession | None, *, single: bool
+) -> None:
     read = read_statement(statement)
     if read.writes or (single and not read.is_query):
         raise only_reading()
+    if read.ends_transaction and session is not None:
+        session.require_unsealed("end the transaction")
     if not single:
         return
     connection.info[_ASKED] += 1
@@ -135,10 +112,11 @@ def _judge_read(connection: Connection, statement: str, *, single: bool) -> None
 
 
 def only_reading() -> ReadOnlyError:
+    """The error for a statement that writes where only reading is allowed."""
     return ReadOnlyError("this unit of work is read-only; a statement in it may only read")
 
 
-def _is_of_flush(session: "TrivetSession", context: Any) -> bool:
+def _is_of_flush(session: TrivetSession, context: Any) -> bool:
     if not session._flushing:  # noqa: SLF001  # set by SQLAlchemy; pinned by a test
         return False
     if context.execution_options.get("compiled_cache") is not None:
@@ -146,7 +124,7 @@ def _is_of_flush(session: "TrivetSession", context: Any) -> bool:
     # The flush writes the rows of association tables without the cache.
     statement = getattr(context.compiled, "statement", None)
     name = getattr(getattr(statement, "table", None), "name", None)
-    return any(name in tables.associations for tables, _ in _captured(session))
+    return any(name in tables.associations for tables, _ in session.capture.guarded_tables())
 
 
 def _shorten(statement: str) -> str:

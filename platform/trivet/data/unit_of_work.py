@@ -1,185 +1,150 @@
-"""The unit of work of one request: opened lazily, decided once.
+"""The unit of work: one transaction, whichever door opened it.
 
-A request that touches no data opens no connection. Services are plain functions over a
-`Session`; `run` executes them on the event loop, their database calls awaited beneath
-them (greenlets), so nobody writes a rule twice for two colours of function.
+There is one class, with one interface, for an endpoint, a socket's message, a command, work after
+a response and a view of the admin. What differs is the transaction underneath: on the event loop
+it stands on the async engine (`trivet.data.transaction`), in a view of the admin on Django's own
+connection. On the loop the unit's verbs are awaited, in a view they are called.
 
-A unit is one transaction. It stands on the async engine or, from its first `run_with_django`
-on, on Django's connection, where both ORMs share it; never on both, for two connections are
-two transactions, and one of them could fail after the other was committed.
+A unit has no verb that ends it, and its session is sealed: whoever opened it decides.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from trivet.data.database import Database, published_by, require_read
-from trivet.data.session import TrivetSession
-
-if TYPE_CHECKING:
-    from trivet.context import RequestContext
-    from trivet.data.django import DjangoTransaction
+from trivet.identity.identity import Identity
+from trivet.origin import Origin
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 
 
-_SINGLE = "this unit of work is a SingleQuery, which asks the database once"
-
-
-class UnitOfWork:
-    """One transaction for one request. `read_only` refuses writes (safe methods)."""
-
-    def __init__(
-        self, database: Database, context: "RequestContext", *, read_only: bool = False
-    ) -> None:
-        self._database = database
-        self._context = context
-        self._session: AsyncSession | None = None
-        self._django: DjangoTransaction | None = None
-        self._opening: anyio.Lock | None = None
-        self._over = False
-        self._asks_once = self._has_asked = False
-        self.read_only = read_only
+class Transaction(Protocol[S_co]):
+    """What a unit of work stands on."""
 
     @property
-    def is_open(self) -> bool:
-        """Whether this unit has begun, and so may hold a connection."""
-        return self._session is not None or self._django is not None
+    def session(self) -> S_co: ...
 
     @property
-    def session(self) -> AsyncSession:
-        """The request's session, opened on first use.
+    def origin(self) -> Origin: ...
 
-        Raises RuntimeError once the unit is decided: whatever is written after the
-        response began could not change its outcome any more; in a unit that asks once; and in
-        one that stands on Django's connection, which no async session can reach.
+    @property
+    def read_only(self) -> bool: ...
+
+    @property
+    def published(self) -> Mapping[str, int]: ...
+
+    def run(self, work: Callable[[Session], Any]) -> Any: ...
+
+    def run_with_django(self, work: Callable[[Session], Any]) -> Any: ...
+
+
+class UnitOfWork(Generic[S]):
+    """One transaction, and who acts in it.
+
+    `UnitOfWork[AsyncSession]` is what an endpoint, a socket's message and a command are given;
+    `UnitOfWork[Session]` is given to a view of the admin, where nothing is awaited.
+    """
+
+    def __init__(self, transaction: Transaction[S]) -> None:
+        self._transaction = transaction
+
+    @property
+    def session(self) -> S:
+        """The session, for work that is no service's. It cannot end the transaction.
+
+        Raises:
+            RuntimeError: The unit is decided: what is written after the response began could
+                not change its outcome any more. Or it is a `SingleQuery`, or it stands on
+                Django's connection, which no async session can reach.
         """
-        self._require_undecided()
-        if self._asks_once:
-            raise RuntimeError(f"{_SINGLE}; 'run' is the way to ask")
-        if self._django is not None:
-            raise RuntimeError(
-                "this unit of work stands on Django's connection since its first "
-                "run_with_django(), and the async session would be a second transaction; call "
-                "services with run(), which follows it there"
-            )
-        if self._session is None:
-            self._session = self._database.session(self._context, read_only=self.read_only)
-        return self._session
+        return self._transaction.session
 
-    async def run(
-        self, service: Callable[Concatenate[Session, P], T], *args: P.args, **options: P.kwargs
-    ) -> T:
-        """Run the plain function `service` with this unit's session as its first argument.
+    @property
+    def actor(self) -> Identity:
+        """Who acts, as services take it."""
+        return self._transaction.origin.identity
 
-        It may not block on anything but the database, nor commit or roll back.
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused, and the unit sees one moment."""
+        return self._transaction.read_only
+
+    @property
+    def published(self) -> Mapping[str, int]:
+        """The channels that the commit published to, with their newest offsets; empty before."""
+        return self._transaction.published
+
+    @overload
+    def run(
+        self: "UnitOfWork[AsyncSession]",
+        service: Callable[Concatenate[Session, Identity, P], T],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> Awaitable[T]: ...
+
+    @overload
+    def run(
+        self: "UnitOfWork[Session]",
+        service: Callable[Concatenate[Session, Identity, P], T],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T: ...
+
+    def run(self, service: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Run the plain function ``service(db, actor, …)`` in this unit.
+
+        On the event loop its database calls are awaited beneath it (greenlets); it may not
+        block on anything else.
+
+        Args:
+            service: The function; it may neither commit nor roll back.
+            args: Its arguments after `db` and `actor`.
+            options: Its keyword arguments.
+
+        Returns:
+            What the service returns; on the event loop something to await.
         """
-        if self._django is not None:
-            return await self.run_with_django(service, *args, **options)
-        if self._asks_once:
-            return await self._ask(service, *args, **options)
+        actor = self.actor
+        return self._transaction.run(lambda db: service(db, actor, *args, **options))
 
-        def call(db: Session) -> T:
-            assert isinstance(db, TrivetSession)
-            with db.sealed():
-                return service(db, *args, **options)
+    @overload
+    def run_with_django(
+        self: "UnitOfWork[AsyncSession]",
+        service: Callable[Concatenate[Session, Identity, P], T],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> Awaitable[T]: ...
 
-        return await self.session.run_sync(call)
+    @overload
+    def run_with_django(
+        self: "UnitOfWork[Session]",
+        service: Callable[Concatenate[Session, Identity, P], T],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T: ...
 
-    def ask_once(self) -> None:
-        """Have this unit ask the database one thing, by one `run`, outside of a transaction.
+    def run_with_django(self, service: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Run ``service(db, actor, …)`` where Django's ORM works too, both in this transaction.
 
-        Raises RuntimeError if the unit may write, or has begun.
+        On the event loop that is a bounded thread, and the unit stands on Django's connection
+        from then on: `run` follows it there, and `session` is refused. In the admin it is `run`.
+
+        Args:
+            service: The function; it may neither commit nor roll back.
+            args: Its arguments after `db` and `actor`.
+            options: Its keyword arguments.
+
+        Returns:
+            What the service returns; on the event loop something to await.
+
+        Raises:
+            RuntimeError: The unit has begun on the async session: call this first.
+            Unavailable: No thread is free in time (503).
         """
-        self._require_undecided()
-        if not self.read_only or self.is_open:
-            raise RuntimeError(f"{_SINGLE}: it reads, and nothing else comes before")
-        self._asks_once = True
-
-    async def _ask(
-        self, service: Callable[Concatenate[Session, P], T], *args: P.args, **options: P.kwargs
-    ) -> T:
-        """Run `service`, and give the connection back before what it found is looked at."""
-        self._require_undecided()
-        if self._has_asked:
-            raise RuntimeError(f"{_SINGLE}, and has done so")
-        self._has_asked = True
-        self._session = self._database.single_query(self._context)
-
-        def call(db: Session) -> T:
-            assert isinstance(db, TrivetSession)
-            with db.sealed():
-                found = service(db, *args, **options)
-            db.require_unchanged()
-            db.close()
-            return found
-
-        found = await self._session.run_sync(call)
-        self._session = None
-        return found
-
-    async def run_with_django(
-        self, service: Callable[Concatenate[Session, P], T], *args: P.args, **options: P.kwargs
-    ) -> T:
-        """Run `service` on a bounded thread, where Django's ORM works too, in one transaction
-        with the session that it is given.
-
-        Raises RuntimeError if the unit already stands on the async session: say
-        `run_with_django` first. Raises Unavailable if no thread is free in time.
-        """
-        if self._asks_once:
-            raise RuntimeError(f"{_SINGLE}, and not with Django")
-        transaction = await self._open_django()
-        return await transaction.run(lambda db: service(db, *args, **options))
-
-    def end(self) -> None:
-        """Let nothing begin in this unit any more."""
-        self._over = True
-
-    async def commit(self) -> None:
-        """Make it so, and tell the context which channels moved; nothing if unused."""
-        self._over = True
-        if self._session is not None and self.read_only:
-            require_read(self._session)
-        elif self._session is not None:
-            await self._session.commit()
-            self._context.published.update(published_by(self._session))
-        elif self._django is not None:
-            self._context.published.update(await self._django.commit())
-
-    async def close(self) -> None:
-        """Give the connection back; what was not committed is rolled back."""
-        self._over = True
-        session, self._session = self._session, None
-        django, self._django = self._django, None
-        if session is not None:
-            await session.close()
-        if django is not None:
-            await django.close()
-
-    async def _open_django(self) -> "DjangoTransaction":
-        if self._opening is None:  # made here, because few requests need one
-            self._opening = anyio.Lock()
-        async with self._opening:
-            self._require_undecided()
-            if self._django is not None:
-                return self._django
-            if self._session is not None:
-                raise RuntimeError(
-                    "this unit of work has begun on the async session, and Django's connection "
-                    "would be a second transaction; call run_with_django() before anything "
-                    "else uses the unit, and run() will follow it"
-                )
-            self._django = await self._context.platform.open_django(read_only=self.read_only)
-            return self._django
-
-    def _require_undecided(self) -> None:
-        if self._over:
-            raise RuntimeError(
-                "this unit of work ended when the response began; work that comes later opens "
-                "its own with 'async with platform.unit()'"
-            )
+        actor = self.actor
+        return self._transaction.run_with_django(lambda db: service(db, actor, *args, **options))

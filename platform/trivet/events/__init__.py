@@ -5,12 +5,10 @@ none without its change, and no change without it. See `trivet.events.outbox` fo
 order, `trivet.delivery.relay` for the delivery.
 """
 
-from trivet.delivery.broker import Bell
 from trivet.events.feeds import Change, FeedRegistry, Publication, feed
 from trivet.events.outbox import Position, StoredPublication
 
 __all__ = [
-    "Bell",
     "Change",
     "FeedRegistry",
     "Position",

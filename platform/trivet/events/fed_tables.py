@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper, configure_mappers
 
-from trivet.capture.tables import CapturedTables, Claim, associations_of, faults_of
+from trivet.capture.tables import CapturedTables, CaptureReason, associations_of, faults_of
 from trivet.errors import ConfigurationError
 
-_FED = Claim("feeds channels", "that no channel hears of")
+_FED = CaptureReason("feeds channels", "that no channel hears of")
 
 
 class FedTables(CapturedTables):

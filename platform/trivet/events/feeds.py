@@ -34,7 +34,7 @@ _CHANNEL = re.compile(r"[\x21-\x7e]{1,255}")
 class Change(Generic[M]):
     """One row that a flush wrote.
 
-    `old` holds the former values of the columns that this change replaced (an update) or
+    `old` holds the old values of the columns that this change replaced (an update) or
     is empty (an insert, a delete); the present ones stand on `instance`.
     """
 

@@ -152,7 +152,7 @@ def _new_epoch() -> str:
     return secrets.token_hex(EPOCH_BYTES)
 
 
-# Written once, for to put a statement together costs more than to run it. Most transactions
+# Written once: to build a statement costs more than to run it. Most transactions
 # publish once, and need no arrays for that.
 _APPEND_ONE = text("""
     WITH raised AS (

@@ -11,24 +11,29 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sqlalchemy import bindparam, or_, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from trivet.identity.keys import ApiKey
-
-if TYPE_CHECKING:
-    from trivet.data.database import Database
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 30.0
 
 
+class Connects(Protocol):
+    """What has the database's engine (`trivet.data.database.Database`)."""
+
+    @property
+    def engine(self) -> AsyncEngine: ...
+
+
 class KeyUses:
     """Collects the uses of keys and writes them; used on the event loop only."""
 
-    def __init__(self, database: "Database", *, seconds: float = FLUSH_SECONDS) -> None:
+    def __init__(self, database: Connects, *, seconds: float = FLUSH_SECONDS) -> None:
         self._database = database
         self._seconds = seconds
         self._noted: dict[str, float] = {}

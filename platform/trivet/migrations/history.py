@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, inspect, select
 
-from trivet.data.database import Database, async_url
+from trivet.data.database import Database
+from trivet.data.engine import async_url
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet.migrations import scope
@@ -87,7 +88,7 @@ def make(url: str, features: Sequence[Feature], name: str, message: str) -> Path
 async def pending(database: Database, features: Sequence[Feature]) -> bool:
     """Whether a revision waits to be applied. Raises the driver's error if the database
     does not answer."""
-    async with database.reader.connect() as connection:
+    async with database.read_engine.connect() as connection:
         exists = await connection.run_sync(lambda sync: inspect(sync).has_table(VERSION_TABLE))
         if not exists:
             return True

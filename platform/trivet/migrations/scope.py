@@ -8,6 +8,7 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.types import TypeDecorator
 
 from trivet.models.base import Model
+from trivet.models.mapped import our_mappers
 
 VERSION_TABLE = "trivet_migration"
 """Where Alembic notes what it has applied."""
@@ -21,7 +22,7 @@ def tables_of(package: str) -> set[str]:
 
     mapped = {
         mapper.local_table.name
-        for mapper in Model.registry.mappers
+        for mapper in our_mappers()
         if isinstance(mapper.local_table, Table) and is_inside(mapper.class_.__module__)
     }
     bare = {

@@ -185,8 +185,8 @@ class Application:
         """As `run`, with `actor` as the one who makes the changes."""
 
         async def work() -> T:
-            async with self.platform.unit(actor=actor) as session:
-                return await session.run_sync(service, *args, **options)
+            async with self.platform.open_unit(actor=actor) as unit:
+                return await unit.run(lambda db, _actor: service(db, *args, **options))
 
         return self.portal.call(work)
 

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from trivet_api import authenticated, public, read_cursor, requires, write_cursor
-from trivet_api.unit import Unit
+from trivet_api import CurrentPlatform, authenticated, public, read_cursor, requires, write_cursor
 
 
 class Seat(BaseModel):
@@ -42,14 +41,14 @@ async def brew() -> None:
 
 
 @router.get("/pages", dependencies=[public])
-async def page(unit: Unit, cursor: str | None = None) -> Any:
-    at = 0 if cursor is None else read_cursor(unit.platform, "pages", cursor)
-    return {"at": at, "next": write_cursor(unit.platform, "pages", at + 1)}
+async def page(platform: CurrentPlatform, cursor: str | None = None) -> Any:
+    at = 0 if cursor is None else read_cursor(platform, "pages", cursor)
+    return {"at": at, "next": write_cursor(platform, "pages", at + 1)}
 
 
 @router.get("/other-pages", dependencies=[public])
-async def other_page(unit: Unit, cursor: str) -> Any:
-    return read_cursor(unit.platform, "other-pages", cursor)
+async def other_page(platform: CurrentPlatform, cursor: str) -> Any:
+    return read_cursor(platform, "other-pages", cursor)
 
 
 @router.get("/secret", dependencies=[requires("seats.view_booking")])

@@ -81,5 +81,5 @@ class IdentityMiddleware:
         return ANONYMOUS
 
     async def _ask(self, authenticator: Authenticator, credential: str) -> Identity | None:
-        async with self.database.session(read_only=True) as session:
+        async with self.database.unit(read_only=True) as session:
             return await authenticator.authenticate(credential, session)

@@ -1,7 +1,6 @@
 """The unit of work: one request, one transaction, one outcome."""
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,10 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.middleware.last_resort import log_server_error, server_error_response
 from trivet.context import context_of
-from trivet.data.unit_of_work import UnitOfWork
-
-if TYPE_CHECKING:
-    from trivet.data.database import Database
+from trivet.data.transaction import AsyncTransaction
 
 
 class UnitOfWorkMiddleware:
@@ -24,9 +20,8 @@ class UnitOfWorkMiddleware:
     exception) is rolled back. A WebSocket has no unit: its room opens one a message.
     """
 
-    def __init__(self, app: ASGIApp, *, database: "Database", debug: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:
         self.app = app
-        self.database = database
         self.debug = debug
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,8 +29,10 @@ class UnitOfWorkMiddleware:
             await self.app(scope, receive, send)
             return
         context = context_of(scope)
-        unit = UnitOfWork(self.database, context, read_only=scope["method"] in SAFE_METHODS)
-        context.unit = unit
+        transaction = context.platform.open_transaction(
+            lambda: context.origin, read_only=scope["method"] in SAFE_METHODS
+        )
+        context.transaction = transaction
         replaced = False
 
         async def decide_and_send(message: Message) -> None:
@@ -44,9 +41,9 @@ class UnitOfWorkMiddleware:
                 return
             if message["type"] == "http.response.start":
                 try:
-                    if unit.is_open:
-                        await _decide(unit, message["status"])
-                    unit.end()
+                    if transaction.is_open:
+                        await _decide(transaction, message["status"])
+                    transaction.end()
                 except Exception as error:  # noqa: BLE001  # it becomes the answer
                     replaced = True
                     log_server_error(error)
@@ -58,15 +55,15 @@ class UnitOfWorkMiddleware:
         try:
             await self.app(scope, receive, decide_and_send)
         finally:
-            if unit.is_open:
+            if transaction.is_open:
                 # A cancelled request must give its connection back all the same.
                 with anyio.CancelScope(shield=True):
-                    await unit.close()
+                    await transaction.close()
 
 
-async def _decide(unit: UnitOfWork, status: int) -> None:
+async def _decide(transaction: AsyncTransaction, status: int) -> None:
     try:
         if status < HTTPStatus.BAD_REQUEST:
-            await unit.commit()
+            await transaction.commit()
     finally:
-        await unit.close()
+        await transaction.close()

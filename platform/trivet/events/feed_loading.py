@@ -1,31 +1,30 @@
-"""What a feed may want of an instance, loaded before it is asked: a feed may not ask the
+"""What a feed may want of an instance, loaded before the feed runs: a feed may not ask the
 database."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import AttributeState, InstanceState
+from sqlalchemy.orm import AttributeState, InstanceState, Session
 
-from trivet.capture.old_values import Former, columns_of
+from trivet.capture.old_values import OldRow, columns_of
+from trivet.capture.recorder import Recorder
+from trivet.events.feeds import FeedRegistry
 
-if TYPE_CHECKING:
-    from trivet.data.session import TrivetSession
 
-
-def freshen(session: "TrivetSession") -> None:
-    """Load what the feeds may want of fed instances that are about to be written: the columns
-    of a row that goes, and who the members of a many-to-many relationship were."""
+def load_for_feeds(session: Session, feeds: FeedRegistry, recorder: Recorder) -> None:
+    """Load what `feeds` may want of instances that are about to be written: the columns of a
+    row that goes, and the old members of a many-to-many relationship."""
     for instance in session.deleted:
-        if session.feeds.feeds_of(type(instance)):
-            complete(instance)
+        if feeds.feeds_of(type(instance)):
+            load_computed(instance)
     for instance in session.dirty:
-        if session.feeds.feeds_of(type(instance)):
+        if feeds.feeds_of(type(instance)):
             state: InstanceState[Any] = inspect(instance)
-            if members := _former_members(state):
-                session.former[state] = Former(members=members)
+            if members := _old_members(state):
+                recorder.remember(state, OldRow(members=members))
 
 
-def complete(instance: Any) -> None:
+def load_computed(instance: Any) -> None:
     """Read back what the database computed in this flush (an expression, a default). A row
     that changed its key is found again only after the flush."""
     state: InstanceState[Any] = inspect(instance)
@@ -37,19 +36,19 @@ def complete(instance: Any) -> None:
         getattr(instance, min(expired))  # one loads all
 
 
-def old_values(state: InstanceState[Any], former: Former) -> dict[str, Any]:
-    """The former values of what this flush changed of a row: of its columns, and the members
-    of its many-to-many relationships, by their keys."""
-    old = {key: former.values.get(key) for key in former.changed} | dict(former.members)
+def old_values(state: InstanceState[Any], row: OldRow) -> dict[str, Any]:
+    """The old values of what this flush changed of a row: of its columns, and the members of
+    its many-to-many relationships, by their keys."""
+    old = {key: row.values.get(key) for key in row.changed} | dict(row.members)
     for attribute in state.mapper.column_attrs:
-        # What the flush itself set, after `Former` was noted.
+        # What the flush itself set, after the old row was noted.
         history = state.attrs[attribute.key].history
         if attribute.key not in old and history.has_changes():
             old[attribute.key] = history.deleted[0] if history.deleted else None
     return old
 
 
-def _former_members(state: InstanceState[Any]) -> dict[str, Any]:
+def _old_members(state: InstanceState[Any]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for relationship in state.mapper.relationships:
         if relationship.secondary is None or relationship.viewonly or state.key is None:
@@ -59,8 +58,8 @@ def _former_members(state: InstanceState[Any]) -> dict[str, Any]:
         waits = relationship.key in state._pending_mutations  # noqa: SLF001  # pinned by a test
         if waits or attribute.history.has_changes():
             history = attribute.load_history()
-            former = [*(history.unchanged or ()), *(history.deleted or ())]
-            members[relationship.key] = tuple(map(_key, former))
+            old = [*(history.unchanged or ()), *(history.deleted or ())]
+            members[relationship.key] = tuple(map(_key, old))
     return members
 
 

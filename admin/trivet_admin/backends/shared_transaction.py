@@ -1,15 +1,17 @@
-"""The unit of work inside a Django transaction: one TrivetSession, never committed itself."""
+"""A transaction of Django's with a TrivetSession in it, which is never committed itself."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from trivet.context import current_context
 from trivet.data.session import TrivetSession
+from trivet.data.unit_of_work import UnitOfWork
 from trivet.identity import system
+from trivet.origin import Origin, current_origin
 from trivet_admin import runtime
 from trivet_admin.backends.shared_connection import share
 from trivet_admin.errors.to_django import raise_for_django
@@ -17,10 +19,11 @@ from trivet_admin.errors.to_django import raise_for_django
 T = TypeVar("T")
 
 
-class DjangoUnit:
-    """A session on the transaction that `connection` has open.
+class SharedTransaction:
+    """A session on the transaction that `connection` has open; what a view's `UnitOfWork`
+    stands on.
 
-    Whatever it holds is flushed before Django reads, and its publications are written just
+    Whatever it holds is flushed before Django reads, and what it captured is written just
     before Django commits. An error in it never lets the transaction commit what was only
     half flushed: `connection` is marked for rollback.
     """
@@ -28,21 +31,24 @@ class DjangoUnit:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection: Any = connection
         wrapper: Any = connection
+        self.origin = _named(wrapper.origin or current_origin())
+        self.read_only: bool = wrapper.read_only
         self._borrowed = share(connection.vendor, connection.connection)
-        context = current_context()
         self.session = TrivetSession(
             bind=self._borrowed,
-            feeds=runtime.feeds(),
-            audit=runtime.audit(),
-            context=context,
-            actor=wrapper.actor or (None if context is not None else system("django")),
-            read_only=wrapper.read_only,
+            capture=runtime.capture(),
+            origin=self.origin,
+            read_only=self.read_only,
             expire_on_commit=False,
         )
-        self._seal = ExitStack()
-        self._seal.enter_context(self.session.sealed())
-        self._marks: dict[str, int] = {}
+        self._seal = self.session.seal()
         self._flushing = False
+        self.unit: UnitOfWork[Session] = UnitOfWork(self)
+
+    @property
+    def published(self) -> Mapping[str, int]:
+        """The channels that were published to, each with its newest offset."""
+        return self.session.published
 
     def flush(self) -> None:
         """Send what is pending to the database; raises Django's errors."""
@@ -55,7 +61,7 @@ class DjangoUnit:
         finally:
             self._flushing = False
 
-    def run(self, work: Callable[[TrivetSession], T]) -> T:
+    def run(self, work: Callable[[Session], T]) -> T:
         """Run `work` with the session. An error of the database that leaves it, and that its
         caller may swallow, keeps the transaction from being committed."""
         try:
@@ -65,10 +71,12 @@ class DjangoUnit:
             self._mark_failed(error)
             raise
 
-    def write_publications(self) -> None:
+    run_with_django = run
+
+    def write_captured(self) -> None:
         """The last act before the COMMIT."""
         with self.translated():
-            self.session.write_publications()
+            self.session.write_captured()
 
     @contextmanager
     def translated(self) -> Iterator[TrivetSession]:
@@ -86,21 +94,20 @@ class DjangoUnit:
         """Remember what was captured before `savepoint`; what is pending is flushed first,
         or it would be undone with the savepoint though it came before."""
         self.flush()
-        self._marks[savepoint] = self.session.pending_mark()
+        self.session.recorder.mark(savepoint)
 
     def return_to_mark(self, savepoint: str) -> None:
         """Forget what was read and captured since `savepoint`: the database has it no more.
 
-        A savepoint older than this unit goes back to the beginning of the unit.
+        A savepoint older than this transaction's session goes back to its beginning.
         """
         self.session.expunge_all()
-        self.session.cut_pending(self._marks.get(savepoint, 0))
+        self.session.recorder.cut(savepoint, unmarked=0)
 
-    def end(self) -> dict[str, int]:
-        """Let go of the connection; returns the channels that were published to, each with
-        its newest offset."""
-        self._seal.close()
-        self.session.close()
+    def end(self) -> Mapping[str, int]:
+        """Let go of the connection; returns what was published."""
+        with self._seal.lifted():
+            self.session.close()
         self._borrowed.close()
         return self.session.published
 
@@ -114,12 +121,14 @@ class DjangoUnit:
     def _forget_failed_work(self) -> None:
         """Make the session usable again after a failed flush.
 
-        Its rollback reaches no database, because the connection is lent; it would clear the
-        publications of earlier savepoints, which are still to be committed.
+        Its rollback reaches no database, because the connection is borrowed; what earlier
+        savepoints captured is still to be committed.
         """
-        pending = list(self.session.pending)
-        self._seal.close()
-        self.session.rollback()
-        self._seal.enter_context(self.session.sealed())
-        self.session.pending[:] = pending
+        with self._seal.lifted(), self.session.recorder.kept():
+            self.session.rollback()
         self.session.expunge_all()
+
+
+def _named(origin: Origin) -> Origin:
+    """`origin` with an actor: where nobody is known, outside of a request, it is the product."""
+    return origin if origin.actor is not None else origin.by(system("django"))

@@ -1,0 +1,70 @@
+"""What becomes of captured changes: publications by the feeds, entries of the audit trail.
+
+Composed once in a process, and handed to every door: a change is told in the same way whichever
+of them it came through.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from trivet.audit.audited_tables import audited_tables, require_audited
+from trivet.audit.capture import is_audited
+from trivet.audit.entry import Entry
+from trivet.audit.trail import AuditTrail
+from trivet.capture.tables import CapturedTables
+from trivet.events import outbox
+from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
+from trivet.features import Feature, modules_of
+from trivet.origin import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """The feeds, and the audit trail; without a trail nothing is audited."""
+
+    feeds: FeedRegistry = field(default_factory=FeedRegistry)
+    audit: AuditTrail | None = None
+
+    def is_audited(self, table: Any) -> bool:
+        """Whether changes of rows of `table` are noted."""
+        return self.audit is not None and is_audited(table)
+
+    def guarded_tables(self) -> Iterator[tuple[CapturedTables, str]]:
+        """The tables whose changes have to be seen, and why."""
+        if self.feeds:
+            yield self.feeds.tables, "whose rows feed channels"
+        if self.audit is not None:
+            yield audited_tables(), "which is audited"
+
+    def write(self, session: Session, notes: Sequence[Any], origin: Origin) -> dict[str, int]:
+        """Write publications and audit entries, in this order always: a chain of the trail is
+        the last lock that is taken.
+
+        Returns:
+            Each channel that was published to, with its newest offset.
+        """
+        publications = [each for each in notes if isinstance(each, Publication)]
+        entries = [each for each in notes if isinstance(each, Entry)]
+        published: dict[str, int] = {}
+        if publications:
+            messages = [(p.channel, encode_event(p.event)) for p in publications]
+            positions = outbox.append(session, messages)
+            published = {channel: position.offset for channel, position in positions.items()}
+        if entries and self.audit is not None:
+            self.audit.append(session, entries, origin)
+        return published
+
+
+def compose_capture(features: Iterable[Feature], audit_secrets: Sequence[str]) -> Capture:
+    """The capture of `features`.
+
+    Raises:
+        ConfigurationError: The database would change fed or audited rows by itself, or an
+            ``events.py`` declares no feed.
+    """
+    require_audited()
+    feeds = collect_feeds(module for _, module in modules_of(features, "events"))
+    return Capture(feeds, AuditTrail(audit_secrets))

@@ -1,0 +1,86 @@
+"""The async engine, and its three modes of a transaction.
+
+A unit that reads sees one snapshot, on both databases (REPEATABLE READ on PostgreSQL, a deferred
+transaction on SQLite): what it returns was true at one moment, a channel's position included,
+from which a browser can go on.
+"""
+
+from typing import Any
+
+from sqlalchemy import make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from trivet.data.listeners import listen_to_engine
+from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY
+
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+"""Ours of PostgreSQL is the one that Django has too (docs/decisions/0013)."""
+
+
+def async_url(url: str) -> URL:
+    """`url` (``sqlite:///path`` or ``postgresql://…``) with the async driver put in."""
+    parsed = make_url(url)
+    return parsed.set(drivername=DRIVERS[parsed.get_backend_name()])
+
+
+class Engines:
+    """One engine and one pool, made on first use: nothing connects before a unit needs data."""
+
+    def __init__(self, url: str, *, connections: int, timeout: float) -> None:
+        self.url = async_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._connections = connections
+        self._timeout = timeout
+        self._writing: AsyncEngine | None = None
+        self._reading: AsyncEngine | None = None
+        self._single: AsyncEngine | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether anything may be connected."""
+        return self._writing is not None
+
+    @property
+    def writing(self) -> AsyncEngine:
+        """For transactions that write."""
+        if self._writing is None:
+            self._writing = self._create()
+        return self._writing
+
+    @property
+    def reading(self) -> AsyncEngine:
+        """For transactions that only read, and see one moment."""
+        if self._reading is None:
+            self._reading = self.writing.execution_options(**{READ_ONLY: True})
+        return self._reading
+
+    @property
+    def single_query(self) -> AsyncEngine:
+        """For sessions that read by one statement. It has no transaction around it, which saves
+        two round trips of three."""
+        if self._single is None:
+            self._single = self.reading.execution_options(**{SINGLE_QUERY: True})
+        return self._single
+
+    async def close(self) -> None:
+        """Close every connection; the engine is made anew if it is needed again."""
+        if self._writing is not None:
+            await self._writing.dispose()
+            self._writing = self._reading = self._single = None
+
+    def _create(self) -> AsyncEngine:
+        options: dict[str, Any] = {}
+        if not self.is_sqlite:
+            # hstore would cost two extra round trips a connection, and nothing here uses it.
+            options["use_native_hstore"] = False
+            options["skip_autocommit_rollback"] = True  # where there is no transaction
+        engine = create_async_engine(
+            self.url,
+            pool_size=self._connections,
+            max_overflow=0,
+            pool_timeout=self._timeout,
+            **options,
+        )
+        listen_to_engine(engine.sync_engine)
+        return engine

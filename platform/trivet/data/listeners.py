@@ -1,0 +1,101 @@
+"""Every SQLAlchemy listener of the product, a promise a line, in the order in which they run.
+
+The order of the lines is the order of the events in the life of a unit of work; of two lines
+for one event the upper one runs first. The list is bound when `trivet.data` is imported, so
+there is no session of ours without it; the lines of `SQLITE` and `POSTGRESQL` are bound to each
+engine that `trivet.data.engine` makes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Mapper
+
+from trivet.data import flush, postgresql, sqlite, statement_guard
+from trivet.data.session import TrivetSession
+from trivet.models import mapped
+
+
+@dataclass(frozen=True, slots=True)
+class WithDialect:
+    """A listener of an engine's pool, whose first argument is the engine's dialect."""
+
+    function: Callable[..., Any]
+
+
+Kind = Literal["sqlite", "postgresql"]
+Target = type[Any] | Kind
+SQLITE: Kind = "sqlite"
+POSTGRESQL: Kind = "postgresql"
+
+# fmt: off
+LISTENERS: tuple[tuple[Target, str, Any], ...] = (
+    # A class is mapped, on whatever base.
+    (Mapper, "after_mapper_constructed", mapped.note_mapper),  # guards know its table too
+
+    # A connection is made, and taken from the pool.
+    (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
+    (POSTGRESQL, "checkout", WithDialect(postgresql.ping_idle)),  # an idle one is tried first
+    (POSTGRESQL, "engine_connect", postgresql.forget_mode_of_engine),  # a chosen level counts
+    (POSTGRESQL, "set_connection_execution_options", postgresql.forget_mode),  # here too
+
+    # A transaction begins.
+    (SQLITE, "begin", sqlite.begin),  # IMMEDIATE to write, plain to read
+    (POSTGRESQL, "begin", postgresql.choose_mode),  # a snapshot to read, none for one query
+    (TrivetSession, "after_begin", statement_guard.bind_session),  # it knows whose it is
+    (TrivetSession, "after_transaction_create", flush.mark_savepoint),  # its captures can be cut
+
+    # A statement is sent.
+    (TrivetSession, "do_orm_execute", flush.refuse_bulk_writes),  # no flush would see them
+    (Engine, "before_cursor_execute", statement_guard.judge_statement),  # nor raw writes
+
+    # A flush: before anything is written.
+    (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
+    (TrivetSession, "before_flush", flush.load_what_feeds_read),  # a feed may not ask
+    # Rules of change belong here: changes are judged before anything is written.
+
+    # A flush: each row, of every mapped class whatever its base, and what it made of them.
+    (Mapper, "before_insert", flush.refuse_half_captured),  # a class the start did not see
+    (Mapper, "before_update", flush.refuse_half_captured),
+    (Mapper, "before_delete", flush.refuse_half_captured),
+    (Mapper, "before_update", flush.remember_updated_row),  # no change without its old value
+    (Mapper, "before_delete", flush.remember_deleted_row),  # nor a deletion
+    (TrivetSession, "after_flush", flush.capture_changes),  # feeds run, entries are noted
+
+    # A savepoint or a transaction ends.
+    (TrivetSession, "before_commit", flush.refuse_sealed_commit),  # a service does not commit
+    (TrivetSession, "before_commit", flush.write_captured),  # told in the transaction of the change
+    (Engine, "commit", statement_guard.refuse_sealed_end),  # not by the connection either
+    (POSTGRESQL, "commit", postgresql.require_intact),  # a swallowed error is no success
+    (Engine, "rollback", statement_guard.refuse_sealed_end),  # nor does a service roll back
+    (TrivetSession, "after_soft_rollback", flush.cut_savepoint),  # what it captured did not happen
+    (TrivetSession, "after_transaction_end", flush.forget_transaction),  # nothing outlives it
+
+    # A connection goes back to the pool.
+    (SQLITE, "reset", sqlite.end_what_is_open),  # also after a refused COMMIT
+    (POSTGRESQL, "checkin", postgresql.note_use),  # so that an idle one is known
+)
+# fmt: on
+
+
+def listen_everywhere() -> None:
+    """Bind the lines whose target is a class."""
+    for target, name, function in LISTENERS:
+        if isinstance(target, type):
+            event.listen(target, name, function)
+
+
+def listen_to_engine(engine: Engine) -> None:
+    """Bind the lines of the kind of database that `engine` is for."""
+    for target, name, function in LISTENERS:
+        if target == engine.dialect.name:
+            bound = function
+            if isinstance(function, WithDialect):
+                bound = partial(function.function, engine.dialect)
+            event.listen(engine, name, bound)
+
+
+listen_everywhere()

@@ -1,0 +1,104 @@
+"""What PostgreSQL's connections are made to do: fewer round trips, and no silent loss.
+
+A transaction is one of three modes: it writes (READ COMMITTED), it reads one snapshot
+(REPEATABLE READ, read-only), or it is a single query outside of any transaction. SQLAlchemy's
+own options for that set the mode before each transaction and set it back after it; here a
+connection keeps its mode until another one is wanted (docs/decisions/0025).
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
+
+IDLE_SECONDS = 1.0
+"""A connection that nobody used for longer is asked whether it still is one before it is given
+out. One that was used just now is not, which saves every request of a busy server a round trip."""
+
+
+class AbortedTransactionError(RuntimeError):
+    """A commit of a transaction that the database has given up."""
+
+
+def require_intact(connection: Connection) -> None:
+    """Before a COMMIT: raise AbortedTransactionError if the database has given up."""
+    # A failed statement whose error was swallowed without a savepoint: PostgreSQL's COMMIT
+    # would be a ROLLBACK, and neither the server nor the driver calls that an error.
+    driver: Any = connection.connection.driver_connection
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    if status is not None and status.name == "INERROR":
+        raise AbortedTransactionError(
+            "a statement failed and its error was swallowed, so PostgreSQL has given the "
+            "transaction up; put what may fail into 'with db.begin_nested():'"
+        )
+
+
+_USED_AT = "trivet_used_at"
+
+
+def note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    """Remember when the connection came back to the pool."""
+    record.info[_USED_AT] = time.monotonic()
+
+
+def ping_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Try a connection that was idle. By `InvalidatePoolError` the pool drops it, and all that
+    are as old."""
+    used_at = record.info.get(_USED_AT)
+    if used_at is None or time.monotonic() - used_at < IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError("the connection was lost while it was idle") from error
+
+
+_MODE = "trivet_mode"
+_WRITING = (False, False)
+_LEVEL = "isolation_level"
+"""SQLAlchemy's own execution option."""
+
+
+def choose_mode(connection: Connection) -> None:
+    """Have the next BEGIN say what the transaction is for, or have none."""
+    options = connection.get_execution_options()
+    mode = options.get(READ_ONLY, False), options.get(SINGLE_QUERY, False)
+    if mode[1]:
+        expect_one(connection)
+    is_chosen = _LEVEL in options  # by whoever asks for a connection of the engine
+    if connection.info.get(_MODE, _WRITING) == mode and not is_chosen:
+        return
+    dialect: Any = connection.dialect  # PostgreSQL's, and without types
+    driver = connection.connection.dbapi_connection
+    if not is_chosen:
+        _set_level(dialect, driver, mode)
+    dialect.set_readonly(driver, mode[0])
+    if not is_chosen:
+        connection.info[_MODE] = mode
+
+
+def forget_mode(connection: Connection, options: Mapping[str, Any]) -> None:
+    """SQLAlchemy sets a chosen level, and sets it back in the end, whatever it was before."""
+    if _LEVEL in options:
+        connection.info[_MODE] = None
+
+
+def forget_mode_of_engine(connection: Connection) -> None:
+    """The same for a level that was chosen for an engine."""
+    forget_mode(connection, connection.get_execution_options())
+
+
+def _set_level(dialect: Any, driver: Any, mode: tuple[bool, bool]) -> None:
+    read_only, single = mode
+    if single:
+        dialect.set_isolation_level(driver, "AUTOCOMMIT")
+    elif read_only:
+        dialect.set_isolation_level(driver, "REPEATABLE READ")
+    else:
+        dialect.reset_isolation_level(driver)

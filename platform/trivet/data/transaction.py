@@ -1,0 +1,177 @@
+"""The transaction of a unit on the event loop: opened late, decided once.
+
+A request that touches no data opens no connection. A transaction stands on the async engine or,
+from its first `run_with_django` on, on Django's connection, where both ORMs share it; never on
+both, for two connections are two transactions, and one of them could fail after the other was
+committed.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import anyio
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from trivet.data.database import Database
+from trivet.data.django import DjangoTransaction, DjangoTransactions
+from trivet.data.sealed_session import SealedSession
+from trivet.origin import Origin
+
+T = TypeVar("T")
+
+_SINGLE = "this unit of work is a SingleQuery, which asks the database once"
+
+
+class AsyncTransaction:
+    """One transaction; `unit` is given away, `commit` and `close` stay with who opened it.
+
+    Args:
+        database: The async leg.
+        django: Opens the transactions that both ORMs share; None without Django.
+        find_origin: Asked when the transaction opens, and not before: a request learns its
+            identity and its mount on the way.
+        read_only: Refuse writes, and see one moment.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        django: DjangoTransactions | None,
+        find_origin: Callable[[], Origin],
+        *,
+        read_only: bool = False,
+    ) -> None:
+        self._database = database
+        self._django_transactions = django
+        self._find_origin = find_origin
+        self._origin: Origin | None = None
+        self._sealed: SealedSession | None = None
+        self._django: DjangoTransaction | None = None
+        self._opening: anyio.Lock | None = None
+        self._is_over = False
+        self._asks_once = self._has_asked = False
+        self.read_only = read_only
+        self.published: Mapping[str, int] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this has begun, and so may hold a connection."""
+        return self._sealed is not None or self._django is not None
+
+    @property
+    def origin(self) -> Origin:
+        """Where the changes come from; once the transaction is open it stays the same."""
+        return self._origin or self._find_origin()
+
+    @property
+    def session(self) -> AsyncSession:
+        """The sealed session, opened on first use."""
+        self._require_undecided()
+        if self._asks_once:
+            raise RuntimeError(f"{_SINGLE}; 'run' is the way to ask")
+        if self._django is not None:
+            raise RuntimeError(
+                "this unit of work stands on Django's connection since its first "
+                "run_with_django(), and the async session would be a second transaction; call "
+                "services with run(), which follows it there"
+            )
+        if self._sealed is None:
+            self._sealed = self._open(single_query=False)
+        return self._sealed.session
+
+    async def run(self, work: Callable[[Session], T]) -> T:
+        """Run `work` on the event loop, its database calls awaited beneath it."""
+        if self._django is not None:
+            return await self.run_with_django(work)
+        if self._asks_once:
+            return await self._ask(work)
+        return await self.session.run_sync(work)
+
+    def ask_once(self) -> None:
+        """Have this ask the database one thing, by one `run`, outside of a transaction.
+
+        Raises RuntimeError if it may write, or has begun.
+        """
+        self._require_undecided()
+        if not self.read_only or self.is_open:
+            raise RuntimeError(f"{_SINGLE}: it reads, and nothing else comes before")
+        self._asks_once = True
+
+    async def _ask(self, work: Callable[[Session], T]) -> T:
+        self._require_undecided()
+        if self._has_asked:
+            raise RuntimeError(f"{_SINGLE}, and has done so")
+        self._has_asked = True
+        self._sealed = self._open(single_query=True)
+        found = await self._sealed.run_and_close(work)
+        self._sealed = None
+        return found
+
+    async def run_with_django(self, work: Callable[[Session], T]) -> T:
+        """Run `work` on a bounded thread, where Django's ORM works too."""
+        if self._asks_once:
+            raise RuntimeError(f"{_SINGLE}, and not with Django")
+        transaction = await self._open_django()
+        return await transaction.run(work)
+
+    def end(self) -> None:
+        """Let nothing begin here any more."""
+        self._is_over = True
+
+    async def commit(self) -> Mapping[str, int]:
+        """Make it so; nothing if unused.
+
+        Returns:
+            The channels that were published to, with their newest offsets.
+        """
+        self._is_over = True
+        if self._sealed is not None:
+            self.published = await self._sealed.commit()
+        elif self._django is not None:
+            self.published = await self._django.commit()
+        return self.published
+
+    async def close(self) -> None:
+        """Give the connection back; what was not committed is rolled back."""
+        self._is_over = True
+        sealed, self._sealed = self._sealed, None
+        django, self._django = self._django, None
+        if sealed is not None:
+            await sealed.close()
+        if django is not None:
+            await django.close()
+
+    def _open(self, *, single_query: bool) -> SealedSession:
+        self._origin = self._find_origin()
+        return self._database.open_session(
+            self._origin, read_only=self.read_only, single_query=single_query
+        )
+
+    async def _open_django(self) -> DjangoTransaction:
+        if self._opening is None:  # made here, because few requests need one
+            self._opening = anyio.Lock()
+        async with self._opening:
+            self._require_undecided()
+            if self._django is not None:
+                return self._django
+            if self._sealed is not None:
+                raise RuntimeError(
+                    "this unit of work has begun on the async session, and Django's connection "
+                    "would be a second transaction; call run_with_django() before anything "
+                    "else uses the unit, and run() will follow it"
+                )
+            if self._django_transactions is None:
+                raise RuntimeError("this platform was put together without Django")
+            self._origin = self._find_origin()
+            self._django = await self._django_transactions.open(
+                self._origin, read_only=self.read_only
+            )
+            return self._django
+
+    def _require_undecided(self) -> None:
+        if self._is_over:
+            raise RuntimeError(
+                "this unit of work ended when the response began; work that comes later opens "
+                "its own with 'async with platform.open_unit()'"
+            )
