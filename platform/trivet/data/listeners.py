@@ -68,9 +68,9 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A savepoint or a transaction ends.
     (TrivetSession, "before_commit", flush.refuse_sealed_commit),  # a service does not commit
     (TrivetSession, "before_commit", flush.write_captured),  # told in the transaction of the change
-    (Engine, "commit", statement_guard.refuse_sealed_end),  # not by the connection either
+    (Engine, "commit", statement_guard.refuse_sealed_commit),  # not by the connection either
     (POSTGRESQL, "commit", postgresql.require_intact),  # a swallowed error is no success
-    (Engine, "rollback", statement_guard.refuse_sealed_end),  # nor does a service roll back
+    (Engine, "rollback", statement_guard.refuse_sealed_rollback),  # nor does a service roll back
     (TrivetSession, "after_soft_rollback", flush.cut_savepoint),  # what it captured did not happen
     (TrivetSession, "after_transaction_end", flush.forget_transaction),  # nothing outlives it
 

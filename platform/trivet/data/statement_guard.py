@@ -77,8 +77,19 @@ def judge_statement(
             raise uncaptured(f"a statement on {table}, {reason} ({_shorten(statement)}),")
 
 
-def refuse_sealed_end(connection: Connection) -> None:
-    """No service ends its transaction by the connection under its session."""
+def refuse_sealed_commit(connection: Connection) -> None:
+    """No service commits by the connection under its session."""
+    try:
+        refuse_sealed_rollback(connection)
+    except RuntimeError:
+        # SQLAlchemy takes the transaction for ended now, and would give the connection to the
+        # pool with it still open.
+        connection.connection.rollback()
+        raise
+
+
+def refuse_sealed_rollback(connection: Connection) -> None:
+    """No service rolls back by the connection under its session."""
     session = connection.get_execution_options().get(_SESSION)
     # A flush that fails rolls back by itself; SQLAlchemy sets the flag, pinned by a test.
     if session is not None and not session._flushing:  # noqa: SLF001  # as just said
