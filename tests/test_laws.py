@@ -10,9 +10,11 @@ import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from grimp import build_graph
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -70,8 +72,24 @@ class TestTheLayout:
         ]
         assert guilty == []
 
+    def test_the_listeners_of_sqlalchemy_stand_in_one_list(self) -> None:
+        listening = re.compile(r"\blistens_for\b|\bevent\.listen\b|import listen\b")
+        found = [
+            f"{name}/{path.relative_to(package)}"
+            for name, package in PACKAGES.items()
+            for path in package.rglob("*.py")
+            if listening.search(path.read_text())
+        ]
+        assert found == ["trivet/data/listeners.py"]
+
 
 class TestImports:
+    def test_no_file_of_the_platform_imports_itself_in_a_circle(self) -> None:
+        """Imports for types alone count: who must know both files to read one, reads a circle."""
+        graph = build_graph("trivet")
+        imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+        TopologicalSorter(imports).prepare()  # raises CycleError, with the circle
+
     """Nothing happens at import: no engine, no app, no environment read, no `django.setup()`."""
 
     @pytest.mark.parametrize("package", [*PACKAGES, "departures"])

@@ -38,6 +38,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
 
     # A connection is made, and taken from the pool.
     (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
+    (POSTGRESQL, "connect", postgresql.prepare_nothing_behind_pooler),  # it could not find it again
     (POSTGRESQL, "checkout", WithDialect(postgresql.ping_idle)),  # an idle one is tried first
     (POSTGRESQL, "engine_connect", postgresql.forget_mode_of_engine),  # a chosen level counts
     (POSTGRESQL, "set_connection_execution_options", postgresql.forget_mode),  # here too

@@ -39,6 +39,21 @@ def require_intact(connection: Connection) -> None:
         )
 
 
+def prepare_nothing_behind_pooler(connection: Any, _record: Any) -> None:
+    """Behind a pooler that lends a server connection for one transaction, a statement that was
+    prepared in one is not there in the next. A pooler is known by the number of the server's
+    process: it tells its clients another one than the server does."""
+    driver = connection.driver_connection
+    connection.autocommit = True  # one round trip, and only for a new connection
+    cursor = connection.cursor()
+    cursor.execute("SELECT pg_backend_pid()")
+    ((process,),) = cursor.fetchall()
+    cursor.close()
+    connection.autocommit = False
+    if process != driver.info.backend_pid:
+        driver.prepare_threshold = None
+
+
 _USED_AT = "trivet_used_at"
 
 
