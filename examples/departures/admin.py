@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from departures import services
 from departures.models import Aircraft, Airline, Airport, Flight, Movement
-from trivet_admin import ModelAdmin, actor_of, register, unit_session
+from trivet_admin import ModelAdmin, register, unit_of
 
 _FOUR_DIGITS = LPad(Cast("number", CharField()), 4, Value("0"))
 """So that B6 44 stands before B6 1018."""
@@ -98,7 +98,7 @@ class FlightAdmin(ModelAdmin):
     def cancel_flights(self, request: HttpRequest, queryset: Any) -> None:
         """Cancel them all, or, if one has taken off, none."""
         ids = list(queryset.values_list("pk", flat=True))
-        changed = services.cancel_flights(unit_session(request), actor_of(request), ids)
+        changed = unit_of(request).run(services.cancel_flights, ids)
         told = f"{len(changed)} cancelled"
         if len(changed) < len(ids):
             told += f", {len(ids) - len(changed)} had been cancelled before"
