@@ -93,7 +93,15 @@ class ThreadedTransaction:
             connection.refuse_writes()
 
     def _commit(self) -> None:
+        from django.db.transaction import TransactionManagementError
+
         _connection().require_success()
+        if _connection().needs_rollback:
+            # Django would roll back without a word, behind a success that was prepared.
+            raise TransactionManagementError(
+                "a service may not roll back: it called set_rollback(True), and the unit of work "
+                "it runs in decides that. Raise an error instead"
+            )
         atomic, self._atomic = self._atomic, None
         atomic.__exit__(None, None, None)
 

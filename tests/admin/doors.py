@@ -49,7 +49,7 @@ async def _request(house: House, work: Work, verb: str) -> None:
         answer = await visitor.http.post("/unit/")
     if raised:
         raise raised[0]
-    assert answer.status_code == 201
+    assert answer.status_code == 201, f"answered {answer.status_code}"
 
 
 async def request(house: House, work: Work) -> None:

@@ -154,6 +154,22 @@ async def test_nor_does_a_service_by_django_and_what_it_did_stays_whole(
     assert [told.name for told in await house.told()] == ["Smuggled"]
 
 
+@pytest.mark.parametrize("door", ["request_with_django", "unit_of_its_own_with_django"])
+async def test_a_rollback_that_a_service_asks_django_for_is_no_success(
+    house: House, door: str
+) -> None:
+    def service(db: Session) -> None:
+        from django.db import transaction
+
+        db.add(Item(name="Smuggled", category_id="tools"))
+        transaction.set_rollback(True)
+
+    # An endpoint that has answered 201 learns nothing of it, but its client gets a 500.
+    with pytest.raises(Exception, match=r"may not roll back|answered 500"):
+        await DOORS[door](house, service)
+    assert await house.value(SMUGGLED) == 0
+
+
 @pytest.mark.parametrize("door", DOORS)
 async def test_a_failed_flush_in_a_savepoint_is_no_end_of_the_transaction(
     house: House, door: str

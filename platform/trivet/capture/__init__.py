@@ -1,1 +1,2 @@
-"""What a flush wrote, and what would slip past: old values, captured tables, SQL text."""
+"""What a flush wrote, and what would slip past: the recorder of a session, old values, captured
+tables, SQL text."""
