@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from trivet.context import context_of
 from trivet.errors import Unauthenticated
 from trivet.identity import Identity
-from trivet_api.policy import authenticated, public
+from trivet.identity.policy import authenticated, public
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
