@@ -7,7 +7,7 @@ of somebody else's URLconf are declared where they are included::
     path("_allauth/", views_commit_on(include("allauth.headless.urls"), 401, 409))
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -97,10 +97,11 @@ def advise_on_ended_session(connection: Any) -> None:
         )
 
 
-def find_undeclared() -> Iterator[str]:
-    """A sentence for each package of `KNOWN` with views that declare no outcome."""
+def find_undeclared(patterns: Sequence[Any] | None = None) -> Iterator[str]:
+    """A sentence for each package of `KNOWN` with views in `patterns`, by default in all that the
+    admin serves, that declare no outcome."""
     found: dict[str, str] = {}
-    for view in _callbacks(get_resolver().url_patterns):
+    for view in _callbacks(get_resolver().url_patterns if patterns is None else patterns):
         module = getattr(getattr(view, "view_class", view), "__module__", "")
         for package in KNOWN:
             if f"{module}.".startswith(f"{package}.") and not outcomes_of_view(view):

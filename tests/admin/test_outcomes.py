@@ -295,3 +295,20 @@ async def test_routes_show_what_is_declared(house: House) -> None:
 def test_only_a_refusal_can_be_declared(statuses: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"commits_on|refusal"):
         commits_on(*statuses)
+
+
+@pytest.mark.usefixtures("stock")
+def test_views_of_packages_that_are_known_to_refuse_so_are_advised_on() -> None:
+    from django.urls import include as include_urls
+    from django.urls import path as url
+
+    def view(_request: Any) -> None: ...
+
+    view.__module__ = "allauth.headless.account.views"
+    patterns = [url("auth/", include_urls([url("session", view)]))]
+    advice = list(outcomes.find_undeclared(patterns))
+    assert len(advice) == 1
+    assert "views_commit_on(include(…), 401, 409)" in advice[0]
+    outcomes.views_commit_on(patterns, 401, 409)
+    assert list(outcomes.find_undeclared(patterns)) == []
+    assert list(outcomes.find_undeclared()) == []
