@@ -299,10 +299,12 @@ def test_only_a_refusal_can_be_declared(statuses: tuple[int, ...]) -> None:
 
 @pytest.mark.usefixtures("stock")
 def test_views_of_packages_that_are_known_to_refuse_so_are_advised_on() -> None:
+    from django.http import HttpRequest, HttpResponse
     from django.urls import include as include_urls
     from django.urls import path as url
 
-    def view(_request: Any) -> None: ...
+    def view(_request: HttpRequest) -> HttpResponse:
+        return HttpResponse(status=401)
 
     view.__module__ = "allauth.headless.account.views"
     patterns = [url("auth/", include_urls([url("session", view)]))]

@@ -147,8 +147,8 @@ def test_refusals_of_a_mount_are_outcomes_where_a_setting_says_so() -> None:
     )
 
     kept, other = mount_extras(settings)[::-1]
-    assert (kept.prefix, kept.commits_on) == ("/auth", {401, 409})
-    assert (other.prefix, other.commits_on) == ("/legacy", set())
+    assert (kept.prefix, kept.commits_on) == ("/auth", frozenset({401, 409}))
+    assert (other.prefix, other.commits_on) == ("/legacy", frozenset())
     assert [route.commits_on for route in kept.list_routes()] == [{401, 409}]
     with pytest.raises(ConfigurationError, match="TRIVET_MOUNT_COMMITS_ON names /auth"):
         mount_extras(settings.model_copy(update={"extra_mounts": {"/legacy": target}}))
