@@ -73,7 +73,7 @@ def advise_on_sessions(request: Any, status: int) -> None:
         what = "a change of the session"
     else:
         return
-    name = getattr(request.resolver_match, "_func_path", "") or request.path
+    name = _name(request.resolver_match.func) if request.resolver_match else request.path
     if name not in _advised:
         _advised.add(name)
         logger.warning(
@@ -112,6 +112,11 @@ def find_undeclared(patterns: Sequence[Any] | None = None) -> Iterator[str]:
             f"views of {package} answer {statuses} as outcomes that are to be kept, and are "
             f"rolled back: include them by views_commit_on(include(…), {statuses})"
         )
+
+
+def _name(view: Any) -> str:
+    named = getattr(view, "view_class", view)
+    return f"{named.__module__}.{getattr(named, '__qualname__', '')}"
 
 
 def _callbacks(patterns: Any) -> Iterator[Any]:

@@ -213,6 +213,12 @@ async def test_one_policy_covers_a_route_a_page_and_a_channel(tmp_path: Path) ->
         rules.find_access("desk:locked").require(keeper)
 
 
+def test_policies_are_equal_when_they_mean_the_same() -> None:
+    assert trivet.requires("desk.open_drawer") == trivet.requires("desk.open_drawer")
+    assert trivet.requires("desk.open_drawer") != trivet.requires("desk.view_drawer")
+    assert Policy("public", lambda _identity: None) != trivet.public
+
+
 NOBODY = Identity(user_id=1, username="nobody", kind="session")
 
 

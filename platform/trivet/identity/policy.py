@@ -10,7 +10,8 @@ A path that no policy covers is refused.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -34,7 +35,7 @@ class Policy(_Dependency):  # type: ignore[misc]  # an Any for type checkers, se
     """
 
     words: str
-    check: Callable[[Identity], None] = field(compare=False)
+    check: Callable[[Identity], None]
     permissions: frozenset[str] = frozenset()
 
     # What FastAPI reads of the objects in `dependencies=[…]`: a policy is one of them. It depends
@@ -81,6 +82,12 @@ def requires(permission: str) -> Policy:
     Args:
         permission: Its name as Django has it, ``app.codename``.
     """
+    return _holding(permission)
+
+
+@cache
+def _holding(permission: str) -> Policy:
+    """One object for each permission, so that policies of the same meaning are equal."""
     return Policy(
         permission,
         lambda identity: require_permission(identity, permission),
