@@ -1,7 +1,7 @@
 """What FastAPI computes for the same small answer, by how its route is included.
 
 No server and no middleware: the app alone, with a route in it or in a router, with a policy
-or without. `trivet_api.mount.include` is ours.
+or without. `trivet_api.include` is ours.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from benchmarks.middleware_cost import ROUNDS, time_request
 from benchmarks.parcels.api import Greeting
 from benchmarks.rounds import Spread
 from trivet_api import public
-from trivet_api.mount import include
+from trivet_api.include import include
 
 PREFIX = "/api/parcels"
 

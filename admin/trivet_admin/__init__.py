@@ -20,6 +20,7 @@ from trivet_admin.mount import mount
 from trivet_admin.transactions import ThreadedTransactions
 
 if TYPE_CHECKING:
+    from trivet_admin.outcomes import views_commit_on
     from trivet_admin.site.modeladmin import ModelAdmin, StackedInline, TabularInline
     from trivet_admin.site.registration import register
     from trivet_admin.unit import actor_of, unit_of, unit_session
@@ -38,6 +39,7 @@ __all__ = [
     "register",
     "unit_of",
     "unit_session",
+    "views_commit_on",
 ]
 
 accounts = DjangoAccounts()
@@ -51,6 +53,7 @@ _NEEDS_DJANGO = {
     "register": "site.registration",
     "unit_of": "unit",
     "unit_session": "unit",
+    "views_commit_on": "outcomes",
 }
 """Names whose modules can be imported only once Django is configured."""
 

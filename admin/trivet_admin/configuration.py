@@ -73,6 +73,8 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "AUTH_PASSWORD_VALIDATORS": [{"NAME": name} for name in _PASSWORD_VALIDATORS],
         "PASSWORD_HASHERS": list(_HASHERS),
         "LOGIN_URL": "admin:login",
+        # Where a login goes that was asked for no page. Django's default is a page of nobody's.
+        "LOGIN_REDIRECT_URL": "admin:index",
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         # Absolute, because Django keeps a relative one under whatever prefix asked first.
         "STATIC_URL": f"{settings.root_path}/static/",

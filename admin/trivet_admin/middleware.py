@@ -14,8 +14,9 @@ from django.urls import reverse
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.context import STATE_KEY, RequestContext
 from trivet_admin.auth.sessions import SessionSource
-from trivet_admin.site.pages import refusal_page
-from trivet_admin.site.policy import PUBLIC_VIEWS
+from trivet_admin.outcomes import advise_on_sessions, outcomes_of
+from trivet_admin.site.pages import refusal_page, refuse
+from trivet_admin.site.policy import is_public
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -25,7 +26,8 @@ LOGIN_PATH = "/login/"
 
 class UnitMiddleware:
     """One transaction around an unsafe request, which its status decides: below 400 it is
-    committed before the response leaves, otherwise nothing of it stays.
+    committed before the response leaves, otherwise nothing of it stays. A view may declare a
+    refusal of its own an outcome to be kept (`trivet.outcome`).
 
     What the database refuses, in the view or at the commit, becomes a page that says so
     (409, or 503 with Retry-After), in place of whatever success was prepared. A streamed
@@ -59,17 +61,20 @@ class UnitMiddleware:
             _refuse_writes_until_closed(response, connection)
         return response
 
-    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """The page for what the database refused inside a view; None leaves it to Django."""
-        return refusal_page(error)
+        return refuse(request, error)
 
     def _decide(self, request: HttpRequest, connection: Any) -> HttpResponseBase:
         with transaction.atomic():
             response = self.get_response(request)
-            if response.status_code >= 400:
-                transaction.set_rollback(True)
-            else:
+            status = response.status_code
+            if status < 400:
                 connection.require_success()
+            elif status not in outcomes_of(request):
+                if not connection.needs_rollback:
+                    advise_on_sessions(request, status)
+                transaction.set_rollback(True)
         return response
 
 
@@ -111,8 +116,9 @@ class IdentityMiddleware:
 
 
 class PolicyMiddleware:
-    """Refuses whatever view no policy covers: what is not listed as public is for staff, also
-    a view that somebody's ``get_urls`` added without a word about who may see it."""
+    """Refuses whatever view no policy covers: what is not public is for staff, also a view that
+    somebody's ``get_urls`` added without a word about who may see it. Public is what is listed
+    so, and what says it by Django's own ``login_not_required``."""
 
     sync_capable = True
     async_capable = False
@@ -125,7 +131,7 @@ class PolicyMiddleware:
 
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponseBase | None:
         match = request.resolver_match
-        if match is None or match.view_name in PUBLIC_VIEWS or site.has_permission(request):
+        if match is None or is_public(match.view_name, match.func) or site.has_permission(request):
             return None
         return redirect_to_login(request.get_full_path(), reverse("admin:login"))
 

@@ -111,20 +111,22 @@ def list_routes() -> Sequence[RouteInfo]:
     """Every URL of the admin, for ``trivet routes``."""
     from django.urls import get_resolver
 
+    from trivet_admin.outcomes import outcomes_of_view
+
     return [
-        RouteInfo("GET, POST", path, name, words_of(name))
-        for path, name in _patterns(get_resolver(), f"{PREFIX}/")
+        RouteInfo("GET, POST", path, name, words_of(name, view), commits_on=outcomes_of_view(view))
+        for path, name, view in _patterns(get_resolver(), f"{PREFIX}/")
     ]
 
 
-def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple[str, str]]:
+def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple[str, str, Any]]:
     for entry in resolver.url_patterns:
         path = prefix + str(entry.pattern)
         if hasattr(entry, "url_patterns"):
             inner = f"{entry.namespace}:" if entry.namespace else namespace
             yield from _patterns(entry, path, inner)
         else:
-            yield path, namespace + (entry.name or "")
+            yield path, namespace + (entry.name or ""), entry.callback
 
 
 async def find_pending() -> str:

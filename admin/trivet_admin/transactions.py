@@ -111,6 +111,9 @@ class ThreadedTransaction:
         atomic, self._atomic = self._atomic, None
         try:
             if atomic is not None:
+                from trivet_admin.outcomes import advise_on_ended_session
+
+                advise_on_ended_session(_connection())
                 _connection().set_rollback(True)
                 atomic.__exit__(None, None, None)
         finally:

@@ -10,9 +10,10 @@ Every route has a policy (`public`, `authenticated`, `staff`, `requires`); witho
 application does not start.
 """
 
+from trivet.identity.policy import authenticated, public, requires, staff
+from trivet.outcome import commits_on
 from trivet_api.cursor import read_cursor, write_cursor
 from trivet_api.mount import mount
-from trivet_api.policy import authenticated, public, requires, staff
 from trivet_api.unit import CurrentPlatform, SingleQuery, Unit
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "SingleQuery",
     "Unit",
     "authenticated",
+    "commits_on",
     "mount",
     "public",
     "read_cursor",

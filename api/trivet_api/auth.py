@@ -2,11 +2,14 @@
 
 from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from trivet.context import context_of
 from trivet.errors import Unauthenticated
 from trivet.identity import Identity
-from trivet_api.policy import authenticated, public
+from trivet.identity.permissions import every_permission, names_of
+from trivet.identity.policy import authenticated, public
+from trivet_api.unit import Unit
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
@@ -31,22 +34,32 @@ class Me(BaseModel):
     kind: str = Field(description="How the identity was established: session or key.")
     is_staff: bool = Field(description="Whether the admin at /admin is open to this user.")
     is_superuser: bool = Field(description="A superuser has every permission.")
-    permissions: list[str] = Field(description="Permissions that were granted, as app.codename.")
+    permissions: list[str] = Field(
+        description="What one may do, as app.codename; of a superuser all that there is."
+    )
 
     @classmethod
-    def of(cls, identity: Identity) -> "Me":
+    async def of(cls, identity: Identity, unit: Unit) -> "Me":
+        held = identity.permissions
+        if identity.is_superuser:
+            held = await unit.run(_list_permissions)
         return cls(
             username=identity.username,
             email=identity.email,
             kind=identity.kind,
             is_staff=identity.is_staff,
             is_superuser=identity.is_superuser,
-            permissions=sorted(identity.permissions),
+            permissions=sorted(held),
         )
 
 
+def _list_permissions(db: Session, _actor: Identity) -> frozenset[str]:
+    """Every permission that there is: a client that shows what one may do asks by name."""
+    return names_of(db.execute(every_permission()))
+
+
 @router.post("/login", dependencies=[public])
-async def log_in(credentials: Credentials, request: Request, response: Response) -> Me:
+async def log_in(credentials: Credentials, request: Request, response: Response, unit: Unit) -> Me:
     """Open a session. The cookie that comes back works at /api, /admin and /ws."""
     accounts = context_of(request.scope).platform.accounts
     cookie = await accounts.log_in(request, credentials.username, credentials.password)
@@ -62,7 +75,7 @@ async def log_in(credentials: Credentials, request: Request, response: Response)
         secure=cookie.secure,
     )
     response.headers["cache-control"] = "no-store"
-    return Me.of(cookie.identity)
+    return await Me.of(cookie.identity, unit)
 
 
 @router.post("/logout", dependencies=[public], status_code=status.HTTP_204_NO_CONTENT)
@@ -74,7 +87,7 @@ async def log_out(request: Request, response: Response) -> None:
 
 
 @router.get("/me", dependencies=[authenticated])
-async def read_me(request: Request, response: Response) -> Me:
+async def read_me(request: Request, response: Response, unit: Unit) -> Me:
     """Who one is, and what one may do."""
     response.headers["cache-control"] = "no-store"
-    return Me.of(context_of(request.scope).identity)
+    return await Me.of(context_of(request.scope).identity, unit)

@@ -5,12 +5,13 @@ each other, beside background tasks, streams and telemetry. Most routes have non
 those this reads the parameters, runs the endpoint and serializes what it returns, with the
 fields and functions that FastAPI itself uses, and nothing around them.
 
-Whatever is not plain stays FastAPI's: a route with a body, or with a dependency on more than
-the request and the response; and of a plain route the requests whose parameters are not valid.
-docs/decisions/0023 says what this is worth.
+Whatever is not plain stays FastAPI's: a route of another class than ours, a route with a body,
+or with a dependency on more than the request and the response; and of a plain route the requests
+whose parameters are not valid. So do all routes on a release of FastAPI that `trivet_api.proof`
+does not know, and where TRIVET_DIRECT_ANSWERS says no. docs/decisions/0023 says what this is worth.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any
@@ -29,11 +30,19 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
-from trivet.identity import Identity
+from trivet_api.policy import PolicyRoute
 
 _JSON = (b"content-type", b"application/json")
 _OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
 """What a route may say about its response model, as FastAPI names it."""
+
+
+def answer_directly(app: FastAPI) -> "DirectFirst":
+    """`app` with its plain routes answered directly; those that are added later are not."""
+    for route in app.router.routes:
+        if type(route) is PolicyRoute and is_plain(route):
+            route.app = DirectAnswer(route, route.app)
+    return DirectFirst(app)
 
 
 def is_plain(route: APIRoute) -> bool:
@@ -83,20 +92,15 @@ def _sources(dependant: Dependant) -> list[tuple[Sequence[Any], Callable[[Reques
 
 
 class DirectAnswer:
-    """Answers a plain `route` once every one of `checks` has let the identity pass.
+    """Answers a plain `route` once its policies have let the identity pass.
 
     `otherwise` is FastAPI's own app of the route, for what is not valid, which it then says in
     its own words, and for an application whose dependencies are overridden.
     """
 
-    def __init__(
-        self,
-        route: APIRoute,
-        checks: Iterable[Callable[[Identity], None]],
-        otherwise: ASGIApp,
-    ) -> None:
+    def __init__(self, route: PolicyRoute, otherwise: ASGIApp) -> None:
         self.route = route
-        self.checks = tuple(checks)
+        self.checks = tuple(policy.check for policy in route.policies)
         self.otherwise = otherwise
         # In a path a field is one text, which is there and needs not be looked for, unless it may
         # have several names.

@@ -7,7 +7,7 @@ from elsewhere, which the content security policy forbids, and so do we.
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 
-from trivet_api.policy import public
+from trivet.identity.policy import public
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from trivet.context import context_of
+from trivet.identity.policy import public
 from trivet_api.openapi import describe
-from trivet_api.policy import public
 
 
 def install_index(app: FastAPI) -> None:

@@ -1,21 +1,21 @@
 """The API as a mounted app: every feature's router under the feature's name."""
 
-import inspect
-from typing import Any
+from collections.abc import Sequence
 
-from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from trivet.asgi.mount import MountedApp
+from trivet.asgi.mount import MountedApp, RouteInfo
 from trivet.features import modules_of
 from trivet.platform import Platform
 from trivet_api import auth
 from trivet_api.authenticator import KeyAuthenticator
-from trivet_api.direct import DirectFirst
 from trivet_api.docs import ASSETS, install_docs
+from trivet_api.include import include, list_frontends
 from trivet_api.index import install_index
 from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import Problem, install_problems
+from trivet_api.proof import is_proved
 
 PREFIX = "/api"
 
@@ -44,37 +44,26 @@ def mount(platform: Platform) -> MountedApp:
     include(app, auth.router)
     install_index(app)
     install_docs(app)
-    list_routes(app, PREFIX)
+    _list(app)
     return MountedApp(
         name="api",
         prefix=PREFIX,
-        app=DirectFirst(app),
+        app=_answering(app, platform),
         authenticators=[KeyAuthenticator(PREFIX)],
-        list_routes=lambda: list_routes(app, PREFIX),
+        list_routes=lambda: _list(app),
         static_packages=[ASSETS],
     )
 
 
-def include(app: FastAPI, router: APIRouter, **options: Any) -> None:
-    """`app.include_router`, with the router's routes directly in the app.
-
-    FastAPI keeps an included router as a router and matches every request in both, twice in
-    the inner one. A router that holds more than plain routes stays as FastAPI has it.
-    """
-    app.include_router(router, **options)
-    if router.form_limits or not all(isinstance(route, APIRoute) for route in router.routes):
-        return
-    included = app.router.routes.pop()
-    for context in iter_route_contexts([included]):
-        route = {name: getattr(context, name) for name in ROUTE_OPTIONS}
-        limits = getattr(context.original_route, "form_limits", None)
-        app.router.add_api_route(**route, form_limits=limits, route_class_override=PolicyRoute)
+def _list(app: FastAPI) -> Sequence[RouteInfo]:
+    return [*list_routes(app, PREFIX), *list_frontends(app, PREFIX)]
 
 
-ROUTE_OPTIONS = set(inspect.signature(APIRouter.add_api_route).parameters) - {
-    "self",
-    "form_limits",
-    "route_class_override",
-}
-"""What makes a route, by FastAPI's own words. Where it lies in routers, its effective context
-has all of these as attributes; form limits stay with the route itself."""
+def _answering(app: FastAPI, platform: Platform) -> ASGIApp:
+    """`app`, whose plain routes are answered directly where that is allowed and proved."""
+    if not (platform.settings.direct_answers and is_proved()):
+        return app
+    # Only here: on another release of FastAPI the names that it imports may not be there.
+    from trivet_api.direct import answer_directly
+
+    return answer_directly(app)

@@ -5,7 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from trivet_api.policy import PUBLIC, policies_of
+from trivet.identity.policy import Policy, public
+from trivet_api.policy import policies_of
 
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     "key": {
@@ -37,7 +38,7 @@ def describe(app: FastAPI, *, root: str, cookie_name: str) -> dict[str, Any]:
 def _add_policies(app: FastAPI, document: dict[str, Any]) -> None:
     for context in iter_route_contexts(app.routes):
         operations = document["paths"].get(context.path_format, {})
-        policies = [policy for policy in policies_of(context) if policy != PUBLIC]
+        policies = [policy for policy in policies_of(context) if policy != public]
         for method in context.methods or ():
             operation = operations.get(method.lower())
             if operation is not None and policies:
@@ -45,8 +46,8 @@ def _add_policies(app: FastAPI, document: dict[str, Any]) -> None:
                 operation["description"] = _say(operation.get("description", ""), policies)
 
 
-def _say(description: str, policies: list[str]) -> str:
-    permissions = [f"`{policy}`" for policy in policies if "." in policy]
+def _say(description: str, policies: list[Policy]) -> str:
+    permissions = [f"`{name}`" for policy in policies for name in sorted(policy.permissions)]
     if not permissions:
         return description
     return f"{description}\n\nNeeds the permission {' and '.join(permissions)}.".strip()

@@ -12,6 +12,7 @@ from trivet.asgi.middleware.last_resort import server_error_response
 from trivet.asgi.problem import error_response, http_problem, problem_response
 from trivet.context import context_of
 from trivet.errors import TrivetError
+from trivet.outcome import NOTHING
 
 
 class ProblemFault(BaseModel):
@@ -80,5 +81,8 @@ async def _known(request: Request, error: Exception) -> Response:
 
 async def _fault(request: Request, error: Exception) -> Response:
     """FastAPI raises the exception again behind this answer, and the last resort logs it."""
-    debug = context_of(request.scope).platform.settings.debug
+    context = context_of(request.scope)
+    # Nobody's decision: what the database refused is no outcome, whatever was declared.
+    context.commits_on = NOTHING
+    debug = context.platform.settings.debug
     return server_error_response(request.scope, error, debug=debug)

@@ -18,7 +18,9 @@ from trivet.errors import (
     Unavailable,
 )
 from trivet.identity.identity import Identity
+from trivet.identity.policy import Policy, authenticated, public, requires, staff
 from trivet.models import Model, Versioned
+from trivet.outcome import commits_on
 from trivet.platform import Platform, open_platform
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "MountedApp",
     "NotFound",
     "Platform",
+    "Policy",
     "RequestContext",
     "TooManyRequests",
     "TrivetError",
@@ -37,6 +40,11 @@ __all__ = [
     "Unavailable",
     "UnitOfWork",
     "Versioned",
+    "authenticated",
+    "commits_on",
     "context_of",
     "open_platform",
+    "public",
+    "requires",
+    "staff",
 ]

@@ -18,6 +18,7 @@ from trivet.data.transaction import AsyncTransaction
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.identity.identity import ANONYMOUS, Identity
 from trivet.origin import Origin, enter_origin
+from trivet.outcome import NOTHING
 from trivet.platform import Platform
 
 STATE_KEY = "trivet"
@@ -28,7 +29,8 @@ _current: ContextVar["RequestContext | None"] = ContextVar("trivet_context", def
 class RequestContext:
     """The life of one request (or one WebSocket connection).
 
-    `mount` and `route` name where the request went, for the log and the audit trail.
+    `mount` and `route` name where the request went, for the log and the audit trail. `commits_on`
+    are the refusals that whoever answers has declared as outcomes (`trivet.outcome`).
     """
 
     platform: Platform
@@ -36,6 +38,7 @@ class RequestContext:
     identity: Identity = ANONYMOUS
     mount: str = ""
     route: str = ""
+    commits_on: frozenset[int] = NOTHING
     transaction: AsyncTransaction | None = None
     """Set by the unit-of-work middleware, which alone ends it."""
 

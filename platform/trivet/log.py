@@ -34,6 +34,15 @@ _QUIET = ("uvicorn.access", "httpx2", "httpcore2", "alembic", "asyncio")
 Event = MutableMapping[str, Any]
 
 
+class BrokenResponse(Exception):
+    """Raised to the server so that it cuts the connection in the midst of a response. The reason
+    is in the log already, and the server's own traceback of it is dropped."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], BrokenResponse))
+
+
 def configure_logging(*, log_format: Literal["console", "json"], level: str = "INFO") -> None:
     """Send the whole process's log to standard error, as `log_format`. Called by the roof, once."""
     shared: list[Any] = [structlog.contextvars.merge_contextvars, _complete]
@@ -47,6 +56,7 @@ def configure_logging(*, log_format: Literal["console", "json"], level: str = "I
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_is_news)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],

@@ -25,8 +25,9 @@ from trivet.asgi.problem import refuse
 from trivet.context import context_of
 from trivet.errors import ConfigurationError, TrivetError
 from trivet.identity.policy import Policy, authenticated, public, requires, staff
+from trivet.outcome import NOTHING, commits_on, declared_by
 
-__all__ = ["authenticated", "files", "page", "public", "requires", "staff"]
+__all__ = ["authenticated", "commits_on", "files", "page", "public", "requires", "staff"]
 
 _POLICY = "trivet_policy"
 
@@ -41,7 +42,7 @@ def page(
 ) -> Route:
     """A page: `endpoint` is Starlette's, a function of a request that gives a response."""
     route = Route(path, endpoint, methods=list(methods), name=name)
-    _cover(route, policy)
+    _cover(route, policy, declared_by(endpoint))
     return route
 
 
@@ -72,28 +73,34 @@ def _describe(feature: str, routes: Sequence[BaseRoute]) -> Iterator[RouteInfo]:
         policy: Policy = getattr(route, _POLICY)
         if isinstance(route, Route):
             methods = ",".join(sorted((route.methods or {"GET"}) - {"HEAD"}))
-            yield RouteInfo(methods, f"/{feature}{route.path}", route.name, policy.words)
+            path, name, outcomes = route.path, route.name, declared_by(route.endpoint)
         elif isinstance(route, Mount):
-            yield RouteInfo("GET", f"/{feature}{route.path}/*", route.name or "", policy.words)
+            methods, path, name, outcomes = "GET", f"{route.path}/*", route.name or "", NOTHING
+        else:
+            continue
+        yield RouteInfo(methods, f"/{feature}{path}", name, policy.words, (policy,), outcomes)
 
 
-def _cover(route: Route | Mount, policy: Policy) -> None:
+def _cover(route: Route | Mount, policy: Policy, commits_on: frozenset[int] = NOTHING) -> None:
     """Have the app of `route` asked only when the policy agrees."""
     if not isinstance(policy, Policy):
         raise TypeError(f"a policy is one of trivet.web, not {policy!r}")
-    route.app = _Checked(route.app, policy)
+    route.app = _Checked(route.app, policy, commits_on)
     setattr(route, _POLICY, policy)
 
 
 class _Checked:
-    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+    def __init__(self, app: ASGIApp, policy: Policy, commits_on: frozenset[int]) -> None:
         self.app = app
         self.policy = policy
+        self.commits_on = commits_on
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
         try:
-            self.policy.check(context_of(scope).identity)
+            self.policy.check(context.identity)
         except TrivetError as error:
             await refuse(scope, receive, send, error)
             return
+        context.commits_on |= self.commits_on
         await self.app(scope, receive, send)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from trivet.errors import Forbidden, NotFound, Unauthenticated
 from trivet.identity import Identity, require_authenticated, require_permission
+from trivet.identity.policy import authenticated, public, requires, staff
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import channel
 from trivet_realtime.mount import mount
@@ -24,8 +25,12 @@ __all__ = [
     "NotFound",
     "Session",
     "Unauthenticated",
+    "authenticated",
     "channel",
     "mount",
+    "public",
     "require_authenticated",
     "require_permission",
+    "requires",
+    "staff",
 ]

@@ -10,6 +10,11 @@ The pattern's namespace is the feature's name. A rule takes, by name, what it ne
 `identity`, the placeholders, and `db`, a session to read with. It returns True, or the
 channel is refused; it may also raise a TrivetError to say more. A channel that no rule
 covers is refused. Among several rules that cover a channel the first in the file decides.
+
+Where it is only a matter of who one is, a policy says it, the same that routes and pages take; it
+is asked before the function::
+
+    @channel("departures:{airport}", policy=requires("departures.view_flight"))
 """
 
 import inspect
@@ -22,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from trivet.errors import ConfigurationError
 from trivet.identity import Identity
+from trivet.identity.policy import Policy, public
 from trivet_realtime.codes import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, CommandError
 
 NAME = re.compile(r"[\x21-\x7e]{1,255}")
@@ -34,15 +40,24 @@ own meanings (user boundary, private, client), so no rule grants those by accide
 F = TypeVar("F", bound=Callable[..., bool])
 
 
-def channel(pattern: str) -> Callable[[F], F]:
+def channel(pattern: str, *, policy: Policy = public) -> Callable[[F], F]:
     """Declare, in a feature's ``realtime.py``, who may subscribe to channels like `pattern`.
 
     The declaration is a mark on the function, which stays callable as it was; it is read
     and checked when the room is mounted.
+
+    Args:
+        pattern: The channel's name, with placeholders in braces.
+        policy: Who may ask at all; the function decides among those.
+
+    Raises:
+        TypeError: If `policy` is none.
     """
+    if not isinstance(policy, Policy):
+        raise TypeError(f"a policy is one of trivet's, not {policy!r}")
 
     def mark(function: F) -> F:
-        patterns = (*getattr(function, "__channels__", ()), pattern)
+        patterns = (*getattr(function, "__channels__", ()), (pattern, policy))
         function.__channels__ = patterns  # type: ignore[attr-defined]  # the mark itself
         return function
 
@@ -51,12 +66,13 @@ def channel(pattern: str) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One pattern and the function that decides for it."""
+    """One pattern, and the policy and the function that decide for it."""
 
     pattern: str
     expression: re.Pattern[str]
     function: Callable[..., bool]
     takes: frozenset[str]
+    policy: Policy = public
 
     @property
     def needs_database(self) -> bool:
@@ -77,7 +93,9 @@ class Access:
         return self.rule.needs_database
 
     def require(self, identity: Identity, db: Session | None = None) -> None:
-        """Raise unless the rule says True: CommandError, or what the rule itself raises."""
+        """Raise unless the rule says True: CommandError, or what its policy or the rule itself
+        raises."""
+        self.rule.policy.check(identity)
         offered = {"identity": identity, "db": db, **self.values}
         arguments = {name: offered[name] for name in self.rule.takes}
         if self.rule.function(**arguments) is not True:
@@ -119,9 +137,9 @@ def collect_rules(modules: Mapping[str, Any]) -> ChannelRules:
 
 def _rules_of(namespace: str, module: Any) -> list[Rule]:
     rules = [
-        _make_rule(namespace, pattern, function)
+        _make_rule(namespace, pattern, function, policy)
         for function in vars(module).values()
-        for pattern in getattr(function, "__channels__", ())
+        for pattern, policy in getattr(function, "__channels__", ())
     ]
     if not rules:
         raise ConfigurationError(
@@ -132,7 +150,7 @@ def _rules_of(namespace: str, module: Any) -> list[Rule]:
     return rules
 
 
-def _make_rule(namespace: str, pattern: str, function: Callable[..., bool]) -> Rule:
+def _make_rule(namespace: str, pattern: str, function: Callable[..., bool], policy: Policy) -> Rule:
     where = f"{function.__module__}.{function.__qualname__}"
     if not NAME.fullmatch(pattern) or not pattern.startswith(f"{namespace}:"):
         raise ConfigurationError(
@@ -152,7 +170,7 @@ def _make_rule(namespace: str, pattern: str, function: Callable[..., bool]) -> R
             "bad-channel-rule",
             f"{where} asks for {', '.join(sorted(unknown))}, which {pattern!r} does not give.",
         )
-    return Rule(pattern, _compile(pattern), function, takes)
+    return Rule(pattern, _compile(pattern), function, takes, policy)
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

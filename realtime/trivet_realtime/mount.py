@@ -14,6 +14,7 @@ from trivet.asgi.mount import MountedApp, RouteInfo
 from trivet.asgi.problem import no_such_page, problem_response, refuse
 from trivet.features import modules_of
 from trivet.identity import Revocation
+from trivet.identity.policy import public
 from trivet.platform import Platform
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules, collect_rules
@@ -95,7 +96,13 @@ def list_routes(rules: ChannelRules) -> Sequence[RouteInfo]:
     return [
         RouteInfo("WEBSOCKET", PREFIX, "realtime", "anyone; channels by their rules"),
         *(
-            RouteInfo("SUBSCRIBE", rule.pattern, rule.function.__qualname__, "by its rule")
+            RouteInfo(
+                "SUBSCRIBE",
+                rule.pattern,
+                rule.function.__qualname__,
+                "by its rule" if rule.policy is public else f"{rule.policy.words} + by its rule",
+                (rule.policy,),
+            )
             for rules_of_feature in rules.namespaces.values()
             for rule in rules_of_feature
         ),

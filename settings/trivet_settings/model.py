@@ -15,6 +15,7 @@ from trivet_settings.values import (
     FeatureNames,
     Listed,
     Lowered,
+    MountCommits,
     MountPolicies,
     Mounts,
     NonEmptyRooms,
@@ -122,6 +123,22 @@ class Settings(BaseSettings):
             cure='Write it like {"/legacy": "staff"}',
         ),
     ] = Field(default_factory=lambda: MappingProxyType({}))
+    mount_commits_on: Annotated[
+        MountCommits,
+        About(
+            "Refusals of an extra mount that keep what the request did (a logout that answers "
+            "401). Without, whatever is answered by 400 or more is rolled back.",
+            "JSON object of prefix to a list of statuses from 400 to 499",
+            cure='Write it like {"/accounts": [401, 409]}',
+        ),
+    ] = Field(default_factory=lambda: MappingProxyType({}))
+    direct_answers: Annotated[
+        bool,
+        About(
+            "Answer plain GET routes of the API without FastAPI's machinery, which makes them "
+            "three times as fast. Off: FastAPI answers, the same."
+        ),
+    ] = True
     django_threads: Annotated[
         int,
         Field(ge=1, le=1000),

@@ -79,6 +79,13 @@ def _check_mount_policies(policies: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(policies))
 
 
+def _check_mount_commits(statuses: Mapping[str, frozenset[int]]) -> Mapping[str, frozenset[int]]:
+    for given in statuses.values():
+        if not given or not all(400 <= status < 500 for status in given):
+            raise ValueError("has a status that is no refusal (400 to 499)")
+    return MappingProxyType(dict(statuses))
+
+
 def _check_throttle_store(store: SecretStr) -> SecretStr:
     text = store.get_secret_value()
     if text and not text.startswith(("redis://", "rediss://", "unix://")):
@@ -132,5 +139,11 @@ MountPolicies = Annotated[
     NoDecode,
     BeforeValidator(_from_json),
     AfterValidator(_check_mount_policies),
+]
+MountCommits = Annotated[
+    Mapping[str, frozenset[int]],
+    NoDecode,
+    BeforeValidator(_from_json),
+    AfterValidator(_check_mount_commits),
 ]
 ThrottleStore = AfterValidator(_check_throttle_store)

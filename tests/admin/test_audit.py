@@ -568,6 +568,7 @@ async def test_what_django_cannot_collect_is_refused_at_the_start(house: House) 
         refused.value.detail
     )
     assert "its primary key has several columns" in str(refused.value.detail)
+    assert refused.value.detail.endswith('its info={"audit": "ignored"}.')
 
 
 async def test_a_key_is_noted_without_its_digest(house: House) -> None:

@@ -29,8 +29,8 @@ from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
 from trivet.errors import NotFound
 from trivet_api import authenticated, public
-from trivet_api.direct import DirectAnswer, DirectFirst
-from trivet_api.mount import include
+from trivet_api.direct import DirectAnswer, answer_directly
+from trivet_api.include import include
 from trivet_api.policy import PolicyRoute
 from trivet_api.problems import install_problems
 
@@ -329,15 +329,17 @@ async def ask(app: ASGIApp, folder: Path, method: str, path: str) -> tuple[int, 
 @pytest.mark.usefixtures("lines")
 async def test_every_answer_is_fastapis_to_the_byte(tmp_path: Path, path: str, status: int) -> None:
     ours, theirs = make_app(directly=True), make_app(directly=False)
-    answers = [await ask(app, tmp_path, "GET", path) for app in (theirs, ours, DirectFirst(ours))]
+    answers = [
+        await ask(app, tmp_path, "GET", path) for app in (theirs, ours, answer_directly(ours))
+    ]
     assert answers[0] == answers[1] == answers[2]
     assert answers[0][0] == status
 
 
 def test_plain_routes_are_answered_directly_and_others_are_not() -> None:
-    routes = [
-        route for route in make_app(directly=True).router.routes if type(route) is PolicyRoute
-    ]
+    app = make_app(directly=True)
+    answer_directly(app)
+    routes = [route for route in app.router.routes if type(route) is PolicyRoute]
     direct = {route.path for route in routes if isinstance(route.app, DirectAnswer)}
     assert direct == {route.path for route in plain.routes if isinstance(route, APIRoute)}
     assert len(routes) == len(plain.routes) + len(others.routes)
@@ -348,7 +350,7 @@ async def test_a_dependency_that_is_overridden_is_overridden_in_a_plain_route_to
 ) -> None:
     app = make_app(directly=True)
     app.dependency_overrides[find_guide] = lambda: Guide("grace")
-    status, _, body = await ask(app, tmp_path, "GET", "/guided")
+    status, _, body = await ask(answer_directly(app), tmp_path, "GET", "/guided")
     assert (status, body) == (200, '"grace to /api/guided"')
 
 
@@ -357,14 +359,15 @@ async def test_a_policy_is_asked_before_a_plain_route_reads_its_parameters(tmp_p
     install_problems(app)
     router.add_api_route("/number/{number}", number, dependencies=[authenticated])
     include(app, router)
-    assert (await ask(app, tmp_path, "GET", "/number/six"))[0] == 401
-    assert (await ask(app, tmp_path, "GET", "/number/6"))[0] == 401
+    for room in (app, answer_directly(app)):
+        assert (await ask(room, tmp_path, "GET", "/number/six"))[0] == 401
+        assert (await ask(room, tmp_path, "GET", "/number/6"))[0] == 401
 
 
 async def test_what_a_plain_route_returns_amiss_is_named_in_the_log(
     tmp_path: Path, lines: list[MutableMapping[str, Any]]
 ) -> None:
-    await ask(DirectFirst(make_app(directly=True)), tmp_path, "GET", "/wrong")
+    await ask(answer_directly(make_app(directly=True)), tmp_path, "GET", "/wrong")
     faults = [str(line["exc_info"]) for line in lines if line["log_level"] == "error"]
     assert len(faults) == 1
     assert "Endpoint: /wrong" in faults[0]

@@ -223,3 +223,14 @@ def test_a_session_is_known_in_a_process_that_does_not_serve_the_admin(
     with Town(server, peopled_database_url, "").logged_in() as ada:
         assert ada.get(ME).json()["username"] == "ada"
         assert ada.get("/admin/").status_code == 404
+
+
+def test_a_superuser_is_told_so_and_which_permissions_there_are(shared_town: Town) -> None:
+    with shared_town.logged_in("chief") as chief, shared_town.logged_in("ada") as ada:
+        told = chief.get(ME).json()
+        assert told["is_superuser"] is True
+        assert {"departures.change_flight", "accounts.add_user"} <= set(told["permissions"])
+        assert told["permissions"] == sorted(told["permissions"])
+        body = {"username": "chief", "password": PASSWORD}
+        assert chief.post("/api/auth/login", json=body).json() == chief.get(ME).json()
+        assert ada.get(ME).json()["permissions"] == []

@@ -15,8 +15,8 @@ from tests.platform.bare import bare_platform, client_of
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
 from trivet_api import authenticated, public, requires
-from trivet_api.direct import DirectFirst
-from trivet_api.mount import include
+from trivet_api.direct import answer_directly
+from trivet_api.include import include
 from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import install_problems
 
@@ -77,7 +77,7 @@ def app(request: pytest.FixtureRequest, nested: bool) -> FastAPI:
 
 @pytest.fixture
 async def client(app: FastAPI, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    mounted = MountedApp("api", "/api", DirectFirst(app), lifespan=False)
+    mounted = MountedApp("api", "/api", answer_directly(app), lifespan=False)
     async with client_of(build_root(bare_platform(tmp_path), [mounted])) as client:
         yield client
 

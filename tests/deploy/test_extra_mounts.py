@@ -138,6 +138,22 @@ def test_a_policy_of_a_mount_that_is_not_there_is_said_before_anything_starts() 
     assert caught.value.detail.startswith(says)
 
 
+def test_refusals_of_a_mount_are_outcomes_where_a_setting_says_so() -> None:
+    target = "asgi:tests.deploy.foreign.starlette_app:app"
+    settings = load_settings(
+        secret_key="k" * 40,
+        extra_mounts={"/auth": target, "/legacy": target},
+        mount_commits_on={"/auth": [409, 401]},
+    )
+
+    kept, other = mount_extras(settings)[::-1]
+    assert (kept.prefix, kept.commits_on) == ("/auth", frozenset({401, 409}))
+    assert (other.prefix, other.commits_on) == ("/legacy", frozenset())
+    assert [route.commits_on for route in kept.list_routes()] == [{401, 409}]
+    with pytest.raises(ConfigurationError, match="TRIVET_MOUNT_COMMITS_ON names /auth"):
+        mount_extras(settings.model_copy(update={"extra_mounts": {"/legacy": target}}))
+
+
 def test_the_closer_prefix_comes_first() -> None:
     target = "asgi:tests.deploy.foreign.starlette_app:app"
     settings = load_settings(

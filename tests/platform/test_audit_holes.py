@@ -51,6 +51,11 @@ UNSEEN: dict[str, Callable[[Session], Any]] = {
 }
 
 
+WAY_OUT = (
+    r'which is audited \(one that needs no trail says info=\{"audit": "ignored"\}\).* add, change'
+)
+
+
 @pytest.mark.parametrize("way", UNSEEN)
 async def test_what_the_trail_would_not_see_is_refused_though_nothing_is_fed(
     empty_database_url: str, way: str
@@ -58,7 +63,7 @@ async def test_what_the_trail_would_not_see_is_refused_though_nothing_is_fed(
     await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
     capture = Capture(audit=AuditTrail([SECRET]))
     database = Database(empty_database_url, capture=capture)
-    with pytest.raises(RuntimeError, match=r"which is audited.* add, change or delete the"):
+    with pytest.raises(RuntimeError, match=WAY_OUT):
         async with database.unit() as session:
             await session.run_sync(UNSEEN[way])
     await database.close()

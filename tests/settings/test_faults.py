@@ -72,6 +72,13 @@ SCENARIOS = (
         '{"/legacy": "everybody"}',
         ("none of public, authenticated, staff, its-own and no app.permission",),
     ),
+    Scenario(
+        "an outcome that is no refusal",
+        "MOUNT_COMMITS_ON",
+        '{"/legacy": [401, 500]}',
+        ("no refusal (400 to 499)", '{"/accounts": [401, 409]}'),
+    ),
+    Scenario("no outcome at all", "MOUNT_COMMITS_ON", '{"/legacy": []}', ("no refusal",)),
     Scenario("a proxy by name", "TRUSTED_PROXIES", "10.0.0.0/8,nginx", ("no IP address",)),
 )
 

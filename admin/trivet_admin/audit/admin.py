@@ -68,7 +68,7 @@ class OriginFilter(admin.SimpleListFilter):
 class AuditEntryAdmin(ModelAdmin):
     """Read only. Search looks at who, the object's key, the request id and the values."""
 
-    list_display = ("when", "who", "origin", "request", "what", "subject", "summary")
+    list_display = ("when", "who", "origin", "by_request", "what", "subject", "summary")
     list_display_links = ("when",)
     list_filter = (KindFilter, TableFilter, OriginFilter, "at")
     search_fields = ("=actor", "=row_key", "=request_id", "changes")
@@ -76,7 +76,17 @@ class AuditEntryAdmin(ModelAdmin):
     ordering = ("-at", "-id")
     show_full_result_count = False
     list_per_page = 50
-    fields = ("when", "who", "origin", "request", "credential", "what", "subject", "table", "hash")
+    fields = (
+        "when",
+        "who",
+        "origin",
+        "by_request",
+        "credential",
+        "what",
+        "subject",
+        "table",
+        "hash",
+    )
 
     class Media:
         css = {"all": ("trivet_admin/audit.css",)}  # noqa: RUF012  # Django's own way of declaring it
@@ -112,7 +122,7 @@ class AuditEntryAdmin(ModelAdmin):
         return text if len(text) <= _SUMMARY else f"{text[: _SUMMARY - 1]}…"
 
     @admin.display(description="request")
-    def request(self, entry: Any) -> str | SafeString:
+    def by_request(self, entry: Any) -> str | SafeString:
         if not entry.request_id:
             return "–"
         return format_html(

@@ -43,7 +43,8 @@ def require_allowed(sql: Any) -> None:
     )
     raise NotSupportedError(
         f"refused, because it {reason}: {text[:200]!r}. Write mapped rows through their mirrored "
-        "models or through unit_session(); change the schema in a migration"
+        "models or through unit_session(); change the schema in a migration. A table that needs "
+        "neither events nor a trail can be that of a Django model of your own"
     )
 
 

@@ -45,7 +45,8 @@ def _faults(mapper: Mapper[Any]) -> Iterator[str]:
                 f"({', '.join(sorted(names))}) has ON DELETE {key.ondelete}, by which the "
                 f"database changes rows unseen when Django deletes from "
                 f"{key.referred_table.name}, for Django cannot do it itself. {reason} Or leave "
-                "ON DELETE out, and the deletion is refused."
+                "ON DELETE out, and the deletion is refused. A table that feeds no channel and "
+                'needs no trail says so by its info={"audit": "ignored"}.'
             )
 
 

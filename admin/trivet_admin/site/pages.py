@@ -13,6 +13,10 @@ from trivet_admin.errors.to_trivet import explain_database
 logger = structlog.stdlib.get_logger("trivet.errors")
 
 
+REFUSED = "trivet_refused"
+"""Set on a request that the database refused."""
+
+
 def refusal_page(error: BaseException) -> HttpResponse | None:
     """409, or 503 with Retry-After, and a sentence; None if `error` is a fault of ours.
 
@@ -30,9 +34,18 @@ def refusal_page(error: BaseException) -> HttpResponse | None:
     return response
 
 
+def refuse(request: HttpRequest, error: BaseException) -> HttpResponse | None:
+    """`refusal_page`, noted at the request: what the database refused is no outcome to be kept,
+    whatever the view declares."""
+    page = refusal_page(error)
+    if page is not None:
+        setattr(request, REFUSED, True)
+    return page
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's ``handler500``, for exceptions outside of views too (a session that cannot be
     read, a transaction that cannot begin): called while the exception is being handled."""
     error = sys.exc_info()[1]
-    page = None if error is None else refusal_page(error)
+    page = None if error is None else refuse(request, error)
     return page or django_server_error(request)

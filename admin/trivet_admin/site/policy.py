@@ -1,5 +1,7 @@
 """Who may see which page of the admin, by the names of Django's URL patterns."""
 
+from typing import Any
+
 PUBLIC_VIEWS = frozenset({"admin:login", "admin:logout"})
 """Views that anybody may call. Everything else is for staff."""
 
@@ -19,9 +21,15 @@ _BY_NAME = {
 }
 
 
-def words_of(view_name: str) -> str:
+def is_public(view_name: str, view: Any) -> bool:
+    """Whether anybody may call `view`: it is listed so, or decorated by Django's
+    ``login_not_required``, as its own login and password reset are."""
+    return view_name in PUBLIC_VIEWS or getattr(view, "login_required", True) is False
+
+
+def words_of(view_name: str, view: Any = None) -> str:
     """The policy of a view, as ``trivet routes`` shows it."""
-    if view_name in PUBLIC_VIEWS:
+    if is_public(view_name, view):
         return "public"
     if view_name in _BY_NAME:
         return _BY_NAME[view_name]

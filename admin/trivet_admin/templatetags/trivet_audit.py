@@ -1,4 +1,8 @@
-"""The audited changes of an object, for its history page."""
+"""The audited changes of an object, for its history page.
+
+Django imports this for the first template that is rendered, which may be while other modules are
+still imported: what needs models is imported inside.
+"""
 
 from typing import Any
 
@@ -8,10 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from trivet.audit import AuditEntry
 from trivet.audit.summary import read_changes
-from trivet_admin.audit.admin import verb_of, who_made
-from trivet_admin.mirror.registry import mirror
 
 register = template.Library()
 
@@ -22,6 +23,10 @@ SHOWN = 50
 @register.inclusion_tag("trivet_admin/audit_history.html")
 def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
     """What was done to `shown`, newest first, for whoever may read the audit trail."""
+    from trivet.audit import AuditEntry
+    from trivet_admin.audit.admin import verb_of, who_made
+    from trivet_admin.mirror.registry import mirror
+
     may: Any = request.user
     if not may.has_perm("trivet.view_auditentry"):
         return {}

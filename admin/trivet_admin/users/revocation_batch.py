@@ -7,6 +7,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.transaction import on_commit
 
 from trivet.identity import Revocation, Revocations, RevocationScope
+from trivet_admin.auth.credentials import is_session
 
 
 class RevocationBatch:
@@ -23,6 +24,11 @@ class RevocationBatch:
 
     def add(self, lost: Revocation) -> None:
         self._found[lost] = None
+
+    @property
+    def ends_session(self) -> bool:
+        """Whether a session ends by what is pending."""
+        return any(is_session(lost.credential_id) for lost in self._found)
 
     def __call__(self) -> None:
         """Tell. Django calls this after the commit, and not at all after a rollback."""
@@ -47,6 +53,12 @@ def revoke_on_commit(revocations: Revocations, lost: Revocation) -> None:
     losses.add(lost)
     on_commit(losses)
     _put_first()
+
+
+def has_ended_session(connection: Any) -> bool:
+    """Whether a session ends once the transaction of `connection` is committed."""
+    hooks = [hook for _, hook, _ in connection.run_on_commit]
+    return any(isinstance(hook, RevocationBatch) and hook.ends_session for hook in hooks)
 
 
 def _put_first() -> None:

@@ -69,6 +69,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
     yield database
     if database.state == "ok":
         yield _find_migrations(settings)
+    yield from _find_undeclared_outcomes()
     yield from find_unwise(settings)
 
 
@@ -103,6 +104,14 @@ def _find_migrations(settings: "Settings") -> Finding:
         return Finding("migrations", "ok", "models, migrations and database agree")
     rest = f", and {len(drift) - 1} more: see `trivet migrate --check`" if len(drift) > 1 else ""
     return Finding("migrations", "failed", f"{drift[0]}{rest}")
+
+
+def _find_undeclared_outcomes() -> Iterator[Finding]:
+    """Views of other people's packages whose refusals would be rolled back."""
+    from trivet_admin.outcomes import find_undeclared
+
+    for sentence in find_undeclared():
+        yield _advice("outcomes", sentence)
 
 
 def find_unwise(settings: "Settings") -> Iterator[Finding]:

@@ -10,17 +10,25 @@ from trivet_deploy.cli.console import print_json, print_table
 
 if TYPE_CHECKING:
     from trivet import Platform
+    from trivet.asgi.mount import RouteInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the table; `policy` says who may use the route."""
+    """One line of the table; `policy` says who may use the route, `commits_on` which of its
+    refusals keep what the request did."""
 
     mount: str
     methods: str
     path: str
     name: str
     policy: str
+    commits_on: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, mount: str, route: "RouteInfo") -> "Line":
+        kept = tuple(sorted(route.commits_on))
+        return cls(mount, route.methods, route.path, route.name, route.policy, kept)
 
 
 def routes(
@@ -28,6 +36,7 @@ def routes(
     mount: Annotated[str | None, typer.Option(help="Only the routes of this mount.")] = None,
 ) -> None:
     """Show every route of every mount: method, path, name and policy."""
+    from trivet.outcome import in_words
     from trivet_deploy.composition import open_platform_with_django
     from trivet_settings import load_settings
 
@@ -41,7 +50,10 @@ def routes(
     for column in ("path", "name", "policy"):
         table.add_column(column, overflow="fold")
     for line in lines:
-        table.add_row(line.mount, line.methods, line.path, line.name, line.policy)
+        policy = line.policy
+        if line.commits_on:
+            policy += f"; commits on {in_words(line.commits_on)}"
+        table.add_row(line.mount, line.methods, line.path, line.name, policy)
     print_table(table)
 
 
@@ -55,5 +67,5 @@ def list_lines(platform: "Platform") -> list[Line]:
     if any(mounted.static_packages for mounted in mounts):
         lines.append(Line("root", "GET", "/static/*", "static", "public"))
     for mounted in mounts:
-        lines += [Line(mounted.name, **asdict(route)) for route in mounted.list_routes()]
+        lines += [Line.of(mounted.name, route) for route in mounted.list_routes()]
     return lines

@@ -8,7 +8,7 @@ class comes from; nothing is imported that is not already there.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from operator import attrgetter
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from trivet.asgi.mount import MountedApp, RouteInfo
 from trivet.errors import ConfigurationError
 from trivet.identity.policy import parse_policy
+from trivet.outcome import NOTHING
 from trivet_deploy.mounts.prefix import PrefixStripped, ScopeOfItsOwn
 from trivet_deploy.mounts.wsgi import WsgiApplication
 from trivet_settings import Settings
@@ -31,30 +32,39 @@ def mount_extras(settings: Settings) -> tuple[MountedApp, ...]:
     """The mounts that `extra_mounts` names, longest prefix first so that the closer one wins.
 
     Raises ConfigurationError when a target cannot be imported, with the target and the reason,
-    and for a policy of a mount that is not there, which would protect nothing.
+    and for a policy or an outcome of a mount that is not there, which would mean nothing.
     """
-    if unknown := sorted(set(settings.mount_policies) - set(settings.extra_mounts)):
-        raise ConfigurationError(
-            "mount-policy",
-            f"TRIVET_MOUNT_POLICIES names {', '.join(unknown)}, which TRIVET_EXTRA_MOUNTS does "
-            "not mount. Write the prefix in both alike.",
-        )
+    _require_mounted("TRIVET_MOUNT_POLICIES", settings.mount_policies, settings)
+    _require_mounted("TRIVET_MOUNT_COMMITS_ON", settings.mount_commits_on, settings)
     prefixes = sorted(settings.extra_mounts, key=len, reverse=True)
     return tuple(_mount(prefix, settings.extra_mounts[prefix], settings) for prefix in prefixes)
+
+
+def _require_mounted(variable: str, named: Iterable[str], settings: Settings) -> None:
+    if unknown := sorted(set(named) - set(settings.extra_mounts)):
+        raise ConfigurationError(
+            "mount-policy",
+            f"{variable} names {', '.join(unknown)}, which TRIVET_EXTRA_MOUNTS does "
+            "not mount. Write the prefix in both alike.",
+        )
 
 
 def _mount(prefix: str, target: str, settings: Settings) -> MountedApp:
     interface, _, location = target.partition(":")
     app, is_asgi = _import(location, prefix), interface == "asgi"
     policy = parse_policy(settings.mount_policies.get(prefix, "its-own"))
+    outcomes = settings.mount_commits_on.get(prefix, NOTHING)
     return MountedApp(
         name=prefix.strip("/").replace("/", "-"),
         prefix=prefix,
         app=_adapt(app, prefix, settings) if is_asgi else WsgiApplication(app, WSGI_THREADS),
         websocket=is_asgi,
         policy=policy,
+        commits_on=outcomes,
         # There is no way to ask an application of any framework for its routes.
-        list_routes=lambda: [RouteInfo("*", f"{prefix}/*", location, policy.words)],
+        list_routes=lambda: [
+            RouteInfo("*", f"{prefix}/*", location, policy.words, (policy,), outcomes)
+        ],
     )
 
 

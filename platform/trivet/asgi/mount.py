@@ -18,16 +18,24 @@ from trivet.context import context_of
 from trivet.errors import TrivetError
 from trivet.identity.identity import Authenticator
 from trivet.identity.policy import Policy, its_own
+from trivet.outcome import NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class RouteInfo:
-    """One line of ``trivet routes``. `policy` says who may use the route."""
+    """One line of ``trivet routes``. `policy` says who may use the route.
+
+    `policies` are the objects behind those words, as far as they are ours; each lists the
+    permissions that it asks for. `commits_on` are the refusals that the route declares as outcomes
+    (`trivet.commits_on`).
+    """
 
     methods: str
     path: str
     name: str
     policy: str
+    policies: tuple[Policy, ...] = ()
+    commits_on: frozenset[int] = NOTHING
 
 
 async def _nothing_pending() -> str:
@@ -43,6 +51,8 @@ class MountedApp:
     for each of its routes leaves it at `its_own`. `lifespan` runs the app's own.
     `list_routes` is asked by ``trivet routes`` and gives paths with the prefix.
     `static_packages` are (package, folder) pairs whose files are served at ``/static``.
+    `commits_on` are refusals of the app, by their statuses, that keep what the request did
+    (`trivet.outcome`).
     `find_pending` is asked by ``/readyz``: what the app waits for, in a sentence, or an empty
     string when it can work.
     """
@@ -53,6 +63,7 @@ class MountedApp:
     authenticators: Sequence[Authenticator] = ()
     websocket: bool = False
     policy: Policy = its_own
+    commits_on: frozenset[int] = NOTHING
     lifespan: bool = True
     list_routes: Callable[[], Sequence[RouteInfo]] = tuple
     static_packages: Sequence[tuple[str, str]] = ()
@@ -117,6 +128,7 @@ class _Guarded:
         except TrivetError as error:
             await refuse(scope, receive, send, error)
             return
+        context.commits_on |= self.mounted.commits_on
         await self.mounted.app(scope, receive, send)
 
 

@@ -23,6 +23,10 @@ _AUDITED = CaptureReason(
 )
 
 
+WHICH_IS_AUDITED = 'which is audited (one that needs no trail says info={"audit": "ignored"})'
+"""Said of a table whose change the trail would not see, with the way out."""
+
+
 def audited_tables() -> CapturedTables:
     """The tables that are audited at this moment."""
     return _tables_of(known_classes())

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from trivet.audit.audited_tables import audited_tables, require_audited
+from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, require_audited
 from trivet.audit.capture import is_audited
 from trivet.audit.entry import Entry
 from trivet.audit.trail import AuditTrail
@@ -37,7 +37,7 @@ class Capture:
         if self.feeds:
             yield self.feeds.tables, "whose rows feed channels"
         if self.audit is not None:
-            yield audited_tables(), "which is audited"
+            yield audited_tables(), WHICH_IS_AUDITED
 
     def write(self, session: Session, notes: Sequence[Any], origin: Origin) -> dict[str, int]:
         """Write publications and audit entries, in this order always: a chain of the trail is

@@ -20,7 +20,7 @@ from sqlalchemy.orm import (
     object_session,
 )
 
-from trivet.audit.audited_tables import why_not_audited
+from trivet.audit.audited_tables import WHICH_IS_AUDITED, why_not_audited
 from trivet.audit.capture import entries_of
 from trivet.capture.old_values import read_old_row
 from trivet.data.session import TrivetSession, UncapturedError, uncaptured
@@ -181,4 +181,4 @@ def refuse_bulk_writes(state: ORMExecuteState) -> None:
         raise uncaptured(f"a bulk statement on {mapper.class_.__name__}, which feeds channels,")
     table = getattr(state.statement, "table", None)
     if session.capture.is_audited(table):
-        raise uncaptured(f"a bulk statement on {table}, which is audited,")
+        raise uncaptured(f"a bulk statement on {table}, {WHICH_IS_AUDITED},")

@@ -1,25 +1,57 @@
-"""Policies: who may use a route. Each route has one, and says it where it is defined.
+"""Policies: who may use a route, a page or a channel.
 
-The API's routes, the pages of features and whole mounts use the same words; a path that no
-policy covers is refused.
+Each has one, and says it where it is defined. A policy is one object everywhere:
+
+    @router.post("/flights", dependencies=[requires("departures.add_flight")])    # api.py
+    page("/desk", desk, policy=requires("departures.change_flight"))              # web.py
+    @channel("departures:{airport}", policy=authenticated)                        # realtime.py
+
+A path that no policy covers is refused.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
 
 from trivet.errors import Forbidden
 from trivet.identity.identity import Identity, require_authenticated, require_permission
 
+if TYPE_CHECKING:
+    # FastAPI's annotations ask for its own `Depends`, which this package may not import.
+    _Dependency = Any
+else:
+    _Dependency = object
+
 
 @dataclass(frozen=True)
-class Policy:
+class Policy(_Dependency):  # type: ignore[misc]  # an Any for type checkers, see above
     """A check of the identity, with the words for ``trivet routes``.
 
-    `check` raises Unauthenticated or Forbidden.
+    `check` raises Unauthenticated or Forbidden. `permissions` are those that it asks for
+    (``app.codename``).
     """
 
     words: str
     check: Callable[[Identity], None]
+    permissions: frozenset[str] = frozenset()
+
+    # What FastAPI reads of the objects in `dependencies=[…]`: a policy is one of them. It depends
+    # on nothing but the request, and so costs a call.
+    use_cache = True
+    scope = None
+    max_concurrency = None
+    _concurrency = None
+
+    @property
+    def dependency(self) -> "Policy":
+        """What FastAPI calls where it solves this policy as a dependency."""
+        return self
+
+    async def __call__(self, request: Request) -> None:
+        self.check(request.scope["user"])  # where the root's middleware puts the identity
 
 
 def _anyone(_identity: Identity) -> None: ...
@@ -45,8 +77,22 @@ its_own = Policy("its own", _anyone)
 
 
 def requires(permission: str) -> Policy:
-    """Who holds `permission` (``app.codename``): 401 for nobody, 403 for anybody else."""
-    return Policy(permission, lambda identity: require_permission(identity, permission))
+    """The policy for those who hold a permission: 401 for nobody, 403 for anybody else.
+
+    Args:
+        permission: Its name as Django has it, ``app.codename``.
+    """
+    return _holding(permission)
+
+
+@cache
+def _holding(permission: str) -> Policy:
+    """One object for each permission, so that policies of the same meaning are equal."""
+    return Policy(
+        permission,
+        lambda identity: require_permission(identity, permission),
+        frozenset({permission}),
+    )
 
 
 def parse_policy(text: str) -> Policy:

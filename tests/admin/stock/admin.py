@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from tests.admin.stock import services
+from tests.admin.stock import services, steps
 from tests.admin.stock.models import Category, Item, Specimen, Supplier, Tag
 from trivet import Conflict, Invalid
 from trivet.errors import InputError
@@ -58,4 +58,6 @@ class SupplierAdmin(ModelAdmin):
 
 @register(Tag, Specimen)
 class PlainAdmin(ModelAdmin):
-    pass
+    def get_urls(self) -> Any:
+        more = steps.urls if self.model._meta.model_name == "tag" else []
+        return [*more, *super().get_urls()]

@@ -1,4 +1,12 @@
-"""The last resort: an exception that nobody caught becomes an honest answer."""
+"""The last resort: an exception that nobody caught becomes an honest answer.
+
+An answered error ends here. Frameworks raise an exception again after they have answered it, for
+whoever logs; a server takes what it is given as a failure, logs a second traceback and drops the
+connection, on which the client's next request may already be under way. So nothing is raised to
+the server unless a response is incomplete and has to be broken off.
+"""
+
+from http import HTTPStatus
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -10,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from trivet.asgi.problem import error_response, http_problem, problem_response, refuse
 from trivet.data.errors import explain
 from trivet.errors import TrivetError
+from trivet.log import BrokenResponse
 
 logger = structlog.stdlib.get_logger("trivet.errors")
 
@@ -18,9 +27,9 @@ class LastResortMiddleware:
     """Answers what nobody caught: an error of the domain or of Starlette with its own status,
     a fault of the database with 409 or 503, anything else with 500 and no detail.
 
-    With `debug`, a fault of ours shows its traceback instead. Nothing is raised further:
-    the log line carries the exception. An exception after the first byte can only break
-    the response off, so that one is raised, for the server to close the connection.
+    With `debug`, a fault of ours shows its traceback instead. What an app raises after its
+    answer is complete is logged and ends here. What it raises in the midst of an answer is
+    logged, and raised as `BrokenResponse` for the server to cut the connection.
     """
 
     def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:
@@ -31,23 +40,53 @@ class LastResortMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        started = False
+        status = 0
+        complete = False
 
         async def watch(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] != "websocket.close"
+            nonlocal status, complete
+            kind = message["type"]
+            if kind != "websocket.close":
+                status = status or message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
             await send(message)
+            # Only now: a server that refuses the message has not completed the answer.
+            complete = kind in _LAST and not message.get("more_body", False)
 
         try:
             await self.app(scope, receive, watch)
         except Exception as error:
-            log_server_error(error)
-            if started:
-                raise
-            if scope["type"] == "websocket":
-                await refuse(scope, receive, send, explain(error) or INTERNAL)
+            if complete:
+                _log_after(status, error)
+            elif status:
+                logger.exception("response broken off")
+                raise BrokenResponse from error
             else:
-                await server_error_response(scope, error, debug=self.debug)(scope, receive, send)
+                log_server_error(error)
+                await self._answer(scope, receive, send, error)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
+        if scope["type"] == "websocket":
+            await refuse(scope, receive, send, explain(error) or INTERNAL)
+        else:
+            await server_error_response(scope, error, debug=self.debug)(scope, receive, send)
+
+
+_LAST = {
+    "http.response.body",
+    "http.response.pathsend",
+    "websocket.http.response.body",
+    "websocket.close",
+}
+"""What completes an answer, unless it says that more comes."""
+
+
+def _log_after(status: int, error: Exception) -> None:
+    """Log what an app raised behind its complete answer: the error that it has answered, or a
+    failure of work that came later, which nobody has seen."""
+    if status >= HTTPStatus.BAD_REQUEST:
+        log_server_error(error)
+    else:
+        logger.error("work behind the response failed", exc_info=error)
 
 
 INTERNAL = TrivetError("internal", "Something went wrong on our side. Quote the request id.")

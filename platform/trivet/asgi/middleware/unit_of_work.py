@@ -1,8 +1,10 @@
 """The unit of work: one request, one transaction, one outcome."""
 
+from contextlib import suppress
 from http import HTTPStatus
 
 import anyio
+from sqlalchemy.exc import PendingRollbackError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
@@ -13,7 +15,8 @@ from trivet.data.transaction import AsyncTransaction
 
 class UnitOfWorkMiddleware:
     """Decides the request's unit of work when its response starts, before the first byte
-    leaves: a status below 400 commits, anything else rolls back.
+    leaves: a status below 400 commits, anything else rolls back, unless whoever answers has
+    declared this refusal an outcome (`trivet.outcome`).
 
     A commit that fails replaces the response by the problem that it is; what the app
     still sends of its own is dropped. A request that never answers (the client left, an
@@ -42,7 +45,7 @@ class UnitOfWorkMiddleware:
             if message["type"] == "http.response.start":
                 try:
                     if transaction.is_open:
-                        await _decide(transaction, message["status"])
+                        await _decide(transaction, message["status"], context.commits_on)
                     transaction.end()
                 except Exception as error:  # noqa: BLE001  # it becomes the answer
                     replaced = True
@@ -61,9 +64,13 @@ class UnitOfWorkMiddleware:
                     await transaction.close()
 
 
-async def _decide(transaction: AsyncTransaction, status: int) -> None:
+async def _decide(transaction: AsyncTransaction, status: int, commits_on: frozenset[int]) -> None:
     try:
         if status < HTTPStatus.BAD_REQUEST:
             await transaction.commit()
+        elif status in commits_on:
+            # A unit whose flush was refused cannot be committed, and its refusal is the answer.
+            with suppress(PendingRollbackError):
+                await transaction.commit()
     finally:
         await transaction.close()

@@ -1,0 +1,7 @@
+from starlette.routing import BaseRoute
+
+from tests.admin.early.apps import render
+
+render("web")
+
+routes: list[BaseRoute] = []

@@ -1,0 +1,164 @@
+"""An answered error ends there: the connection goes on, and the log has it once or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from http.client import HTTPConnection, IncompleteRead, RemoteDisconnected
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from tests.deploy.dock import log_in
+from tests.deploy.mishaps.models import Mishap
+from tests.services.people import People
+from tests.services.server import Server, StartServer
+
+ROOT = str(Path(__file__).parents[2])
+API = "/api/mishaps"
+PATIENCE = 30
+
+JSON = {"content-type": "application/json"}
+NAME = b'{"name": "ada"}'
+TOO_MUCH = b"x" * 3_000_000
+
+REFUSALS: list[tuple[int, str, str, Mapping[str, str], bytes | None]] = [
+    (400, "GET", "/api/", {"host": "elsewhere.example"}, None),
+    (400, "POST", f"{API}/names", JSON, b"{"),
+    (401, "GET", f"{API}/known", {}, None),
+    (401, "GET", f"{API}/known", {"authorization": "Bearer tvt_nobody"}, None),
+    (401, "GET", f"{API}/refused/unauthenticated", {}, None),
+    (401, "GET", "/mishaps/staff", {}, None),
+    (401, "POST", "/api/auth/login", JSON, b'{"username": "x", "password": "y"}'),
+    (403, "GET", f"{API}/allowed", {"authorization": "Bearer {key}"}, None),
+    (403, "POST", "/api/auth/logout", {"cookie": "a=b", "origin": "https://evil.example"}, None),
+    (403, "POST", "/admin/login/", {}, b"username=x"),
+    (404, "GET", "/nowhere", {}, None),
+    (404, "GET", f"{API}/nowhere", {}, None),
+    (404, "GET", "/old/flask/refused/404", {}, None),
+    (405, "DELETE", f"{API}/names", {}, None),
+    (405, "POST", "/mishaps/refused", {}, b"x"),
+    (409, "GET", f"{API}/refused/conflict", {}, None),
+    (409, "POST", f"{API}/names", JSON, NAME),
+    (409, "POST", f"{API}/names/with-django", JSON, NAME),
+    (409, "GET", "/mishaps/refused", {}, None),
+    (409, "GET", "/old/flask/refused/409", {}, None),
+    (413, "POST", f"{API}/names", JSON, TOO_MUCH),
+    (413, "POST", "/admin/login/", {}, TOO_MUCH),
+    (415, "POST", f"{API}/names", {**JSON, "content-encoding": "gzip"}, NAME),
+    (418, "GET", f"{API}/refused/teapot", {}, None),
+    (418, "GET", "/mishaps/teapot", {}, None),
+    (422, "POST", f"{API}/names", JSON, b"{}"),
+    (429, "GET", f"{API}/refused/throttled", {}, None),
+    (503, "GET", f"{API}/refused/unavailable", {}, None),
+]
+FAULTS: list[tuple[str, str, str, bytes | None]] = [
+    ("GET", f"{API}/lost", "lost in a plain endpoint", None),
+    ("POST", f"{API}/lost", "lost in an endpoint", NAME),
+    ("GET", f"{API}/lost/before", "lost in a dependency", None),
+    ("GET", "/mishaps/lost", "lost in a page", None),
+    ("GET", "/old/flask/lost", "lost in Flask", None),
+    ("GET", "/old/starlette/lost", "lost in Starlette", None),
+    ("GET", "/admin/mishaps/mishap/lost/", "lost in a view by GET", None),
+    ("POST", "/admin/mishaps/mishap/lost/", "lost in a view by POST", b"x"),
+]
+
+
+@pytest.fixture(params=["serve", "dev"])
+def server(
+    request: pytest.FixtureRequest,
+    start_server: StartServer,
+    peopled_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Server:
+    """Under Gunicorn, and as a developer starts it."""
+    engine = create_engine(peopled_database_url)
+    Mishap.metadata.tables[Mishap.__tablename__].create(engine)
+    engine.dispose()
+    monkeypatch.setenv("PYTHONPATH", ROOT, prepend=os.pathsep)
+    return start_server(
+        request.param,
+        database_url=peopled_database_url,
+        features="departures,tests.deploy.mishaps",
+        extra_mounts=json.dumps(
+            {
+                "/old/flask": "wsgi:tests.deploy.mishaps.flask_app:app",
+                "/old/starlette": "asgi:tests.deploy.mishaps.starlette_app:app",
+            }
+        ),
+    )
+
+
+class Kept:
+    """One connection that is never opened again."""
+
+    def __init__(self, server: Server) -> None:
+        self._connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        self._connection.connect()
+        self._connection.auto_open = 0
+
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> tuple[int, bytes]:
+        self._connection.request(method, path, body, dict(headers))
+        answer = self._connection.getresponse()
+        content = answer.read()
+        assert not answer.will_close, (method, path, answer.status)
+        return answer.status, content
+
+    def require_alive(self, after: object) -> None:
+        try:
+            assert self.ask("GET", "/healthz", {}) == (200, b'{"status":"ok"}'), after
+        except (ConnectionError, RemoteDisconnected) as error:
+            raise AssertionError(f"the connection was lost behind {after}") from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.mark.once
+def test_no_answer_costs_the_connection_or_more_of_the_log_than_it_is_worth(
+    server: Server, people: People
+) -> None:
+    with closing(Kept(server)) as kept:
+        for status, method, path, given, body in REFUSALS:
+            headers = {name: value.format(key=people.keys["bob"]) for name, value in given.items()}
+            answered, content = kept.ask(method, path, headers, body)
+            assert answered == status, (method, path, content)
+            kept.require_alive((status, method, path))
+        assert "Traceback" not in server.log_text()
+
+        cookie = log_in(server, "chief")
+        for method, path, _, body in FAULTS:
+            headers = {**(JSON if body else {}), "cookie": cookie}
+            assert kept.ask(method, path, headers, body)[0] == 500, path
+            kept.require_alive(path)
+        for path, answer in (("afterwards", b'"done"'), ("behind", b'"early"')):
+            assert kept.ask("GET", f"{API}/lost/{path}", {}) == (200, answer)
+            kept.require_alive(path)
+
+    log = server.log_text()
+    assert "Exception in ASGI application" not in log
+    for *_, message, _ in FAULTS:
+        assert log.count(f"LookupError: {message}\n") == 1, message
+    assert log.count("lost in the background\n") == 1
+    assert log.count("lost behind an endpoint\n") == 1
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (f"{API}/stream", "lost in a stream"),
+        ("/old/flask/stream", "lost in a stream of Flask"),
+    ],
+)
+def test_a_body_that_breaks_off_is_not_ended_as_if_it_were_whole(
+    server: Server, path: str, message: str
+) -> None:
+    with closing(Kept(server)) as kept, pytest.raises((IncompleteRead, ConnectionError)):
+        kept.ask("GET", path, {})
+    log = server.log_text()
+    assert log.count(f"LookupError: {message}\n") == 1
+    assert "Exception in ASGI application" not in log
