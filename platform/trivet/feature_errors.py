@@ -21,7 +21,7 @@ def locate(error: Exception, folders: Iterable[Path]) -> ConfigurationError | No
 
     None if no line of them did, and nothing is known of it besides.
     """
-    places = _find_places(error, tuple(folders))
+    places = find_places(error, tuple(folders))
     if not places:
         if isinstance(error, SQLAlchemyError):
             return ConfigurationError("mapping", mapping_errors.explain(error))
@@ -35,7 +35,7 @@ def locate(error: Exception, folders: Iterable[Path]) -> ConfigurationError | No
     return ConfigurationError("feature-file", where + _sentence(error, places[-1][0]))
 
 
-def _find_places(error: Exception, folders: tuple[Path, ...]) -> list[tuple[Path, int]]:
+def find_places(error: Exception, folders: tuple[Path, ...]) -> list[tuple[Path, int]]:
     """The lines of a feature that led to `error`, the one that raised it last."""
     if isinstance(error, SyntaxError) and error.filename:
         # Raised by the import system, in none of the feature's own frames.

@@ -13,8 +13,8 @@ from trivet.identity import system
 from trivet.identity.django_tables import users
 from trivet.identity.keys import issue_key, list_keys
 from trivet_deploy import django_commands
-from trivet_deploy.cli.migrate import apply_all
 from trivet_deploy.demo.home import Credentials, DemoHome
+from trivet_deploy.schema import apply_all
 from trivet_deploy.unit import run_in_unit
 from trivet_settings import Settings
 
