@@ -27,6 +27,16 @@ def list_pending() -> list[str]:
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
+def find_waiting() -> list[str]:
+    """As `list_pending`, and leaves no connection open: for a process that goes on to serve."""
+    from django.db import connections
+
+    try:
+        return list_pending()
+    finally:
+        connections.close_all()
+
+
 def list_drift() -> list[str]:
     """What Django's models have that no migration has, in `makemigrations`' own words."""
     from django.core.management import call_command

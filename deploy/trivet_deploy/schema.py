@@ -125,9 +125,8 @@ def find_schema_fault(settings: Settings, *, with_drift: bool) -> str:
     if fault := find_database_fault(settings):
         return f"{fault}."
     platform = open_platform_with_django(settings)
-    if django_commands.list_pending() or migrations.is_behind(
-        settings.database_url, platform.features
-    ):
+    is_behind = migrations.is_behind(settings.database_url, platform.features)
+    if is_behind or django_commands.find_waiting():
         return f"The database is not migrated: {MIGRATE}."
     if not with_drift:
         return ""
