@@ -86,28 +86,28 @@ def report(error: Exception) -> ExitCode:
             _report_settings(error)
             return ExitCode.CONFIGURATION
         case ConfigurationError():
-            _print_error(error.detail)
+            print_error(error.detail)
             return ExitCode.CONFIGURATION
         case TrivetError():
-            _print_error(error.detail)
+            print_error(error.detail)
             return ExitCode.NO
         case _ if _is_database(error):
-            _print_error(first_line(error))
+            print_error(first_line(error))
             if any(words in str(error) for words in _NO_TABLE):
                 say("The database lacks something that the models have: run `trivet migrate`.")
             return ExitCode.NO
         case ImportError() if hidden := _hidden_by_folder(error):
-            _print_error(hidden)
+            print_error(hidden)
             return ExitCode.CONFIGURATION
         case _:
-            _print_error(f"{type(error).__name__} {_place(error)}: {first_line(error)}")
+            print_error(f"{type(error).__name__} {_place(error)}: {first_line(error)}")
             say("This is a bug, here or in a feature. `trivet --debug …` shows the traceback.")
             return ExitCode.NO
 
 
 def _report_settings(error: "SettingsError") -> None:
     count = len(error.faults)
-    _print_error(
+    print_error(
         "The settings have a fault:" if count == 1 else f"The settings have {count} faults:"
     )
     for fault in error.faults:
@@ -115,7 +115,8 @@ def _report_settings(error: "SettingsError") -> None:
         stderr.print(f"    {escape(fault.cure)}", highlight=False, soft_wrap=True)
 
 
-def _print_error(sentence: str) -> None:
+def print_error(sentence: str) -> None:
+    """What failed, in one sentence."""
     stderr.print(f"[bold red]✗[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
