@@ -53,7 +53,7 @@ def find_unknown(mounts: Iterable[MountedApp], known: Collection[str]) -> Iterat
             continue  # Django asks there for the permissions of the very models that it shows
         for permission in _permissions_in(mounted.policy.words):
             if permission not in known:
-                yield _sentence(f"the mount {mounted.prefix}", permission, known)
+                yield _sentence(f"The mount {mounted.prefix}", permission, known)
         for route in mounted.list_routes():
             for permission in _permissions_in(route.policy):
                 if permission not in known:

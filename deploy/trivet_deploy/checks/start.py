@@ -24,5 +24,4 @@ def _listed(sentences: list[str]) -> str:
 
 
 def _whole(sentence: str) -> str:
-    first = f"{sentence[:1].upper()}{sentence[1:]}"
-    return first if first.endswith((".", "?", ")")) else f"{first}."
+    return sentence if sentence.endswith((".", "?", ")")) else f"{sentence}."

@@ -77,6 +77,10 @@ def reporting() -> Iterator[None]:
 
 def report(error: Exception) -> ExitCode:
     """Say what went wrong and what to do, without a traceback; returns the exit code for it."""
+    # First, because what follows imports the libraries that may be hidden.
+    if isinstance(error, ImportError) and (hidden := _hidden_by_folder(error)):
+        print_error(hidden)
+        return ExitCode.CONFIGURATION
     # Here, because a program that has no error to report does not wait for them.
     from trivet.errors import ConfigurationError, TrivetError
     from trivet_settings import SettingsError
@@ -96,9 +100,6 @@ def report(error: Exception) -> ExitCode:
             if any(words in str(error) for words in _NO_TABLE):
                 say("The database lacks something that the models have: run `trivet migrate`.")
             return ExitCode.NO
-        case ImportError() if hidden := _hidden_by_folder(error):
-            print_error(hidden)
-            return ExitCode.CONFIGURATION
         case _:
             print_error(f"{type(error).__name__} {_place(error)}: {first_line(error)}")
             say("This is a bug, here or in a feature. `trivet --debug …` shows the traceback.")

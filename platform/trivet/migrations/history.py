@@ -1,7 +1,7 @@
 """Running, checking and making migrations."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -55,6 +55,7 @@ def upgrade(url: str, features: Sequence[Feature]) -> list[str]:
     with connect(url) as connection:
         before = _applied(connection)
         config = _config(features, connection)
+        _require_known(before, config)
         try:
             command.upgrade(config, "heads")
         except DBAPIError as error:
@@ -73,6 +74,7 @@ def check(url: str, features: Sequence[Feature]) -> list[Difference]:
     it is not.
     """
     with connect(url) as connection:
+        _require_known(_applied(connection), _config(features, None))
         if _is_behind(connection, features):
             raise ConfigurationError("pending", "The database is behind: run 'trivet migrate'.")
         return describe(_compare(connection), features)
@@ -108,6 +110,7 @@ def make(url: str, features: Sequence[Feature], name: str, message: str) -> Made
     folder.mkdir(exist_ok=True)
     with connect(url) as connection:
         config = _config(features, connection)
+        _require_known(_applied(connection), config)
         config.attributes["tables"] = scope.tables_of(owner.package if owner else PLATFORM)
         risks: list[str] = []
         config.attributes["risks"] = risks
@@ -128,6 +131,18 @@ def make(url: str, features: Sequence[Feature], name: str, message: str) -> Made
     if script is None or isinstance(script, list):
         raise ConfigurationError("no-change", f"The models of {name} have not changed.")
     return Made(Path(script.path), tuple(risks))
+
+
+def _require_known(applied: Iterable[str], config: Config) -> None:
+    """Raise ConfigurationError for a database that other code, or other features, migrated."""
+    script = ScriptDirectory.from_config(config)
+    known = {revision.revision for revision in script.walk_revisions()}
+    if unknown := sorted(set(applied) - known):
+        raise ConfigurationError(
+            "unknown-revision",
+            f"The database is at a revision that no feature of TRIVET_FEATURES has "
+            f"({', '.join(unknown)}). Cure: name the feature that has it, or run the newer code.",
+        )
 
 
 def _next_number(folder: Path) -> int:

@@ -43,8 +43,8 @@ def explain(error: SQLAlchemyError, path: Path | None = None) -> str:
     if found := _TWICE.search(text):
         return _explain_twice(found[1], path)
     if found := _NO_TABLE.search(text):
-        name = found[1].rpartition(".")[2]
-        return f'the class {name} has no table. Cure: __tablename__ = "<feature>_{name.lower()}".'
+        *_, feature, _, name = f".{found[1]}".split(".")
+        return f'the class {name} has no table. Cure: __tablename__ = "{feature}_{name.lower()}".'
     if found := _NO_CLASS.search(text):
         known = {mapper.class_.__name__ for mapper in _mappers(Model)}
         return (
