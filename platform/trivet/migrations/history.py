@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -171,7 +172,11 @@ async def pending(database: Database, features: Sequence[Feature]) -> bool:
         if not exists:
             return True
         applied = set(await connection.scalars(select(_versions.c.version_num)))
-    return applied != _heads(tuple(features))
+    if applied == _heads(tuple(features)):
+        return False
+    # A revision may have been written since this process started: under `trivet dev` it was.
+    _heads.cache_clear()
+    return applied != await anyio.to_thread.run_sync(_heads, tuple(features))
 
 
 async def find_difference(database: Database, features: Sequence[Feature]) -> Difference | None:
