@@ -200,7 +200,10 @@ class Relay:
                 "what is committed waits for delivery: next try in %s s", wait, exc_info=error
             )
         elif self.state.failures == 1:
-            logger.error("nothing is delivered: the database is not migrated, run 'trivet migrate'")
+            logger.error(
+                "what is committed waits for delivery: the database is not migrated, "
+                "run 'trivet migrate'"
+            )
         return wait
 
     async def _relay(self) -> None:
