@@ -20,7 +20,7 @@ def open_platform_with_django(settings: Settings) -> Platform:
     Raises ConfigurationError, naming file and line, for what a feature's files get wrong.
     """
     features = load_features(settings.features)
-    with naming_lines(features):
+    with naming_lines([feature.folder for feature in features]):
         require_configured()
         capture = compose_capture(features, settings.audit_secrets)
         trivet_admin.configure(settings, features, capture)

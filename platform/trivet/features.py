@@ -60,18 +60,18 @@ class Feature:
         """
         if not self.has_file(file):
             return None
-        with naming_lines([self]):
+        with naming_lines([self.folder]):
             return importlib.import_module(f"{self.package}.{file}")
 
 
 @contextmanager
-def naming_lines(features: Iterable[Feature]) -> Iterator[None]:
-    """Make what a file of `features` raises in this block a ConfigurationError that begins with
+def naming_lines(folders: Iterable[Path]) -> Iterator[None]:
+    """Make what a file in `folders` raises in this block a ConfigurationError that begins with
     the file and the line; anything else passes as it is."""
     try:
         yield
     except Exception as error:
-        located = locate(error, [feature.folder for feature in features])
+        located = locate(error, folders)
         if located is None:
             raise
         raise located from error
@@ -109,11 +109,19 @@ def _load(package: str) -> Feature:
             "feature's package another name.",
         )
     feature = Feature(name, package)
-    _require_package(package)
-    if not any(feature.has_file(file) for file in PLUGS):
-        raise ConfigurationError("no-feature", _explain_empty(feature))
+    # To look for a file is to import the package above it.
+    with naming_lines(_folders_of(root)):
+        _require_package(package)
+        if not any(feature.has_file(file) for file in PLUGS):
+            raise ConfigurationError("no-feature", _explain_empty(feature))
     feature.find_module("models")
     return feature
+
+
+def _folders_of(root: str) -> list[Path]:
+    spec = importlib.util.find_spec(root)
+    locations = spec.submodule_search_locations if spec is not None else None
+    return [Path(location) for location in locations or ()]
 
 
 def _require_package(package: str) -> None:

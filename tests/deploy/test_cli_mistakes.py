@@ -87,6 +87,17 @@ MISTAKES = (
         ("store/prices.py:1: ", "KeyError", "gross"),
     ),
     Mistake(
+        "a package that cannot be imported",
+        {"__init__.py": "\nfrom os import pathh\n"},
+        ("store/__init__.py:2: ", "pathh"),
+    ),
+    Mistake(
+        "a package within one that cannot be imported",
+        {"__init__.py": "\n\nraise ValueError('no shelf')\n", "sub/__init__.py": ""},
+        ("store/__init__.py:3: ", "ValueError: no shelf"),
+        features="store.sub",
+    ),
+    Mistake(
         "an admin.py that cannot be imported",
         {"admin.py": "from store.models import Shelve\n"},
         ("store/admin.py:1: ", "Shelve"),

@@ -33,9 +33,6 @@ def _indexed(table: Table) -> Iterator[list[str]]:
             yield [column.name for column in constraint.columns]
     for index in table.indexes:
         yield [getattr(part, "name", "") for part in index.expressions]
-    for column in table.columns:
-        if column.unique or column.index:
-            yield [column.name]
 
 
 def _begins(columns: list[str], key: ForeignKeyConstraint) -> bool:
