@@ -22,7 +22,7 @@ from trivet.source_files import file_of
 
 T = TypeVar("T")
 
-PLUGS = ("models", "events", "api", "admin", "realtime", "web")
+PLUGS = ("models", "events", "rules", "api", "admin", "realtime", "web")
 """The files that Trivet looks for in a feature."""
 
 RESERVED = frozenset(

@@ -455,6 +455,7 @@ SLIPS = (
             ("apis", "api"),
             ("webs", "web"),
             ("Api", "api"),
+            ("rule", "rules"),
             ("channels", "realtime"),
             ("views", "web"),
         )
@@ -465,7 +466,12 @@ SLIPS = (
         "files",
         "",
     ),
-    Slip("a file of the feature's own", {"schemas.py": "", "gates.py": ""}, "files", ""),
+    Slip(
+        "a file of the feature's own",
+        {"schemas.py": "", "gates.py": "", "roles.py": "", "adapters.py": ""},
+        "files",
+        "",
+    ),
     Slip(
         "a model.py in place of models.py",
         {"model.py": "", "web.py": "routes = []\n"},

@@ -56,5 +56,5 @@ def find_idle_admins(features: Iterable[Feature]) -> Iterator[str]:
 def _meant(name: str) -> str | None:
     if name in PLUGS or name.startswith("_"):
         return None
-    close = difflib.get_close_matches(name.lower(), PLUGS, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(name.lower(), PLUGS, n=1, cutoff=0.85)
     return close[0] if close else OTHER_NAMES.get(name.lower())
