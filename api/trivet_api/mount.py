@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from trivet.asgi.mount import MountedApp, RouteInfo
-from trivet.features import modules_of
+from trivet.features import attribute_of, modules_of
 from trivet.platform import Platform
 from trivet_api import auth
 from trivet_api.authenticator import KeyAuthenticator
@@ -40,7 +40,8 @@ def mount(platform: Platform) -> MountedApp:
     install_problems(app)
     # Routes are tried in this order, and most requests are for a feature.
     for feature, module in modules_of(platform.features, "api"):
-        include(app, module.router, prefix=f"/{feature.name}", tags=[feature.name])
+        router = attribute_of(module, "router", APIRouter, "router = APIRouter()")
+        include(app, router, prefix=f"/{feature.name}", tags=[feature.name])
     include(app, auth.router)
     install_index(app)
     install_docs(app)

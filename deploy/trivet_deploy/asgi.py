@@ -13,8 +13,9 @@ import trivet_api
 import trivet_realtime
 from trivet import Platform
 from trivet.asgi.mount import MountedApp
-from trivet.asgi.root import Root, build_root
+from trivet.asgi.root import Root, build_root, pages_of
 from trivet.log import configure_logging
+from trivet_deploy.checks.start import require_sound
 from trivet_deploy.composition import open_platform_with_django
 from trivet_deploy.mounts.extra import mount_extras
 from trivet_deploy.server.options import quiet_sockets
@@ -33,16 +34,19 @@ def create_app(settings: Settings | None = None) -> Root:
     """The whole application, for one process; `settings` are loaded when not given.
 
     Raises SettingsError with all faults, and ConfigurationError when the product was put together
-    wrongly. Nothing connects anywhere before the lifespan starts.
+    wrongly, a policy names a permission that no model has, or Django's own checks find an error.
+    Nothing connects anywhere before the lifespan starts.
     """
     settings = settings or load_settings()
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     quiet_sockets()
     platform = open_platform_with_django(settings)
     rooms = mount_rooms(platform)
+    mounts = list_mounts(platform, rooms)
+    require_sound([*mounts, *pages_of(platform.features)])
     # Whoever is known to one room is known in every process, also where that room is not served.
     known_by = [each for mounted in rooms.values() for each in mounted.authenticators]
-    return build_root(platform, list_mounts(platform, rooms), authenticators=known_by)
+    return build_root(platform, mounts, authenticators=known_by)
 
 
 def mount_rooms(platform: Platform) -> Mapping[Room, MountedApp]:

@@ -2,10 +2,6 @@
 
 import io
 from contextlib import redirect_stdout
-from typing import Any
-
-from trivet.errors import Invalid
-from trivet.origin import Origin, enter_origin
 
 
 def apply_migrations() -> list[str]:
@@ -27,6 +23,16 @@ def list_pending() -> list[str]:
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
+def find_waiting() -> list[str]:
+    """As `list_pending`, and leaves no connection open: for a process that goes on to serve."""
+    from django.db import connections
+
+    try:
+        return list_pending()
+    finally:
+        connections.close_all()
+
+
 def list_drift() -> list[str]:
     """What Django's models have that no migration has, in `makemigrations`' own words."""
     from django.core.management import call_command
@@ -38,27 +44,3 @@ def list_drift() -> list[str]:
     except SystemExit:
         return [line.strip() for line in output.getvalue().splitlines() if line.strip()]
     return []
-
-
-def create_user(
-    username: str, email: str, password: str, *, is_staff: bool, is_superuser: bool
-) -> Any:
-    """Create an active user. Raises Invalid with every reason that Django's validators give."""
-    from django.contrib.auth import get_user_model
-    from django.contrib.auth.password_validation import validate_password
-    from django.core.exceptions import ValidationError
-    from django.db import transaction
-
-    user = get_user_model()(
-        username=username, email=email, is_staff=is_staff, is_superuser=is_superuser
-    )
-    try:
-        validate_password(password, user)
-        user.set_password(password)
-        user.full_clean()
-    except ValidationError as error:
-        raise Invalid("user", " ".join(error.messages)) from error
-    enter_origin(Origin(way="cli"))
-    with transaction.atomic():
-        user.save()
-    return user

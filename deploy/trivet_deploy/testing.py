@@ -9,7 +9,7 @@ from typing import Any
 
 from trivet.asgi.root import Root
 from trivet_deploy.asgi import create_app
-from trivet_deploy.django_commands import create_user
+from trivet_deploy.user_commands import create_user
 from trivet_settings import Settings
 
 

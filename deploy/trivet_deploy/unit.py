@@ -27,7 +27,9 @@ def run_in_unit(
     """
     enter_origin(Origin(way="cli"))
     from trivet_deploy.composition import open_platform_with_django
+    from trivet_deploy.schema import require_database
 
+    require_database(settings)
     platform = open_platform_with_django(settings)
 
     async def run() -> T:

@@ -1,22 +1,35 @@
 """Features: packages of the user's own, found by their name in the settings.
 
-One framework a file, and a file's presence is the plug. A feature's name is the last part
-of its package: it is the Django app label, the channel namespace and the URL segment.
+One framework a file, and a file's presence is the plug; each of them may be missing. A feature's
+name is the last part of its package: it is the Django app label, the channel namespace and the
+URL segment.
 """
 
 import importlib
 import importlib.util
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 from trivet.errors import ConfigurationError
+from trivet.feature_errors import locate
 from trivet.models.mapped import mappers_in, require_ours
+from trivet.source_files import file_of
+
+T = TypeVar("T")
+
+PLUGS = ("models", "events", "rules", "api", "admin", "realtime", "web")
+"""The files that Trivet looks for in a feature."""
 
 RESERVED = frozenset(
-    {"accounts", "admin", "api", "auth", "docs", "healthz", "readyz", "static", "trivet", "ws"}
+    {"accounts", "admin", "api", "auth", "contenttypes", "docs", "healthz", "messages"}
+    | {"readyz", "sessions", "static", "trivet", "ws"}
 )
-"""Names that would shadow a mount, or an app label of ours."""
+"""Names that would shadow a mount, or an app label of ours or of Django's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +40,48 @@ class Feature:
     name: str
     package: str
 
+    @property
+    def folder(self) -> Path:
+        """Where the files of the feature lie."""
+        spec = importlib.util.find_spec(self.package)
+        assert spec is not None, "load_features found it"
+        assert spec.submodule_search_locations
+        return Path(next(iter(spec.submodule_search_locations)))
+
+    def has_file(self, file: str) -> bool:
+        """Whether there is ``<package>/<file>.py``, or a package of that name."""
+        return importlib.util.find_spec(f"{self.package}.{file}") is not None
+
     def find_module(self, file: str) -> ModuleType | None:
         """The module of ``<package>/<file>.py``, imported, or None if there is no file.
 
-        An import error inside the file is raised: a broken plug is not a missing one.
+        A broken plug is not a missing one: what the file raises becomes a ConfigurationError
+        that begins with the file and the line.
         """
-        dotted = f"{self.package}.{file}"
-        if importlib.util.find_spec(dotted) is None:
+        if not self.has_file(file):
             return None
-        return importlib.import_module(dotted)
+        with naming_lines([self.folder]):
+            return importlib.import_module(f"{self.package}.{file}")
+
+
+@contextmanager
+def naming_lines(folders: Iterable[Path]) -> Iterator[None]:
+    """Make what a file in `folders` raises in this block a ConfigurationError that begins with
+    the file and the line; anything else passes as it is."""
+    try:
+        yield
+    except Exception as error:
+        located = locate(error, folders)
+        if located is None:
+            raise
+        raise located from error
 
 
 def load_features(packages: Iterable[str]) -> tuple[Feature, ...]:
     """The features named by `packages` (dotted), each with its ``models.py`` imported.
 
-    Raises ConfigurationError if one is missing, has no ``models.py``, takes a name that is not
-    free, or maps a class on another base than `Model`.
+    Raises ConfigurationError if one is missing, is no feature, cannot be imported, takes a name
+    that is not free, or maps a class on another base than `Model`.
     """
     features: dict[str, Feature] = {}
     for package in packages:
@@ -62,22 +101,74 @@ def _load(package: str) -> Feature:
         raise ConfigurationError(
             "feature-name", f"{name!r} is taken: rename the package {package}."
         )
+    root = package.partition(".")[0]
+    if root in sys.stdlib_module_names:
+        raise ConfigurationError(
+            "feature-name",
+            f"TRIVET_FEATURES names {package!r}, and {root!r} is Python's own module: give the "
+            "feature's package another name.",
+        )
+    feature = Feature(name, package)
+    # To look for a file is to import the package above it.
+    with naming_lines(_folders_of(root)):
+        _require_package(package)
+        if not any(feature.has_file(file) for file in PLUGS):
+            raise ConfigurationError("no-feature", _explain_empty(feature))
+    feature.find_module("models")
+    return feature
+
+
+def _folders_of(root: str) -> list[Path]:
+    spec = importlib.util.find_spec(root)
+    locations = spec.submodule_search_locations if spec is not None else None
+    return [Path(location) for location in locations or ()]
+
+
+def _require_package(package: str) -> None:
+    """Raise ConfigurationError unless there is such a package. Its parents are imported."""
     try:
         found = importlib.util.find_spec(package)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{package}.".startswith(f"{error.name}."):
+            raise ConfigurationError("no-feature", f"The feature {package!r}: {error}.") from error
         found = None
     if found is None:
         raise ConfigurationError(
             "no-feature",
             f"TRIVET_FEATURES names {package!r}, and there is no such package on the import path.",
         )
-    feature = Feature(name, package)
-    if feature.find_module("models") is None:
-        raise ConfigurationError("no-models", f"The feature {package!r} has no models.py.")
-    return feature
+    if not found.submodule_search_locations:
+        raise ConfigurationError(
+            "no-feature",
+            f"TRIVET_FEATURES names {package!r}, and {found.origin} is a module: a feature is a "
+            "package, a folder with the files of the feature in it.",
+        )
+
+
+def _explain_empty(feature: Feature) -> str:
+    files = ", ".join(f"{file}.py" for file in PLUGS)
+    if {"site-packages", "dist-packages"} & set(feature.folder.parts):
+        return (
+            f"TRIVET_FEATURES names {feature.package!r}, which is an installed library and no "
+            f"feature: it has none of {files}."
+        )
+    return f"The feature {feature.package!r} ({feature.folder}) has none of {files}: add one."
 
 
 def modules_of(features: Iterable[Feature], file: str) -> list[tuple[Feature, ModuleType]]:
     """Each feature that has ``<file>.py``, with that module, in the settings' order."""
     pairs = ((feature, feature.find_module(file)) for feature in features)
     return [(feature, module) for feature, module in pairs if module is not None]
+
+
+def attribute_of(module: ModuleType, name: str, kind: type[T], cure: str) -> T:
+    """What a file of a feature has to define, a `kind` called `name`.
+
+    Raises ConfigurationError, with the file and `cure`, if it is not there or something else.
+    """
+    value: Any = getattr(module, name, None)
+    if isinstance(value, kind):
+        return value
+    path = file_of(module.__name__)
+    wrong = f"its {name} is a {type(value).__name__}" if value is not None else f"it has no {name}"
+    raise ConfigurationError("feature-file", f"{path}: {wrong}. Cure: {cure}.")

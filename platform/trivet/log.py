@@ -66,8 +66,17 @@ def configure_logging(*, log_format: Literal["console", "json"], level: str = "I
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("django.request").addFilter(_without_traceback)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Django logs every refusal with its traceback. Who was refused was answered, so the line is
+    enough; a fault of ours (500) keeps it."""
+    if getattr(record, "status_code", 500) < 500:
+        record.exc_info = None
+    return True
 
 
 class _LineLogger:

@@ -26,8 +26,6 @@ from trivet_settings.values import (
 
 Room = Literal["api", "admin", "realtime"]
 
-SECRET_COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'  # noqa: S105  # the way to a secret
-
 
 class Settings(BaseSettings):
     """Every setting of one process, frozen.
@@ -55,7 +53,7 @@ class Settings(BaseSettings):
         About(
             "Signs sessions, tokens and cursors. At least 32 characters, different for every "
             "installation, the same in every process of one.",
-            cure=f"Make one with: {SECRET_COMMAND}",
+            cure="Write one into .env with: trivet secret",
             secret=True,
         ),
     ]
@@ -84,7 +82,7 @@ class Settings(BaseSettings):
             "Authenticate the audit trail, the newest first; the older ones are still believed. "
             "Empty: the secret key does it.",
             "secrets, comma-separated or JSON",
-            cure=f"Make one with: {SECRET_COMMAND}",
+            cure="Make one with: trivet secret --print",
             secret=True,
         ),
     ] = ()

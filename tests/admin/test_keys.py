@@ -1,6 +1,7 @@
 """API keys in the admin: shown once, then only revoked."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.admin.forms import Page
 from tests.admin.house import House, Visitor
 from trivet.identity import Revocation
-from trivet.identity.keys import KEY_PATTERN, identify_key
+from trivet.identity.keys import DEFAULT_DAYS, KEY_PATTERN, identify_key, list_keys
 
 pytestmark = pytest.mark.anyio
 
@@ -97,6 +98,19 @@ async def test_an_expiry_in_the_past_is_refused_in_the_form(house: House) -> Non
     assert page.status == 200
     assert "The expiry lies in the past" in page.words
     assert await house.rows("SELECT id FROM trivet_api_key") == []
+
+
+async def test_a_key_lives_as_long_as_one_of_the_command_line_unless_its_maker_says_otherwise(
+    house: House,
+) -> None:
+    await make_key(house)
+    await make_key(house, label="for ever", expires_at_0="", expires_at_1="")
+
+    async with house.platform.database.unit(read_only=True) as session:
+        for_ever, usual = await session.run_sync(list_keys)
+    assert for_ever.expires_at is None
+    assert usual.expires_at is not None
+    assert round((usual.expires_at - usual.created_at) / timedelta(days=1)) == DEFAULT_DAYS
 
 
 async def test_scopes_chosen_in_the_form_limit_the_key(house: House) -> None:

@@ -1,6 +1,7 @@
 """What the command line says, where it says it, and what its exit codes mean."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -65,6 +66,40 @@ SCENARIOS = (
         stderr=("--password-stdin",),
     ),
     Scenario("a revision about nothing", ("migrate", "--make", "trivet"), 2, stderr=("--message",)),
+    Scenario(
+        "keys before the first migrate",
+        ("keys", "list"),
+        1,
+        stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
+    ),
+    Scenario(
+        "users before the first migrate",
+        ("users", "list"),
+        1,
+        stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
+    ),
+    Scenario(
+        "a revision before the first migrate",
+        ("migrate", "--make", "departures", "-m", "first"),
+        1,
+        stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
+    ),
+    *(
+        Scenario(
+            f"{command[0]} on a server that is down",
+            command,
+            1,
+            stderr=("postgresql://u:***@127.0.0.1:1/x does not answer", "refused", "Start it"),
+            variables={"database_url": "postgresql://u:geheim@127.0.0.1:1/x"},
+        )
+        for command in (("migrate",), ("keys", "list"), ("users", "list"), ("audit", "list"))
+    ),
+    Scenario(
+        "a host that is none of this machine's",
+        ("serve", "--host", "192.0.2.1"),
+        1,
+        stderr=("192.0.2.1 is no address of this machine", "--host 127.0.0.1"),
+    ),
     Scenario("settings", ("check", "--settings"), 0, stdout=("TRIVET_POLL_SECONDS",)),
     Scenario(
         "a database that is not there",
@@ -77,7 +112,8 @@ SCENARIOS = (
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_command_answers_with_a_sentence_and_a_code(scenario: Scenario, tmp_path: Path) -> None:
-    env = {**environment(NOWHERE, **scenario.variables), "COLUMNS": "200"}
+    variables = {"database_url": NOWHERE, **scenario.variables}
+    env = {**environment(**variables), "COLUMNS": "200"}
 
     done = _run("-m", "trivet_deploy.cli", *scenario.arguments, env=env, cwd=tmp_path)
 
@@ -89,6 +125,79 @@ def test_a_command_answers_with_a_sentence_and_a_code(scenario: Scenario, tmp_pa
     assert "Traceback" not in done.stdout + done.stderr
     assert SECRET_KEY not in done.stdout + done.stderr
     assert not list(tmp_path.iterdir()), "a command that failed or only looked left something"
+
+
+@pytest.mark.parametrize("command", ["serve", "dev", "demo", "serve --bind"])
+def test_a_port_that_is_taken_is_a_sentence_with_another_one(command: str, tmp_path: Path) -> None:
+    env = environment(f"sqlite:///{tmp_path}/t.sqlite3")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        where = f"127.0.0.1:{port}" if command.endswith("--bind") else str(port)
+        option = () if command.endswith("--bind") else ("--port",)
+
+        done = _run(
+            "-m", "trivet_deploy.cli", *command.split(), *option, where, env=env, cwd=tmp_path
+        )
+
+    assert done.returncode == 1, done
+    name = command.partition(" ")[0]
+    assert f"Port {port} is taken by another program" in done.stderr
+    assert f"`trivet {name} --port {port + 1}`" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+class TestTheSecretInTheEnvFile:
+    """Made once, private, and never replaced."""
+
+    def secret(
+        self, tmp_path: Path, *options: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, **variables}
+        return _run("-m", "trivet_deploy.cli", "secret", *options, env=env, cwd=tmp_path)
+
+    def test_it_is_written_for_its_owner_and_is_what_the_next_command_reads(
+        self, tmp_path: Path
+    ) -> None:
+        done = self.secret(tmp_path)
+        check = _run("-m", "trivet_deploy.cli", "routes", env=os.environ, cwd=tmp_path)
+
+        file = tmp_path / ".env"
+        name, _, value = file.read_text().strip().partition("=")
+        assert (done.returncode, name) == (0, "TRIVET_SECRET_KEY")
+        assert len(value) >= 32
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert value not in done.stdout + done.stderr
+        assert check.returncode == 0
+
+    def test_what_the_file_had_stays_and_a_secret_is_not_replaced(self, tmp_path: Path) -> None:
+        file = tmp_path / ".env"
+        file.write_text("TRIVET_FEATURES=departures")
+        self.secret(tmp_path)
+        first = file.read_text()
+
+        again = self.secret(tmp_path, TRIVET_SECRET_KEY="of the shell")
+
+        assert first.startswith("TRIVET_FEATURES=departures\nTRIVET_SECRET_KEY=")
+        assert file.read_text() == first
+        assert "already" in again.stderr
+        assert "wins over .env" in again.stderr
+
+    def test_it_is_only_printed_when_that_is_asked_for(self, tmp_path: Path) -> None:
+        one, other = (self.secret(tmp_path, "--print").stdout.strip() for _ in range(2))
+
+        assert len(one) >= 32
+        assert one != other
+        assert not list(tmp_path.iterdir())
+
+    def test_check_advises_on_a_file_that_others_can_read(self, tmp_path: Path) -> None:
+        self.secret(tmp_path)
+        before = _run("-m", "trivet_deploy.cli", "check", env=os.environ, cwd=tmp_path)
+        (tmp_path / ".env").chmod(0o644)
+
+        after = _run("-m", "trivet_deploy.cli", "check", env=os.environ, cwd=tmp_path)
+
+        assert "chmod 600 .env" not in before.stdout
+        assert "chmod 600 .env" in after.stdout
 
 
 @pytest.mark.parametrize(

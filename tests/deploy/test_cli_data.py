@@ -3,6 +3,8 @@
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from sqlalchemy import create_engine, text
 
 from tests.services.databases import environment, run_trivet
 from tests.services.people import PASSWORD, make_key, make_user
+from trivet.identity.keys import DEFAULT_DAYS
 
 SHOP = """
 from sqlalchemy import String
@@ -73,7 +76,9 @@ def test_a_column_that_somebody_dropped_is_drift(installed: Installation) -> Non
 
     drift = installed.json("migrate", "--check", code=1)
 
-    assert any("label" in sentence for sentence in drift["alembic"])
+    assert drift["alembic"] == [
+        "the column trivet_api_key.label is in the models and not in the database"
+    ]
     findings = {finding["name"]: finding for finding in installed.json("check", code=1)}
     assert findings["migrations"]["state"] == "failed"
 
@@ -98,6 +103,143 @@ def test_a_new_model_is_drift_until_its_revision_is_made_and_applied(
     assert "there is no feature 'shops'" in (
         installed.run("migrate", "--make", "shops", "-m", "x", code=3).stderr.lower()
     )
+
+
+@pytest.fixture
+def shop(installed: Installation, tmp_path: Path) -> Path:
+    """The models of a feature whose table stands in the database, and has a row."""
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (models := package / "models.py").write_text(SHOP)
+    installed.env |= {"TRIVET_FEATURES": "departures,shop", "PYTHONPATH": str(tmp_path)}
+    installed.run("migrate", "--make", "shop", "-m", "orders")
+    installed.run("migrate")
+    _execute(installed.url, "INSERT INTO shop_order (id, label) VALUES (1, 'first')")
+    return models
+
+
+def test_the_files_of_revisions_are_numbered(installed: Installation, shop: Path) -> None:
+    shop.write_text(SHOP + "    size: Mapped[int | None]\n")
+    installed.run("migrate", "--make", "shop", "-m", "Sizes, at last")
+
+    names = sorted(path.name for path in (shop.parent / "migrations").glob("*.py"))
+
+    assert names == ["0001_orders.py", "0002_sizes_at_last.py"]
+
+
+def test_a_revision_after_unnumbered_ones_comes_behind_them(
+    installed: Installation, shop: Path
+) -> None:
+    folder = shop.parent / "migrations"
+    (folder / "0001_orders.py").rename(folder / "3f0aa2b0c1d2_orders.py")
+    shop.write_text(SHOP + "    size: Mapped[int | None]\n")
+
+    made = installed.json("migrate", "--make", "shop", "-m", "sizes")
+
+    assert Path(made["path"]).name == "0002_sizes.py"
+    assert made["risks"] == []
+    assert len(installed.json("migrate")["alembic"]) == 1
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A change of the models that rows may resist; `refused` says that the database does."""
+
+    name: str
+    models: str
+    says: tuple[str, ...]
+    refused: bool = False
+
+
+RISKS = (
+    Risk(
+        "a column that takes no NULL",
+        SHOP + "    size: Mapped[int]\n",
+        ("shop_order.size takes no NULL", "server_default", "nullable=True"),
+        refused=True,
+    ),
+    Risk(
+        "a column with a default of the database",
+        SHOP + "    size: Mapped[int] = mapped_column(server_default='1')\n",
+        (),
+    ),
+    Risk("a column that takes NULL", SHOP + "    size: Mapped[int | None]\n", ()),
+    Risk(
+        "a column under another name",
+        SHOP.replace("label", "title").replace(
+            "mapped_column(String(20))", "mapped_column(String(20), server_default='-')"
+        ),
+        ("shop_order.label is dropped", "new_column_name"),
+    ),
+)
+
+
+@pytest.mark.parametrize("risk", RISKS, ids=lambda risk: risk.name)
+def test_what_rows_may_resist_is_said_when_the_revision_is_made(
+    risk: Risk, installed: Installation, shop: Path
+) -> None:
+    shop.write_text(risk.models)
+
+    made = installed.run("migrate", "--make", "shop", "-m", "more")
+    applied = installed.run("migrate", code=1 if risk.refused else 0)
+
+    warnings = [line for line in made.stderr.splitlines() if line.startswith("!")]
+    assert bool(warnings) is bool(risk.says)
+    for words in risk.says:
+        assert words in "\n".join(warnings)
+    if risk.refused:
+        assert "migrations/0002_more.py:" in applied.stderr
+        assert "the database refused" in applied.stderr
+        assert "There are rows without a value. Cure: " in applied.stderr
+        assert "Traceback" not in applied.stderr
+
+
+def test_a_column_that_is_to_take_no_null_any_more_is_a_risk(
+    installed: Installation, shop: Path
+) -> None:
+    shop.write_text(SHOP + "    size: Mapped[int | None]\n")
+    installed.run("migrate", "--make", "shop", "-m", "sizes")
+    installed.run("migrate")
+    shop.write_text(SHOP + "    size: Mapped[int]\n")
+
+    made = installed.run("migrate", "--make", "shop", "-m", "no null")
+    refused = installed.run("migrate", code=1)
+
+    assert "shop_order.size will take no NULL" in made.stderr
+    assert "migrations/0003_no_null.py:" in refused.stderr
+    assert "There are rows without a value." in refused.stderr
+
+
+def test_drift_is_told_with_the_command_that_cures_it(installed: Installation, shop: Path) -> None:
+    shop.write_text(SHOP.replace("String(20)", "String(30), index=True"))
+
+    drift = installed.run("migrate", "--check", code=1)
+    findings = {each["name"]: each["sentence"] for each in installed.json("check", code=1)}
+
+    cure = "`trivet migrate --make shop -m …`, then `trivet migrate`"
+    assert "the index ix_shop_order_label of shop_order is in the models" in drift.stdout
+    assert cure in drift.stderr
+    assert cure in findings["migrations"]
+
+
+@pytest.mark.parametrize(
+    "command", [("migrate",), ("migrate", "--make", "shop", "-m", "x"), ("migrate", "--check")]
+)
+def test_a_database_that_knows_more_than_the_code_says_so(
+    installed: Installation, shop: Path, command: Sequence[str]
+) -> None:
+    (revision,) = (shop.parent / "migrations").glob("*.py")
+    revision.unlink()
+
+    done = installed.run(*command, code=1 if "--check" in command else 3)
+
+    assert "revision that no feature of TRIVET_FEATURES has" in done.stdout + done.stderr
+    assert "This is a bug" not in done.stderr
+
+
+def test_what_waits_is_cured_by_migrating(empty: Installation) -> None:
+    assert "run `trivet migrate`" in empty.run("migrate", "--check", code=1).stderr
 
 
 def test_check_finds_nothing_wrong_with_a_migrated_installation(installed: Installation) -> None:
@@ -145,7 +287,8 @@ def test_a_key_is_shown_once_listed_and_revoked(installed: Installation) -> None
 
     assert key.startswith(listed["prefix"] + "_")
     assert listed["state"] == "usable"
-    assert listed["expires_at"] is not None
+    made, ends = (datetime.fromisoformat(listed[name]) for name in ("created_at", "expires_at"))
+    assert round((ends - made) / timedelta(days=1)) == DEFAULT_DAYS
     assert key not in table
     assert listed["prefix"] in table
     assert revoked["state"] == "revoked"
@@ -160,6 +303,68 @@ def test_a_key_without_expiry_is_asked_for_with_zero_days(installed: Installatio
     assert made["expires_at"] is None
     assert made["key"].startswith("tvt_")
     assert "never" in installed.run("keys", "list").stdout
+
+
+def test_users_are_listed_disabled_and_enabled(installed: Installation) -> None:
+    make_user(installed.url, "bea", "--staff")
+    make_user(installed.url, "abe")
+
+    listed = installed.json("users", "list")
+    table = installed.run("users", "list").stdout
+    disabled = installed.json("users", "disable", "bea")
+    again = installed.run("users", "disable", "bea").stderr
+    enabled = installed.run("users", "enable", "bea").stderr
+
+    assert [(user["username"], user["is_staff"]) for user in listed] == [
+        ("abe", False),
+        ("bea", True),
+    ]
+    assert "abe@example.org" in table
+    assert disabled["is_active"] is False
+    assert "bea cannot log in any more" in again
+    assert "bea can log in" in enabled
+    entries = installed.json("audit", "list", "--table", "accounts_user")
+    assert [entry["changes"] for entry in entries if entry["kind"] == "update"] == [
+        {"is_active": {"from": False, "to": True}},
+        {"is_active": {"from": True, "to": False}},
+    ]
+    assert {entry["origin"] for entry in entries} == {"cli"}
+
+
+def test_a_new_password_is_one_that_the_validators_take(installed: Installation) -> None:
+    make_user(installed.url, "bea")
+
+    def set_password(name: str, password: str) -> subprocess.CompletedProcess[str]:
+        command = ("users", "set-password", name, "--password-stdin")
+        return run_trivet(*command, env=installed.env, given=password + "\n")
+
+    weak = set_password("bea", "bea")
+    strong = set_password("bea", "a horse of another colour")
+    unknown = set_password("beat", "a horse of another colour")
+
+    assert weak.returncode == 1
+    assert "too short" in weak.stderr
+    assert strong.returncode == 0
+    assert unknown.returncode == 1
+    assert "There is no user beat. Did you mean bea?" in unknown.stderr
+    (change,) = installed.json("audit", "list", "--table", "accounts_user", "--limit", "1")
+    assert list(change["changes"]) == ["password"]
+    assert "horse" not in str(change)
+
+
+def test_a_trail_that_was_written_under_another_secret_is_seen(installed: Installation) -> None:
+    make_user(installed.url, "ada")
+    former = installed.env["TRIVET_SECRET_KEY"]
+
+    installed.env["TRIVET_SECRET_KEY"] = "another-secret-" * 3
+    (finding,) = [each for each in installed.json("check", code=1) if each["name"] == "audit"]
+    installed.env["TRIVET_AUDIT_KEYS"] = f"{'another-secret-' * 3},{former}"
+    cured = installed.json("check")
+
+    assert finding["state"] == "failed"
+    assert "TRIVET_SECRET_KEY" in finding["sentence"]
+    assert "TRIVET_AUDIT_KEYS" in finding["sentence"]
+    assert {each["state"] for each in cured} == {"ok"}
 
 
 @pytest.mark.parametrize(
@@ -196,6 +401,32 @@ def test_management_commands_of_django_pass_through_with_their_exit_code(
     assert "no issues" in installed.run("django", "check").stdout
     assert "showmigrations" in installed.run("django", "help").stdout
     assert "Unknown command" in installed.run("django", "fly", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "instead"),
+    [
+        ("startproject", "a feature is a package"),
+        ("runserver", "trivet dev"),
+        ("makemigrations", "trivet migrate --make"),
+        ("migrate", "trivet migrate"),
+        ("test", "pytest"),
+    ],
+)
+def test_a_command_of_django_that_would_mislead_says_what_does_it_here(
+    installed: Installation, command: str, instead: str
+) -> None:
+    done = installed.run("django", command, code=2)
+    offered = installed.run("django").stdout.partition("[not for here]")
+
+    assert instead in done.stderr
+    assert f"    {command}\n" not in offered[0]
+    assert f"    {command}: " in offered[2]
+    assert "    shell\n" in offered[0]
+
+
+def test_the_look_at_djangos_own_migrations_is_offered(installed: Installation) -> None:
+    assert "No changes" in installed.run("django", "makemigrations", "--check").stdout
 
 
 def test_a_database_without_tables_is_a_sentence(empty: Installation) -> None:

@@ -23,7 +23,7 @@ class Scenario:
 
 SCENARIOS = (
     Scenario(
-        "a short secret", "SECRET_KEY", "hunter2", ("at least 32", "token_urlsafe"), ("hunter2",)
+        "a short secret", "SECRET_KEY", "hunter2", ("at least 32", "trivet secret"), ("hunter2",)
     ),
     Scenario("a misspelt name", "FEATUERS", "departures", ("Did you mean TRIVET_FEATURES?",)),
     Scenario("a name like no other", "QQQQ", "1", ("is no setting", "trivet check --settings")),

@@ -64,7 +64,8 @@ def _enum(column: "Column[Any]", options: Options) -> AnyField:
         raise unsupported(
             column,
             "stores the names of an enum, and Django's choices store values",
-            "give it values_callable=lambda e: [m.value for m in e]",
+            "write Mapped[…] without a type, which stores the values as text, or give the "
+            "Enum values_callable=lambda e: [m.value for m in e] and native_enum=False",
         )
     longest = max(len(value) for value in kind.enums)
     return EnumField(members=kind.enum_class, max_length=kind.length or longest, **options)

@@ -145,7 +145,7 @@ class _Building:
             "managed": False,
             "constraints": self._constraints(),
         }
-        for option in ("verbose_name", "verbose_name_plural", "ordering"):
+        for option in ("verbose_name", "verbose_name_plural", "ordering", "permissions"):
             if option in self.table.info:
                 options[option] = self.table.info[option]
         options.setdefault("verbose_name", _in_words(self.mapped.__name__))

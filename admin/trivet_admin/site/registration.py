@@ -1,10 +1,13 @@
 """Registering mapped classes with the admin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django.contrib import admin
+from django.db import models
+from sqlalchemy import inspect
 
+from trivet.errors import ConfigurationError
 from trivet_admin.mirror.registry import mirror
 
 A = TypeVar("A", bound="type[admin.ModelAdmin[Any]]")
@@ -17,12 +20,49 @@ def register(*mapped: type[object]) -> Callable[[A], A]:
         class FlightAdmin(ModelAdmin):
             list_display = ("designator", "gate")
 
-    Raises ConfigurationError, naming class, column and cure, for a class that Django's admin
-    cannot edit: a primary key of several columns, or a type that Django does not know.
+    Raises ConfigurationError, naming class, column and cure, for a class that is not mapped, and
+    for one that Django's admin cannot edit: a primary key of several columns, or a type that
+    Django does not know.
     """
+    if not mapped:
+        raise ConfigurationError("register", "register() names no class: write @register(Flight).")
+    for each in mapped:
+        _require_mapped(each)
 
     def decorate(model_admin: A) -> A:
         admin.site.register([mirror(each) for each in mapped], model_admin)
         return model_admin
 
     return decorate
+
+
+def is_mapped(thing: object) -> bool:
+    """Whether `thing` is a class of SQLAlchemy's, and not one of Django's."""
+    return isinstance(thing, type) and inspect(thing, raiseerr=False) is not None
+
+
+def _require_mapped(thing: object) -> None:
+    if is_mapped(thing):
+        return
+    name = getattr(thing, "__name__", repr(thing))
+    if isinstance(thing, type) and issubclass(thing, models.Model):
+        cure = f"it is a model of Django's, so write @admin.register({name}), with Django's admin"
+    elif isinstance(thing, type) and issubclass(thing, admin.ModelAdmin):
+        cure = "put the mapped class in the brackets, and the ModelAdmin below: @register(Flight)"
+    else:
+        cure = f"derive it from trivet.Model and give it a __tablename__: class {name}(Model)"
+    raise ConfigurationError(
+        "register", f"register({name}): {name} is no mapped class. Cure: {cure}."
+    )
+
+
+def require_models_of_django(given: Any) -> None:
+    """Raise ConfigurationError if a mapped class stands where Django wants a model of its own,
+    as in Django's own ``@admin.register(Flight)``."""
+    for each in given if isinstance(given, Iterable) else (given,):
+        if is_mapped(each):
+            raise ConfigurationError(
+                "register",
+                f"Django's admin.register got the mapped class {each.__name__}. Cure: write "
+                f"@register({each.__name__}), with register and ModelAdmin of trivet_admin.",
+            )

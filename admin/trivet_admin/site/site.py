@@ -18,6 +18,16 @@ class TrivetAdminSite(AdminSite):
     index_title = "Overview"
     site_url = None  # there is no page at the root, and Django's default link would lead there
 
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """As Django's, which has no sentence for a mapped class.
+
+        Raises ConfigurationError for one: it is registered by `trivet_admin.register`.
+        """
+        from trivet_admin.site.registration import require_models_of_django
+
+        require_models_of_django(model_or_iterable)
+        super().register(model_or_iterable, admin_class, **options)
+
     @property
     def login_form(self) -> Any:  # type: ignore[override]  # Django has it as an attribute
         """The form of the login page; it imports the user, who is not there yet at first."""

@@ -1,6 +1,6 @@
 """Users and API keys in the admin. Groups are Django's own, registered by itself."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,7 +12,7 @@ from django.forms import MultipleChoiceField
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from trivet.identity.keys import ApiKey, issue_key, revoke_key
+from trivet.identity.keys import DEFAULT_DAYS, ApiKey, issue_key, revoke_key
 from trivet_admin.generic import ModelForm
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.site.modeladmin import ModelAdmin
@@ -103,6 +103,11 @@ class ApiKeyAdmin(ModelAdmin):
         if key.scopes is None:
             return "all that its owner may"
         return ", ".join(key.scopes) or "nothing"
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the command line gives a key, too; a key that never expires is asked for."""
+        expires_at = datetime.now(UTC) + timedelta(days=DEFAULT_DAYS)
+        return {"expires_at": expires_at, **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:

@@ -1,28 +1,25 @@
 """`trivet check`: would this installation run, and should it run like this?"""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from trivet_deploy.cli.console import ExitCode, first_line, print_json, print_table, stdout
+from trivet_deploy.checks.finding import Finding, advise
+from trivet_deploy.cli.console import ExitCode, print_json, print_table, stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trivet import Platform
+    from trivet.asgi.mount import MountedApp
     from trivet_settings import Settings
 
 _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. A warning is an advice, a failure means that it will not work."""
-
-    name: str
-    state: Literal["ok", "warning", "failed"]
-    sentence: str
 
 
 def check(
@@ -58,52 +55,86 @@ def check(
 
 def find(settings: "Settings") -> Iterator[Finding]:
     """Everything there is to find, in the order in which one would repair it."""
+    from trivet.asgi.root import pages_of
     from trivet_deploy.asgi import list_mounts
     from trivet_deploy.composition import open_platform_with_django
 
     yield Finding("settings", "ok", "complete and valid")
     platform = open_platform_with_django(settings)
     yield Finding("features", "ok", ", ".join(f.name for f in platform.features) or "none")
-    yield Finding("mounts", "ok", ", ".join(m.prefix for m in list_mounts(platform)))
+    mounts = list_mounts(platform)
+    yield Finding("mounts", "ok", ", ".join(m.prefix for m in mounts))
+    yield from _find_in_code(platform, [*mounts, *pages_of(platform.features)])
     database = _find_database(settings)
     yield database
     if database.state == "ok":
-        yield _find_migrations(settings)
+        migrations = _find_migrations(settings)
+        yield migrations
+        if migrations.state == "ok":
+            yield from _find_trail(settings)
     yield from _find_undeclared_outcomes()
     yield from find_unwise(settings)
 
 
+def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Iterator[Finding]:
+    """What the features' own files get wrong, or probably do not mean."""
+    from trivet_deploy.checks.channels import find_closed
+    from trivet_deploy.checks.files import find_idle_admins, find_unplugged
+    from trivet_deploy.checks.indexes import find_missing_indexes
+    from trivet_deploy.checks.permissions import (
+        CURE,
+        find_unknown,
+        find_unknown_in_code,
+        known_permissions,
+    )
+    from trivet_deploy.checks.system_checks import run_system_checks
+
+    features, known = platform.features, known_permissions()
+    wrong = [
+        *(Finding("permissions", "failed", f"{s} {CURE}.") for s in find_unknown(mounts, known)),
+        *(
+            Finding("django", "failed" if check.is_error else "warning", check.sentence)
+            for check in run_system_checks()
+        ),
+    ]
+    if not any(finding.state == "failed" for finding in wrong):
+        yield Finding("permissions", "ok", "every policy asks for one that there is")
+    yield from wrong
+    for name, sentences in (
+        ("permissions", find_unknown_in_code(features, known)),
+        ("files", find_unplugged(features)),
+        ("admin", find_idle_admins(features)),
+        ("channels", find_closed(features)),
+        ("indexes", find_missing_indexes(features)),
+    ):
+        yield from (advise(name, sentence) for sentence in sentences)
+
+
 def _find_database(settings: "Settings") -> Finding:
-    import anyio
+    from trivet_deploy.schema import find_database_fault
 
-    from trivet_deploy.composition import open_platform_with_django
-
-    database, where = open_platform_with_django(settings).database, settings.database
-
-    async def ping() -> None:
-        try:
-            await database.ping()
-        finally:
-            await database.close()
-
-    if where.is_sqlite and not where.path.exists():
-        # Asking SQLite would make the file, and a check changes nothing.
-        return Finding("database", "failed", f"{where.masked} does not exist: run `trivet migrate`")
-    try:
-        anyio.run(ping)
-    except Exception as error:  # noqa: BLE001  # whatever the driver raises means the same here
-        return Finding("database", "failed", f"{where.masked} does not answer: {first_line(error)}")
-    return Finding("database", "ok", f"{where.masked} answers")
+    fault = find_database_fault(settings)
+    answers = f"{settings.database.masked} answers"
+    return Finding("database", "failed" if fault else "ok", fault or answers)
 
 
 def _find_migrations(settings: "Settings") -> Finding:
-    from trivet_deploy.cli.migrate import find_drift
+    from trivet_deploy.schema import find_drift
 
-    drift = [sentence for sentences in find_drift(settings).values() for sentence in sentences]
-    if not drift:
+    drift = find_drift(settings)
+    if not drift.sentences:
         return Finding("migrations", "ok", "models, migrations and database agree")
-    rest = f", and {len(drift) - 1} more: see `trivet migrate --check`" if len(drift) > 1 else ""
-    return Finding("migrations", "failed", f"{drift[0]}{rest}")
+    first, *others = drift.sentences
+    rest = f", and {len(others)} more (`trivet migrate --check` lists them)" if others else ""
+    cure = f". To cure it, {drift.cure}" if drift.cure else ""
+    return Finding("migrations", "failed", f"{first.rstrip('.')}{rest}{cure}")
+
+
+def _find_trail(settings: "Settings") -> Iterator[Finding]:
+    from trivet_deploy.checks.trail import find_other_secret
+
+    if fault := find_other_secret(settings):
+        yield Finding("audit", "failed", fault)
 
 
 def _find_undeclared_outcomes() -> Iterator[Finding]:
@@ -111,7 +142,7 @@ def _find_undeclared_outcomes() -> Iterator[Finding]:
     from trivet_admin.outcomes import find_undeclared
 
     for sentence in find_undeclared():
-        yield _advice("outcomes", sentence)
+        yield Finding("outcomes", "warning", sentence)
 
 
 def find_unwise(settings: "Settings") -> Iterator[Finding]:
@@ -119,22 +150,21 @@ def find_unwise(settings: "Settings") -> Iterator[Finding]:
     public = settings.public
     is_local = "localhost" in public.hosts
     if settings.debug and not is_local:
-        yield _advice("TRIVET_DEBUG", f"shows tracebacks to everybody who reaches {public}")
+        yield advise("TRIVET_DEBUG", f"shows tracebacks to everybody who reaches {public}")
     if not public.is_secure and not is_local:
-        yield _advice(
+        yield advise(
             "TRIVET_PUBLIC_URL", "without https, passwords and cookies travel in the clear"
         )
     if public.is_secure and not settings.trusted_proxies:
-        yield _advice(
+        yield advise(
             "TRIVET_TRUSTED_PROXIES",
             "names nobody: behind a proxy that ends TLS, every request seems to come from it",
         )
     if "*" in settings.trusted_proxies:
-        yield _advice("TRIVET_TRUSTED_PROXIES", "lets every client choose its own address with *")
-
-
-def _advice(variable: str, sentence: str) -> Finding:
-    return Finding(variable, "warning", sentence)
+        yield advise("TRIVET_TRUSTED_PROXIES", "lets every client choose its own address with *")
+    env_file = Path(".env")
+    if env_file.is_file() and env_file.stat().st_mode & 0o077:
+        yield advise(".env", "others can read the secrets in it: chmod 600 .env")
 
 
 def _print_settings(as_json: bool) -> None:

@@ -1,8 +1,13 @@
 """How commands speak: results on stdout, everything else on stderr, and what exit codes mean."""
 
 import json
+import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -57,8 +62,25 @@ def warn(sentence: str) -> None:
     stderr.print(f"[yellow]![/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
+@contextmanager
+def reporting() -> Iterator[None]:
+    """End the process with a sentence, and the exit code for it, for an error of the block that
+    has one; any other is raised."""
+    from trivet.errors import TrivetError
+    from trivet_settings import SettingsError
+
+    try:
+        yield
+    except (TrivetError, SettingsError) as error:
+        sys.exit(report(error))
+
+
 def report(error: Exception) -> ExitCode:
     """Say what went wrong and what to do, without a traceback; returns the exit code for it."""
+    # First, because what follows imports the libraries that may be hidden.
+    if isinstance(error, ImportError) and (hidden := _hidden_by_folder(error)):
+        print_error(hidden)
+        return ExitCode.CONFIGURATION
     # Here, because a program that has no error to report does not wait for them.
     from trivet.errors import ConfigurationError, TrivetError
     from trivet_settings import SettingsError
@@ -68,25 +90,25 @@ def report(error: Exception) -> ExitCode:
             _report_settings(error)
             return ExitCode.CONFIGURATION
         case ConfigurationError():
-            _print_error(error.detail)
+            print_error(error.detail)
             return ExitCode.CONFIGURATION
         case TrivetError():
-            _print_error(error.detail)
+            print_error(error.detail)
             return ExitCode.NO
         case _ if _is_database(error):
-            _print_error(first_line(error))
+            print_error(first_line(error))
             if any(words in str(error) for words in _NO_TABLE):
                 say("The database lacks something that the models have: run `trivet migrate`.")
             return ExitCode.NO
         case _:
-            _print_error(f"{type(error).__name__} {_place(error)}: {first_line(error)}")
+            print_error(f"{type(error).__name__} {_place(error)}: {first_line(error)}")
             say("This is a bug, here or in a feature. `trivet --debug …` shows the traceback.")
             return ExitCode.NO
 
 
 def _report_settings(error: "SettingsError") -> None:
     count = len(error.faults)
-    _print_error(
+    print_error(
         "The settings have a fault:" if count == 1 else f"The settings have {count} faults:"
     )
     for fault in error.faults:
@@ -94,7 +116,8 @@ def _report_settings(error: "SettingsError") -> None:
         stderr.print(f"    {escape(fault.cure)}", highlight=False, soft_wrap=True)
 
 
-def _print_error(sentence: str) -> None:
+def print_error(sentence: str) -> None:
+    """What failed, in one sentence."""
     stderr.print(f"[bold red]✗[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
@@ -109,6 +132,25 @@ def _is_database(error: Exception) -> bool:
     packages = {ancestor.__module__.partition(".")[0] for ancestor in type(error).__mro__}
     is_django = any(a.__module__ == "django.db.utils" for a in type(error).__mro__)
     return is_django or bool(packages & {"sqlalchemy", "psycopg", "sqlite3"})
+
+
+def _hidden_by_folder(error: ImportError) -> str:
+    """What to do about a package of the working directory that hides an installed one."""
+    name = (error.name or "").partition(".")[0]
+    here = Path.cwd() / name
+    if not name or not (here.is_dir() or here.with_suffix(".py").is_file()):
+        return ""
+    spec = find_spec(name)
+    is_hidden = spec is not None and str(Path.cwd()) in str(spec.origin or here)
+    if not is_hidden or name not in _installed_packages():
+        return ""
+    return f"{here} hides the installed package {name}: rename it, or work in another directory."
+
+
+def _installed_packages() -> set[str]:
+    from importlib.metadata import packages_distributions
+
+    return set(packages_distributions())
 
 
 def _place(error: Exception) -> str:

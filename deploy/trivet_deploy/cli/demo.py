@@ -7,6 +7,7 @@ import typer
 from rich.panel import Panel
 from rich.table import Table
 
+from trivet_deploy.cli import address
 from trivet_deploy.cli.console import say, stdout
 
 if TYPE_CHECKING:
@@ -18,10 +19,8 @@ def demo(
     data: Annotated[
         Path, typer.Option(file_okay=False, help="Directory that keeps the data between starts.")
     ] = Path("var/demo"),
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=1, max=65535, envvar="PORT", help="Port to listen on.")
-    ] = 8000,
+    host: address.Host = address.HOST,
+    port: address.Port = address.PORT,
     speed: Annotated[
         float, typer.Option(min=1, max=10_000, help="Minutes of the week in one real minute.")
     ] = 60.0,
@@ -34,10 +33,11 @@ def demo(
     from trivet_deploy.demo import seed
     from trivet_deploy.demo.home import DemoHome
     from trivet_deploy.demo.replaying import replaying
-    from trivet_deploy.demo.serving import claim_port, serve
+    from trivet_deploy.demo.serving import serve
+    from trivet_deploy.server.port import claim_port
 
     seed.find_examples()
-    with claim_port(host, port) as listener:
+    with claim_port(host, port, "trivet demo") as listener:
         home = DemoHome(data)
         settings = home.settings(port)
         credentials = seed.seed(home, settings, stdout)

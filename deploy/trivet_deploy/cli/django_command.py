@@ -1,6 +1,14 @@
-"""`trivet django …`: any management command, with Django set up as the house does it."""
+"""`trivet django …`: any management command, with Django set up as the house does it.
+
+Commands of Django's that would do something else here than they say are not offered, and whoever
+types one is told what to type instead.
+"""
+
+from collections.abc import Sequence
 
 import typer
+
+from trivet_deploy.cli.console import ExitCode, print_error
 
 #: Everything after `django` is Django's, options and --help included.
 CONTEXT_SETTINGS = {
@@ -10,18 +18,59 @@ CONTEXT_SETTINGS = {
     "help_option_names": [],
 }
 
+_SCHEMA = "the tables of features are SQLAlchemy's: `trivet migrate --make FEATURE -m …`"
+_TEST = "run pytest, with the plugin of trivet.testing"
+_START = "a feature is a package that TRIVET_FEATURES names: see the tutorial"
+
+INSTEAD = {
+    "inspectdb": "models are SQLAlchemy's mapped classes, and Django's are made of them",
+    "makemigrations": _SCHEMA,
+    "migrate": "`trivet migrate` applies the migrations of both, in their order",
+    "optimizemigration": _SCHEMA,
+    "runserver": "`trivet dev` serves with reload, every room",
+    "sqlmigrate": _SCHEMA,
+    "squashmigrations": _SCHEMA,
+    "startapp": _START,
+    "startproject": _START,
+    "test": _TEST,
+    "testserver": _TEST,
+}
+"""Commands that would mislead, and what does here what they are for."""
+
+_READ_ONLY = {"--check", "--dry-run"}
+"""With one of these `makemigrations` only looks."""
+
 
 def django(context: typer.Context) -> None:
     """Run a management command of Django, for example `trivet django shell`.
 
     The exit code is the command's own. Schema changes belong to `trivet migrate`.
     """
-    from django.core.management import execute_from_command_line
-
     from trivet.origin import Origin, enter_origin
     from trivet_deploy.composition import open_platform_with_django
     from trivet_settings import load_settings
 
+    name, *rest = context.args or ["help"]
+    if name in INSTEAD and not (name == "makemigrations" and _READ_ONLY & set(rest)):
+        print_error(f"`trivet django {name}` is not for here: {INSTEAD[name]}.")
+        raise typer.Exit(ExitCode.USAGE)
     enter_origin(Origin(way="cli"))
     open_platform_with_django(load_settings())
-    execute_from_command_line(["trivet django", *context.args])
+    _run(["trivet django", name, *rest])
+
+
+def _run(arguments: Sequence[str]) -> None:
+    from django.core.management import ManagementUtility
+
+    class Utility(ManagementUtility):
+        """Django's, whose list leaves out what is not for here."""
+
+        def main_help_text(self, commands_only: bool = False) -> str:
+            lines = super().main_help_text(commands_only).splitlines()
+            kept = [line for line in lines if line.strip() not in INSTEAD]
+            if commands_only:
+                return "\n".join(kept)
+            instead = [f"    {name}: {cure}" for name, cure in INSTEAD.items()]
+            return "\n".join([*kept, "", "[not for here]", *instead])
+
+    Utility(list(arguments)).execute()

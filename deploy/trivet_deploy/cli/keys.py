@@ -23,8 +23,11 @@ def create(
     owner: Annotated[str, typer.Argument(help="The user whose permissions the key has.")],
     label: Annotated[str, typer.Option(help="What the key is for.")],
     days: Annotated[
-        int, typer.Option(min=0, max=3650, help="Days until it expires; 0: it never does.")
-    ] = 365,
+        int | None,
+        typer.Option(
+            min=0, max=3650, help="Days until it expires; 0: it never does. By default a year."
+        ),
+    ] = None,
     scope: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,10 +38,11 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key and print it, this once: only its hash is kept."""
-    from trivet.identity.keys import issue_key
+    from trivet.identity.keys import DEFAULT_DAYS, issue_key
     from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
+    days = DEFAULT_DAYS if days is None else days
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
 
     def issue(db: "Session") -> "tuple[ApiKey, str]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trivet_deploy.cli.console import ExitCode, print_json, say, stdout
+from trivet_deploy.cli.console import ExitCode, print_json, say, stdout, warn
 
 if TYPE_CHECKING:
     from trivet_settings import Settings
@@ -45,6 +45,8 @@ def migrate(
 
 
 def _apply(settings: "Settings", as_json: bool) -> None:
+    from trivet_deploy.schema import apply_all
+
     done = apply_all(settings)
     if as_json:
         print_json(done)
@@ -54,68 +56,39 @@ def _apply(settings: "Settings", as_json: bool) -> None:
         stdout.print(f"{owner}: {what}", highlight=False)
 
 
-def apply_all(settings: "Settings") -> dict[str, list[str]]:
-    """Apply what waits, Django's first; returns the names under `django` and `alembic`."""
-    from trivet import migrations
-    from trivet_deploy import django_commands
-    from trivet_deploy.composition import open_platform_with_django
-
-    make_room(settings)
-    platform = open_platform_with_django(settings)
-    return {
-        "django": django_commands.apply_migrations(),
-        "alembic": migrations.upgrade(settings.database_url, platform.features),
-    }
-
-
-def make_room(settings: "Settings") -> None:
-    """Make the directory of a SQLite database, which SQLite itself would only complain about."""
-    if settings.database.is_sqlite:
-        settings.database.path.parent.mkdir(parents=True, exist_ok=True)
-
-
 def _check(settings: "Settings", as_json: bool) -> None:
+    from trivet_deploy.schema import find_drift
+
     drift = find_drift(settings)
+    by_owner = {"django": drift.django, "alembic": drift.alembic}
     if as_json:
-        print_json(drift)
+        print_json(by_owner)
     else:
-        for owner, sentences in drift.items():
+        for owner, sentences in by_owner.items():
             for sentence in sentences:
-                stdout.print(f"{owner}: {sentence}", highlight=False, markup=False)
-    if any(drift.values()):
+                stdout.print(f"{owner}: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    if drift.sentences:
+        if not as_json and drift.cure:
+            say(f"To cure it, {drift.cure}.")
         raise typer.Exit(ExitCode.NO)
     if not as_json:
         say("No drift: models, migrations and database agree.")
 
 
-def find_drift(settings: "Settings") -> dict[str, list[str]]:
-    """What the models, the migrations and the database disagree on; empty lists are clean."""
-    from trivet import migrations
-    from trivet.errors import ConfigurationError
-    from trivet_deploy import django_commands
-    from trivet_deploy.composition import open_platform_with_django
-
-    make_room(settings)
-    platform = open_platform_with_django(settings)
-    waiting = [f"{name} is not applied" for name in django_commands.list_pending()]
-    drift = {"django": [*waiting, *django_commands.list_drift()]}
-    try:
-        drift["alembic"] = migrations.check(settings.database_url, platform.features)
-    except ConfigurationError as behind:
-        drift["alembic"] = [behind.detail]
-    return drift
-
-
 def _make(settings: "Settings", feature: str, message: str | None, as_json: bool) -> None:
     from trivet import migrations
     from trivet_deploy.composition import open_platform_with_django
+    from trivet_deploy.schema import require_database
 
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")
+    require_database(settings)
     platform = open_platform_with_django(settings)
     with redirect_stdout(sys.stderr):  # Alembic tells its progress where results belong
-        path = migrations.make(settings.database_url, platform.features, feature, message)
+        made = migrations.make(settings.database_url, platform.features, feature, message)
     if as_json:
-        print_json({"path": str(path)})
-    else:
-        stdout.print(str(path), soft_wrap=True, highlight=False)
+        print_json({"path": str(made.path), "risks": made.risks})
+        return
+    stdout.print(str(made.path), soft_wrap=True, highlight=False)
+    for risk in made.risks:
+        warn(risk)

@@ -23,6 +23,7 @@ from trivet_deploy.cli import (
     keys,
     migrate,
     routes,
+    secret,
     serve,
     users,
 )
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 app.command("serve")(serve.serve)
+app.command("secret")(secret.secret)
 app.command("migrate")(migrate.migrate)
 app.command("check")(check.check)
 app.command("routes")(routes.routes)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trivet_deploy.cli import address
 from trivet_deploy.cli.console import warn
 
 if TYPE_CHECKING:
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def serve(
+    host: address.Host = address.HOST,
+    port: address.Port = address.PORT,
     bind: Annotated[
         str | None,
-        typer.Option(
-            help="HOST:PORT to listen on, or unix:PATH. By default 127.0.0.1 and PORT, or 8000."
-        ),
+        typer.Option(help="HOST:PORT or unix:PATH to listen on, in place of --host and --port."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; one or two a core.")] = 1,
 ) -> None:
@@ -26,12 +27,18 @@ def serve(
     requests have TRIVET_SHUTDOWN_SECONDS to finish.
     """
     from trivet_deploy.server.gunicorn_app import GunicornServer, gunicorn_options
+    from trivet_deploy.server.port import require_port
     from trivet_settings import load_settings
 
     settings = load_settings()
     if workers > 1:
         _warn_of_several_workers(settings, workers)
-    bind = bind or f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+    if bind is None:
+        bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    where, _, number = bind.rpartition(":")
+    # Systemd may hand over a socket that is bound already; Gunicorn asks for it by this variable.
+    if number.isdecimal() and "LISTEN_FDS" not in os.environ:
+        require_port(where.strip("[]") or "0.0.0.0", int(number), "trivet serve")  # noqa: S104  # Gunicorn's meaning of none
     GunicornServer(gunicorn_options(settings, bind=bind, workers=workers)).run()
 
 

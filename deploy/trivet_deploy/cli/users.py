@@ -1,43 +1,37 @@
-"""`trivet users`: the people who may log in. All else about them is done in the admin."""
+"""`trivet users`: the people who may log in. What they may do is given in the admin."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from trivet_deploy.cli.console import print_json, say
+from trivet_deploy.cli.console import print_json, print_table, say
+
+Username = Annotated[str, typer.Argument(help="The name to log in with.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+SHOWN = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
 
 app = typer.Typer(help="Manage the people who may log in.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    # With one command alone typer would drop its name from the command line.
-    pass
 
 
 @app.command()
 def create(
     *,
-    username: Annotated[str, typer.Argument(help="The name to log in with.")],
+    username: Username,
     email: Annotated[str, typer.Option(help="Address; no two users share one.")],
     staff: Annotated[bool, typer.Option("--staff", help="May enter the admin.")] = False,
     superuser: Annotated[bool, typer.Option("--superuser", help="May do everything.")] = False,
-    password_stdin: Annotated[
-        bool,
-        typer.Option("--password-stdin", help="Read the password from stdin."),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the user as JSON.")] = False,
+    password_stdin: PasswordStdin = False,
+    as_json: Json = False,
 ) -> None:
     """Create a user. The password is asked for, or read from stdin; it is never an argument."""
-    from trivet_deploy import django_commands
-    from trivet_deploy.composition import open_platform_with_django
-    from trivet_settings import load_settings
-
-    settings = load_settings()
-    password = _read_password() if password_stdin else _ask_for_password()
-    open_platform_with_django(settings)
-    user = django_commands.create_user(
+    password = _password(password_stdin)
+    user = _users().create_user(
         username, email, password, is_staff=staff or superuser, is_superuser=superuser
     )
     if as_json:
@@ -45,6 +39,76 @@ def create(
         print_json({name: getattr(user, name) for name in shown})
     else:
         say(f"User {username} can log in now.")
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the users, by name."""
+    rows = [{name: getattr(user, name) for name in SHOWN} for user in _users().list_users()]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("user", "address", "active", "staff", "superuser", "last login", box=None)
+    for row in rows:
+        table.add_row(*map(_shown, row.values()))
+    print_table(table)
+
+
+@app.command()
+def set_password(
+    username: Username, password_stdin: PasswordStdin = False, as_json: Json = False
+) -> None:
+    """Set a user's password; it is asked for, or read from stdin. Open sessions of the user end."""
+    password = _password(password_stdin)
+    _print(_users().set_password(username, password), as_json, "has a new password")
+
+
+@app.command()
+def disable(username: Username, as_json: Json = False) -> None:
+    """Let a user in no more: sessions end, and keys are refused. Nothing is deleted."""
+    _print(_users().set_active(username, active=False), as_json, "cannot log in any more")
+
+
+@app.command()
+def enable(username: Username, as_json: Json = False) -> None:
+    """Let a user in again who was disabled."""
+    _print(_users().set_active(username, active=True), as_json, "can log in")
+
+
+def _users() -> Any:
+    """The module that works with users, with Django set up on a database that answers."""
+    from trivet_deploy import user_commands
+    from trivet_deploy.composition import open_platform_with_django
+    from trivet_deploy.schema import require_database
+    from trivet_settings import load_settings
+
+    settings = load_settings()
+    require_database(settings)
+    open_platform_with_django(settings)
+    return user_commands
+
+
+def _print(user: Any, as_json: bool, sentence: str) -> None:
+    if as_json:
+        print_json({name: getattr(user, name) for name in SHOWN})
+    else:
+        say(f"{user.username} {sentence}.")
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "never"
+        case str():
+            return value
+        case _:
+            return f"{value:%Y-%m-%d %H:%M}"
+
+
+def _password(from_stdin: bool) -> str:
+    return _read_password() if from_stdin else _ask_for_password()
 
 
 def _read_password() -> str:

@@ -12,10 +12,10 @@ from trivet.errors import ConfigurationError
 from trivet.identity import system
 from trivet.identity.django_tables import users
 from trivet.identity.keys import issue_key, list_keys
-from trivet_deploy import django_commands
-from trivet_deploy.cli.migrate import apply_all
 from trivet_deploy.demo.home import Credentials, DemoHome
+from trivet_deploy.schema import apply_all
 from trivet_deploy.unit import run_in_unit
+from trivet_deploy.user_commands import create_user
 from trivet_settings import Settings
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -62,7 +62,7 @@ def _import_week(settings: Settings, console: Console) -> None:
 
 def _make_user(credentials: Credentials, settings: Settings) -> None:
     if run_in_unit(settings, lambda db: _user_id(db, credentials.username)) is None:
-        django_commands.create_user(
+        create_user(
             credentials.username,
             f"{credentials.username}@example.org",
             credentials.password,

@@ -1,6 +1,5 @@
 """Serving the demonstration in this very process."""
 
-import errno
 import signal
 import socket
 from collections.abc import Callable
@@ -8,28 +7,9 @@ from contextlib import suppress
 
 import uvicorn
 
-from trivet.errors import Conflict
 from trivet_deploy.asgi import create_app
 from trivet_deploy.server.options import server_options
 from trivet_settings import Settings
-
-
-def claim_port(host: str, port: int) -> socket.socket:
-    """Take the port before any work is done for it. Raises Conflict if somebody else has it."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise Conflict(
-            "port-taken",
-            f"Port {port} is taken by another program. Choose another one, for example "
-            f"`PORT={port + 1} make demo` or `trivet demo --port {port + 1}`.",
-        ) from error
-    return listener
 
 
 class _Server(uvicorn.Server):

@@ -8,6 +8,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
 from trivet.log import configure_logging
+from trivet_deploy.cli.console import reporting
 from trivet_settings import Settings, load_settings
 
 KILL_MARGIN_SECONDS = 5
@@ -54,10 +55,15 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships n
             self.cfg.set(name, value)
 
     def load(self) -> ASGIApp:
-        """Called in each worker after the fork, so that no connection is ever shared."""
+        """Called in each worker after the fork, so that no connection is ever shared.
+
+        What keeps the application from starting is a sentence, and ends the master with 3, which
+        is also Gunicorn's own code for a worker that cannot start.
+        """
         from trivet_deploy.asgi import create_app
 
-        app = create_app()
+        with reporting():
+            app = create_app()
         # What was loaded stays for good: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()

@@ -13,6 +13,7 @@ from typing import Any
 
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
+from trivet_deploy.schema import find_schema_fault
 from trivet_deploy.server.options import server_options
 from trivet_settings import load_settings
 
@@ -27,6 +28,12 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         super().__init__(*args, **kwargs)
         # The parent hands uvicorn's log to Gunicorn's handlers, of which ours has none.
         logging.getLogger("uvicorn.error").propagate = True
+
+    def load_wsgi(self) -> None:
+        """As the parent; the first worker also says what is wrong with the database, once."""
+        super().load_wsgi()
+        if self.age == 1 and (fault := find_schema_fault(load_settings(), with_drift=False)):
+            logging.getLogger("trivet.schema").warning(fault)
 
     def init_signals(self) -> None:
         """As the parent, except that a stop is an exit and no death by signal.

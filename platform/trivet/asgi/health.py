@@ -81,8 +81,13 @@ async def _ask(question: Question) -> str:
 
 
 async def _find_pending_migrations(platform: Platform) -> str:
-    waiting = await migrations.pending(platform.database, platform.features)
-    return "run 'trivet migrate'" if waiting else ""
+    if await migrations.pending(platform.database, platform.features):
+        return "run 'trivet migrate'"
+    if not platform.settings.debug:
+        return ""
+    # Reads the whole schema: worth it where models change under the hands of their author.
+    found = await migrations.find_difference(platform.database, platform.features)
+    return f"{found.sentence}: {found.cure}" if found else ""
 
 
 async def _ask_relay(platform: Platform) -> str:

@@ -16,7 +16,7 @@ from trivet.asgi.lifespan import lifespan_of
 from trivet.asgi.mount import MountedApp, MountRoute
 from trivet.asgi.problem import http_problem, no_such_page, refuse
 from trivet.errors import ConfigurationError, TrivetError
-from trivet.features import Feature, modules_of
+from trivet.features import Feature, attribute_of, modules_of
 from trivet.identity import Authenticator
 from trivet.platform import Platform
 from trivet.web import list_pages
@@ -134,7 +134,12 @@ def pages_of(features: Sequence[Feature]) -> list[MountedApp]:
 
     Raises ConfigurationError if a page has no policy.
     """
-    return [_pages(feature.name, module.routes) for feature, module in modules_of(features, "web")]
+    cure = "routes = [page(…), …], with trivet.web.page"
+    pages = []
+    for feature, module in modules_of(features, "web"):
+        routes: Sequence[BaseRoute] = attribute_of(module, "routes", Sequence, cure)  # type: ignore[type-abstract]  # only asked about
+        pages.append(_pages(feature.name, routes))
+    return pages
 
 
 def _pages(name: str, routes: Sequence[BaseRoute]) -> MountedApp:

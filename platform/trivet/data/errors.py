@@ -18,6 +18,12 @@ RETRY_AFTER_SECONDS = 1
 _RETRY_SQLSTATES = {"40001", "40P01"}
 """serialization_failure and deadlock_detected: the same request may succeed next time."""
 
+_UNDEFINED_SQLSTATES = {"42P01", "42703"}
+"""undefined_table and undefined_column."""
+
+_UNDEFINED = ("no such table", "no such column")
+"""The same of SQLite, which has no code for it."""
+
 _SQLITE_IS_AWAY = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -60,6 +66,14 @@ def explain_driver(error: BaseException) -> TrivetError | None:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary result code
         return _away() if code in _SQLITE_IS_AWAY else None
     return _away() if "OperationalError" in kinds else None
+
+
+def lacks_table(error: BaseException) -> bool:
+    """Whether the database has not the tables or columns of the models: it is not migrated."""
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    if getattr(driver, "sqlstate", None) in _UNDEFINED_SQLSTATES:
+        return True
+    return isinstance(driver, sqlite3.OperationalError) and str(driver).startswith(_UNDEFINED)
 
 
 def busy() -> Unavailable:

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from trivet.data.database import Database
+from trivet.data.errors import lacks_table
 from trivet.delivery.broker import Bell
 from trivet.delivery.reading import NOWHERE, Reading, read_new
 from trivet.events import outbox
@@ -194,7 +195,15 @@ class Relay:
     def _note_failure(self, error: Exception) -> float:
         wait = BACKOFF_SECONDS[min(self.state.failures, len(BACKOFF_SECONDS) - 1)]
         self.state.failures += 1
-        logger.error("what is committed waits for delivery: next try in %s s", wait, exc_info=error)
+        if not lacks_table(error):
+            logger.error(
+                "what is committed waits for delivery: next try in %s s", wait, exc_info=error
+            )
+        elif self.state.failures == 1:
+            logger.error(
+                "what is committed waits for delivery: the database is not migrated, "
+                "run 'trivet migrate'"
+            )
         return wait
 
     async def _relay(self) -> None:
@@ -251,8 +260,10 @@ class Relay:
         while self._retention is not None:
             try:
                 gone = await _to_its_end(self._trim(self._retention))
-            except Exception:
-                logger.exception("publications past their time could not be removed")
+            except Exception as error:
+                # On a database that is not migrated nothing is past its time.
+                if not lacks_table(error):
+                    logger.exception("publications past their time could not be removed")
             else:
                 logger.info("%d publications were past their time and are removed", gone)
             await asyncio.sleep(TRIM_SECONDS)

@@ -5,6 +5,7 @@ middleware asks them once a request, and everything behind it reads the same `Id
 """
 
 from trivet.identity.accounts import Accounts
+from trivet.identity.django_tables import users
 from trivet.identity.identity import (
     ANONYMOUS,
     Authenticator,
@@ -27,4 +28,5 @@ __all__ = [
     "require_authenticated",
     "require_permission",
     "system",
+    "users",
 ]

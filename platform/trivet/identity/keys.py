@@ -36,6 +36,9 @@ KEY_PATTERN = re.compile(r"(tvt_[a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 KEY_START = "tvt_"
 """What every key begins with, so that scanners of leaked secrets can find one."""
 
+DEFAULT_DAYS = 365
+"""How long a key lives unless somebody says otherwise, at whichever door it is made."""
+
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_CHARACTERS = 12
 _SECRET_BYTES = 32

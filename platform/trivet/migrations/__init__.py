@@ -5,6 +5,24 @@ feature carries its schema along. Django's tables are known as stubs and left al
 Django's migrations run first (``trivet migrate``), because ours refer to the user table.
 """
 
-from trivet.migrations.history import check, make, pending, upgrade
+from trivet.migrations.differences import Difference
+from trivet.migrations.history import (
+    Made,
+    check,
+    find_difference,
+    is_behind,
+    make,
+    pending,
+    upgrade,
+)
 
-__all__ = ["check", "make", "pending", "upgrade"]
+__all__ = [
+    "Difference",
+    "Made",
+    "check",
+    "find_difference",
+    "is_behind",
+    "make",
+    "pending",
+    "upgrade",
+]

@@ -1,11 +1,14 @@
 """Running, checking and making migrations."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import anyio.to_thread
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -13,28 +16,51 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, inspect, select
+from sqlalchemy.exc import DBAPIError
 
 from trivet.data.database import Database
 from trivet.data.engine import async_url
-from trivet.errors import ConfigurationError
+from trivet.errors import ConfigurationError, Conflict
+from trivet.feature_errors import find_places
 from trivet.features import Feature
 from trivet.migrations import scope
+from trivet.migrations.differences import PLATFORM, Difference, describe
+from trivet.migrations.risks import FILL
 from trivet.migrations.scope import VERSION_TABLE
 from trivet.models.base import Model
+from trivet.source_files import shown
 
 HERE = Path(__file__).parent
-PLATFORM = "trivet"
-"""The branch label of the platform's own revisions."""
+CONNECT_SECONDS = 5
+"""How long a command waits for a database server that does not answer."""
+
+_NULLS = ("23502", "NOT NULL constraint failed", "Cannot add a NOT NULL column")
+"""How PostgreSQL (its SQLSTATE) and SQLite say that a row lacks a value."""
 
 _versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32)))
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A revision that was written: its file, and what it would do to rows that are there."""
+
+    path: Path
+    risks: tuple[str, ...]
+
+
 def upgrade(url: str, features: Sequence[Feature]) -> list[str]:
-    """Apply every pending revision, each in a transaction; returns their ids, oldest first."""
-    with _connection(url) as connection:
+    """Apply every pending revision, each in a transaction; returns their ids, oldest first.
+
+    Raises Conflict, naming the file and the line, when the database refuses one.
+    """
+    with connect(url) as connection:
         before = _applied(connection)
         config = _config(features, connection)
-        command.upgrade(config, "heads")
+        _require_known(before, config)
+        try:
+            command.upgrade(config, "heads")
+        except DBAPIError as error:
+            raise _refused(error, features) from error
         script = ScriptDirectory.from_config(config)
         known = {r.revision for r in script.iterate_revisions(_applied(connection), "base")}
         old = {r.revision for r in script.iterate_revisions(before, "base")} if before else set()
@@ -42,32 +68,55 @@ def upgrade(url: str, features: Sequence[Feature]) -> list[str]:
     return sorted(known - old)
 
 
-def check(url: str, features: Sequence[Feature]) -> list[str]:
-    """What the models have that no revision has, one sentence a difference; [] is clean.
+def check(url: str, features: Sequence[Feature]) -> list[Difference]:
+    """What the models have that no revision has; [] is clean.
 
     Compares with a database that is at the newest revisions; raises ConfigurationError if
     it is not.
     """
-    with _connection(url) as connection:
-        if set(_applied(connection)) != _heads(tuple(features)):
+    with connect(url) as connection:
+        _require_known(_applied(connection), _config(features, None))
+        if _is_behind(connection, features):
             raise ConfigurationError("pending", "The database is behind: run 'trivet migrate'.")
-        context = MigrationContext.configure(connection, opts=scope.options(Model.metadata))
-        return [_describe(difference) for difference in compare_metadata(context, Model.metadata)]
+        return describe(_compare(connection), features)
 
 
-def make(url: str, features: Sequence[Feature], name: str, message: str) -> Path:
+def is_behind(url: str, features: Sequence[Feature]) -> bool:
+    """Whether a revision waits to be applied."""
+    with connect(url) as connection:
+        return _is_behind(connection, features)
+
+
+def _is_behind(connection: Connection, features: Sequence[Feature]) -> bool:
+    return set(_applied(connection)) != _heads(tuple(features))
+
+
+def _compare(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts=scope.options(Model.metadata))
+    differences: list[Any] = compare_metadata(context, Model.metadata)
+    return differences
+
+
+def make(url: str, features: Sequence[Feature], name: str, message: str) -> Made:
     """Write the revision that brings the database to the models of the feature `name`
-    (or ``trivet`` for the platform's own) and return its path."""
+    (or ``trivet`` for the platform's own).
+
+    Its file begins with a number, so that a listing of the folder shows the order.
+    """
     owner = next((f for f in features if f.name == name), None)
     if owner is None and name != PLATFORM:
         known = ", ".join([PLATFORM, *(f.name for f in features)])
         raise ConfigurationError("no-feature", f"There is no feature {name!r}; known are: {known}.")
     folder = HERE / "versions" if owner is None else _folder(owner)
     folder.mkdir(exist_ok=True)
-    with _connection(url) as connection:
+    with connect(url) as connection:
         config = _config(features, connection)
+        _require_known(_applied(connection), config)
         config.attributes["tables"] = scope.tables_of(owner.package if owner else PLATFORM)
-        config.attributes["is_first"] = first = not any(folder.glob("*.py"))
+        risks: list[str] = []
+        config.attributes["risks"] = risks
+        first = not any(folder.glob("*.py"))
+        config.set_main_option("file_template", f"{_next_number(folder):04d}_%%(slug)s")
         try:
             script = command.revision(
                 config,
@@ -82,7 +131,37 @@ def make(url: str, features: Sequence[Feature], name: str, message: str) -> Path
             raise ConfigurationError("revision", str(error)) from error
     if script is None or isinstance(script, list):
         raise ConfigurationError("no-change", f"The models of {name} have not changed.")
-    return Path(script.path)
+    return Made(Path(script.path), tuple(risks))
+
+
+def _require_known(applied: Iterable[str], config: Config) -> None:
+    """Raise ConfigurationError for a database that other code, or other features, migrated."""
+    script = ScriptDirectory.from_config(config)
+    known = {revision.revision for revision in script.walk_revisions()}
+    if unknown := sorted(set(applied) - known):
+        raise ConfigurationError(
+            "unknown-revision",
+            f"The database is at a revision that no feature of TRIVET_FEATURES has "
+            f"({', '.join(unknown)}). Cure: name the feature that has it, or run the newer code.",
+        )
+
+
+def _next_number(folder: Path) -> int:
+    """One more than the highest number of a file, or than there are files without one."""
+    revisions = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+    numbers = [int(found[1]) for name in revisions if (found := re.match(r"(\d{4})_", name))]
+    return max(len(revisions), *numbers, 0) + 1
+
+
+def _refused(error: DBAPIError, features: Sequence[Feature]) -> Conflict:
+    """Which line of which revision the database refused, and why."""
+    places = find_places(error, (HERE / "versions", *map(_folder, features)))
+    where = f"{shown(places[-1][0])}:{places[-1][1]}: " if places else ""
+    said = str(error.orig).strip().splitlines()[0]
+    code = getattr(error.orig, "sqlstate", None)
+    lacks_value = code in _NULLS or any(words in said for words in _NULLS)
+    cure = f" There are rows without a value. Cure: {FILL}." if lacks_value else ""
+    return Conflict("revision-refused", f"{where}the database refused: {said}.{cure}")
 
 
 async def pending(database: Database, features: Sequence[Feature]) -> bool:
@@ -93,14 +172,27 @@ async def pending(database: Database, features: Sequence[Feature]) -> bool:
         if not exists:
             return True
         applied = set(await connection.scalars(select(_versions.c.version_num)))
-    return applied != _heads(tuple(features))
+    if applied == _heads(tuple(features)):
+        return False
+    # A revision may have been written since this process started: under `trivet dev` it was.
+    _heads.cache_clear()
+    return applied != await anyio.to_thread.run_sync(_heads, tuple(features))
+
+
+async def find_difference(database: Database, features: Sequence[Feature]) -> Difference | None:
+    """The first thing that models and database differ in, if they do. Reads the whole schema."""
+    async with database.read_engine.connect() as connection:
+        found = await connection.run_sync(_compare)
+    return next(iter(describe(found, features)), None)
 
 
 @contextmanager
-def _connection(url: str) -> Iterator[Connection]:
+def connect(url: str) -> Iterator[Connection]:
+    """A connection of a command, closed at the end of the block with all that belongs to it."""
     parsed = async_url(url)
     driver = parsed.drivername.replace("+aiosqlite", "")
-    engine = create_engine(parsed.set(drivername=driver))
+    options = {} if driver == "sqlite" else {"connect_timeout": CONNECT_SECONDS}
+    engine = create_engine(parsed.set(drivername=driver), connect_args=options)
     try:
         with engine.connect() as connection:
             yield connection
@@ -139,14 +231,4 @@ def _config(features: Sequence[Feature], connection: Connection | None) -> Confi
 
 
 def _folder(feature: Feature) -> Path:
-    spec = find_spec(feature.package)
-    assert spec is not None, "load_features found it"
-    assert spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0]) / "migrations"
-
-
-def _describe(difference: object) -> str:
-    if isinstance(difference, list):
-        return "; ".join(_describe(part) for part in difference)
-    assert isinstance(difference, tuple)
-    return " ".join(str(getattr(part, "name", part)) for part in difference if part is not None)
+    return feature.folder / "migrations"

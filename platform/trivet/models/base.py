@@ -6,12 +6,13 @@ of their class.
 """
 
 import datetime as dt
+import enum
 from typing import Any, ClassVar
 
-from sqlalchemy import MetaData
+from sqlalchemy import Enum, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
+from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime, enum_values
 
 NAMING_CONVENTION = {
     "ix": "ix_%(column_0_N_label)s",
@@ -27,7 +28,9 @@ class Model(DeclarativeBase):
     """The base of every mapped class.
 
     Annotated ``Mapped[datetime]``, ``time``, ``timedelta`` and ``dict``/``list`` columns
-    get the types of `trivet.models.types`, which store what Django stores.
+    get the types of `trivet.models.types`, which store what Django stores. An annotated enum,
+    ``Mapped[Status]``, is stored by its values, as text: SQLAlchemy's own default would store
+    the names, in a type of PostgreSQL's that a migration can hardly change.
     """
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
@@ -37,4 +40,5 @@ class Model(DeclarativeBase):
         dt.timedelta: Microseconds,
         dict[str, Any]: JsonDocument,
         list[Any]: JsonDocument,
+        enum.Enum: Enum(enum.Enum, values_callable=enum_values, native_enum=False),
     }

@@ -7,11 +7,14 @@ these are used instead, through the annotation map of `trivet.models.base.Model`
 """
 
 import datetime as dt
+import enum
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, Time
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from trivet.errors import ConfigurationError
 
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -112,3 +115,18 @@ class JsonDocument(TypeDecorator[Any]):
         if dialect.name == "postgresql":
             return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(JSON(none_as_null=True))
+
+
+def enum_values(members: type[enum.Enum]) -> list[str]:
+    """What is stored for the members of an enum: their values, which are texts.
+
+    Raises ConfigurationError for an enum whose values are something else.
+    """
+    values = [member.value for member in members]
+    if not all(isinstance(value, str) for value in values):
+        raise ConfigurationError(
+            "enum-values",
+            f"the values of {members.__name__} are no texts, and an enum is stored by its values. "
+            f"Cure: class {members.__name__}(enum.StrEnum), or Mapped[int] for the numbers alone.",
+        )
+    return values

@@ -155,7 +155,7 @@ class Specimen(Model):
     notes: Mapped[str] = mapped_column(Text, default="")
     blob: Mapped[bytes | None] = mapped_column(LargeBinary)
     colour: Mapped[Colour | None] = mapped_column(by_value(Colour, native=True))
-    size: Mapped[Size] = mapped_column(by_value(Size, native=False), default=Size.SMALL)
+    size: Mapped[Size] = mapped_column(default=Size.SMALL)
     class_: Mapped[str | None] = mapped_column("class", String(10))
     created_by: Mapped[str] = mapped_column(String(20), server_default="the database")
     touched: Mapped[int] = mapped_column(default=0, onupdate=lambda: 7)

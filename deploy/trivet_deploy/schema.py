@@ -1,0 +1,136 @@
+"""The database and its schema: brought to the models, and how far they are apart.
+
+Whatever keeps a command or a server from working with the database is one sentence here, with the
+command that cures it. Nothing of this changes the database but `apply_all`.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trivet.errors import ConfigurationError, Unavailable
+from trivet_deploy import django_commands
+from trivet_settings import Settings
+
+if TYPE_CHECKING:
+    from trivet import migrations
+
+MIGRATE = "run `trivet migrate`"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What models, migrations and database disagree on, a sentence each, and the cure."""
+
+    django: list[str]
+    alembic: list[str]
+    cure: str
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of it, in the order in which it is cured."""
+        return [*self.django, *self.alembic]
+
+
+def apply_all(settings: Settings) -> dict[str, list[str]]:
+    """Apply what waits, Django's first; returns the names under `django` and `alembic`.
+
+    Raises Unavailable, within seconds, when the database server does not answer.
+    """
+    from trivet import migrations
+    from trivet_deploy.composition import open_platform_with_django
+
+    if settings.database.is_sqlite:
+        # SQLite makes its file, and would only complain that there is no directory for it.
+        settings.database.path.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        require_database(settings)
+    platform = open_platform_with_django(settings)
+    return {
+        "django": django_commands.apply_migrations(),
+        "alembic": migrations.upgrade(settings.database_url, platform.features),
+    }
+
+
+def find_drift(settings: Settings) -> Drift:
+    """What models, migrations and database disagree on."""
+    from trivet import migrations
+    from trivet_deploy.composition import open_platform_with_django
+
+    if settings.database.is_sqlite and not settings.database.path.exists():
+        missing = f"{settings.database.masked} does not exist"
+        return Drift([missing], [missing], MIGRATE)
+    require_database(settings)
+    platform = open_platform_with_django(settings)
+    waiting = [f"{name} is not applied" for name in django_commands.list_pending()]
+    behind, differences = "", []
+    try:
+        differences = migrations.check(settings.database_url, platform.features)
+    except ConfigurationError as error:
+        behind = error.detail
+    return Drift(
+        [*waiting, *django_commands.list_drift()],
+        [behind] if behind else [each.sentence for each in differences],
+        _cure(bool(waiting or behind), differences),
+    )
+
+
+def _cure(is_behind: bool, differences: "list[migrations.Difference]") -> str:
+    if is_behind:
+        return MIGRATE
+    return differences[0].cure if differences else ""
+
+
+def find_database_fault(settings: Settings) -> str:
+    """Why the database cannot be used, in a sentence; empty if it answers. Makes no file."""
+    import sqlalchemy
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from trivet.migrations.history import connect
+
+    database = settings.database
+    if database.is_sqlite and not database.path.exists():
+        return f"{database.masked} does not exist: {MIGRATE}"
+    try:
+        with connect(settings.database_url) as connection:
+            connection.execute(sqlalchemy.text("SELECT 1"))
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        return f"{database.masked} does not answer: {said}. {_cure_of(said, settings)}"
+    return ""
+
+
+def _cure_of(said: str, settings: Settings) -> str:
+    if settings.database.is_sqlite:
+        return "TRIVET_DATABASE_URL has to name a file that this user may read and write"
+    if "does not exist" in said and "database" in said:
+        return f"Create it: `createdb {settings.database.name}`"
+    return "Start it, or let TRIVET_DATABASE_URL name the one that runs"
+
+
+def require_database(settings: Settings) -> None:
+    """Raise Unavailable, with the cure, unless the database answers."""
+    if fault := find_database_fault(settings):
+        raise Unavailable("database-unavailable", f"{fault}.")
+
+
+def find_schema_fault(settings: Settings, *, with_drift: bool) -> str:
+    """What keeps a server from working with the database, in one sentence; empty if nothing.
+
+    With `with_drift` also that the models went on without a migration, which costs a look at the
+    whole schema.
+    """
+    from trivet import migrations
+    from trivet_deploy.composition import open_platform_with_django
+
+    if fault := find_database_fault(settings):
+        return f"{fault}."
+    platform = open_platform_with_django(settings)
+    is_behind = migrations.is_behind(settings.database_url, platform.features)
+    if is_behind or django_commands.find_waiting():
+        return f"The database is not migrated: {MIGRATE}."
+    if not with_drift:
+        return ""
+    differences = migrations.check(settings.database_url, platform.features)
+    if not differences:
+        return ""
+    return f"Models and database differ: {differences[0].sentence}. Cure: {differences[0].cure}."

@@ -1,0 +1,24 @@
+"""The application of `trivet dev`: made anew after each change, with a word on what is wrong."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.types import ASGIApp
+
+from trivet_deploy import asgi
+from trivet_deploy.cli.console import reporting, warn
+from trivet_deploy.schema import find_schema_fault
+from trivet_settings import load_settings
+
+
+def create_app() -> ASGIApp:
+    """The whole application. A mistake in a feature ends this process with a sentence; the one
+    that watches the files starts another as soon as they change."""
+    with reporting():
+        settings = load_settings()
+        app = asgi.create_app(settings)
+    # On a thread, because an event loop runs here already, in which Django does not work.
+    with ThreadPoolExecutor(1) as thread:
+        fault = thread.submit(find_schema_fault, settings, with_drift=True).result()
+    if fault:
+        warn(fault)
+    return app

@@ -1,0 +1,76 @@
+"""Which line of a feature's files is behind an exception, and what its author can do.
+
+An exception that a feature's file raises while it is loaded is its author's to cure, and he reads
+first where it is: file, line, then the sentence. SQLAlchemy's errors of mapped classes get the
+sentence of `trivet.models.mapping_errors`. What no file of a feature raised is left alone.
+"""
+
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from trivet.errors import ConfigurationError
+from trivet.models import mapping_errors
+from trivet.source_files import shown
+
+
+def locate(error: Exception, folders: Iterable[Path]) -> ConfigurationError | None:
+    """`error` as a refusal that begins with the line in `folders` that caused it.
+
+    None if no line of them did, and nothing is known of it besides.
+    """
+    places = find_places(error, tuple(folders))
+    if not places:
+        if isinstance(error, SQLAlchemyError):
+            return ConfigurationError("mapping", mapping_errors.explain(error))
+        return None
+    path, line = _line_to_change(error, places)
+    where = f"{shown(path)}:{line}: "
+    if isinstance(error, ConfigurationError):
+        # It names a line already when one file of a feature loads another.
+        detail = error.detail if error.detail.startswith(shown(path)) else where + error.detail
+        return ConfigurationError(error.code, detail, **error.data)
+    return ConfigurationError("feature-file", where + _sentence(error, places[-1][0]))
+
+
+def find_places(error: Exception, folders: tuple[Path, ...]) -> list[tuple[Path, int]]:
+    """The lines of a feature that led to `error`, the one that raised it last."""
+    if isinstance(error, SyntaxError) and error.filename:
+        # Raised by the import system, in none of the feature's own frames.
+        return [(Path(error.filename), error.lineno or 1)]
+    return [
+        (Path(frame.filename), frame.lineno or 1)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if any(Path(frame.filename).is_relative_to(folder) for folder in folders)
+    ]
+
+
+def _line_to_change(error: Exception, places: list[tuple[Path, int]]) -> tuple[Path, int]:
+    raised_in = places[-1][0]
+    if isinstance(error, SQLAlchemyError) and mapping_errors.is_imported_twice(error, raised_in):
+        # The import by the second name, not the class.
+        return next((place for place in reversed(places) if place[0] != raised_in), places[-1])
+    return places[-1]
+
+
+def _sentence(error: Exception, path: Path) -> str:
+    if isinstance(error, SyntaxError):
+        return f"this is no valid Python: {error.msg}."
+    if isinstance(error, SQLAlchemyError):
+        return mapping_errors.explain(error, path)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"there is no module {error.name!r}: correct the import, or install what has it."
+    if isinstance(error, ImportError):
+        return f"{_hidden_by(error) or error}."
+    return f"{type(error).__name__}: {error}"
+
+
+def _hidden_by(error: ImportError) -> str:
+    """An import that met itself: the commonest case has a name, and a cure."""
+    if "partially initialized module" not in str(error) or not error.name:
+        return ""
+    return (
+        f"{error.name} is imported while it is still being loaded: {error.name} imports this file"
+    )

@@ -1,0 +1,57 @@
+"""What a new revision would do to rows that are there already, said before it is applied.
+
+A table that is empty takes everything, so a revision is not refused for these; but its author
+learns of them while the file is new, and not when it fails on a database with rows in it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.operations import ops
+
+
+def find_risks(upgrade: ops.UpgradeOps) -> Iterator[str]:
+    """A sentence for each risk, in the order of the operations."""
+    for operation in upgrade.ops:
+        inner = operation.ops if isinstance(operation, ops.ModifyTableOps) else [operation]
+        for each in inner:
+            yield from _risks_of(each)
+
+
+def _risks_of(operation: Any) -> Iterator[str]:
+    match operation:
+        case ops.AddColumnOp(column=column) if not column.nullable and not _has_default(column):
+            yield (
+                f"the new column {operation.table_name}.{column.name} takes no NULL, and rows that "
+                "are there have no value for it: the revision fails unless the table is empty. "
+                f"Cure: {FILL}."
+            )
+        case ops.AlterColumnOp(modify_nullable=False):
+            yield (
+                f"the column {operation.table_name}.{operation.column_name} will take no NULL: the "
+                "revision fails if a row has one. Cure: fill it first, in the same revision, with "
+                'op.execute("UPDATE …").'
+            )
+        case ops.DropColumnOp():
+            yield (
+                f"the column {operation.table_name}.{operation.column_name} is dropped with what "
+                "is in it. If you renamed it, write op.alter_column(…, new_column_name=…) instead."
+            )
+        case ops.DropTableOp():
+            yield (
+                f"the table {operation.table_name} is dropped with what is in it. If you renamed "
+                "it, write op.rename_table(…) instead."
+            )
+        case _:
+            pass
+
+
+FILL = (
+    "give the column a server_default, or let the revision add it with nullable=True, fill it by "
+    'op.execute("UPDATE …"), and then op.alter_column(…, nullable=False)'
+)
+"""How a column that takes no NULL comes to a table with rows."""
+
+
+def _has_default(column: Any) -> bool:
+    return column.server_default is not None or column.computed is not None

@@ -1,0 +1,156 @@
+"""What is wrong with mapped classes, in a sentence that says the cure.
+
+SQLAlchemy's own messages are written for who calls its functions; these are for who writes a
+feature's ``models.py``. What is not known here keeps SQLAlchemy's first sentence.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ForeignKey, Table, inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapper, configure_mappers
+
+from trivet.errors import ConfigurationError
+from trivet.models.base import Model
+from trivet.source_files import file_of
+from trivet.suggestion import did_you_mean
+
+USERS = "accounts_user"
+"""The table of users, which is Django's."""
+
+_NO_KEY = re.compile(r"Mapper\[(\w+)\(.*could not assemble any primary key")
+_TWICE = re.compile(r"Table '([^']+)' is already defined")
+_NO_TABLE = re.compile(r"Class <class '([\w.]+)'> does not have a __table__ or __tablename__")
+_NO_CLASS = re.compile(r"initializing mapper Mapper\[(\w+)\(.*expression '([^']+)' failed to")
+_NO_TYPE = re.compile(
+    r"locate SQLAlchemy Core type .*'<class '([\w.]+)'>' .* the '(\w+)' attribute"
+)
+_BACKGROUND = re.compile(r"\s*\(Background on this error at: .*\)", re.DOTALL)
+
+
+def explain(error: SQLAlchemyError, path: Path | None = None) -> str:
+    """What `error`, raised by the file at `path`, means to who wrote the class."""
+    text = _BACKGROUND.sub("", str(error))
+    if found := _NO_KEY.search(text):
+        return (
+            f"the class {found[1]} has no primary key, and every mapped class needs one. "
+            "Cure: id: Mapped[int] = mapped_column(primary_key=True)."
+        )
+    if found := _TWICE.search(text):
+        return _explain_twice(found[1], path)
+    if found := _NO_TABLE.search(text):
+        *_, feature, _, name = f".{found[1]}".split(".")
+        return f'the class {name} has no table. Cure: __tablename__ = "{feature}_{name.lower()}".'
+    if found := _NO_CLASS.search(text):
+        known = {mapper.class_.__name__ for mapper in _mappers(Model)}
+        return (
+            f"a relationship of {found[1]} names {found[2]}, and no mapped class is called so"
+            f"{did_you_mean(found[2], known)}"
+        )
+    if found := _NO_TYPE.search(text):
+        return (
+            f"no column type stands for {found[1]}. Cure: name one for {found[2]}, as in "
+            "mapped_column(String(80))."
+        )
+    first = text.strip().splitlines()[0]
+    return first if first.endswith(".") else f"{first}."
+
+
+def is_imported_twice(error: SQLAlchemyError, path: Path) -> bool:
+    """Whether `error` comes of one file that is imported under two names."""
+    found = _TWICE.search(str(error))
+    owner = _owner(found[1]) if found else None
+    return owner is not None and is_same_file(owner.class_.__module__, path)
+
+
+def _explain_twice(table: str, path: Path | None) -> str:
+    owner = _owner(table)
+    if owner is None:
+        return f"two classes have the table {table}: give one of them another __tablename__."
+    module = owner.class_.__module__
+    if path is not None and is_same_file(module, path):
+        return (
+            f"{path.name} is imported under two names, and the first was {module}, so that its "
+            f"classes would exist twice. Cure: import it as {module} everywhere; TRIVET_FEATURES "
+            "has to name the package as its own files do."
+        )
+    return (
+        f"{owner.class_.__name__} of {module} has the table {table} already: give one of the two "
+        "another __tablename__."
+    )
+
+
+def is_same_file(module: str, path: Path) -> bool:
+    """Whether the loaded `module` came from the file at `path`."""
+    return _path(module) == path
+
+
+def _path(module: str) -> Path | None:
+    origin = getattr(sys.modules.get(module), "__file__", None)
+    return Path(origin) if origin else None
+
+
+def _owner(table: str) -> Mapper[object] | None:
+    for mapper in _mappers(Model):
+        if isinstance(mapper.local_table, Table) and mapper.local_table.name == table:
+            return mapper
+    return None
+
+
+def _mappers(base: type) -> Iterator[Mapper[object]]:
+    """Those of the classes below `base`. The registry's own list fails once a class is not
+    mapped to its end, which is the very moment of these questions."""
+    each: Any
+    for each in base.__subclasses__():
+        mapper = inspect(each, raiseerr=False)
+        if mapper is not None:
+            yield mapper
+        yield from _mappers(each)
+
+
+def require_configured() -> None:
+    """Raise ConfigurationError, naming class and column, for a foreign key or a relationship
+    to what is not there. To be called once all classes are loaded."""
+    wrong = [_explain_key(key) for table in Model.metadata.tables.values() for key in _dead(table)]
+    if wrong:
+        raise ConfigurationError("foreign-key", " ".join(sorted(wrong)))
+    try:
+        configure_mappers()
+    except SQLAlchemyError as error:
+        raise ConfigurationError("mapping", _capital(explain(error))) from error
+
+
+def _dead(table: Table) -> Iterator[ForeignKey]:
+    """The foreign keys of `table` that refer to no column that there is."""
+    for key in table.foreign_keys:
+        target, _, column = key.target_fullname.rpartition(".")
+        found = Model.metadata.tables.get(target)
+        if found is None or column not in found.columns:
+            yield key
+
+
+def _explain_key(key: ForeignKey) -> str:
+    table, target = key.parent.table, key.target_fullname
+    owner = _owner(table.name)
+    named = f"{table.name}.{key.parent.name}"
+    if owner is not None:
+        attribute = owner.get_property_by_column(key.parent).key
+        named = f"{file_of(owner.class_.__module__)}: {owner.class_.__name__}.{attribute}"
+    name, _, column = target.rpartition(".")
+    found = Model.metadata.tables.get(name)
+    if found is not None:
+        hint = did_you_mean(column, found.columns.keys())
+        return f"{named} refers to {target}, and {name} has no column {column}{hint}"
+    if "user" in name.lower():
+        hint = f". The table of users is {USERS}."
+    else:
+        hint = did_you_mean(name, Model.metadata.tables)
+    return f"{named} refers to {target}, and there is no table {name}{hint}"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

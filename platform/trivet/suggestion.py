@@ -1,0 +1,11 @@
+"""What somebody probably meant who wrote a name that is not there."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The end of a sentence that refuses the name `given`: a full stop, and a question if a
+    known name is like it."""
+    close = difflib.get_close_matches(given, list(known), n=1)
+    return f". Did you mean {close[0]}?" if close else "."
