@@ -51,17 +51,23 @@ class AuditTrail:
             raise ValueError("the audit trail needs a secret")
         self._keys = [_derive(secret) for secret in secrets]
 
-    def append(self, session: Session, entries: Sequence[Entry], origin: Origin) -> None:
+    def append(
+        self,
+        session: Session,
+        entries: Sequence[Entry],
+        origin: Origin,
+        head: Row[Any] | None = None,
+    ) -> None:
         """Add `entries`, oldest first, to a chain of this transaction's choice; all are of one
-        `origin`.
+        `origin`. `head` is what `FIND_FREE_HEAD` has found, if it was asked already.
 
         To be called as the last act of a transaction: the chain stays locked until it ends.
         """
         connection = session.connection()
-        head = self._take_chain(connection)
+        head = head or self._take_chain(connection)
         actor = origin.identity
         common = {
-            "at": head.at,
+            "at": head.at.replace(tzinfo=UTC),
             "actor_id": actor.user_id,
             "actor": actor.username,
             "actor_kind": actor.kind,
@@ -136,8 +142,7 @@ class AuditTrail:
         """Write `rows`, and move the head: in one statement if there is one row, as there
         mostly is, for each statement is a round trip with the head held."""
         if len(rows) == 1 and connection.dialect.name == "postgresql":
-            entered = {parameter: rows[0][name] for name, parameter in _ENTERED.items()}
-            connection.execute(_MOVE_AND_ENTER, entered | moved)
+            connection.exec_driver_sql(_MOVE_AND_ENTER, rows[0] | moved)
         else:
             connection.execute(_MOVE, moved)
             connection.execute(_ENTER, rows)
@@ -148,15 +153,29 @@ def _find_free_head(connection: Connection) -> Row[Any] | None:
     already, and finds the first free."""
     if connection.dialect.name == "sqlite":
         return connection.execute(_FIND_HEAD_ON_SQLITE, {"now": datetime.now(UTC)}).first()
-    return connection.execute(_FIND_FREE_HEAD).first()
+    return connection.exec_driver_sql(FIND_FREE_HEAD).first()
 
 
-# Written once: to build a statement costs more than to run it.
+# The three statements of a common transaction are handed to the driver as text: what SQLAlchemy
+# does around a statement costs more than the statement.
+FIND_FREE_HEAD = (
+    "SELECT id, length, hash, seal, clock_timestamp() AT TIME ZONE 'UTC' AS at "
+    "FROM trivet_audit_chain ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+"""The first head that nobody holds, locked; no row if all are held. For PostgreSQL."""
+_names = (*_CONTENT, "hash")
+_MOVE_AND_ENTER = (
+    "WITH moved AS (UPDATE trivet_audit_chain SET length = %(new_length)s, hash = %(new_hash)s, "  # noqa: S608  # of the names of our own columns
+    "seal = %(new_seal)s WHERE id = %(chain)s) "
+    f"INSERT INTO trivet_audit_entry ({', '.join(_names)}) "
+    f"VALUES ({', '.join(f'%({name})s' for name in _names)})"
+)
+
+# The others are written once: to build a statement costs more than to run it.
 _columns = (_head.id, _head.length, _head.hash, _head.seal)
 # The time is the database's on PostgreSQL. Two transactions that change the same row come one
 # after the other, so their entries are in that order, whichever chains and servers wrote them.
 _heads = select(*_columns, func.clock_timestamp(type_=_entry.at.type).label("at"))
-_FIND_FREE_HEAD: Executable = _heads.order_by(_head.id).limit(1).with_for_update(skip_locked=True)
 _WAIT_FOR_HEAD: Executable = _heads.where(_head.id == bindparam("chain")).with_for_update()
 _FIND_HEAD_ON_SQLITE: Executable = (
     select(*_columns, bindparam("now", type_=_entry.at.type).label("at"))
@@ -169,12 +188,6 @@ _MOVE = (
     .values(length=bindparam("new_length"), hash=bindparam("new_hash"), seal=bindparam("new_seal"))
 )
 _ENTER = insert(_entry)
-# By names of their own: SQLAlchemy gives a parameter that is called like a column to that column,
-# and both statements have an `id` and a `hash`.
-_ENTERED = {name: f"entered_{name}" for name in (*_CONTENT, "hash")}
-_MOVE_AND_ENTER = _ENTER.values(
-    {name: bindparam(parameter) for name, parameter in _ENTERED.items()}
-).add_cte(_MOVE.cte("moved"))
 
 
 def _content(row: Mapping[str, Any]) -> bytes:

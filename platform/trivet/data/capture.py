@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, require_audited
 from trivet.audit.capture import is_audited
 from trivet.audit.entry import Entry
-from trivet.audit.trail import AuditTrail
+from trivet.audit.trail import FIND_FREE_HEAD, AuditTrail
 from trivet.capture.tables import CapturedTables
 from trivet.events import outbox
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
@@ -49,13 +49,22 @@ class Capture:
         publications = [each for each in notes if isinstance(each, Publication)]
         entries = [each for each in notes if isinstance(each, Entry)]
         published: dict[str, int] = {}
-        if publications:
-            messages = [(p.channel, encode_event(p.event)) for p in publications]
+        head = None
+        messages = [(p.channel, encode_event(p.event)) for p in publications]
+        if len(messages) == 1 and entries and self._finds_head_with(session):
+            channel, data = messages[0]
+            position, head = outbox.append_and_find(session, channel, data, FIND_FREE_HEAD)
+            published = {channel: position.offset}
+        elif messages:
             positions = outbox.append(session, messages)
             published = {channel: position.offset for channel, position in positions.items()}
         if entries and self.audit is not None:
-            self.audit.append(session, entries, origin)
+            self.audit.append(session, entries, origin, head)
         return published
+
+    def _finds_head_with(self, session: Session) -> bool:
+        """Whether a publication and the trail's head go in one round trip."""
+        return self.audit is not None and session.get_bind().dialect.name == "postgresql"
 
 
 def compose_capture(features: Iterable[Feature], audit_secrets: Sequence[str]) -> Capture:

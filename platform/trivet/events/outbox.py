@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Row
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trivet.events.feeds import CHANNEL_BYTES
@@ -104,9 +106,27 @@ def append(session: Session, messages: Sequence[tuple[str, str]]) -> dict[str, P
 
 
 def _append_one(connection: Connection, channel: str, data: str) -> dict[str, Position]:
-    values = {"name": channel, "epoch": _new_epoch(), "data": data, "now": datetime.now(UTC)}
-    row = connection.execute(_APPEND_ONE, values).one()
-    return {channel: Position(row.epoch, row.top_offset)}
+    row = connection.exec_driver_sql(_APPEND_ONE, _values_of(channel, data)).one()
+    return {channel: Position(row.channel_epoch, row.top_offset)}
+
+
+def append_and_find(
+    session: Session, channel: str, data: str, query: str
+) -> tuple[Position, Row[Any] | None]:
+    """Append one publication, and run `query` in the same round trip. For PostgreSQL.
+
+    `query` may lock rows: it runs when the channel is locked, as if it came second.
+
+    Returns:
+        The channel's new position, and the row that `query` found; None if it found none.
+    """
+    statement = _append_one_and(query)
+    row = session.connection().exec_driver_sql(statement, _values_of(channel, data)).one()
+    return Position(row.channel_epoch, row.top_offset), row if row.is_found else None
+
+
+def _values_of(channel: str, data: str) -> dict[str, Any]:
+    return {"name": channel, "epoch": _new_epoch(), "data": data, "now": datetime.now(UTC)}
 
 
 def _append_at_once(
@@ -152,19 +172,32 @@ def _new_epoch() -> str:
     return secrets.token_hex(EPOCH_BYTES)
 
 
-# Written once: to build a statement costs more than to run it. Most transactions
-# publish once, and need no arrays for that.
-_APPEND_ONE = text("""
+# Most transactions publish once, and need no arrays for that. The driver takes the text as it is:
+# what SQLAlchemy does around a statement costs more than the statement.
+_RAISE_AND_TELL = """
     WITH raised AS (
-        INSERT INTO trivet_channel (name, epoch, top_offset) VALUES (:name, :epoch, 1)
+        INSERT INTO trivet_channel (name, epoch, top_offset) VALUES (%(name)s, %(epoch)s, 1)
         ON CONFLICT (name) DO UPDATE SET top_offset = trivet_channel.top_offset + 1
         RETURNING name, epoch, top_offset
     ), told AS (
         INSERT INTO trivet_publication (channel, "offset", data, created_at)
-        SELECT name, top_offset, CAST(:data AS text), CAST(:now AS timestamptz) FROM raised
+        SELECT name, top_offset, CAST(%(data)s AS text), CAST(%(now)s AS timestamptz) FROM raised
     )
-    SELECT epoch, top_offset FROM raised
-""")
+    SELECT raised.epoch AS channel_epoch, raised.top_offset"""
+_APPEND_ONE = f"{_RAISE_AND_TELL} FROM raised"
+
+
+@cache
+def _append_one_and(query: str) -> str:
+    # LATERAL by its reference to `raised`: the row of the channel is locked before any of `query`.
+    lateral = f"SELECT found.* FROM ({query}) AS found WHERE raised.top_offset > 0"  # noqa: S608  # a constant of the trail
+    return (
+        f"{_RAISE_AND_TELL}, also.id IS NOT NULL AS is_found, also.* "
+        f"FROM raised LEFT JOIN LATERAL ({lateral}) AS also ON true"
+    )
+
+
+# Written once: to build a statement costs more than to run it.
 # What comes of `unnest` is in the order of the arrays, so channels are locked by name here too.
 # `back` says how many publications of the same channel come after one.
 _APPEND = text("""
