@@ -14,7 +14,14 @@ from typing import Any, Literal
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Mapper
 
-from trivet.data import flush, postgresql, sqlite, statement_guard
+from trivet.data import (
+    flush,
+    postgresql,
+    sqlite,
+    statement_guard,
+    validators,
+    violations,
+)
 from trivet.data.session import TrivetSession
 from trivet.models import mapped
 
@@ -36,6 +43,9 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A class is mapped, on whatever base.
     (Mapper, "after_mapper_constructed", mapped.note_mapper),  # guards know its table too
 
+    # A class is configured.
+    (Mapper, "before_mapper_configured", validators.wrap_validators),  # refusals are no bugs
+
     # A connection is made, and taken from the pool.
     (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
     (POSTGRESQL, "checkout", WithDialect(postgresql.ping_idle)),  # an idle one is tried first
@@ -51,6 +61,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A statement is sent.
     (TrivetSession, "do_orm_execute", flush.refuse_bulk_writes),  # no flush would see them
     (Engine, "before_cursor_execute", statement_guard.judge_statement),  # nor raw writes
+    (Engine, "handle_error", violations.note_violation),  # it is found out what was refused
 
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing

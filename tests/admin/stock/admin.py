@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from tests.admin.stock import services
-from tests.admin.stock.models import Category, Item, Specimen, Supplier, Tag
+from tests.admin.stock.models import Category, Guest, Item, Specimen, Supplier, Tag
 from trivet import Conflict, Invalid
 from trivet.errors import InputError
 from trivet_admin import ModelAdmin, TabularInline, actor_of, register, unit_session
@@ -46,6 +46,13 @@ class ItemAdmin(ModelAdmin):
         for item in queryset.order_by("id"):
             services.take_out(unit_session(request), actor_of(request), item.pk, 1)
         self.message_user(request, "Taken out.")
+
+
+@register(Guest)
+class GuestAdmin(ModelAdmin):
+    list_display = ("name", "beds", "price")
+    list_editable = ("beds", "price")
+    ordering = ("id",)
 
 
 @register(Supplier)
