@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine, create_engine, event, make_url, select
 
-from departures import events
+from departures import events, rules
 from departures.models import Aircraft, Airline, Airport, Flight
 from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
@@ -17,6 +17,7 @@ from trivet.events.feeds import collect_feeds
 from trivet.events.outbox import PublicationRow
 from trivet.identity import Identity
 from trivet.origin import Origin
+from trivet.rules import collect_rules
 
 MORNING = dt.datetime(2013, 2, 4, 12, 0, tzinfo=dt.UTC)
 """Seven o'clock in New York, when the first flight of `add_flights` departs."""
@@ -51,7 +52,7 @@ class Desk:
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.engine: Engine = create_engine(parsed)
-        self._capture = Capture(collect_feeds([events]))
+        self._capture = Capture(collect_feeds([events]), rules=collect_rules([rules]))
 
     @contextmanager
     def unit(self, actor: Identity | None = None) -> Iterator[TrivetSession]:

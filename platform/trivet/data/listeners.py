@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapper
 
 from trivet.data import (
     flush,
+    judging,
     postgresql,
     sqlite,
     statement_guard,
@@ -66,9 +67,12 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
     (TrivetSession, "before_flush", flush.load_what_feeds_read),  # a feed may not ask
-    # Rules of change belong here: changes are judged before anything is written.
+    (TrivetSession, "before_flush", judging.judge_flush),  # rules are asked, or nothing is written
 
     # A flush: each row, of every mapped class whatever its base, and what it made of them.
+    (Mapper, "before_insert", judging.judge_insert),  # rules, if the flush made a row another
+    (Mapper, "before_update", judging.judge_update),  # here too
+    (Mapper, "before_delete", judging.judge_delete),  # and of an orphan
     (Mapper, "before_insert", flush.refuse_half_captured),  # a class the start did not see
     (Mapper, "before_update", flush.refuse_half_captured),
     (Mapper, "before_delete", flush.refuse_half_captured),

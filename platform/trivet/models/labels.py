@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Column, Table
 from sqlalchemy.orm import Mapper
 
-from trivet.models.base import Model
+from trivet.models.mapped import every_mapper
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z0-9]+")
 
@@ -24,7 +24,7 @@ def in_words(name: str) -> str:
 
 def find_mapper(table: Table) -> Mapper[Any] | None:
     """The mapper of `table`, of several the one that the others inherit from."""
-    found = [each for each in Model.registry.mappers if each.local_table is table]
+    found = [each for each in every_mapper() if each.local_table is table]
     return next((each for each in found if each.inherits not in found), None)
 
 
