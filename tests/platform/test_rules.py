@@ -125,7 +125,7 @@ class TestWhatARuleSees:
 
     def test_a_new_row_with_its_defaults(self, watched: Watched) -> None:
         with watched.unit() as db:
-            db.add(Thing(shelf_id=2, title="bowl"))
+            db.add(Thing(id=9, shelf_id=2, title="bowl"))
             db.flush()
         ((kind, name, changes),) = watched.asked
         assert (kind, name, changes["title"], changes["width"]) == (

@@ -6,8 +6,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DataError, IntegrityError, models
 from django.db.models.deletion import ProtectedError, RestrictedError
 
-from trivet.data.validators import find_refusal
-from trivet.errors import TrivetError
+from trivet.errors import Conflict, Invalid, TrivetError
 from trivet_admin.errors.to_django import StaleEditError
 from trivet_admin.errors.to_trivet import explain_database
 from trivet_admin.mirror.shape import Shape, find_shape
@@ -18,7 +17,10 @@ _REFUSALS = (TrivetError, ValidationError, IntegrityError, DataError, StaleEditE
 
 def is_refusal(error: Exception) -> bool:
     """Whether `error` says that a write may not be; anything else is a fault of ours."""
-    return isinstance(error, _REFUSALS) or find_refusal(error) is not None
+    if isinstance(error, _REFUSALS):
+        return True
+    explained = explain_database(error)  # SQLAlchemy's, of a service
+    return isinstance(explained, Conflict | Invalid)
 
 
 def form_errors_of(error: Exception, model: type[models.Model]) -> FormErrors:

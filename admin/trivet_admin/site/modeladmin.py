@@ -24,6 +24,7 @@ from trivet_admin.site.forms import (
     mirror_form,
     with_errors,
 )
+from trivet_admin.site.saving import SavingWithServices
 
 _FAULTS = "trivet_faults"
 """Where a request keeps the faults of its first try while its forms are shown again."""
@@ -58,7 +59,7 @@ class _MirrorForms:
         return [(title, {**options, "fields": [*options["fields"], self.version_name]}), *rest]
 
 
-class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ModelAdmin(SavingWithServices, _MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """How a mapped class is shown and edited; register it with `trivet_admin.register`."""
 
     def get_form(

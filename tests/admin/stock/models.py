@@ -73,6 +73,7 @@ class Category(Model):
     items: Mapped[list["Item"]] = relationship(
         back_populates="category", cascade="all, delete-orphan"
     )
+    badges: Mapped[list["Badge"]] = relationship(back_populates="category")
 
     def __str__(self) -> str:
         return f"category {self.code}"
@@ -162,6 +163,21 @@ class Guest(Model):
         if price == 17:
             raise LookupError("a bug")
         return price
+
+
+class Badge(Versioned, Model):
+    """Issued, changed and withdrawn by services alone; its rules stand in rules.py."""
+
+    __tablename__ = "stock_badge"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    holder: Mapped[str] = mapped_column(String(30), unique=True)
+    level: Mapped[int] = mapped_column(default=1)
+    is_lost: Mapped[bool] = mapped_column(default=False)
+    category_id: Mapped[str | None] = mapped_column(ForeignKey(Category.code))
+    history: Mapped[str] = mapped_column(Text, default="", deferred=True)
+
+    category: Mapped[Category | None] = relationship(back_populates="badges")
 
 
 class Ledger(Model):
