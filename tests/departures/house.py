@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Engine, create_engine, event, make_url, select
+from sqlalchemy.orm import Session
 
 from departures import events, rules
 from departures.models import Aircraft, Airline, Airport, Flight
@@ -93,7 +94,7 @@ class Desk:
             return flight
 
 
-def add_flights(db: TrivetSession, count: int, **columns: Any) -> list[int]:
+def add_flights(db: Session, count: int, **columns: Any) -> list[int]:
     """Flights B6 1, B6 2, … from JFK to BOS, ten minutes apart from `MORNING` on; their keys."""
     if db.get(Airport, "JFK") is None:
         new_york = {"time_zone": "America/New_York"}

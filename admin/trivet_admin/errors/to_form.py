@@ -1,12 +1,13 @@
 """What a refused write means to the person at the form."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DataError, IntegrityError, models
 from django.db.models.deletion import ProtectedError, RestrictedError
 
-from trivet.errors import Conflict, Invalid, TrivetError
+from trivet.errors import Conflict, InputError, Invalid, TrivetError
 from trivet_admin.errors.to_django import StaleEditError
 from trivet_admin.errors.to_trivet import explain_database
 from trivet_admin.mirror.shape import Shape, find_shape
@@ -24,21 +25,26 @@ def is_refusal(error: Exception) -> bool:
 
 
 def form_errors_of(error: Exception, model: type[models.Model]) -> FormErrors:
-    """The sentences for a form of `model`, each at the field that it is about. What is about
-    several fields at once, or about another model, is about the whole form."""
+    """The sentences for a form of `model`, each at the field that it is about. One sentence about
+    several fields, or about another model, is about the whole form."""
     if isinstance(error, ValidationError):
         return getattr(error, "message_dict", None) or {NON_FIELD_ERRORS: error.messages}
     explained = explain_database(error)
     if explained is None or isinstance(error, StaleEditError):
         return {NON_FIELD_ERRORS: [sentence_of(error)]}
-    named: dict[str, list[str]] = {}
-    for each in explained.data.get("errors", ()):
-        named.setdefault(each["detail"], []).append(_field(each, explained, model))
+    errors: Sequence[InputError] = explained.data.get("errors", ())
     found: dict[str, list[str]] = {}
-    for sentence, fields in named.items():
-        where = fields[0] if len(fields) == 1 else NON_FIELD_ERRORS
-        found.setdefault(where, []).append(sentence)
+    for each in errors:
+        is_of_all = len(errors) > 1 and _same(each["detail"], explained.detail)
+        where = NON_FIELD_ERRORS if is_of_all else _field(each, explained, model)
+        if each["detail"] not in found.setdefault(where, []):
+            found[where].append(each["detail"])
     return found or {NON_FIELD_ERRORS: [sentence_of(error)]}
+
+
+def _same(detail: str, sentence: str) -> bool:
+    """Whether what is said of one field is what is said of the whole."""
+    return detail.rstrip(".").lower() == sentence.rstrip(".").lower()
 
 
 def sentence_of(error: Exception) -> str:
