@@ -188,7 +188,7 @@ ONLY_THE_FORM = [
 def flights(trivet: Application) -> None:
     """A flight in every state, brought there as the airline's reports bring it."""
     ZoneInfo("America/New_York")  # found on the disk here, for the loop may not look
-    trivet.run(add_flights, 6)
+    trivet.run(lambda db: add_flights(db, 6))
     journey = ["off-block", "airborne", "landed"]
     reports = [
         *[(DELAYED, "delay"), (CANCELLED, "cancelled")],
