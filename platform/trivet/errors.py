@@ -6,7 +6,7 @@ code. `detail` is public. The private cause travels beside it by ``raise … fro
 nothing renders it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, NotRequired, TypedDict
 
@@ -15,17 +15,31 @@ InputError = TypedDict("InputError", {"pointer": str, "detail": str, "in": NotRe
 what `in` names (query, path, header)."""
 
 
+def errors_at(attributes: Iterable[str], detail: str) -> list[InputError]:
+    """`detail` at each of `attributes` of an input."""
+    names = (name.replace("~", "~0").replace("/", "~1") for name in attributes)
+    return [{"pointer": f"/{name}", "detail": detail} for name in names]
+
+
 class TrivetError(Exception):
     """Something that the caller can be told.
 
     `code` is a short stable slug for machines, `detail` one sentence for people that
-    says what to do, `data` whatever else the public may read.
+    says what to do, `data` whatever else the public may read. `attributes` names what in the
+    input it is about, so that every room can show it there: it becomes ``errors`` in `data`.
+
+    `subject` is the mapped class whose attributes ``errors`` names, where that is known.
     """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
 
-    def __init__(self, code: str, detail: str, **data: Any) -> None:
+    def __init__(
+        self, code: str, detail: str, *, attributes: Sequence[str] = (), **data: Any
+    ) -> None:
         super().__init__(detail)
+        self.subject: type[Any] | None = None
+        if attributes:
+            data.setdefault("errors", errors_at(attributes, detail))
         self.code = code
         self.detail = detail
         self.data: Mapping[str, Any] = data

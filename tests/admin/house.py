@@ -5,7 +5,7 @@ feature `stock`. It is therefore installed beside what is there, by Django's own
 """
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy import Engine, create_engine, text
 import trivet_admin
 from tests.admin import door
 from tests.admin.forms import Page, read_page
-from trivet import Model, Platform, open_platform
+from trivet import Model, MountedApp, Platform, open_platform
 from trivet.asgi.root import Root, build_root
 from trivet.data.capture import compose_capture
 from trivet.events.outbox import list_after
@@ -102,6 +102,7 @@ class House:
 
     platform: Platform
     app: Root
+    mounts: Sequence[MountedApp] = ()
 
     @asynccontextmanager
     async def client(self, **headers: str) -> AsyncIterator["Visitor"]:
@@ -180,4 +181,4 @@ def build_house(settings: Settings, features: tuple[Feature, ...]) -> House:
     platform = open_platform(settings, features, accounts=trivet_admin.accounts, django=django)
     _ = platform.database.read_engine  # makes the engine, which looks at the file system
     mounts = [trivet_admin.mount(platform), door.mount()]
-    return House(platform, build_root(platform, mounts))
+    return House(platform, build_root(platform, mounts), mounts)

@@ -178,7 +178,7 @@ class TestRefusedInput:
         async with house.visit() as boss:
             page = await boss.edit("/admin/stock/item/1/change/", name="saw")
         assert page.status == 200, page.words
-        assert "There is one with this" in page.words
+        assert "there is already an item with this category and name" in page.words
         await self.nothing_happened(house)
 
     @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Engine, create_engine, event, make_url, select
+from sqlalchemy.orm import Session
 
-from departures import events
+from departures import events, rules
 from departures.models import Aircraft, Airline, Airport, Flight
 from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
@@ -17,6 +18,7 @@ from trivet.events.feeds import collect_feeds
 from trivet.events.outbox import PublicationRow
 from trivet.identity import Identity
 from trivet.origin import Origin
+from trivet.rules import collect_rules
 
 MORNING = dt.datetime(2013, 2, 4, 12, 0, tzinfo=dt.UTC)
 """Seven o'clock in New York, when the first flight of `add_flights` departs."""
@@ -51,7 +53,7 @@ class Desk:
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.engine: Engine = create_engine(parsed)
-        self._capture = Capture(collect_feeds([events]))
+        self._capture = Capture(collect_feeds([events]), rules=collect_rules([rules]))
 
     @contextmanager
     def unit(self, actor: Identity | None = None) -> Iterator[TrivetSession]:
@@ -92,7 +94,7 @@ class Desk:
             return flight
 
 
-def add_flights(db: TrivetSession, count: int, **columns: Any) -> list[int]:
+def add_flights(db: Session, count: int, **columns: Any) -> list[int]:
     """Flights B6 1, B6 2, … from JFK to BOS, ten minutes apart from `MORNING` on; their keys."""
     if db.get(Airport, "JFK") is None:
         new_york = {"time_zone": "America/New_York"}

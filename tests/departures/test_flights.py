@@ -132,6 +132,7 @@ def test_one_flight_in_the_air_keeps_the_others_from_being_cancelled(
         flying = db.get(Flight, ids[1])
         assert flying is not None
         flying.status = FlightStatus.AIRBORNE
+        flying.actual_departure = flying.airborne_at = flying.scheduled_departure
     with desk.unit() as db, pytest.raises(Conflict) as caught:
         cancel_flights(db, STAFF, ids)
 

@@ -13,6 +13,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import lazyload, undefer
 
 from trivet.data.session import TrivetSession
+from trivet.data.validators import find_refusal
 from trivet_admin.backends.associations import AssociationWriter
 from trivet_admin.backends.rows import BATCH_ROWS, lock_rows
 from trivet_admin.errors.to_django import (
@@ -154,8 +155,11 @@ class MappedWriter:
                 continue
             try:
                 setattr(instance, self.shape.key_of(field), to_mapped(field, value))
-            except ValueError as error:
-                refused[field.name] = str(error)
+            except Exception as error:
+                refusal = find_refusal(error)
+                if refusal is None and not isinstance(error, ValueError):
+                    raise
+                refused[field.name] = refusal.sentence if refusal else str(error)
         if refused:
             raise refused_value(refused)
 

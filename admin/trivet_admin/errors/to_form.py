@@ -1,110 +1,75 @@
 """What a refused write means to the person at the form."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import DatabaseError, IntegrityError, models
+from django.db import DataError, IntegrityError, models
 from django.db.models.deletion import ProtectedError, RestrictedError
-from sqlalchemy import Column, Table, inspect
 
-from trivet.errors import TrivetError
+from trivet.errors import Conflict, InputError, Invalid, TrivetError
 from trivet_admin.errors.to_django import StaleEditError
+from trivet_admin.errors.to_trivet import explain_database
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.site.forms import FormErrors
 
-REFUSALS = (TrivetError, ValidationError, IntegrityError, StaleEditError)
-"""What a write may be refused with; anything else is a fault of ours."""
+_REFUSALS = (TrivetError, ValidationError, IntegrityError, DataError, StaleEditError)
 
-_SQLITE = re.compile(
-    r"(?P<kind>UNIQUE|NOT NULL|CHECK|FOREIGN KEY) constraint failed(?:: (?P<what>.*))?"
-)
 
-_SENTENCES = {
-    "unique": "There is one with this {names} already.",
-    "not null": "This value is needed.",
-    "check": "This value is not allowed (rule {rule}).",
-    "foreign key": "This refers to something that does not exist, or something refers to it.",
-}
+def is_refusal(error: Exception) -> bool:
+    """Whether `error` says that a write may not be; anything else is a fault of ours."""
+    if isinstance(error, _REFUSALS):
+        return True
+    explained = explain_database(error)  # SQLAlchemy's, of a service
+    return isinstance(explained, Conflict | Invalid)
 
 
 def form_errors_of(error: Exception, model: type[models.Model]) -> FormErrors:
-    """The sentences for a form of `model`, each at the field that it is about."""
+    """The sentences for a form of `model`, each at the field that it is about. One sentence about
+    several fields, or about another model, is about the whole form."""
     if isinstance(error, ValidationError):
         return getattr(error, "message_dict", None) or {NON_FIELD_ERRORS: error.messages}
-    if isinstance(error, TrivetError):
-        return _explain_domain(error)
-    shape = find_shape(model)
-    if isinstance(error, IntegrityError) and isinstance(shape, Shape):
-        return _explain_constraint(error, model, shape)
-    return {NON_FIELD_ERRORS: [sentence_of(error)]}
+    explained = explain_database(error)
+    if explained is None or isinstance(error, StaleEditError):
+        return {NON_FIELD_ERRORS: [sentence_of(error)]}
+    errors: Sequence[InputError] = explained.data.get("errors", ())
+    found: dict[str, list[str]] = {}
+    for each in errors:
+        is_of_all = len(errors) > 1 and _same(each["detail"], explained.detail)
+        where = NON_FIELD_ERRORS if is_of_all else _field(each, explained, model)
+        if each["detail"] not in found.setdefault(where, []):
+            found[where].append(each["detail"])
+    return found or {NON_FIELD_ERRORS: [sentence_of(error)]}
+
+
+def _same(detail: str, sentence: str) -> bool:
+    """Whether what is said of one field is what is said of the whole."""
+    return detail.rstrip(".").lower() == sentence.rstrip(".").lower()
 
 
 def sentence_of(error: Exception) -> str:
     """One sentence for a message, where there is no form."""
-    if isinstance(error, TrivetError):
-        return error.detail
     if isinstance(error, ValidationError):
         return " ".join(error.messages)
     if isinstance(error, ProtectedError | RestrictedError):
         return "This is still referred to. Nothing was changed."
     if isinstance(error, StaleEditError):
         return str(error)
-    return "This contradicts data that is already there. Nothing was changed."
+    explained = explain_database(error)
+    if explained is None:
+        return "This contradicts data that is already there. Nothing was changed."
+    if isinstance(error, TrivetError):
+        return explained.detail
+    return f"{explained.detail} Nothing was changed."
 
 
-def _explain_domain(error: TrivetError) -> FormErrors:
-    """A domain error's own pointers name fields; what they do not name is about the whole."""
-    faults: dict[str, list[str]] = {}
-    for each in error.data.get("errors", ()):
-        field = str(each["pointer"]).lstrip("/").partition("/")[0]
-        faults.setdefault(field or NON_FIELD_ERRORS, []).append(each["detail"])
-    return faults or {NON_FIELD_ERRORS: [error.detail]}
-
-
-def _explain_constraint(
-    error: DatabaseError, model: type[models.Model], shape: Shape
-) -> FormErrors:
-    kind, columns, rule = _read_violation(error, inspect(shape.mapped).local_table)
-    fields = [field for field in model._meta.concrete_fields if field.column in columns]
-    names = " and ".join(str(field.verbose_name) for field in fields)
-    template = _SENTENCES.get(kind)
-    sentence = sentence_of(error) if template is None else template.format(names=names, rule=rule)
-    where = fields[0].name if len(fields) == 1 else NON_FIELD_ERRORS
-    return {where: [sentence]}
-
-
-def _read_violation(error: DatabaseError, table: Table) -> tuple[str, set[str], str]:
-    """Kind, columns and name of the constraint that refused, as far as the driver tells."""
-    cause: Any = error.__cause__
-    diagnosis = getattr(cause, "diag", None)
-    if diagnosis is not None:  # psycopg
-        return _read_postgresql(diagnosis, table)
-    found = _SQLITE.match(str(error))
-    if found is None:
-        return "", set(), ""
-    kind, what = found["kind"].lower(), found["what"] or ""
-    if kind == "check":
-        return kind, _columns_of(table, what), what
-    return kind, {part.rpartition(".")[2] for part in what.split(", ")}, ""
-
-
-_SQLSTATES = {"23505": "unique", "23502": "not null", "23514": "check", "23503": "foreign key"}
-
-
-def _read_postgresql(diagnosis: Any, table: Table) -> tuple[str, set[str], str]:
-    kind = _SQLSTATES.get(diagnosis.sqlstate, "")
-    rule = diagnosis.constraint_name or ""
-    if diagnosis.table_name != table.name:
-        return kind, set(), rule
-    columns = {diagnosis.column_name} if diagnosis.column_name else _columns_of(table, rule)
-    return kind, columns, rule
-
-
-def _columns_of(table: Table, constraint: str) -> set[str]:
-    named: Iterable[Any] = [*table.constraints, *table.indexes]
-    columns: list[Column[Any]] = [
-        column for each in named if each.name == constraint for column in each.columns
-    ]
-    return {column.name for column in columns}
+def _field(fault: Any, explained: TrivetError, model: type[models.Model]) -> str:
+    """The form's name of what a pointer names; a mapped attribute is shown at its field."""
+    name = str(fault["pointer"]).lstrip("/").partition("/")[0].replace("~1", "/").replace("~0", "~")
+    shape = find_shape(model)
+    if not name or not isinstance(shape, Shape):
+        return name or NON_FIELD_ERRORS
+    if explained.subject is not None and not issubclass(shape.mapped, explained.subject):
+        return NON_FIELD_ERRORS
+    fields = model._meta.concrete_fields
+    return next((f.name for f in fields if name in (f.name, shape.keys.get(f.attname))), name)

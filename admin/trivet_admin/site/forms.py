@@ -11,6 +11,7 @@ from django.db import models
 from sqlalchemy import inspect
 from sqlalchemy.orm.attributes import set_committed_value
 
+from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError
 from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE
@@ -19,6 +20,10 @@ from trivet_admin.mirror.shape import Shape, find_shape
 
 FormErrors = Mapping[str, Sequence[str]]
 """Sentences for each form field; `NON_FIELD_ERRORS` for the whole form."""
+FaultsOfForms = Mapping[str | None, FormErrors]
+"""The errors of each form of a page, by its prefix; None is that of the only form."""
+REFUSED_FORM = "trivet_form"
+"""The attribute of an exception that holds the form whose row was refused with it."""
 
 _NO_VERSION = "The form came without the version that it was made from. Open it again."
 
@@ -26,11 +31,12 @@ _NO_VERSION = "The form came without the version that it was made from. Open it 
 class MirrorFormMixin:
     """Mixed into the ModelForm of a mirrored model.
 
-    `faults` are what an earlier try to save the same input ran into, so that the form can
-    be shown again with it.
+    `faults` are what an earlier try to save the same input ran into, for each form of a page by
+    its prefix, so that the forms can be shown again with it.
     """
 
-    faults: FormErrors = MappingProxyType({})
+    faults: FaultsOfForms = MappingProxyType({})
+    prefix: str | None
     instance: models.Model
     cleaned_data: dict[str, Any]
     fields: dict[str, Any]
@@ -44,8 +50,16 @@ class MirrorFormMixin:
         super()._post_clean()  # type: ignore[misc]  # a ModelForm stands beside us
         if isinstance(shape, Shape):
             self._check_validators(shape)
-        for name, sentences in self.faults.items():
+        for name, sentences in self.faults.get(self.prefix, {}).items():
             self._add(name, sentences)
+
+    def save(self, commit: bool = True) -> Any:
+        """Django's; what refuses the row knows from here on which form it came from."""
+        try:
+            return super().save(commit)  # type: ignore[misc]  # a ModelForm stands beside us
+        except Exception as error:
+            setattr(error, REFUSED_FORM, self)
+            raise
 
     def _check_version(self, shape: Shape) -> None:
         """Refuse input that was made from an older version than the present one."""
@@ -74,13 +88,23 @@ class MirrorFormMixin:
             value = getattr(self.instance, field.attname)
             try:
                 setattr(trial, key, to_mapped(field, value))
-            except (ValueError, TrivetError) as error:
-                self._add(name, [str(error)])
+            except Exception as error:
+                refusal = find_refusal(error)
+                if refusal is None and not isinstance(error, ValueError | TrivetError):
+                    raise
+                self._add(name, [refusal.sentence if refusal else str(error)])
 
     def _add(self, name: str, sentences: Sequence[str]) -> None:
-        field = name if name in self.fields else None
+        """Say it at the field, or, if the form does not show it, above the form with its name."""
+        is_shown = name in self.fields
+        label = "" if is_shown else _label(type(self.instance), name)
         for sentence in sentences:
-            self.add_error(field, sentence)  # type: ignore[attr-defined]  # a ModelForm stands beside us
+            self.add_error(name if is_shown else None, f"{label}{sentence}")  # type: ignore[attr-defined]  # a ModelForm stands beside us
+
+
+def _label(model: type[models.Model], name: str) -> str:
+    fields = {field.name: field for field in model._meta.concrete_fields}
+    return f"{fields[name].verbose_name}: " if name in fields else ""
 
 
 class MirrorForm(MirrorFormMixin, ModelForm):
@@ -97,8 +121,10 @@ def mirror_form(form: type[Any]) -> type[Any]:
     return type(form.__name__, (MirrorFormMixin, form), {})
 
 
-def with_errors(form: type[Any], faults: FormErrors) -> type[Any]:
+def with_errors(form: type[Any], faults: FaultsOfForms) -> type[Any]:
     """`form`, showing `faults` whatever its input."""
+    if not faults:
+        return form
     return type(form.__name__, (form,), {"faults": faults})
 
 

@@ -13,15 +13,29 @@ from django.db import models
 from django.db.transaction import atomic
 from django.forms import modelformset_factory
 from django.http import HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 
-from trivet_admin.errors.to_form import REFUSALS, form_errors_of, sentence_of
+from trivet_admin.errors.to_form import form_errors_of, is_refusal, sentence_of
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
-from trivet_admin.site.forms import VersionedFormSet, mirror_form, with_errors
+from trivet_admin.site.forms import (
+    REFUSED_FORM,
+    FaultsOfForms,
+    VersionedFormSet,
+    mirror_form,
+    with_errors,
+)
+from trivet_admin.site.saving import SavingWithServices
 
 _FAULTS = "trivet_faults"
-"""Where a request keeps the faults of its first try while its form is shown again."""
+"""Where a request keeps the faults of its first try while its forms are shown again."""
+_SAVING = "trivet_form"
+"""Where a request keeps the form that it is saving."""
+
+
+def faults_of(request: HttpRequest) -> FaultsOfForms:
+    """What the first try to save this request's forms ran into."""
+    faults: FaultsOfForms = getattr(request, _FAULTS, {})
+    return faults
 
 
 class _MirrorForms:
@@ -45,7 +59,7 @@ class _MirrorForms:
         return [(title, {**options, "fields": [*options["fields"], self.version_name]}), *rest]
 
 
-class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ModelAdmin(SavingWithServices, _MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """How a mapped class is shown and edited; register it with `trivet_admin.register`."""
 
     def get_form(
@@ -53,7 +67,7 @@ class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # n
     ) -> Any:
         options["form"] = mirror_form(options.get("form", self.form))
         form = super().get_form(request, obj, change, **options)
-        return with_errors(form, getattr(request, _FAULTS, {}))
+        return with_errors(form, faults_of(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -70,10 +84,13 @@ class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # n
     ) -> Any:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except REFUSALS as error:
-            if request.method != "POST" or hasattr(request, _FAULTS):
+        except Exception as error:
+            if request.method != "POST" or not is_refusal(error) or faults_of(request):
                 raise
-            setattr(request, _FAULTS, form_errors_of(error, self.model))
+            form = getattr(error, REFUSED_FORM, None)
+            prefix = None if form is None else form.prefix
+            model = self.model if form is None else form._meta.model
+            setattr(request, _FAULTS, {prefix: form_errors_of(error, model)})
         # Nothing of the first try is left. The second shows the form with what was wrong.
         return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -89,7 +106,15 @@ class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # n
         view = super().changelist_view
         if request.method != "POST":
             return view(request, extra_context)
-        return self._or_message(request, lambda: view(request, extra_context))
+        response = self._or_message(request, lambda: view(request, extra_context))
+        if response is None:  # the list is shown again, with what was wrong in its rows
+            return view(request, extra_context)
+        return response
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """Django's. What is refused from here on is about this form, until the next one comes."""
+        setattr(request, _SAVING, form)
+        return super().save_form(request, form, change)
 
     def response_action(self, request: HttpRequest, queryset: Any, *rest: Any, **more: Any) -> Any:
         """Run an action as one unit: what it raises of `REFUSALS` is told, and undone."""
@@ -97,7 +122,8 @@ class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # n
         return self._or_message(request, lambda: run(request, queryset, *rest, **more))
 
     def get_changelist_form(self, request: HttpRequest, **options: Any) -> Any:
-        options["form"] = mirror_form(options.get("form", self.form))
+        form = mirror_form(options.get("form", self.form))
+        options["form"] = with_errors(form, faults_of(request))
         return super().get_changelist_form(request, **options)
 
     def get_changelist_formset(self, request: HttpRequest, **options: Any) -> Any:
@@ -115,13 +141,20 @@ class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # n
     def get_list_editable(self) -> Sequence[str]:
         return tuple(self.list_editable)
 
-    def _or_message(self, request: HttpRequest, work: Callable[[], Any]) -> HttpResponseBase:
-        """What `work` answers; or, if it was refused, a message on the same page again."""
+    def _or_message(self, request: HttpRequest, work: Callable[[], Any]) -> Any:
+        """What `work` answers. If it was refused: None, if the refusal is about a row of an
+        editable list, which can be shown again; otherwise a message on the same page again."""
         try:
             with atomic():
-                response: HttpResponseBase = work()
-                return response
-        except REFUSALS as error:
+                return work()
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            form = getattr(request, _SAVING, None)
+            if form is not None and form.prefix is not None:
+                faults = {form.prefix: form_errors_of(error, self.model)}
+                setattr(request, _FAULTS, faults)
+                return None
             self.message_user(request, sentence_of(error), messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())
 
@@ -136,7 +169,8 @@ class _MirrorInline(_MirrorForms):
             cls.model = mirror(model)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
-        options["form"] = mirror_form(options.get("form", self.form))
+        form = mirror_form(options.get("form", self.form))
+        options["form"] = with_errors(form, faults_of(request))
         return super().get_formset(request, obj, **options)  # type: ignore[misc]  # an inline stands beside us
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.defaults import server_error as django_server_error
 
+from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError, Unavailable
 from trivet_admin.errors.to_trivet import explain_database
 
@@ -25,7 +26,7 @@ def refusal_page(error: BaseException) -> HttpResponse | None:
     explained = explain_database(error)
     if explained is None:
         return None
-    if not isinstance(error, TrivetError):
+    if not isinstance(error, TrivetError) and find_refusal(error) is None:
         logger.warning("the database refused", error=str(error.__cause__ or error))
     page = render_to_string("trivet_admin/refused.html", {"title": explained.detail})
     response = HttpResponse(page, status=explained.status)

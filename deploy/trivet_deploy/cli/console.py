@@ -95,6 +95,9 @@ def report(error: Exception) -> ExitCode:
         case TrivetError():
             print_error(error.detail)
             return ExitCode.NO
+        case _ if (refusal := _find_refusal(error)) is not None:
+            _print_error(refusal)
+            return ExitCode.NO
         case _ if _is_database(error):
             print_error(first_line(error))
             if any(words in str(error) for words in _NO_TABLE):
@@ -125,6 +128,19 @@ def first_line(error: Exception) -> str:
     """What a driver said, without the statement and the advice that wrappers add."""
     text = str(getattr(error, "orig", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def _find_refusal(error: Exception) -> str | None:
+    """What the database or a validator refused, in the terms of the mapped classes."""
+    if "sqlalchemy" not in sys.modules:  # nothing of a database can have failed
+        return None
+    from trivet.data.validators import find_refusal
+    from trivet.data.violations import find_violation
+
+    if (refusal := find_refusal(error)) is not None:
+        return f"{refusal.mapped.__name__}.{refusal.attribute}: {refusal.sentence}"
+    violation = find_violation(error)
+    return None if violation is None else violation.error().detail
 
 
 def _is_database(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from departures.models import Aircraft, Airport, Flight, FlightStatus
+from departures.rules import is_gone, require_waiting, too_late
 from trivet.errors import Conflict, InputError, Invalid, NotFound, PreconditionFailed
 from trivet.identity import Identity, require_permission
 
@@ -92,8 +93,8 @@ def update_flight(
     """Set `gate` and `aircraft` (a tail number), whichever `changes` names.
 
     `version` is the one that the caller saw: PreconditionFailed if the flight has moved on.
-    Raises NotFound, Invalid with every fault in the values, and Conflict for a gate of a
-    flight that has left or will not leave.
+    Raises NotFound, Invalid with every fault in the values, and what `departures.rules`
+    refuse.
     """
     require_permission(actor, "departures.change_flight")
     flight = _get(db, flight_id, for_update=True)
@@ -103,7 +104,8 @@ def update_flight(
             f"The flight has version {flight.version} by now, not {version}; read it again.",
             version=flight.version,
         )
-    _require_waiting(flight, changes)
+    if "gate" in changes:
+        require_waiting(flight, flight.status)
     faults = _apply_changes(db, flight, changes)
     if faults:
         db.expire(flight)
@@ -129,7 +131,7 @@ def cancel_flights(db: Session, actor: Identity, flight_ids: Collection[int]) ->
     if gone:
         raise Conflict(
             "flight-has-left",
-            f"Too late to cancel {_enumerate(f.designator for f in gone)}: it has taken off.",
+            too_late(_enumerate(flight.designator for flight in gone)),
             flights=[flight.id for flight in gone],
         )
     changed = [flight for flight in flights if flight.status is not FlightStatus.CANCELLED]
@@ -148,24 +150,11 @@ def lock_flights(db: Session, condition: ColumnElement[bool]) -> Sequence[Flight
     return db.scalars(query.execution_options(populate_existing=True)).all()
 
 
-def is_gone(flight: Flight) -> bool:
-    """Whether the flight has left the ground."""
-    return flight.status in (FlightStatus.AIRBORNE, FlightStatus.LANDED)
-
-
 def _get(db: Session, flight_id: int, *, for_update: bool = False) -> Flight:
     flight = db.get(Flight, flight_id, with_for_update=for_update or None)
     if flight is None:
         raise NotFound("flight-not-found", f"There is no flight {flight_id}.")
     return flight
-
-
-def _require_waiting(flight: Flight, changes: Mapping[str, Any]) -> None:
-    if "gate" in changes and not flight.status.is_waiting:
-        raise Conflict(
-            "flight-not-waiting",
-            f"{flight.designator} is {flight.status}; its gate cannot change any more.",
-        )
 
 
 def _apply_changes(db: Session, flight: Flight, changes: Mapping[str, Any]) -> list[InputError]:

@@ -15,34 +15,13 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from departures import rules
 from departures.models import Flight, FlightStatus, Movement, MovementKind
 from departures.services.flights import lock_flights
 from trivet.errors import Conflict, InputError, Invalid
 from trivet.identity import Identity, require_permission
 
 BATCH_MAX = 1000
-CLOCK_TOLERANCE = dt.timedelta(minutes=5)
-"""How far the clock of an airline's system may be ahead of ours."""
-FARTHEST = dt.timedelta(days=2)
-"""A movement farther from its flight's schedule than this is of another day's flight."""
-DELAY_MINUTES = range(-60, 2881)
-"""From an hour early to two days late, the bound of `FARTHEST`."""
-
-_FROM: dict[MovementKind, frozenset[FlightStatus]] = {
-    MovementKind.DELAY: frozenset({FlightStatus.SCHEDULED, FlightStatus.DELAYED}),
-    MovementKind.CANCELLED: frozenset(
-        {
-            FlightStatus.SCHEDULED,
-            FlightStatus.DELAYED,
-            FlightStatus.OFF_BLOCK,
-            FlightStatus.CANCELLED,
-        }
-    ),
-    MovementKind.OFF_BLOCK: frozenset({FlightStatus.SCHEDULED, FlightStatus.DELAYED}),
-    MovementKind.AIRBORNE: frozenset({FlightStatus.OFF_BLOCK}),
-    MovementKind.LANDED: frozenset({FlightStatus.AIRBORNE}),
-}
-"""From which states each movement leads. Off-block may return to the gate and be cancelled."""
 
 
 class FlightKey(NamedTuple):
@@ -120,7 +99,6 @@ class _Recorder:
         self._is_single = is_single
         self._invalid: list[InputError] = []
         self._conflicts: list[InputError] = []
-        self._latest = dt.datetime.now(dt.UTC) + CLOCK_TOLERANCE
 
     def record(self) -> Recorded:
         # The flights are locked before the known ids are read: of two requests with the
@@ -170,7 +148,7 @@ class _Recorder:
             self._conflicts.append({"pointer": self._pointer(index, "id"), "detail": detail})
 
     def _apply(self, index: int, report: MovementReport, flight: Flight) -> bool:
-        faults = list(_faults(report, flight, self._latest))
+        faults = list(_faults(report, flight))
         for member, detail in faults:
             self._fault(index, member, detail)
         if faults:
@@ -209,32 +187,29 @@ class _Recorder:
             )
 
 
-def _faults(
-    report: MovementReport, flight: Flight, latest: dt.datetime
-) -> Iterator[tuple[str, str]]:
+def _faults(report: MovementReport, flight: Flight) -> Iterator[tuple[str, str]]:
     """What is wrong with `report` as the next movement of `flight`: (member, sentence)."""
-    if (report.kind is MovementKind.DELAY) != (report.minutes is not None):
-        yield "minutes", "a delay needs it, and nothing else has it"
-    elif report.minutes is not None and report.minutes not in DELAY_MINUTES:
-        yield "minutes", f"must be {DELAY_MINUTES.start} to {DELAY_MINUTES.stop - 1}"
-    if report.at > latest:
-        yield "at", "lies in the future"
-    if flight.status not in _FROM[report.kind]:
-        yield "kind", f"{flight.designator} is {flight.status}; it cannot be {report.kind} now"
-    elif report.kind is MovementKind.OFF_BLOCK and _is_far(report.at, flight):
-        yield "at", "more than two days from the scheduled departure"
-    elif report.kind is MovementKind.AIRBORNE and _is_before(report.at, flight.actual_departure):
-        yield "at", "before the flight went off-block"
-    elif report.kind is MovementKind.LANDED and _is_before(report.at, flight.airborne_at):
-        yield "at", "before the flight was airborne"
+    kind, at = report.kind, report.at
+    if wrong := rules.wrong_minutes(kind, report.minutes):
+        yield "minutes", wrong
+    if wrong := rules.in_future(at):
+        yield "at", wrong
+    if flight.status not in rules.LEAVES[kind]:
+        yield "kind", f"{flight.designator} is {flight.status}; it cannot be {kind} now"
+    elif wrong := _wrong_time(kind, at, flight):
+        yield "at", wrong
 
 
-def _is_far(at: dt.datetime, flight: Flight) -> bool:
-    return abs(at - flight.scheduled_departure) > FARTHEST
-
-
-def _is_before(at: dt.datetime, earlier: dt.datetime | None) -> bool:
-    return earlier is not None and at < earlier
+def _wrong_time(kind: MovementKind, at: dt.datetime, flight: Flight) -> str | None:
+    match kind:
+        case MovementKind.OFF_BLOCK:
+            return rules.far_from(at, flight.scheduled_departure)
+        case MovementKind.AIRBORNE:
+            return rules.before(at, flight.actual_departure, "actual_departure")
+        case MovementKind.LANDED:
+            return rules.before(at, flight.airborne_at, "airborne_at")
+        case MovementKind.DELAY | MovementKind.CANCELLED:
+            return None
 
 
 def _move(flight: Flight, report: MovementReport) -> None:

@@ -16,13 +16,14 @@ from trivet.capture.old_values import OldRow
 class Recorder:
     """The notes of one transaction, and the old rows of its flush."""
 
-    __slots__ = ("_is_kept", "_marks", "_notes", "_old_rows", "_running_feed")
+    __slots__ = ("_is_kept", "_judged", "_marks", "_notes", "_old_rows", "_running_feed")
 
     def __init__(self) -> None:
         self._notes: list[Any] = []
         # Kept until all is over, because a rolled-back savepoint is announced after its end.
         self._marks: dict[Hashable, int] = {}
         self._old_rows: dict[InstanceState[Any], OldRow] = {}
+        self._judged: dict[InstanceState[Any], Any] = {}
         self._running_feed: str | None = None
         self._is_kept = False
 
@@ -67,8 +68,16 @@ class Recorder:
             self._is_kept = False
 
     def begin_flush(self) -> None:
-        """Forget the old rows of the flush before."""
+        """Forget the old rows of the flush before, and what was judged in it."""
         self._old_rows.clear()
+        self._judged.clear()
+
+    def judge_once(self, state: InstanceState[Any], change: Any) -> bool:
+        """Whether `change` of the row of `state` was not judged in this flush; now it is."""
+        if self._judged.get(state) == change:
+            return False
+        self._judged[state] = change
+        return True
 
     def remember(self, state: InstanceState[Any], row: OldRow) -> None:
         """Keep what the row of `state` was before this flush changes it."""

@@ -19,14 +19,17 @@ from trivet.events import outbox
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
 from trivet.features import Feature, modules_of
 from trivet.origin import Origin
+from trivet.rules import RuleRegistry, collect_rules
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """The feeds, and the audit trail; without a trail nothing is audited."""
+    """The feeds, the audit trail (without one nothing is audited), and the rules by which changes
+    are judged before they are written."""
 
     feeds: FeedRegistry = field(default_factory=FeedRegistry)
     audit: AuditTrail | None = None
+    rules: RuleRegistry = field(default_factory=RuleRegistry)
 
     def is_audited(self, table: Any) -> bool:
         """Whether changes of rows of `table` are noted."""
@@ -38,6 +41,8 @@ class Capture:
             yield self.feeds.tables, "whose rows feed channels"
         if self.audit is not None:
             yield audited_tables(), WHICH_IS_AUDITED
+        if self.rules:
+            yield self.rules.tables, "whose changes rules judge"
 
     def write(self, session: Session, notes: Sequence[Any], origin: Origin) -> dict[str, int]:
         """Write publications and audit entries, in this order always: a chain of the trail is
@@ -71,9 +76,11 @@ def compose_capture(features: Iterable[Feature], audit_secrets: Sequence[str]) -
     """The capture of `features`.
 
     Raises:
-        ConfigurationError: The database would change fed or audited rows by itself, or an
-            ``events.py`` declares no feed.
+        ConfigurationError: The database would change fed, audited or judged rows by itself, or
+            an ``events.py`` declares no feed, or a ``rules.py`` something that is no rule.
     """
     require_audited()
+    features = tuple(features)
     feeds = collect_feeds(module for _, module in modules_of(features, "events"))
-    return Capture(feeds, AuditTrail(audit_secrets))
+    rules = collect_rules(module for _, module in modules_of(features, "rules"))
+    return Capture(feeds, AuditTrail(audit_secrets), rules)

@@ -3,14 +3,19 @@
 The drivers' exceptions say what happened; this says whose turn it is: 409 for a state of the
 data that refuses the request, 422 for a value that no column takes, 503 for a database that
 cannot serve it now. Whichever ORM wraps the driver's exception, its meaning is decided here.
+
+A refusal names its attributes where they can be known: `trivet.data.violations` finds out what
+a constraint was about, `trivet.data.validators` which validator refused.
 """
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
+from trivet.data.validators import Refusal, find_refusal
+from trivet.data.violations import find_violation
 from trivet.errors import Conflict, Invalid, TrivetError, Unavailable
 
 RETRY_AFTER_SECONDS = 1
@@ -45,6 +50,13 @@ def explain(error: BaseException) -> TrivetError | None:
         return Conflict("stale", "Someone else changed this meanwhile. Read it again, then retry.")
     if isinstance(error, PoolTimeoutError):
         return busy()
+    if (refusal := find_refusal(error)) is not None:
+        return explain_refusal(refusal)
+    if (
+        isinstance(error, StatementError | OverflowError)
+        and (violation := find_violation(error)) is not None
+    ):
+        return violation.error()
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return _away()
@@ -52,9 +64,18 @@ def explain(error: BaseException) -> TrivetError | None:
     return None
 
 
+def explain_refusal(refusal: Refusal) -> Invalid:
+    """The public meaning of a value that a validator refused."""
+    error = Invalid("bad-value", refusal.sentence, attributes=[refusal.attribute])
+    error.subject = refusal.mapped
+    return error
+
+
 def explain_driver(error: BaseException) -> TrivetError | None:
     """The public meaning of a driver's own exception (psycopg's, its pool's or sqlite3's), or
     None if it is a fault of ours."""
+    if (violation := find_violation(error)) is not None:
+        return violation.error()
     kinds = {kind.__name__ for kind in type(error).__mro__}  # PEP 249 gives the names
     if "IntegrityError" in kinds:
         return Conflict("integrity", "This contradicts data that is already there.")

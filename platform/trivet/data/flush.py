@@ -177,6 +177,8 @@ def refuse_bulk_writes(state: ORMExecuteState) -> None:
     if session.read_only:
         raise only_reading()
     mapper = state.bind_mapper
+    if mapper is not None and session.capture.rules.rules_of(mapper.class_):
+        raise uncaptured(f"a bulk statement on {mapper.class_.__name__}, which has rules,")
     if mapper is not None and session.capture.feeds.feeds_of(mapper.class_):
         raise uncaptured(f"a bulk statement on {mapper.class_.__name__}, which feeds channels,")
     table = getattr(state.statement, "table", None)

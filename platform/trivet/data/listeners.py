@@ -14,7 +14,15 @@ from typing import Any, Literal
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Mapper
 
-from trivet.data import flush, postgresql, sqlite, statement_guard
+from trivet.data import (
+    flush,
+    judging,
+    postgresql,
+    sqlite,
+    statement_guard,
+    validators,
+    violations,
+)
 from trivet.data.session import TrivetSession
 from trivet.models import mapped
 
@@ -36,6 +44,9 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A class is mapped, on whatever base.
     (Mapper, "after_mapper_constructed", mapped.note_mapper),  # guards know its table too
 
+    # A class is configured.
+    (Mapper, "before_mapper_configured", validators.wrap_validators),  # refusals are no bugs
+
     # A connection is made, and taken from the pool.
     (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
     (POSTGRESQL, "connect", postgresql.prepare_nothing_behind_pooler),  # it could not find it again
@@ -52,13 +63,17 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A statement is sent.
     (TrivetSession, "do_orm_execute", flush.refuse_bulk_writes),  # no flush would see them
     (Engine, "before_cursor_execute", statement_guard.judge_statement),  # nor raw writes
+    (Engine, "handle_error", violations.note_violation),  # it is found out what was refused
 
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
     (TrivetSession, "before_flush", flush.load_what_feeds_read),  # a feed may not ask
-    # Rules of change belong here: changes are judged before anything is written.
+    (TrivetSession, "before_flush", judging.judge_flush),  # rules are asked, or nothing is written
 
     # A flush: each row, of every mapped class whatever its base, and what it made of them.
+    (Mapper, "before_insert", judging.judge_insert),  # rules, if the flush made a row another
+    (Mapper, "before_update", judging.judge_update),  # here too
+    (Mapper, "before_delete", judging.judge_delete),  # and of an orphan
     (Mapper, "before_insert", flush.refuse_half_captured),  # a class the start did not see
     (Mapper, "before_update", flush.refuse_half_captured),
     (Mapper, "before_delete", flush.refuse_half_captured),

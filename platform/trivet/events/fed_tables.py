@@ -17,7 +17,7 @@ class FedTables(CapturedTables):
     subclasses, and the association tables of their relationships."""
 
     def __init__(self, models: Iterable[type]) -> None:
-        mappers = _family(models)
+        mappers = family_of(models)
         super().__init__(
             (table for each in mappers for table in each.tables if isinstance(table, Table)),
             (table for each in mappers for table, _ in associations_of(each)),
@@ -28,12 +28,12 @@ def require_captured(models: Iterable[type]) -> None:
     """Raise ConfigurationError, naming every case, where the database would change rows of
     `models` by itself and no flush would see it."""
     configure_mappers()  # only then do relationships know each other
-    faults = faults_of(_family(models), _FED)
+    faults = faults_of(family_of(models), _FED)
     if faults:
         raise ConfigurationError("uncaptured", " ".join(faults))
 
 
-def _family(models: Iterable[type]) -> set[Mapper[Any]]:
-    """The classes whose rows a feed of `models` hears of."""
+def family_of(models: Iterable[type]) -> set[Mapper[Any]]:
+    """The mappers of `models` and of their subclasses, of whose rows a feed of `models` hears."""
     mappers: Iterable[Mapper[Any]] = map(inspect, models)
     return {each for mapper in mappers for each in mapper.self_and_descendants}

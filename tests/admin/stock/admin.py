@@ -1,11 +1,15 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import F
 from django.http import HttpRequest
+from sqlalchemy.orm import Session
 
 from tests.admin.stock import services, steps
-from tests.admin.stock.models import Category, Item, Specimen, Supplier, Tag
+from tests.admin.stock.models import Badge, Category, Guest, Item, Specimen, Supplier, Tag
 from trivet import Conflict, Invalid
+from trivet.data.unit_of_work import UnitOfWork
 from trivet.errors import InputError
 from trivet_admin import ModelAdmin, TabularInline, actor_of, register, unit_session
 
@@ -17,10 +21,16 @@ class ItemInline(TabularInline):
     extra = 0
 
 
+class BadgeInline(TabularInline):
+    model = Badge
+    fields = ("holder", "level", "is_lost")
+    extra = 0
+
+
 @register(Category)
 class CategoryAdmin(ModelAdmin):
     list_display = ("code", "name")
-    inlines = (ItemInline,)
+    inlines = (ItemInline, BadgeInline)
 
 
 @register(Item)
@@ -46,6 +56,48 @@ class ItemAdmin(ModelAdmin):
         for item in queryset.order_by("id"):
             services.take_out(unit_session(request), actor_of(request), item.pk, 1)
         self.message_user(request, "Taken out.")
+
+
+@register(Badge)
+class BadgeAdmin(ModelAdmin):
+    """Writes rows itself: rules stand in its way."""
+
+    list_display = ("id", "holder", "level", "is_lost")
+    list_editable = ("holder", "level")
+    ordering = ("id",)
+    fields = ("holder", "level", "is_lost", "category")
+    actions = ("promote", "promote_all")
+
+    @admin.action(description="Promote")
+    def promote(self, request: HttpRequest, queryset: Any) -> None:
+        for badge in queryset.order_by("id"):
+            badge.level += 1
+            badge.save()
+
+    @admin.action(description="Promote at once")
+    def promote_all(self, request: HttpRequest, queryset: Any) -> None:
+        queryset.update(level=F("level") + 2)
+
+
+class ServedBadgeAdmin(BadgeAdmin):
+    """Saves through services; a test registers it."""
+
+    def save_with(
+        self, unit: UnitOfWork[Session], key: Any | None, changes: Mapping[str, Any]
+    ) -> Any:
+        if key is None:
+            return unit.run(services.issue_badge, changes)
+        return unit.run(services.change_badge, key, changes)
+
+    def delete_with(self, unit: UnitOfWork[Session], key: Any) -> None:
+        unit.run(services.withdraw_badge, key)
+
+
+@register(Guest)
+class GuestAdmin(ModelAdmin):
+    list_display = ("name", "beds", "price")
+    list_editable = ("beds", "price")
+    ordering = ("id",)
 
 
 @register(Supplier)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Enum,
     ForeignKey,
+    Index,
     LargeBinary,
     Numeric,
     String,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from trivet import Model, Versioned
+from trivet import Conflict, Model, Versioned
 from trivet.models.types import BigKey
 
 
@@ -72,6 +73,7 @@ class Category(Model):
     items: Mapped[list["Item"]] = relationship(
         back_populates="category", cascade="all, delete-orphan"
     )
+    badges: Mapped[list["Badge"]] = relationship(back_populates="category")
 
     def __str__(self) -> str:
         return f"category {self.code}"
@@ -126,6 +128,56 @@ class Item(Versioned, Model):
 
     def __str__(self) -> str:
         return self.shelf
+
+
+class Guest(Model):
+    """Everything that can be wrong with a value; its validator fails in every way."""
+
+    __tablename__ = "stock_guest"
+    __table_args__ = (
+        Index("uq_stock_guest_person", "name", "email", unique=True),
+        CheckConstraint("beds + cots <= 6", name="six_fit", info={"label": "six people a room"}),
+        CheckConstraint("length(code) > 1", name="code_long"),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(30))
+    email: Mapped[str] = mapped_column(String(40), default="")
+    code: Mapped[str] = mapped_column(String(5), default="none", info={"label": "door code"})
+    beds: Mapped[int] = mapped_column(default=1)
+    cots: Mapped[int] = mapped_column(default=0)
+    price: Mapped[Decimal] = mapped_column(Numeric(8, 2), default=Decimal(1))
+    host_id: Mapped[int | None] = mapped_column(ForeignKey("stock_guest.id"))
+    tag_name: Mapped[str | None] = mapped_column(ForeignKey("stock_tag.name"))
+
+    @validates("price")
+    def _check_price(self, _key: str, price: Any) -> Any:
+        if price < 0:
+            raise ValueError("a price is not negative")
+        assert price != 13, "thirteen brings bad luck"
+        assert price != 14
+        if price == 15:
+            raise TypeError("fifteen is no price")
+        if price == 16:
+            raise Conflict("sixteen", "Sixteen is taken.")
+        if price == 17:
+            raise LookupError("a bug")
+        return price
+
+
+class Badge(Versioned, Model):
+    """Issued, changed and withdrawn by services alone; its rules stand in rules.py."""
+
+    __tablename__ = "stock_badge"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    holder: Mapped[str] = mapped_column(String(30), unique=True)
+    level: Mapped[int] = mapped_column(default=1)
+    is_lost: Mapped[bool] = mapped_column(default=False)
+    category_id: Mapped[str | None] = mapped_column(ForeignKey(Category.code))
+    history: Mapped[str] = mapped_column(Text, default="", deferred=True)
+
+    category: Mapped[Category | None] = relationship(back_populates="badges")
 
 
 class Ledger(Model):

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.problem import error_response, http_problem, problem_response, refuse
 from trivet.data.errors import explain
+from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError
 from trivet.log import BrokenResponse
 
@@ -113,7 +114,7 @@ def log_server_error(error: Exception) -> None:
         return
     if explain(error) is None:
         logger.error("unhandled exception", exc_info=error)
-    elif not isinstance(error, TrivetError):
+    elif not isinstance(error, TrivetError) and find_refusal(error) is None:
         logger.warning("the database refused", error=str(error.__cause__ or error))
 
 

@@ -1,0 +1,86 @@
+"""Constraints by the names that the databases give them, and what they are about.
+
+A constraint without a name of its own (in a metadata without a naming convention) is called by
+PostgreSQL after its table and columns, and by SQLite after its expression.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Column, PrimaryKeyConstraint, Table
+
+from trivet.models.base import Model
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A CHECK: what it says to people, and the columns that it looks at."""
+
+    text: str
+    columns: "tuple[Column[Any], ...]"
+
+
+def find_table(name: str | None, schema: str | None, written: Table | None) -> Table | None:
+    """The table that a database calls `name`: `written`, or one of the same metadata."""
+    if written is not None and written.name == name:
+        return written
+    metadata = Model.metadata if written is None else written.metadata
+    found = [table for table in metadata.tables.values() if table.name == name]
+    return next((t for t in found if t.schema == schema), found[0] if found else None)
+
+
+def find_column(table: Table, name: str) -> "Column[Any] | None":
+    """The column that the database calls `name`; its key may be another."""
+    return next((column for column in table.columns if column.name == name), None)
+
+
+def columns_of_constraint(table: Table, name: str) -> "tuple[Column[Any], ...]":
+    """The columns of the constraint or unique index `name`; none if there is none."""
+    every: Iterable[Any] = [*table.constraints, *table.indexes]
+    for each in every:
+        if each.name == name:
+            return tuple(each.columns)
+        if isinstance(each, PrimaryKeyConstraint) and name == f"{table.name}_pkey":
+            return tuple(each.columns)
+    return ()
+
+
+def rule_of(table: Table, name: str) -> Rule:
+    """The CHECK that the database calls `name`.
+
+    It says of itself what its ``comment`` or the ``label`` in its ``info`` says, or its name.
+    """
+    checks = [each for each in table.constraints if isinstance(each, CheckConstraint)]
+    check = next((each for each in checks if each.name == name), None)
+    if check is None:
+        check = next((each for each in checks if name in _other_names(table, each)), None)
+    if check is None:
+        return Rule(_short(table, name), ())
+    said = getattr(check, "comment", None) or check.info.get("label")
+    is_named = isinstance(check.name, str)
+    return Rule(
+        said or (_short(table, str(check.name)) if is_named else name), _columns(table, check)
+    )
+
+
+def _other_names(table: Table, check: CheckConstraint) -> set[str]:
+    names = "_".join(column.name for column in _columns(table, check)[:1])
+    return {str(check.sqltext), f"{table.name}_{names}_check", f"{table.name}_check"}
+
+
+def _columns(table: Table, check: CheckConstraint) -> "tuple[Column[Any], ...]":
+    if given := tuple(check.columns):
+        return given
+    words = set(
+        _WORD.findall(str(check.sqltext))
+    )  # SQL in a string is not taken apart by SQLAlchemy
+    return tuple(column for column in table.columns if column.name in words)
+
+
+def _short(table: Table, name: str) -> str:
+    """A constraint's name without what the naming convention put before it."""
+    return name.removeprefix(f"ck_{table.name}_")

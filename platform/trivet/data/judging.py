@@ -1,0 +1,84 @@
+"""Asking the rules, in the flush, before anything is written.
+
+A flush is judged as a whole before its first statement. A few changes come about within it: a
+child that became an orphan is deleted, a foreign key follows a new parent. So each row of a class
+with rules is looked at once more when its turn comes, and judged if it is going to hold something
+else than what was judged.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import object_session
+
+from trivet.data.session import TrivetSession
+from trivet.errors import TrivetError
+from trivet.rules import Change
+from trivet.rules.change import Kind
+
+
+def judge_flush(session: TrivetSession, *_: Any) -> None:
+    """Judge whatever `session` is about to flush. A listener of ``before_flush``."""
+    if not session.capture.rules:
+        return
+    for kind, instance in _pending(session):
+        _judge(session, kind, instance)
+
+
+def judge_insert(_mapper: Any, _connection: Any, target: Any) -> None:
+    """Judge a row of which the flush has made something else. A listener of ``before_insert``."""
+    _judge_again("insert", target)
+
+
+def judge_update(_mapper: Any, _connection: Any, target: Any) -> None:
+    """The same, of ``before_update``."""
+    _judge_again("update", target)
+
+
+def judge_delete(_mapper: Any, _connection: Any, target: Any) -> None:
+    """The same, of ``before_delete``: orphans come here unannounced."""
+    _judge_again("delete", target)
+
+
+def _pending(session: TrivetSession) -> Iterator[tuple[Kind, Any]]:
+    of = session.capture.rules.rules_of
+    for instance in list(session.new):
+        if of(type(instance)):
+            yield "insert", instance
+    for instance in list(session.dirty):
+        if of(type(instance)):
+            yield "update", instance
+    for instance in list(session.deleted):
+        if of(type(instance)):
+            yield "delete", instance
+
+
+def _judge_again(kind: Kind, target: Any) -> None:
+    session = object_session(target)
+    if isinstance(session, TrivetSession) and session.capture.rules.rules_of(type(target)):
+        _judge(session, kind, target)
+
+
+def _judge(session: TrivetSession, kind: Kind, instance: Any) -> None:
+    change: Change[Any] = Change(kind, instance, session=session, actor=session.actor)
+    if kind == "update" and not change.changes:
+        return
+    new = {key: values.new for key, values in change.changes.items()}
+    if not session.recorder.judge_once(inspect(instance), (kind, new)):
+        return
+    for each in session.capture.rules.rules_of(type(instance)):
+        if each.concerns(change):
+            _ask(each.function, change)
+
+
+def _ask(function: Any, change: Change[Any]) -> None:
+    mapped = type(change.instance)
+    try:
+        function(change)
+    except TrivetError as error:
+        error.subject = error.subject or mapped
+        raise
+    except Exception as error:
+        error.add_note(f"raised by the rule {function.__qualname__} of {mapped.__name__}")
+        raise

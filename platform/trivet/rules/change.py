@@ -1,0 +1,239 @@
+"""One change of one row, as a rule is asked about it: before it is written.
+
+At this moment foreign keys that a relationship sets, defaults, and expressions of SQL are not yet
+in the object. They are worked out here, so that a rule sees what the row is going to hold. What was
+there before is what the session has loaded; the rest is read, in one statement, when a rule asks
+for it.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
+
+from sqlalchemy import ClauseElement, Column, inspect, select
+from sqlalchemy.orm import (
+    InstanceState,
+    Mapper,
+    RelationshipDirection,
+    RelationshipProperty,
+    Session,
+)
+
+from trivet.capture.old_values import columns_of, read
+from trivet.identity.identity import Identity
+
+Kind = Literal["insert", "update", "delete"]
+M = TypeVar("M")
+
+
+class Values(NamedTuple):
+    """What an attribute held, and what it is going to hold."""
+
+    old: Any
+    new: Any
+
+
+class Change(Generic[M]):
+    """A row of `M` that is about to be written.
+
+    Attributes:
+        kind: ``insert``, ``update`` or ``delete``.
+        instance: The object. Its attributes hold the new values already.
+        actor: Who changes it; None if nobody is known.
+        session: The session, for a rule that has to look at other rows. It sees what the database
+            holds without this change.
+    """
+
+    __slots__ = ("__dict__", "actor", "instance", "kind", "session")
+
+    def __init__(
+        self, kind: Kind, instance: M, *, session: Session, actor: Identity | None = None
+    ) -> None:
+        self.kind: Kind = kind
+        self.instance = instance
+        self.session = session
+        self.actor = actor
+
+    @cached_property
+    def changes(self) -> Mapping[str, Values]:
+        """What changes, by attribute: columns, and the members of many-to-many relationships.
+
+        Of a new row, every value that it is given; of one that is deleted, nothing.
+        """
+        if self.kind == "delete":
+            return {}
+        found: dict[str, Any] = {}
+        for key, column in columns_of(self._mapper).items():
+            history = self._state.attrs[key].history
+            if history.has_changes():
+                found[key] = history.added[0] if history.added else None
+            elif self.kind == "insert" and key not in self._state.dict:
+                found[key] = _default_of(column)
+        found |= self._references()
+        changes = {key: Values(self._old_of(key), self._evaluated(v)) for key, v in found.items()}
+        changed = {key: v for key, v in changes.items() if key in self._pending or v.old != v.new}
+        return changed | self._members()
+
+    @cached_property
+    def old(self) -> Mapping[str, Any]:
+        """What the columns held before, by attribute; of a new row None everywhere."""
+        return _OldValues(self)
+
+    @cached_property
+    def new(self) -> Mapping[str, Any]:
+        """What the columns are going to hold, by attribute; of a row that is deleted, what they
+        held to the end."""
+        return _NewValues(self)
+
+    def changed(self, *attributes: str) -> bool:
+        """Whether any of `attributes` is going to hold something else than before.
+
+        A relationship to one other row has changed with its foreign key.
+
+        Args:
+            attributes: Names of attributes of the class.
+
+        Raises:
+            AttributeError: The class has no such attribute.
+        """
+        return any(self._is_changed(name) for name in attributes)
+
+    @cached_property
+    def _state(self) -> InstanceState[Any]:
+        return cast("InstanceState[Any]", inspect(self.instance))
+
+    @property
+    def _mapper(self) -> Mapper[Any]:
+        return self._state.mapper
+
+    @cached_property
+    def _pending(self) -> set[str]:
+        """Foreign keys whose value is not known yet, because the other row is new as well."""
+        return set()
+
+    def _is_changed(self, name: str) -> bool:
+        if name in self.changes:
+            return True
+        attribute = self._mapper.attrs.get(name)
+        if attribute is None:
+            raise AttributeError(f"{self._mapper.class_.__name__} has no attribute {name!r}")
+        if isinstance(attribute, RelationshipProperty) and _is_to_one(attribute):
+            return any(key in self.changes for key, _ in _keys(self._mapper, attribute))
+        return False
+
+    def _references(self) -> dict[str, Any]:
+        """The foreign keys that relationships are going to set."""
+        found: dict[str, Any] = {}
+        for relationship in self._mapper.relationships:
+            if relationship.viewonly or not _is_to_one(relationship):
+                continue
+            history = self._state.attrs[relationship.key].history
+            if not history.has_changes():
+                continue
+            other = history.added[0] if history.added else None
+            for key, remote in _keys(self._mapper, relationship):
+                found[key] = None if other is None else getattr(other, remote)
+                if other is not None and found[key] is None:
+                    self._pending.add(key)
+        return found
+
+    def _members(self) -> dict[str, Values]:
+        found: dict[str, Values] = {}
+        for relationship in self._mapper.relationships:
+            if relationship.secondary is None or relationship.viewonly:
+                continue
+            attribute = self._state.attrs[relationship.key]
+            # What the other side adds to an unloaded collection waits there.
+            waits = relationship.key in self._state._pending_mutations  # noqa: SLF001  # as the feeds' old values do
+            if waits or attribute.history.has_changes():
+                history = attribute.load_history()
+                kept = tuple(history.unchanged or ())
+                old = (*kept, *(history.deleted or ()))
+                found[relationship.key] = Values(old, (*kept, *(history.added or ())))
+        return found
+
+    def _old_of(self, key: str) -> Any:
+        return self.old[key]
+
+    def _evaluated(self, value: Any) -> Any:
+        """A value, in place of an expression that the database would work out."""
+        if not isinstance(value, ClauseElement):
+            return value
+        expression: Any = value
+        query = select(expression)
+        if self._state.key is not None:
+            same = zip(self._mapper.primary_key, self._state.key[1], strict=True)
+            query = query.where(*(column == key for column, key in same))
+        return self.session.connection().scalar(query)
+
+
+class _OldValues(Mapping[str, Any]):
+    """What is known of the row as it was; the rest is read at once when it is asked for."""
+
+    def __init__(self, change: Change[Any]) -> None:
+        self._change = change
+        self._known: dict[str, Any] = {}
+        state = change._state
+        for key in columns_of(state.mapper) if state.key is not None else ():
+            history = state.attrs[key].history
+            if present := history.deleted or history.unchanged:
+                self._known[key] = present[0]
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._known:
+            self._read_rest(key)
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(columns_of(self._change._mapper))  # noqa: SLF001
+
+    def __len__(self) -> int:
+        return len(columns_of(self._change._mapper))  # noqa: SLF001
+
+    def _read_rest(self, key: str) -> None:
+        state = self._change._state
+        missing = [name for name in columns_of(state.mapper) if name not in self._known]
+        if key not in missing:
+            raise KeyError(key)
+        identity = None if state.key is None else state.key[1]
+        found = read(self._change.session.connection(), state.mapper, missing, identity)
+        self._known.update({name: found.get(name) for name in missing})
+
+
+class _NewValues(Mapping[str, Any]):
+    """What changes, over what stays."""
+
+    def __init__(self, change: Change[Any]) -> None:
+        self._change = change
+
+    def __getitem__(self, key: str) -> Any:
+        changes = self._change.changes
+        return changes[key].new if key in changes else self._change.old[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._change.old)
+
+    def __len__(self) -> int:
+        return len(self._change.old)
+
+
+def _default_of(column: "Column[Any]") -> Any:
+    """The plain value that a new row gets by itself; None for what only the flush can tell."""
+    default: Any = column.default
+    return default.arg if default is not None and default.is_scalar else None
+
+
+def _is_to_one(relationship: RelationshipProperty[Any]) -> bool:
+    return relationship.direction is RelationshipDirection.MANYTOONE
+
+
+def _keys(
+    mapper: Mapper[Any], relationship: RelationshipProperty[Any]
+) -> Iterator[tuple[str, str]]:
+    """The attributes that hold the foreign key of `relationship`, with those that it refers to."""
+    for local, remote in relationship.local_remote_pairs or ():
+        if mapper.columns.contains_column(local):
+            yield (
+                mapper.get_property_by_column(local).key,
+                relationship.mapper.get_property_by_column(remote).key,
+            )
