@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapper
 
 from trivet.data import flush, postgresql, sqlite, statement_guard
 from trivet.data.session import TrivetSession
+from trivet.identity import key_grants
 from trivet.models import mapped
 
 
@@ -55,6 +56,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
     (TrivetSession, "before_flush", flush.load_what_feeds_read),  # a feed may not ask
+    (TrivetSession, "before_flush", key_grants.judge_keys),  # no key gives more than its maker has
     # Rules of change belong here: changes are judged before anything is written.
 
     # A flush: each row, of every mapped class whatever its base, and what it made of them.
