@@ -19,6 +19,7 @@ from trivet_admin.errors.to_form import REFUSALS, form_errors_of, sentence_of
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.site.forms import VersionedFormSet, mirror_form, with_errors
+from trivet_admin.site.lookups import ShownLookups
 
 _FAULTS = "trivet_faults"
 """Where a request keeps the faults of its first try while its form is shown again."""
@@ -45,14 +46,14 @@ class _MirrorForms:
         return [(title, {**options, "fields": [*options["fields"], self.version_name]}), *rest]
 
 
-class ModelAdmin(_MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ModelAdmin(_MirrorForms, ShownLookups, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """How a mapped class is shown and edited; register it with `trivet_admin.register`."""
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> Any:
         options["form"] = mirror_form(options.get("form", self.form))
-        form = super().get_form(request, obj, change, **options)
+        form = super().get_form(request, obj, change=change, **options)
         return with_errors(form, getattr(request, _FAULTS, {}))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
