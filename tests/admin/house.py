@@ -17,7 +17,7 @@ from sqlalchemy import Engine, create_engine, text
 import trivet_admin
 from tests.admin import door
 from tests.admin.forms import Page, read_page
-from trivet import Model, Platform, open_platform
+from trivet import Model, MountedApp, Platform, open_platform
 from trivet.asgi.root import Root, build_root
 from trivet.data.capture import compose_capture
 from trivet.events.outbox import list_after
@@ -175,9 +175,9 @@ class Visitor:
         return await self.send(page, **values)
 
 
-def build_house(settings: Settings, features: tuple[Feature, ...]) -> House:
+def build_house(settings: Settings, features: tuple[Feature, ...], *more: MountedApp) -> House:
     django = trivet_admin.ThreadedTransactions(settings.django_threads)
     platform = open_platform(settings, features, accounts=trivet_admin.accounts, django=django)
     _ = platform.database.read_engine  # makes the engine, which looks at the file system
-    mounts = [trivet_admin.mount(platform), door.mount()]
+    mounts = [trivet_admin.mount(platform), door.mount(), *more]
     return House(platform, build_root(platform, mounts))
