@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.contrib.admin import ListFilter
+from django.contrib.admin.widgets import url_params_from_lookup_dict
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
@@ -30,10 +31,14 @@ class ShownLookups:
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Whether the list may be asked for `lookup`; Django answers 400 if not."""
-        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # a ModelAdmin stands beside us
         path = _path_of(self.model, lookup)
-        is_known = path is None or path in self._shown(request)
-        return allowed and (is_known or lookup in self._parameters(request))
+        if path is None:  # a filter's own parameter, or nothing that there is
+            return True
+        return (
+            path in self._shown(request)
+            or lookup in self._parameters(request)
+            or _limits_a_choice(self.model, lookup, value)
+        )
 
     def _parameters(self, request: HttpRequest) -> set[str]:
         """What the filters that are no columns are called in an address; each reads its own."""
@@ -54,6 +59,13 @@ class ShownLookups:
         ]
         paths = (_path_of(self.model, name) for name in named if isinstance(name, str))
         return {path for path in paths if path is not None}
+
+
+def _limits_a_choice(model: Any, lookup: str, value: Any) -> bool:
+    """Whether Django asks so itself, in the window where a ``limit_choices_to`` is chosen from:
+    the value is fixed in the code, so nothing can be tried."""
+    limits = (each() if callable(each) else each for each in model._meta.related_fkey_lookups)
+    return any((lookup, value) in url_params_from_lookup_dict(each).items() for each in limits)
 
 
 def _filtered(item: Any) -> str | None:
