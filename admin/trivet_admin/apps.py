@@ -2,14 +2,20 @@
 
 from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate
 
+from trivet.audit import AuditEntry
+from trivet.identity.keys import ApiKey
 from trivet.models.mapped import our_mappers
 from trivet_admin.mirror.labels import PLATFORM_LABEL
+
+PLATFORM_MODELS = (AuditEntry, ApiKey)
+"""The platform's own classes that have a place in the admin, and so permissions."""
 
 
 class TrivetConfig(AppConfig):
     """Mirrors every mapped class once all models are loaded, before the admin looks for
-    the ``admin.py`` of each feature."""
+    the ``admin.py`` of each feature, and has each mirror's permissions made."""
 
     name = "trivet_admin"
     label = PLATFORM_LABEL
@@ -17,10 +23,15 @@ class TrivetConfig(AppConfig):
 
     def ready(self) -> None:
         from trivet_admin.mirror.cascade_check import require_collected
-        from trivet_admin.mirror.registry import mirror_all
+        from trivet_admin.mirror.registry import mirror, mirror_all
+        from trivet_admin.users.permissions import follow_models, give_modules
 
         mirror_all(config.name for config in apps.get_app_configs())
+        for mapped in PLATFORM_MODELS:
+            mirror(mapped)
         require_collected(our_mappers())
+        give_modules()
+        post_migrate.connect(follow_models, dispatch_uid="trivet.permissions")
 
 
 class TrivetAdminConfig(AdminConfig):

@@ -7,7 +7,7 @@ What lies below the ASGI layer knows none of this: a unit of work is given the r
 `Origin` when it opens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -87,8 +87,19 @@ def current_context() -> RequestContext | None:
     return _current.get()
 
 
-def enter_context(scope: Any, context: RequestContext) -> None:
-    """Make `context` the one of `scope` and of this task, and the origin of its changes."""
+def enter_context(scope: Any, context: RequestContext) -> Callable[[], None]:
+    """Make `context` the one of `scope` and of this task, and the origin of its changes.
+
+    Returns:
+        What ends that for the task: the next thing that it does is not done by whoever made
+        this request.
+    """
     scope.setdefault("state", {})[STATE_KEY] = context
-    _current.set(context)
-    enter_origin(lambda: context.origin)
+    token = _current.set(context)
+    leave_origin = enter_origin(lambda: context.origin)
+
+    def leave() -> None:
+        _current.reset(token)
+        leave_origin()
+
+    return leave

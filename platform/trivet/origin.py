@@ -44,14 +44,18 @@ BACKGROUND = Origin()
 _current: ContextVar[Callable[[], Origin]] = ContextVar("trivet_origin", default=lambda: BACKGROUND)
 
 
-def enter_origin(origin: Origin | Callable[[], Origin]) -> None:
+def enter_origin(origin: Origin | Callable[[], Origin]) -> Callable[[], None]:
     """Say where the changes of this task or thread come from, from here on.
 
     Args:
         origin: The value, or a function that makes it when a unit of work opens: a request
             learns its identity and its mount on the way.
+
+    Returns:
+        What makes it again as it was before; whoever says it for good needs it not.
     """
-    _current.set((lambda: origin) if isinstance(origin, Origin) else origin)
+    token = _current.set((lambda: origin) if isinstance(origin, Origin) else origin)
+    return lambda: _current.reset(token)
 
 
 def current_origin() -> Origin:

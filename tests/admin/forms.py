@@ -18,6 +18,10 @@ class Page:
     text: str
     headers: httpx2.Headers
     form: dict[str, Any] = field(default_factory=dict)
+    fields: set[str] = field(default_factory=set)
+    """What can be filled in."""
+    options: dict[str, set[str]] = field(default_factory=dict)
+    """What can be chosen, by field."""
 
     @property
     def words(self) -> str:
@@ -40,7 +44,15 @@ def read_page(response: httpx2.Response) -> Page:
     parser = _FormParser()
     parser.feed(response.text)
     path = response.url.raw_path.decode()
-    return Page(response.status_code, path, response.text, response.headers, parser.values)
+    return Page(
+        response.status_code,
+        path,
+        response.text,
+        response.headers,
+        parser.values,
+        parser.fields,
+        parser.options,
+    )
 
 
 class _FormParser(HTMLParser):
@@ -49,6 +61,8 @@ class _FormParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[str, Any] = {}
+        self.fields: set[str] = set()
+        self.options: dict[str, set[str]] = {}
         self._inside = False
         self._select: tuple[str, bool] | None = None
         self._area: str | None = None
@@ -65,11 +79,14 @@ class _FormParser(HTMLParser):
         elif tag == "select":
             multiple = "multiple" in given
             self._select = (name, multiple)
+            self.fields.add(name)
+            self.options[name] = set()
             self.values[name] = [] if multiple else ""
         elif tag == "option" and self._select is not None:
             self._option(given)
         elif tag == "textarea":
             self._area, self.values[name] = name, ""
+            self.fields.add(name)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -87,6 +104,8 @@ class _FormParser(HTMLParser):
         kind = given.get("type") or "text"
         if not name or kind in {"submit", "button", "file"}:
             return
+        if kind != "hidden":
+            self.fields.add(name)
         if kind in {"checkbox", "radio"} and "checked" not in given:
             return
         value = given.get("value") or ("on" if kind == "checkbox" else "")
@@ -98,6 +117,7 @@ class _FormParser(HTMLParser):
     def _option(self, given: dict[str, str | None]) -> None:
         assert self._select is not None
         name, multiple = self._select
+        self.options[name].add(given.get("value") or "")
         if "selected" in given:
             value = given.get("value") or ""
             self.values[name] = [*self.values[name], value] if multiple else value

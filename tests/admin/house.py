@@ -176,9 +176,9 @@ class Visitor:
         return await self.send(page, **values)
 
 
-def build_house(settings: Settings, features: tuple[Feature, ...]) -> House:
+def build_house(settings: Settings, features: tuple[Feature, ...], *more: MountedApp) -> House:
     django = trivet_admin.ThreadedTransactions(settings.django_threads)
     platform = open_platform(settings, features, accounts=trivet_admin.accounts, django=django)
     _ = platform.database.read_engine  # makes the engine, which looks at the file system
-    mounts = [trivet_admin.mount(platform), door.mount()]
+    mounts = [trivet_admin.mount(platform), door.mount(), *more]
     return House(platform, build_root(platform, mounts), mounts)

@@ -242,6 +242,86 @@ def test_what_waits_is_cured_by_migrating(empty: Installation) -> None:
     assert "run `trivet migrate`" in empty.run("migrate", "--check", code=1).stderr
 
 
+PLATFORM = {
+    "trivet.view_auditentry": "Can view audit entry",
+    **{
+        f"trivet.{verb}_apikey": f"Can {verb} API key"
+        for verb in ("view", "add", "change", "delete")
+    },
+}
+"""What can be given of the platform's own models: nobody adds, changes or deletes an entry."""
+
+
+def test_migrate_makes_the_permissions_of_the_platform_s_models(empty: Installation) -> None:
+    empty.run("migrate")
+    assert permissions_of(empty, "trivet") == PLATFORM
+    assert set(permissions_of(empty, "departures")) == {
+        f"departures.{verb}_{model}"
+        for verb in ("view", "add", "change", "delete")
+        for model in ("aircraft", "airline", "airport", "flight", "movement")
+    }
+    policies = {line["policy"] for line in empty.json("routes") if "/trivet/" in line["path"]}
+    assert "staff + trivet.view_auditentry" in policies
+    assert "staff + trivet.add_apikey" in policies
+    assert not any("change_auditentry" in policy for policy in policies)
+
+
+def test_the_next_migrate_makes_what_an_older_one_did_not(installed: Installation) -> None:
+    for table, owner in (("auth_permission", "content_type_id"), ("django_content_type", "id")):
+        of_ours = "SELECT id FROM django_content_type WHERE app_label = 'trivet'"
+        _execute(installed.url, f"DELETE FROM {table} WHERE {owner} IN ({of_ours})")
+    assert permissions_of(installed, "trivet") == {}
+
+    installed.run("migrate")
+
+    assert permissions_of(installed, "trivet") == PLATFORM
+
+
+def test_permissions_follow_their_models(installed: Installation, tmp_path: Path) -> None:
+    models = tmp_path / "shop" / "models.py"
+    models.parent.mkdir()
+    (models.parent / "__init__.py").touch()
+    models.write_text(SHOP)
+    installed.env |= {"TRIVET_FEATURES": "departures,shop", "PYTHONPATH": str(tmp_path)}
+    first = installed.run("migrate")
+    made = permissions_of(installed, "shop")
+
+    models.write_text(
+        SHOP.replace(
+            '"shop_order"',
+            '"shop_order"\n    __table_args__ = ({"info": {"verbose_name": "purchase"}},)',
+        )
+    )
+    installed.run("migrate")
+    renamed = permissions_of(installed, "shop")
+    models.write_text(SHOP.replace("class Order", "class Sale").replace("shop_order", "shop_sale"))
+    gone = installed.run("migrate")
+
+    assert made["shop.change_order"] == "Can change order"
+    assert "no model has" not in first.stderr + first.stdout
+    assert renamed["shop.change_order"] == "Can change purchase"
+    assert set(permissions_of(installed, "shop")) == {
+        f"shop.{verb}_{model}"
+        for verb in ("view", "add", "change", "delete")
+        for model in ("order", "sale")
+    }
+    assert "shop.view_order" in gone.stderr + gone.stdout
+    assert "remove_stale_contenttypes" in gone.stderr + gone.stdout
+
+
+def permissions_of(installation: Installation, app: str) -> dict[str, str]:
+    """What can be given of an app's models, and what people read of it."""
+    query = (
+        "SELECT codename, name FROM auth_permission p "
+        "JOIN django_content_type c ON c.id = p.content_type_id WHERE app_label = :app"
+    )
+    engine = create_engine(installation.url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        found = connection.execute(text(query), {"app": app}).all()
+    engine.dispose()
+    return {f"{app}.{codename}": name for codename, name in found}
+
+
 def test_check_finds_nothing_wrong_with_a_migrated_installation(installed: Installation) -> None:
     findings = installed.json("check")
 

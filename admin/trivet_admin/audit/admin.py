@@ -1,10 +1,14 @@
-"""The list of audit entries, and the page of one. Nobody edits them, superusers included."""
+"""The list of audit entries, and the page of one. Nobody edits them, superusers included.
+
+Keys and values are shown of what the reader may view (`trivet_admin.audit.visibility`).
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -14,6 +18,7 @@ from django.utils.safestring import SafeString
 
 from trivet.audit import AuditEntry
 from trivet.audit.summary import read_changes, summarise
+from trivet_admin.audit.visibility import masked, visible_tables, with_visibility
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.site.modeladmin import ModelAdmin
 from trivet_admin.site.registration import register
@@ -64,14 +69,42 @@ class OriginFilter(admin.SimpleListFilter):
         return queryset.filter(origin=self.value()) if self.value() else queryset
 
 
+class KeyFilter(admin.SimpleListFilter):
+    """One object's entries, for links to them; only of what the reader may view."""
+
+    title = "key of the object"
+    parameter_name = "row_key"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        del request, model_admin
+        key = self.value()
+        return [] if key is None else [(key, key)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        found = queryset.filter(row_key=self.value())
+        tables = visible_tables(request)
+        return found if tables is None else found.filter(table_name__in=tables)
+
+
+class MaskedChangeList(ChangeList):
+    """Forgets what the reader may not see as soon as the entries are read."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = [masked(entry) for entry in self.result_list]
+
+
 @register(AuditEntry)
 class AuditEntryAdmin(ModelAdmin):
-    """Read only. Search looks at who, the object's key, the request id and the values."""
+    """Read only. Search looks at who, the object's key, the request id and the values, the
+    latter two of what the reader may view."""
 
     list_display = ("when", "who", "origin", "by_request", "what", "subject", "summary")
     list_display_links = ("when",)
-    list_filter = (KindFilter, TableFilter, OriginFilter, "at")
-    search_fields = ("=actor", "=row_key", "=request_id", "changes")
+    list_filter = (KindFilter, TableFilter, OriginFilter, "at", KeyFilter)
+    search_fields = ("=actor", "=visible_key", "=request_id", "visible_changes")
     search_help_text = "A user, an object's key or a request id, each whole; or part of a value."
     ordering = ("-at", "-id")
     show_full_result_count = False
@@ -90,6 +123,17 @@ class AuditEntryAdmin(ModelAdmin):
 
     class Media:
         css = {"all": ("trivet_admin/audit.css",)}  # noqa: RUF012  # Django's own way of declaring it
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return with_visibility(request, super().get_queryset(request))
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> Any:
+        del request, options
+        return MaskedChangeList
+
+    def get_object(self, request: HttpRequest, *which: Any) -> Any:
+        entry = super().get_object(request, *which)
+        return None if entry is None else masked(entry)
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         return False
@@ -118,6 +162,8 @@ class AuditEntryAdmin(ModelAdmin):
 
     @admin.display(description="changes")
     def summary(self, entry: Any) -> str:
+        if not entry.is_visible:
+            return _hidden(entry)
         text = summarise(entry.changes)
         return text if len(text) <= _SUMMARY else f"{text[: _SUMMARY - 1]}…"
 
@@ -135,6 +181,8 @@ class AuditEntryAdmin(ModelAdmin):
 
     @admin.display(description="changes")
     def table(self, entry: Any) -> str:
+        if not entry.is_visible:
+            return _hidden(entry)
         changes = list(read_changes(entry.changes))
         return render_to_string("trivet_admin/audit_fields.html", {"changes": changes})
 
@@ -157,15 +205,26 @@ def verb_of(entry: Any) -> str:
 
 
 def _link(entry: Any) -> str | SafeString:
-    model = next((m for m in apps.get_models() if m._meta.db_table == entry.table_name), None)
+    model = _model_of(entry)
     if model is None:
         return f"{entry.table_name} {entry.row_key}"
-    text = f"{_name(model)} {entry.row_key}"
+    text = f"{_name(model)} {entry.row_key}".rstrip()
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_history"
     try:
-        return format_html('<a href="{}">{}</a>', reverse(name, args=[entry.row_key]), text)
+        address = reverse(name, args=[entry.row_key]) if entry.is_visible else None
     except NoReverseMatch:
-        return text
+        address = None
+    return text if address is None else format_html('<a href="{}">{}</a>', address, text)
+
+
+def _hidden(entry: Any) -> str:
+    model = _model_of(entry)
+    what = entry.table_name if model is None else str(model._meta.verbose_name_plural)
+    return f"not shown: you may not view {what}"
+
+
+def _model_of(entry: Any) -> type[Model] | None:
+    return next((m for m in apps.get_models() if m._meta.db_table == entry.table_name), None)
 
 
 def _name(model: type[Model]) -> str:

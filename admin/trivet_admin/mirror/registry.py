@@ -30,6 +30,15 @@ from trivet_admin.mirror.relations import (
 )
 from trivet_admin.mirror.shape import SHAPE, Association, Shape
 
+_OPTIONS = (
+    "verbose_name",
+    "verbose_name_plural",
+    "ordering",
+    "default_permissions",
+    "permissions",
+)
+"""What a table may say of its mirror in its `info`, by the names of Django's ``Meta``."""
+
 _mirrors: dict[type[Any], type[MirrorModel]] = {}
 
 
@@ -145,7 +154,7 @@ class _Building:
             "managed": False,
             "constraints": self._constraints(),
         }
-        for option in ("verbose_name", "verbose_name_plural", "ordering", "permissions"):
+        for option in _OPTIONS:
             if option in self.table.info:
                 options[option] = self.table.info[option]
         options.setdefault("verbose_name", _in_words(self.mapped.__name__))

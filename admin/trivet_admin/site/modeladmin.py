@@ -24,6 +24,7 @@ from trivet_admin.site.forms import (
     mirror_form,
     with_errors,
 )
+from trivet_admin.site.lookups import ShownLookups
 from trivet_admin.site.saving import SavingWithServices
 
 _FAULTS = "trivet_faults"
@@ -59,14 +60,14 @@ class _MirrorForms:
         return [(title, {**options, "fields": [*options["fields"], self.version_name]}), *rest]
 
 
-class ModelAdmin(SavingWithServices, _MirrorForms, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """How a mapped class is shown and edited; register it with `trivet_admin.register`."""
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> Any:
         options["form"] = mirror_form(options.get("form", self.form))
-        form = super().get_form(request, obj, change, **options)
+        form = super().get_form(request, obj, change=change, **options)
         return with_errors(form, faults_of(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -1,6 +1,9 @@
 """Who may see which page of the admin, by the names of Django's URL patterns."""
 
+from collections.abc import Collection
 from typing import Any
+
+from django.apps import apps
 
 PUBLIC_VIEWS = frozenset({"admin:login", "admin:logout"})
 """Views that anybody may call. Everything else is for staff."""
@@ -38,4 +41,15 @@ def words_of(view_name: str, view: Any = None) -> str:
     verbs = _BY_PAGE.get(page)
     if verbs is None or not name:
         return "staff"
-    return "staff + " + " or ".join(f"{app}.{verb}_{name}" for verb in verbs.split(" or "))
+    known = _verbs_of(app, name)
+    wanted = [f"{app}.{verb}_{name}" for verb in verbs.split(" or ") if verb in known]
+    return "staff + " + " or ".join(wanted) if wanted else "nobody"
+
+
+def _verbs_of(app: str, name: str) -> Collection[str]:
+    """The verbs that the permissions of a model begin with."""
+    try:
+        verbs: Collection[str] = apps.get_model(app, name)._meta.default_permissions
+    except LookupError:  # a page of one's own, whose name looks like a model's
+        return ("view", "add", "change", "delete")
+    return verbs

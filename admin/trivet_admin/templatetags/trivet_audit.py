@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from trivet.audit.summary import read_changes
+from trivet_admin.audit.visibility import is_visible
 
 register = template.Library()
 
@@ -22,16 +23,17 @@ SHOWN = 50
 
 @register.inclusion_tag("trivet_admin/audit_history.html")
 def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
-    """What was done to `shown`, newest first, for whoever may read the audit trail."""
+    """What was done to `shown`, newest first, for readers of the audit trail who may view it."""
     from trivet.audit import AuditEntry
     from trivet_admin.audit.admin import verb_of, who_made
     from trivet_admin.mirror.registry import mirror
 
     may: Any = request.user
-    if not may.has_perm("trivet.view_auditentry"):
+    table = shown._meta.db_table
+    if not may.has_perm("trivet.view_auditentry") or not is_visible(request, table):
         return {}
     entries: Any = mirror(AuditEntry)
-    wanted = {"table_name": shown._meta.db_table, "row_key": str(shown.pk)}
+    wanted = {"table_name": table, "row_key": str(shown.pk)}
     found = list(entries.objects.filter(**wanted).order_by("-at", "-id")[: SHOWN + 1])
     return {
         "may_read": True,

@@ -1,28 +1,38 @@
-"""Users and API keys in the admin. Groups are Django's own, registered by itself."""
+"""Users and groups in the admin: Django's own pages, for those who give no more than they have.
 
-from datetime import UTC, datetime, timedelta
+What may be given is judged at the write (`trivet_admin.users.grants`). The pages say the same
+beforehand: a superuser's page can only be looked at by others, fields that are not theirs to
+change are fixed, and permissions and groups that they do not hold cannot be chosen.
+"""
+
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.widgets import FilteredSelectMultiple
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Permission
-from django.forms import MultipleChoiceField
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
-from django.utils.html import format_html
 
-from trivet.identity.keys import DEFAULT_DAYS, ApiKey, issue_key, revoke_key
-from trivet_admin.generic import ModelForm
-from trivet_admin.mirror.registry import mirror
+from trivet.errors import Forbidden
 from trivet_admin.site.modeladmin import ModelAdmin
-from trivet_admin.site.registration import register
-from trivet_admin.unit import unit_session
-from trivet_admin.users.revoking import revoke
+from trivet_admin.users.choices import (
+    granted_form,
+    granter_of_request,
+    held_beyond,
+    possible_owners,
+)
+from trivet_admin.users.grants import groups_beyond, sentence_about_stronger
+from trivet_admin.users.key_admin import ApiKeyAdmin
+
+__all__ = ["ApiKeyAdmin", "GroupAdmin", "UserAdmin"]
+
+_SUPERUSER = "Only a superuser sets the password of a superuser."
 
 
 @admin.register(get_user_model())
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not generic at run time
+class UserAdmin(ModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not generic at run time
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     add_fieldsets = (
@@ -35,109 +45,75 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not generic at ru
         ),
     )
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_above = obj is not None and self._is_above(request, obj)
+        return not is_above and super().has_change_permission(request, obj)
 
-# The table has no words of its own for Django, and "api key" is how Django would say it.
-mirror(ApiKey)._meta.verbose_name = "API key"
-mirror(ApiKey)._meta.verbose_name_plural = "API keys"
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not super().has_delete_permission(request, obj):
+            return False
+        return obj is None or not (self._is_above(request, obj) or held_beyond(request, obj))
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        options.setdefault("form", self.form if obj is not None else self.add_form)
+        form = super().get_form(request, obj, change, **options)
+        return granted_form(form, granter_of_request(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        beyond = held_beyond(request, obj)
+        if not beyond:
+            return fieldsets
+        (title, options), *rest = fieldsets
+        sentence = f"{sentence_about_stronger(beyond)} Name, address and password are fixed."
+        return [(title, {**options, "description": sentence}), *rest]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = tuple(super().get_readonly_fields(request, obj))
+        granter = granter_of_request(request)
+        if granter.is_superuser:
+            return fixed
+        fixed = (*fixed, "is_superuser", *(() if granter.is_staff else ("is_staff",)))
+        if not held_beyond(request, obj):
+            return fixed
+        given = (name for name in ("is_active", "is_staff") if not getattr(obj, name))
+        return tuple(dict.fromkeys((*fixed, "username", "email", *given)))
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        asked = (request.GET.get("model_name"), request.GET.get("field_name"))
+        if asked == ("apikey", "owner"):  # Django's autocompletion asks for the form of keys
+            found = found.filter(pk__in=possible_owners(granter_of_request(request)))
+        return found, may_repeat
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  # Django's name
+        user = self.get_object(request, unquote(id))
+        if user is not None and self.has_view_permission(request, user):
+            if self._is_above(request, user):
+                raise Forbidden("grant-refused", _SUPERUSER)
+            if beyond := held_beyond(request, user):
+                raise Forbidden("grant-refused", sentence_about_stronger(beyond))
+        return super().user_change_password(request, id, form_url)
+
+    def _is_above(self, request: HttpRequest, user: Any) -> bool:
+        return bool(user.is_superuser) and not granter_of_request(request).is_superuser
 
 
-class ApiKeyForm(ModelForm):
-    """The scopes as a choice of permissions; none chosen is none named: no limit."""
-
-    scopes: Any = MultipleChoiceField(
-        choices=lambda: [(name, name) for name in _permission_names()],
-        required=False,
-        widget=FilteredSelectMultiple("permissions", is_stacked=False),
-        help_text="What the key is limited to, out of what its owner may do. Choose nothing for "
-        "a key that may do all that its owner may.",
-    )
-
-    def clean_scopes(self) -> list[str] | None:
-        return sorted(self.cleaned_data["scopes"]) or None
+admin.site.unregister(Group)  # Django's module, imported above, has registered its own
 
 
-def _permission_names() -> list[str]:
-    rows = Permission.objects.values_list("content_type__app_label", "codename")
-    return sorted(f"{app}.{codename}" for app, codename in rows)
+@admin.register(Group)
+class GroupAdmin(ModelAdmin, DjangoGroupAdmin):
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not super().has_delete_permission(request, obj):
+            return False
+        granter = granter_of_request(request)
+        return obj is None or granter.is_superuser or not groups_beyond(granter, [obj.pk])
 
-
-_FIXED = (
-    "prefix",
-    "owner",
-    "allowed",
-    "created_at",
-    "last_used_at",
-    "expires_at",
-    "revoked_at",
-)
-"""What of a key can be looked at and not be changed."""
-
-
-@register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
-    """A key is shown once, when it is made; afterwards it can only be revoked."""
-
-    list_display = ("prefix", "label", "owner", "allowed", "last_used_at", "expires_at", "state")
-    list_filter = ("last_used_at", "expires_at", "revoked_at")
-    list_select_related = ("owner",)
-    search_fields = ("prefix", "label", "owner__username")
-    autocomplete_fields = ("owner",)
-    ordering = ("-created_at",)
-    actions = ("revoke",)
-    form = ApiKeyForm
-    fields = ("label", "owner", "expires_at", "scopes")
-
-    def get_fields(self, _request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields if obj is None else ("label", *_FIXED)
-
-    def get_readonly_fields(self, _request: HttpRequest, obj: Any = None) -> Any:
-        return () if obj is None else _FIXED
-
-    @admin.display(description="state")
-    def state(self, key: Any) -> str:
-        state: str = ApiKey.state(key, datetime.now(UTC))
-        return state
-
-    @admin.display(description="may do")
-    def allowed(self, key: Any) -> str:
-        if key.scopes is None:
-            return "all that its owner may"
-        return ", ".join(key.scopes) or "nothing"
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """What the command line gives a key, too; a key that never expires is asked for."""
-        expires_at = datetime.now(UTC) + timedelta(days=DEFAULT_DAYS)
-        return {"expires_at": expires_at, **super().get_changeform_initial_data(request)}
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        key, secret = issue_key(
-            unit_session(request),
-            owner_id=obj.owner_id,
-            label=obj.label,
-            expires_at=obj.expires_at,
-            scopes=obj.scopes,
-        )
-        obj.trivet_shape.copy_columns(key, obj)
-        obj._state.adding = False
-        text = format_html("The key, shown this once and never again: <code>{}</code>", secret)
-        self.message_user(request, text, messages.WARNING)
-
-    @admin.action(description="Revoke selected API keys", permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: Any) -> None:
-        prefixes = list(queryset.values_list("prefix", flat=True))
-        for prefix in prefixes:
-            revoke_key(unit_session(request), prefix)
-            revoke(credential=prefix)
-        self.message_user(request, f"Revoked: {', '.join(prefixes)}.", messages.SUCCESS)
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        revoke(credential=obj.prefix)
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        for prefix in queryset.values_list("prefix", flat=True):
-            revoke(credential=prefix)
-        super().delete_queryset(request, queryset)
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change, **options)
+        return granted_form(form, granter_of_request(request))

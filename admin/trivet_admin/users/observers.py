@@ -1,17 +1,19 @@
 """Which of Django's own models are observed, and who listens to each.
 
-One reading of the rows before a statement and after it serves the audit trail and the
-revocations alike, so what is noted and what ends trust cannot come apart.
+One reading of the rows before a statement and after it serves the judgement of who may give
+what, the audit trail and the revocations alike, so that they cannot come apart. The judgement
+comes first: what it refuses is neither noted nor told.
 """
 
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 
 from trivet_admin.backends.observers import LinkObserver, PresentRowObserver, RowObserver
 from trivet_admin.backends.row_observer import observe
-from trivet_admin.users import revoking
+from trivet_admin.users import grants, revoking
 from trivet_admin.users.auditing import notes_of_links, notes_of_rows
 
 IGNORED = frozenset({"last_login"})
@@ -25,13 +27,16 @@ IRRELEVANT_COLUMNS = frozenset({"name"})
 def connect() -> None:
     """Observe. Called once, when the apps are ready."""
     user: Any = get_user_model()
-    observe(RowObserver(user, [notes_of_rows(user), revoking.by_rows], IGNORED))
+    listeners = [grants.by_users, notes_of_rows(user), revoking.by_rows]
+    observe(RowObserver(user, listeners, IGNORED))
     observe(RowObserver(Group, [notes_of_rows(Group)]))
-    observe(PresentRowObserver(Permission, [revoking.by_permissions], IRRELEVANT_COLUMNS))
-    for owner, name, losses in (
-        (user, "groups", revoking.by_links),
-        (user, "user_permissions", revoking.by_links),
-        (Group, "permissions", revoking.by_grants),
+    named = [grants.by_names, revoking.by_permissions]
+    observe(PresentRowObserver(Permission, named, IRRELEVANT_COLUMNS))
+    observe(PresentRowObserver(ContentType, [grants.by_names]))
+    for owner, name, judge, losses in (
+        (user, "groups", grants.by_memberships, revoking.by_links),
+        (user, "user_permissions", grants.by_own_permissions, revoking.by_links),
+        (Group, "permissions", grants.by_permissions_of_groups, revoking.by_grants),
     ):
         relation = owner._meta.get_field(name)
-        observe(LinkObserver(relation, [notes_of_links(relation), losses]))
+        observe(LinkObserver(relation, [judge, notes_of_links(relation), losses]))

@@ -96,7 +96,7 @@ def report(error: Exception) -> ExitCode:
             print_error(error.detail)
             return ExitCode.NO
         case _ if (refusal := _find_refusal(error)) is not None:
-            _print_error(refusal)
+            print_error(refusal)
             return ExitCode.NO
         case _ if _is_database(error):
             print_error(first_line(error))

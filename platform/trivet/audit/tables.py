@@ -41,7 +41,14 @@ class AuditEntry(Model):
     __table_args__ = (
         Index("ix_trivet_audit_entry_row", "table_name", "row_key"),
         Index("ix_trivet_audit_entry_at", "at"),
-        {"info": {"audit": "ignored", "verbose_name_plural": "audit entries"}},
+        {
+            "info": {
+                "audit": "ignored",
+                "verbose_name_plural": "audit entries",
+                # Nobody adds, changes or deletes one, so nobody is given the permission to.
+                "default_permissions": ("view",),
+            }
+        },
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)

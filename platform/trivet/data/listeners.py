@@ -24,6 +24,7 @@ from trivet.data import (
     violations,
 )
 from trivet.data.session import TrivetSession
+from trivet.identity import key_grants
 from trivet.models import mapped
 
 
@@ -69,6 +70,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
     (TrivetSession, "before_flush", flush.load_what_feeds_read),  # a feed may not ask
     (TrivetSession, "before_flush", judging.judge_flush),  # rules are asked, or nothing is written
+    (TrivetSession, "before_flush", key_grants.judge_keys),  # no key gives more than its maker has
 
     # A flush: each row, of every mapped class whatever its base, and what it made of them.
     (Mapper, "before_insert", judging.judge_insert),  # rules, if the flush made a row another

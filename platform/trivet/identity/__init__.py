@@ -6,6 +6,7 @@ middleware asks them once a request, and everything behind it reads the same `Id
 
 from trivet.identity.accounts import Accounts
 from trivet.identity.django_tables import users
+from trivet.identity.grants import grant_as
 from trivet.identity.identity import (
     ANONYMOUS,
     Authenticator,
@@ -25,6 +26,7 @@ __all__ = [
     "Revocation",
     "RevocationScope",
     "Revocations",
+    "grant_as",
     "require_authenticated",
     "require_permission",
     "system",

@@ -39,7 +39,7 @@ class AccessLogMiddleware:
             await self.app(scope, receive, send)
             return
         context = RequestContext(self.platform, _request_id(scope))
-        enter_context(scope, context)
+        leave = enter_context(scope, context)
         id_header = (REQUEST_ID, context.request_id.encode())
         started = time.perf_counter()
         path = scope["path"]
@@ -61,6 +61,7 @@ class AccessLogMiddleware:
         finally:
             seconds = time.perf_counter() - started
             self.write(_describe(scope, context, path, int(status), seconds))
+            leave()
 
 
 _OPENING = {"http.response.start", "websocket.accept", "websocket.http.response.start"}

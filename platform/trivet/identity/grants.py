@@ -1,0 +1,64 @@
+"""Nobody gives what they do not have: who is judged, and how a refusal is said.
+
+A staff member who may change users could otherwise make a superuser of themselves. The rule
+is judged where every write passes, whatever form, endpoint, action or service caused it:
+users, groups and permissions at Django's statements (`trivet_admin.users.grants`), API keys in
+the flush (`trivet.identity.key_grants`). The acting identity of the unit of work is judged.
+The product's own work, such as a command, may give everything.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from trivet.errors import Forbidden, InputError
+from trivet.identity.identity import Identity, system
+
+_declared: ContextVar[Identity | None] = ContextVar("trivet_granter", default=None)
+
+Refusal = tuple[str, str]
+"""The attribute that a refusal is about, "" for the whole, and a sentence that says why."""
+
+
+@contextmanager
+def grant_as(identity: Identity) -> Iterator[None]:
+    """Have `identity` judged, while this is open, in place of who makes the request.
+
+    For code that gives by a decision of its own, such as a registration that puts each new
+    user into a group. The audit trail still names who made the request.
+
+    Args:
+        identity: whose permissions count, for example ``system("registration")``.
+
+    Example:
+        ::
+
+            with grant_as(system("registration")):
+                user.groups.add(members)
+    """
+    token = _declared.set(identity)
+    try:
+        yield
+    finally:
+        _declared.reset(token)
+
+
+def granter_of(actor: Identity | None) -> Identity:
+    """The identity that is judged for what `actor` writes; without an actor it is the product's
+    own work."""
+    return _declared.get() or actor or system("trivet")
+
+
+def lacking(granter: Identity, permissions: Iterable[str]) -> list[str]:
+    """Those of `permissions` that `granter` does not hold, sorted."""
+    return sorted({each for each in permissions if not granter.allows(each)})
+
+
+def refusal_of(refusals: Sequence[Refusal]) -> Forbidden:
+    """The error that tells `refusals`, of which there is at least one."""
+    faults: list[InputError] = [
+        {"pointer": f"/{attribute}" if attribute else "", "detail": sentence}
+        for attribute, sentence in refusals
+    ]
+    sentences = dict.fromkeys(sentence for _, sentence in refusals)
+    return Forbidden("grant-refused", " ".join(sentences), errors=faults)
