@@ -16,9 +16,14 @@ class TrivetConfig(AppConfig):
     verbose_name = "Trivet"
 
     def ready(self) -> None:
+        # Modules that read models can be imported only now.
+        from django.contrib.auth.signals import user_logged_in
+
+        from trivet_admin.auth.session_store import give_new_key
         from trivet_admin.mirror.cascade_check import require_collected
         from trivet_admin.mirror.registry import mirror_all
 
+        user_logged_in.connect(give_new_key, dispatch_uid="trivet_admin.give_new_key")
         mirror_all(config.name for config in apps.get_app_configs())
         require_collected(our_mappers())
 

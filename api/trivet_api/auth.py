@@ -68,9 +68,15 @@ async def log_in(credentials: Credentials, request: Request, response: Response)
 @router.post("/logout", dependencies=[public], status_code=status.HTTP_204_NO_CONTENT)
 async def log_out(request: Request, response: Response) -> None:
     """End the session, everywhere. Without one there is nothing to do, which is no error."""
-    accounts = context_of(request.scope).platform.accounts
-    await accounts.log_out(request)
-    response.delete_cookie(accounts.cookie_name, httponly=True, samesite="lax")
+    platform = context_of(request.scope).platform
+    await platform.accounts.log_out(request)
+    response.delete_cookie(
+        platform.accounts.cookie_name,
+        httponly=True,
+        samesite="lax",
+        # A browser heeds nothing about a __Host- cookie that is not marked so, not even its end.
+        secure=platform.settings.secure_cookies,
+    )
 
 
 @router.get("/me", dependencies=[authenticated])
