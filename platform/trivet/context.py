@@ -29,6 +29,7 @@ class RequestContext:
     """The life of one request (or one WebSocket connection).
 
     `mount` and `route` name where the request went, for the log and the audit trail.
+    `client_request_id` is what the caller named the request, if anything; `request_id` is ours.
     """
 
     platform: Platform
@@ -36,6 +37,7 @@ class RequestContext:
     identity: Identity = ANONYMOUS
     mount: str = ""
     route: str = ""
+    client_request_id: str = ""
     transaction: AsyncTransaction | None = None
     """Set by the unit-of-work middleware, which alone ends it."""
 

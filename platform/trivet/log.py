@@ -107,6 +107,8 @@ def _complete(logger: Any, method: str, event: Event) -> Event:
     context = current_context()
     if context is not None:
         event["request_id"] = context.request_id
+        if context.client_request_id:
+            event["client_request_id"] = context.client_request_id
     event["level"] = method
     record = event.get("_record")  # of a library that uses `logging`
     event["logger"] = logger.name if record is None else record.name

@@ -56,7 +56,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships n
     def load(self) -> ASGIApp:
         """Called in each worker after the fork, so that no connection is ever shared."""
         from trivet_deploy.asgi import create_app
+        from trivet_deploy.server.memory import give_large_blocks_back
 
+        give_large_blocks_back()
         app = create_app()
         # What was loaded stays for good: the collector need not walk through it again and again.
         gc.collect()
