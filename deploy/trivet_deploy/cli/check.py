@@ -68,7 +68,10 @@ def find(settings: "Settings") -> Iterator[Finding]:
     database = _find_database(settings)
     yield database
     if database.state == "ok":
-        yield _find_migrations(settings)
+        migrations = _find_migrations(settings)
+        yield migrations
+        if migrations.state == "ok":
+            yield _find_audit(settings)
     yield from find_unwise(settings)
 
 
@@ -103,6 +106,21 @@ def _find_migrations(settings: "Settings") -> Finding:
         return Finding("migrations", "ok", "models, migrations and database agree")
     rest = f", and {len(drift) - 1} more: see `trivet migrate --check`" if len(drift) > 1 else ""
     return Finding("migrations", "failed", f"{drift[0]}{rest}")
+
+
+def _find_audit(settings: "Settings") -> Finding:
+    """Whether this process can go on with the trail that is there. Its entries are not read."""
+    from functools import partial
+
+    from trivet.audit import AuditTrail
+    from trivet.audit.verification import find_other_keys
+    from trivet_deploy.cli.audit import OTHER_KEY
+    from trivet_deploy.unit import run_in_unit
+
+    trail = AuditTrail(settings.audit_secrets)
+    if run_in_unit(settings, partial(find_other_keys, trail=trail), read_only=True):
+        return Finding("audit trail", "failed", OTHER_KEY)
+    return Finding("audit trail", "ok", "sealed under a key that is known here")
 
 
 def find_unwise(settings: "Settings") -> Iterator[Finding]:
