@@ -113,6 +113,7 @@ _MIDDLEWARE = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "trivet_admin.middleware.IdentityMiddleware",  # the platform's answer, instead of a query
     "trivet_admin.middleware.PolicyMiddleware",  # what is not said to be public is for staff
+    "trivet_admin.middleware.SearchMiddleware",  # no search costs more than a moment
     "django.contrib.messages.middleware.MessageMiddleware",
 )
 

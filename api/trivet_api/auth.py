@@ -1,7 +1,9 @@
 """Login, logout and "who am I", with the sessions of the admin."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response, status
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trivet.context import context_of
 from trivet.errors import Unauthenticated
@@ -9,6 +11,10 @@ from trivet.identity import Identity
 from trivet_api.policy import authenticated, public
 
 router = APIRouter(prefix="/auth", tags=["auth"])
+
+
+MOST_NAMES = 16
+"""So many names are looked at one by one, so that whoever mistook one is told which."""
 
 
 class Credentials(BaseModel):
@@ -21,6 +27,15 @@ class Credentials(BaseModel):
 
     username: str = Field(min_length=1, max_length=150)
     password: str = Field(min_length=1, max_length=4096)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_floods(cls, given: Any) -> Any:
+        """Anybody may send this, and a list of what is wrong with each of a hundred thousand names
+        would cost more than the login."""
+        if isinstance(given, dict) and len(given) > MOST_NAMES:
+            raise ValueError(f"holds {len(given):,} names; a login has two")
+        return given
 
 
 class Me(BaseModel):

@@ -32,8 +32,10 @@ _SECRET_VALUE = re.compile(
     r"|([?&][A-Za-z_]*(?i:token|key|secret|passw|code|sig)[A-Za-z_]*=)[^&\s\"'\\]+"
     r"|()\b(?:argon2|pbkdf2_sha\w+|bcrypt\w*|scrypt)\$[^\s\"'\\]+"  # hashes of passwords
 )
-_MARKS = ("tvt_", "://", "Bearer ", "Basic ", "trivet_session", "csrftoken", "sessionid", "ookie")
-_MARKS += ("uthorization", "?", "&", "argon2$", "pbkdf2_", "bcrypt", "scrypt$")
+_MARKS = (
+    *("tvt_", "://", "Bearer ", "Basic ", "trivet_session", "csrftoken", "sessionid", "ookie"),
+    *("uthorization", "?", "&", "argon2$", "pbkdf2_", "bcrypt", "scrypt$"),
+)
 """One of these stands in whatever the pattern finds: to look for them is ten times as quick."""
 
 _QUIET = ("uvicorn.access", "httpx2", "httpcore2", "alembic", "asyncio")

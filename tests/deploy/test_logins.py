@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import httpx2
 import pytest
@@ -147,3 +148,49 @@ def test_no_secret_is_in_the_log_at_its_lowest_level(
     assert "chief" in log
     told = {kind for secret, kind in secrets.items() if secret in log}
     assert told == set()
+
+
+@pytest.mark.once
+def test_under_https_the_cookies_belong_to_the_host_alone(
+    start_server: StartServer, peopled_database_url: str
+) -> None:
+    server = start_server(
+        database_url=peopled_database_url,
+        public_url="https://board.test",
+        trusted_proxies="127.0.0.1",
+    )
+    proxied = {"host": "board.test", "x-forwarded-proto": "https", "origin": "https://board.test"}
+
+    def ask(method: str, path: str, **options: Any) -> httpx2.Response:
+        headers = {**proxied, **options.pop("headers", {})}
+        return httpx2.request(method, server.url + path, headers=headers, **options)
+
+    given = {"username": "chief", "password": PASSWORD}
+    opened = ask("POST", "/api/auth/login", json=given).headers["set-cookie"]
+    pair, _, attributes = opened.partition(";")
+    assert pair.startswith("__Host-trivet_session=")
+    assert {"secure", "path=/", "httponly"} <= {a.strip().lower() for a in attributes.split(";")}
+    assert "domain" not in attributes.lower()
+    cookie = {"cookie": pair}
+    assert ask("GET", "/api/auth/me", headers=cookie).json()["username"] == "chief"
+    plain = {"cookie": pair.removeprefix("__Host-")}
+    assert ask("GET", "/api/auth/me", headers=plain).status_code == 401, "a neighbour may set that"
+
+    form = ask("GET", "/admin/login/")
+    assert form.headers["set-cookie"].startswith("__Host-csrftoken=")
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)
+    assert token is not None
+    crumb = {"cookie": form.headers["set-cookie"].partition(";")[0]}
+    crumb["referer"] = "https://board.test/admin/login/"
+    entered = ask(
+        "POST",
+        "/admin/login/",
+        headers=crumb,
+        data={**given, "csrfmiddlewaretoken": token[1]},
+    )
+    assert entered.status_code == 302
+    assert "__Host-trivet_session=" in entered.headers["set-cookie"]
+
+    ended = ask("POST", "/api/auth/logout", headers=cookie).headers["set-cookie"]
+    assert ended.startswith("__Host-trivet_session=")
+    assert "secure" in ended.lower(), "or a browser would keep it"

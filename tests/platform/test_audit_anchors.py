@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from tests.platform.notes import add_note
-from tests.platform.trail import CHAIN, ENTRY, SECRET, at, check, execute, write_notes
+from tests.platform.notes import SECRET, add_note
+from tests.platform.trail import CHAIN, ENTRY, at, check, execute, write_notes
 from trivet.audit import Anchor, AuditTrail
 from trivet.data.capture import Capture
 from trivet.data.database import Database
