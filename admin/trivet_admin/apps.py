@@ -22,10 +22,15 @@ class TrivetConfig(AppConfig):
     verbose_name = "Trivet"
 
     def ready(self) -> None:
+        # Modules that read models can be imported only now.
+        from django.contrib.auth.signals import user_logged_in
+
+        from trivet_admin.auth.session_store import give_new_key
         from trivet_admin.mirror.cascade_check import require_collected
         from trivet_admin.mirror.registry import mirror, mirror_all
         from trivet_admin.users.permissions import follow_models, give_modules
 
+        user_logged_in.connect(give_new_key, dispatch_uid="trivet_admin.give_new_key")
         mirror_all(config.name for config in apps.get_app_configs())
         for mapped in PLATFORM_MODELS:
             mirror(mapped)

@@ -21,6 +21,10 @@ minutes, in ever longer intervals, and starts no other attempt meanwhile, though
 is long back; what gave up is tried again by whoever begins to wait. Our backend begins anew
 after as long."""
 SESSION_COOKIE = "trivet_session"
+CSRF_COOKIE = "csrftoken"
+HOST_PREFIX = "__Host-"
+"""Browsers take a cookie of such a name only over https, for the whole host and from itself, so
+that no neighbouring subdomain can set one for us (RFC 6265bis, 4.1.3.2)."""
 TEST_HOST = "testserver"
 """What test clients call their host; accepted only where nobody from outside can ask."""
 
@@ -59,7 +63,8 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "CSRF_COOKIE_SECURE": settings.secure_cookies,
         "CSRF_COOKIE_HTTPONLY": True,
         "SESSION_ENGINE": "trivet_admin.auth.session_store",
-        "SESSION_COOKIE_NAME": SESSION_COOKIE,
+        "CSRF_COOKIE_NAME": cookie_name(CSRF_COOKIE, settings),
+        "SESSION_COOKIE_NAME": cookie_name(SESSION_COOKIE, settings),
         "SESSION_COOKIE_SECURE": settings.secure_cookies,
         "SESSION_COOKIE_AGE": round(settings.session_hours * 3600),
         "DATABASES": {"default": _database(settings)},
@@ -86,6 +91,12 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
     }
 
 
+def cookie_name(name: str, settings: Settings) -> str:
+    """The full name of a cookie of ours; with the prefix of a host's own under https. Its path is
+    always ``/`` and it has no domain, as the prefix demands."""
+    return f"{HOST_PREFIX}{name}" if settings.secure_cookies else name
+
+
 _APPS = (
     "trivet_admin.apps.TrivetConfig",  # before the admin: its mirrors and templates come first
     "trivet_admin.users",
@@ -104,6 +115,7 @@ _MIDDLEWARE = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "trivet_admin.middleware.IdentityMiddleware",  # the platform's answer, instead of a query
     "trivet_admin.middleware.PolicyMiddleware",  # what is not said to be public is for staff
+    "trivet_admin.middleware.SearchMiddleware",  # no search costs more than a moment
     "django.contrib.messages.middleware.MessageMiddleware",
 )
 

@@ -1,7 +1,9 @@
 """Login, logout and "who am I", with the sessions of the admin."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response, status
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
 from trivet.context import context_of
@@ -14,6 +16,10 @@ from trivet_api.unit import Unit
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 
+MOST_NAMES = 16
+"""So many names are looked at one by one, so that whoever mistook one is told which."""
+
+
 class Credentials(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -24,6 +30,15 @@ class Credentials(BaseModel):
 
     username: str = Field(min_length=1, max_length=150)
     password: str = Field(min_length=1, max_length=4096)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_floods(cls, given: Any) -> Any:
+        """Anybody may send this, and a list of what is wrong with each of a hundred thousand names
+        would cost more than the login."""
+        if isinstance(given, dict) and len(given) > MOST_NAMES:
+            raise ValueError(f"holds {len(given):,} names; a login has two")
+        return given
 
 
 class Me(BaseModel):
@@ -81,9 +96,15 @@ async def log_in(credentials: Credentials, request: Request, response: Response,
 @router.post("/logout", dependencies=[public], status_code=status.HTTP_204_NO_CONTENT)
 async def log_out(request: Request, response: Response) -> None:
     """End the session, everywhere. Without one there is nothing to do, which is no error."""
-    accounts = context_of(request.scope).platform.accounts
-    await accounts.log_out(request)
-    response.delete_cookie(accounts.cookie_name, httponly=True, samesite="lax")
+    platform = context_of(request.scope).platform
+    await platform.accounts.log_out(request)
+    response.delete_cookie(
+        platform.accounts.cookie_name,
+        httponly=True,
+        samesite="lax",
+        # A browser heeds nothing about a __Host- cookie that is not marked so, not even its end.
+        secure=platform.settings.secure_cookies,
+    )
 
 
 @router.get("/me", dependencies=[authenticated])

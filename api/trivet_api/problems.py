@@ -60,13 +60,26 @@ async def _invalid(request: Request, error: Exception) -> Response:
         422,
         "invalid",
         "The request does not fit. See errors.",
-        errors=[_describe(fault["loc"], fault["msg"]) for fault in faults],
+        errors=_describe_all(faults),
     )
+
+
+MOST_ERRORS = 50
+"""Nobody reads more, and a small body can have a hundred thousand."""
+LONGEST_POINTER = 500
+"""In characters; a name that nobody knows may be as long as the body."""
+
+
+def _describe_all(faults: Sequence[Any]) -> list[dict[str, str]]:
+    described = [_describe(fault["loc"], fault["msg"]) for fault in faults[:MOST_ERRORS]]
+    left = len(faults) - len(described)
+    return [*described, {"pointer": "", "detail": f"and {left:,} more"}] if left else described
 
 
 def _describe(location: Sequence[Any], message: str) -> dict[str, str]:
     place, *path = location
-    fault = {"pointer": "".join(f"/{_escape(str(part))}" for part in path), "detail": message}
+    pointer = "".join(f"/{_escape(str(part)[:LONGEST_POINTER])}" for part in path)
+    fault = {"pointer": pointer[:LONGEST_POINTER], "detail": message}
     return fault if place == "body" else {"in": str(place), **fault}
 
 

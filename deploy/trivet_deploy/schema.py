@@ -45,10 +45,38 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
     else:
         require_database(settings)
     platform = open_platform_with_django(settings)
-    return {
+    done = {
         "django": django_commands.apply_migrations(),
         "alembic": migrations.upgrade(settings.database_url, platform.features),
     }
+    _begin_trail(settings)
+    return done
+
+
+def _begin_trail(settings: Settings) -> None:
+    """Begin the audit trail of a new installation. Where users are, a trail was: each of them left
+    an entry when he was made. Whoever emptied it gets no new beginning from us."""
+    import anyio
+    from sqlalchemy import Connection, select
+
+    from trivet.audit import AuditTrail
+    from trivet.identity.django_tables import users
+    from trivet_deploy.composition import open_platform_with_django
+
+    database = open_platform_with_django(settings).database
+
+    def begin(connection: Connection) -> None:
+        if connection.execute(select(users.c.id).limit(1)).first() is None:
+            AuditTrail(settings.audit_secrets).begin(connection)
+
+    async def run() -> None:
+        try:
+            async with database.engine.begin() as connection:
+                await connection.run_sync(begin)
+        finally:
+            await database.close()
+
+    anyio.run(run)
 
 
 def find_drift(settings: Settings) -> Drift:

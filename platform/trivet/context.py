@@ -31,6 +31,7 @@ class RequestContext:
 
     `mount` and `route` name where the request went, for the log and the audit trail. `commits_on`
     are the refusals that whoever answers has declared as outcomes (`trivet.outcome`).
+    `client_request_id` is what the caller named the request, if anything; `request_id` is ours.
     """
 
     platform: Platform
@@ -39,6 +40,7 @@ class RequestContext:
     mount: str = ""
     route: str = ""
     commits_on: frozenset[int] = NOTHING
+    client_request_id: str = ""
     transaction: AsyncTransaction | None = None
     """Set by the unit-of-work middleware, which alone ends it."""
 

@@ -103,6 +103,12 @@ class TooLarge(TrivetError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class RequestTimeout(TrivetError):
+    """The rest of the request did not come in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
 class UnsupportedMediaType(TrivetError):
     """The body comes in a form that is not taken."""
 

@@ -20,6 +20,7 @@ from trivet.events.feeds import FeedRegistry
 from trivet.features import Feature
 from trivet.identity import Accounts, Identity, Revocations
 from trivet.identity.cache import IdentityCache
+from trivet.identity.expired_sessions import ExpiredSessions
 from trivet.identity.key_usage import KeyUses
 from trivet.identity.throttle import LoginThrottle
 from trivet.origin import Origin, current_origin
@@ -107,10 +108,14 @@ class Platform:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """The relay runs inside, and the uses of keys are written; the connections are closed
-        behind them."""
+        """The relay runs inside, the uses of keys are written, expired sessions are removed;
+        the connections are closed behind them."""
         try:
-            async with self.relay.running(), self.key_uses.running():
+            async with (
+                self.relay.running(),
+                self.key_uses.running(),
+                ExpiredSessions(self.database).running(),
+            ):
                 yield
         finally:
             await self.database.close()

@@ -145,6 +145,20 @@ class Settings(BaseSettings):
     body_limit_bytes: Annotated[
         int, Field(ge=1024), About("Largest request body; more is a 413.", "bytes")
     ] = 2 * 1024 * 1024
+    body_seconds: Annotated[
+        float,
+        Field(gt=0, le=3600),
+        About("How long a request waits for its body in all; then it is a 408.", "seconds"),
+    ] = 60.0
+    held_bodies_bytes: Annotated[
+        int,
+        Field(ge=1024),
+        About(
+            "What the bodies of all requests may hold in memory together; beyond it the slowest "
+            "are sent away with a 503.",
+            "bytes a process",
+        ),
+    ] = 64 * 1024 * 1024
     session_hours: Annotated[float, Field(gt=0), About("How long a login lasts.", "hours")] = 12.0
     identity_cache_seconds: Annotated[
         float,

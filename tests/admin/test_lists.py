@@ -34,6 +34,34 @@ class TestLooking:
         assert places == sorted(places)
         assert not any(each in page.words for each in hidden)
 
+    @pytest.mark.parametrize("path", [ITEMS, "/admin/accounts/user/", "/admin/auth/group/"])
+    @pytest.mark.parametrize(
+        ("search", "status"),
+        [
+            ("saw " * 32, 200),
+            ("s" * 500, 200),
+            ("saw " * 33, 400),
+            ("s " * 15_000, 400),
+            ("s" * 501, 400),
+            ("\u2003".join("s" * 33), 400),
+        ],
+    )
+    async def test_a_search_has_a_bound_in_every_list(
+        self, house: House, path: str, search: str, status: int
+    ) -> None:
+        async with house.visit() as boss:
+            response = await boss.http.get(path, params={"q": search})
+        assert response.status_code == status
+        assert ("A search may have" in response.text) == (status == 400)
+
+    async def test_an_autocompletion_has_the_same_bound(self, house: House) -> None:
+        asked = {"app_label": "stock", "model_name": "item", "field_name": "category"}
+        async with house.visit() as boss:
+            response = await boss.http.get(
+                "/admin/autocomplete/", params={**asked, "term": "x " * 15_000}
+            )
+        assert response.status_code == 400
+
     async def test_a_relation_is_shown_as_the_mapped_class_says_it(self, house: House) -> None:
         async with house.visit() as boss:
             page = await boss.get(ITEMS)

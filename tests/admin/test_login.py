@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.admin.grant_changes import COOKIE, me
 from tests.admin.house import PASSWORD, House, Visitor
@@ -16,6 +17,14 @@ pytestmark = pytest.mark.anyio
 async def log_in_at_the_door(visitor: Visitor, username: str, password: str = PASSWORD) -> int:
     given = {"username": username, "password": password}
     return (await visitor.http.post("/door/login", json=given)).status_code
+
+
+async def log_in_again(visitor: Visitor, username: str) -> None:
+    """Send the login form of somebody who is logged in, whom the page itself only sends on."""
+    form = await visitor.get("/admin/password_change/")
+    token = form.form["csrfmiddlewaretoken"]
+    given = {"username": username, "password": PASSWORD, "csrfmiddlewaretoken": token}
+    assert (await visitor.http.post("/admin/login/", data=given)).status_code == 302
 
 
 class TestLogin:
@@ -71,10 +80,69 @@ class TestLogin:
             for username in ("clerk", "clerk", "boss"):
                 await log_in_at_the_door(visitor, username)
                 keys.append(visitor.http.cookies[COOKIE])
-        assert keys[0] == keys[1] != keys[2]  # as Django has it: one session goes on
+        assert len(set(keys)) == 3
         assert await house.value("SELECT count(*) FROM django_session") == 1
         told = [revocation.credential_id for revocation in revoked]
-        assert told == [credential_id(keys[0])]
+        assert told == [credential_id(key) for key in keys[:2]]
+
+    async def test_a_second_login_at_the_admin_ends_the_first_key_and_keeps_what_it_held(
+        self, house: House
+    ) -> None:
+        async with house.visit("boss") as boss:
+            first = boss.http.cookies[COOKIE]
+            await asyncio.to_thread(_put_into_session, first, "basket", ["apple"])
+            await log_in_again(boss, "boss")
+            second = boss.http.cookies[COOKIE]
+            assert second != first
+            assert await asyncio.to_thread(_session, first) == {}
+            assert (await asyncio.to_thread(_session, second))["basket"] == ["apple"]
+            await log_in_again(boss, "clerk")
+            third = await asyncio.to_thread(_session, boss.http.cookies[COOKIE])
+        assert "basket" not in third, "what one user left is not for another"
+
+    @pytest.mark.parametrize(
+        ("account", "logged"),
+        [
+            ("nobody", "nobody"),
+            ("ada@example.org", "ada@example.org"),
+            ("a b", "a%20b"),
+            (
+                "x\n2026-01-01 login outcome=succeeded",
+                "x%0A2026-01-01%20login%20outcome%3Dsucceeded",
+            ),
+            ("x\x1b[31m", "x%1B%5B31m"),
+            ('"x" address=10.0.0.1', "%22x%22%20address%3D10.0.0.1"),
+            ("Zoë\u2028", "Zo%C3%AB%E2%80%A8"),
+        ],
+    )
+    async def test_a_name_in_the_log_cannot_look_like_anything_else(
+        self, house: House, account: str, logged: str
+    ) -> None:
+        async with house.client() as visitor:
+            with capture_logs() as lines:
+                await log_in_at_the_door(visitor, account, "wrong")
+        (line,) = [line for line in lines if line["event"] == "login"]
+        assert line["account"] == logged
+        assert line["address"] == "127.0.0.1"
+        assert "wrong" not in repr(line)
+
+    async def test_of_a_burst_over_two_doors_five_passwords_are_looked_at(
+        self, house: House
+    ) -> None:
+        async with house.client() as visitor:
+            visitor.may_fail()  # the small room of these tests renders no error of its own
+            await visitor.get("/admin/login/")
+            here = [log_in_at_the_door(visitor, "clerk", f"wrong {n}") for n in range(20)]
+            there = [visitor.log_in("clerk", f"wrong {n}") for n in range(20)]
+            with capture_logs() as lines:
+                await asyncio.gather(*here, *there)
+                assert await log_in_at_the_door(visitor, "clerk") != 200
+                assert await log_in_at_the_door(visitor, "boss") == 200
+        logins = [line for line in lines if line["event"] == "login"]
+        assert [line["outcome"] for line in logins if line["account"] == "boss"] == ["succeeded"]
+        outcomes = [line["outcome"] for line in logins if line["account"] == "clerk"]
+        assert outcomes.count("failed") == 5
+        assert outcomes.count("throttled") == 36
 
     async def test_a_password_is_stored_as_argon2id_with_our_parameters(self, house: House) -> None:
         stored = await house.value("SELECT password FROM accounts_user WHERE username = 'boss'")
@@ -115,3 +183,24 @@ def _make_sleeper() -> None:
     users: Any = get_user_model().objects
     users.create_user("asleep", "asleep@example.org", PASSWORD, is_active=False)
     connections.close_all()
+
+
+def _put_into_session(key: str, name: str, value: Any) -> None:
+    from django.db import connection
+
+    from trivet_admin.auth.session_store import SessionStore
+
+    session = SessionStore(key)
+    session[name] = value
+    session.save()
+    connection.close()
+
+
+def _session(key: str) -> dict[str, Any]:
+    from django.db import connection
+
+    from trivet_admin.auth.session_store import SessionStore
+
+    found = dict(SessionStore(key).load())
+    connection.close()
+    return found

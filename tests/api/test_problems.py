@@ -163,3 +163,35 @@ def test_routes_are_listed_with_their_policy(tmp_path: Path) -> None:
     assert routes["/api/seats/secret"] == "seats.view_booking"
     assert routes["/api/seats/mine"] == "authenticated"
     assert routes["/api/auth/login"] == "public"
+
+
+@pytest.mark.parametrize("count", [50, 51, 20_000])
+async def test_of_many_errors_some_are_told_and_how_many_more_there_are(
+    client: httpx2.AsyncClient, count: int
+) -> None:
+    body = {"seats": [SEAT], **{f"unknown{n}": n for n in range(count)}}
+    response = await client.post(BOOKINGS, json=body)
+    assert response.status_code == 422
+    errors = response.json()["errors"]
+    assert [error["pointer"] for error in errors[:50]] == [f"/unknown{n}" for n in range(50)]
+    assert [error["detail"] for error in errors[50:]] == (
+        [f"and {count - 50:,} more"] if count > 50 else []
+    )
+
+
+async def test_a_name_as_long_as_the_body_does_not_come_back_whole(
+    client: httpx2.AsyncClient,
+) -> None:
+    response = await client.post(BOOKINGS, json={"seats": [SEAT], "x" * 100_000: 1})
+    assert response.status_code == 422
+    assert len(response.content) < 2000
+
+
+@pytest.mark.parametrize(("names", "errors"), [(10, 10), (100_000, 1)])
+async def test_a_login_looks_at_a_few_names_only(
+    client: httpx2.AsyncClient, names: int, errors: int
+) -> None:
+    given = {"username": "ada", "password": "x", **{f"n{n}": n for n in range(names)}}
+    response = await client.post("/api/auth/login", json=given)
+    assert response.status_code == 422
+    assert len(response.json()["errors"]) == errors

@@ -1,6 +1,7 @@
 """`trivet audit`, as an operator runs it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,7 +66,38 @@ def test_a_damaged_trail_is_named_with_every_entry_and_exit_code_1(used: Install
 
 def test_a_check_with_another_key_says_that_it_may_be_the_key(used: Installation) -> None:
     used.env["TRIVET_AUDIT_KEYS"] = "a-key-that-nobody-ever-wrote-with-in-this-trail"
-    assert "TRIVET_AUDIT_KEYS" in used.run("audit", "verify", code=1).stderr
+    assert "was TRIVET_SECRET_KEY changed?" in used.run("audit", "verify", code=1).stderr
+    (found,) = [f for f in used.json("check", code=1) if f["name"] == "audit trail"]
+    assert found["state"] == "failed"
+    assert "TRIVET_AUDIT_KEYS" in found["sentence"]
+
+
+def test_a_trail_that_was_emptied_is_damaged_and_no_migration_begins_it_again(
+    used: Installation,
+) -> None:
+    tamper(used, "DELETE FROM trivet_audit_entry")
+    tamper(used, "DELETE FROM trivet_audit_chain")
+    assert "the trail was emptied" in used.run("audit", "verify", code=1).stdout
+    used.run("migrate")
+    assert "the trail was emptied" in used.run("audit", "verify", code=1).stdout
+    make_user(used.url, "bob")
+    assert "the head of the chain was gone" in used.run("audit", "verify", code=1).stdout
+
+
+def test_an_anchor_file_is_written_by_a_whole_trail_and_read_by_the_next_check(
+    used: Installation, tmp_path: Path
+) -> None:
+    kept = tmp_path / "anchor"
+    used.run("audit", "verify", "--anchor-file", str(kept))
+    first = kept.read_text()
+    make_user(used.url, "bob")
+    used.run("audit", "verify", "--anchor-file", str(kept))
+    second = kept.read_text()
+    assert first != second
+
+    tamper(used, f"DELETE FROM trivet_audit_entry WHERE id = {4 * CHAINS}")
+    used.run("audit", "verify", "--anchor-file", str(kept), code=1)
+    assert kept.read_text() == second, "a damaged trail is no anchor"
 
 
 def test_entries_are_listed_newest_first_and_filtered(used: Installation) -> None:

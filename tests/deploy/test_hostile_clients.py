@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.services.server import Server
+from tests.services.server import Server, StartServer
 from trivet_deploy.server.bounded_http import BoundedHttpProtocol
 
 pytestmark = pytest.mark.anyio
@@ -22,10 +22,13 @@ class HastyProtocol(BoundedHttpProtocol):
     """As in production, with less patience."""
 
     head_seconds = 0.3
+    rest_seconds = 0.5
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "http":
+    if scope["type"] == "http" and scope["path"] == "/early":
+        await PlainTextResponse("no such thing", 404)(scope, receive, send)
+    elif scope["type"] == "http":
         body = await Request(scope, receive).body()
         await PlainTextResponse(f"{len(body)} bytes")(scope, receive, send)
 
@@ -157,5 +160,76 @@ async def test_bodies_that_lie_about_their_length_leave_the_memory_as_it_was(
     for _ in range(20):
         answer = await talk(server.port, head, *[chunk] * 4, end)
         assert answer.startswith(b"HTTP/1.1 413 ")
-        assert b"HTTP/1.1 200 " in answer
+        assert b"connection: close\r\n" in answer
+        assert b"HTTP/1.1 200 " not in answer, "what is announced as closed answers nothing more"
     assert await asyncio.to_thread(resident_bytes, worker) - before < 40 * 2**20
+
+
+async def test_an_answer_before_the_end_of_the_body_does_not_keep_the_connection() -> None:
+    head = b"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head)
+        trickle = asyncio.create_task(_trickle(writer))
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+        await trickle
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+async def _trickle(writer: asyncio.StreamWriter) -> None:
+    """A byte now and then, until nobody takes it."""
+    while not writer.is_closing():
+        writer.write(b"x")
+        await asyncio.sleep(0.1)
+
+
+async def test_a_body_that_goes_on_after_its_answer_is_followed_by_the_next_request() -> None:
+    head = b"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nx"
+    async with serving() as port:
+        answer = await talk(port, head, b"xx", b"GET / HTTP/1.1\r\n" + CLOSE, pause=0.1)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"HTTP/1.1 200 " in answer
+
+
+SENDERS = 200
+
+
+@pytest.mark.once
+async def test_bodies_that_are_never_finished_hold_no_more_than_their_bound(
+    start_server: StartServer,
+) -> None:
+    server = await asyncio.to_thread(
+        start_server,
+        "serve",
+        "--workers=2",
+        body_seconds="3",
+        held_bodies_bytes=str(16 * 2**20),
+    )
+    size = 2_000_000
+    head = f"POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
+    workers = await asyncio.to_thread(children_of, server.process.pid)
+    before = await asyncio.to_thread(lambda: sum(map(resident_bytes, workers)))
+
+    async def send_most() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            writer.write(head.encode() + b"x" * (size - 50_000))
+            async with asyncio.timeout(60):
+                return await reader.read()
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()
+
+    async with asyncio.TaskGroup() as group:
+        senders = [group.create_task(send_most()) for _ in range(SENDERS)]
+        alive = await talk(server.port, b"GET /healthz HTTP/1.1\r\n" + CLOSE)
+    answers = [sender.result() for sender in senders]
+    assert alive.startswith(b"HTTP/1.1 200 ")
+    assert {answer[:12] for answer in answers if answer} == {b"HTTP/1.1 408", b"HTTP/1.1 503"}
+    assert all(b"connection: close" in answer for answer in answers if answer)
+    grown = await asyncio.to_thread(lambda: sum(map(resident_bytes, workers))) - before
+    # Two bounds, what the server reads ahead for each connection, and what the heap keeps.
+    assert grown < 2 * 16 * 2**20 + SENDERS * 2**17 + 64 * 2**20

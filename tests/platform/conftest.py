@@ -8,7 +8,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
 from tests.platform import notes, shelf
-from tests.platform.trail import SECRET
+from tests.platform.notes import SECRET
 from trivet.audit import AuditTrail
 from trivet.data.capture import Capture
 from trivet.data.database import Database

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, String, create_engine
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from trivet import Identity, Model
+from trivet.audit import AuditTrail
 from trivet.data.capture import Capture
 from trivet.data.database import Database
 from trivet.events import Change, FeedRegistry, Publication, feed
@@ -15,6 +16,8 @@ from trivet.events.outbox import StoredPublication, list_after
 from trivet.identity import django_tables as tables
 from trivet.identity.keys import ApiKey
 from trivet.models.types import BigKey
+
+SECRET = "a secret of the tests"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,6 +84,8 @@ def create_tables(url: str) -> None:
     """Every table that is known, without a migration: what is tested here is no schema."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     Model.metadata.create_all(engine)
+    with engine.begin() as connection:
+        AuditTrail([SECRET]).begin(connection)
     engine.dispose()
 
 

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from tests.platform.notes import add_note
-from tests.platform.trail import CHAIN, ENTRY, SECRET, at, check, execute, write_notes
+from tests.platform.notes import SECRET, add_note
+from tests.platform.trail import CHAIN, ENTRY, at, check, execute, write_notes
 from trivet.audit import Anchor, AuditTrail
 from trivet.data.capture import Capture
 from trivet.data.database import Database
@@ -65,7 +65,77 @@ async def test_an_old_key_is_believed_and_an_unknown_one_is_not(database: Databa
         await session.run_sync(add_note, "a", "with the new key")
     assert (await check(database, ("new", SECRET)))[0].is_clean
     _, damages = await check(database, ("new",))
-    assert [d.entry for d in damages if d.kind != "head"] == [at(1), at(2), at(3)]
+    assert [d.entry for d in damages if d.kind == "edited"] == [at(1), at(2), at(3)]
+    assert [d.kind for d in damages if d.entry is None] == ["key"], "the empty chains, in one line"
+
+
+async def test_a_changed_secret_is_called_that_and_no_damage(database: Database) -> None:
+    await write_notes(database, 3)
+    verdict, damages = await check(database, ("another",))
+    assert [d.kind for d in damages] == ["key"]
+    assert "3 entries" in damages[0].detail
+    assert len(verdict.other_keys) == 1
+
+
+async def test_entries_written_under_a_changed_secret_hold_once_both_are_given(
+    database: Database,
+) -> None:
+    await write_notes(database, 3)
+    database.capture = Capture(audit=AuditTrail(["another"]))
+    async with database.unit() as session:
+        await session.run_sync(add_note, "a", "on the second day")
+    _, under_new = await check(database, ("another",))
+    assert [d.kind for d in under_new] == ["key"]
+    _, under_both = await check(database, ("another", SECRET))
+    # Whether entries were cut off while nobody could tell is no more to be known.
+    assert [(d.kind, d.entry) for d in under_both] == [("head", None)]
+
+
+async def test_a_seal_that_claims_another_key_hides_no_damage(database: Database) -> None:
+    await write_notes(database, 3)
+    await execute(
+        database,
+        f"UPDATE {CHAIN} SET seal = '{'ab' * 32}' WHERE id = 0",
+        f"UPDATE {ENTRY} SET actor = 'bob' WHERE id = {at(2)}",
+    )
+    verdict, damages = await check(database)
+    assert not verdict.is_clean
+    assert {d.kind for d in damages} <= {"key", "head", "edited"}
+
+
+@pytest.mark.parametrize("writes", [0, 1, 20])
+async def test_a_trail_that_was_emptied_is_never_whole_again(
+    database: Database, writes: int
+) -> None:
+    await write_notes(database)
+    await execute(database, f"DELETE FROM {ENTRY}", f"DELETE FROM {CHAIN}", "DELETE FROM test_note")
+    await write_notes(database, writes)
+    verdict, damages = await check(database)
+    assert not verdict.is_clean
+    assert {damage.kind for damage in damages} == {"head"}
+
+
+async def test_a_chain_that_was_taken_away_whole_is_not_begun_again(database: Database) -> None:
+    await write_notes(database)
+    await execute(
+        database,
+        f"DELETE FROM {ENTRY}",
+        f"DELETE FROM {CHAIN} WHERE id = 0",
+        "DELETE FROM test_note",
+    )
+    await write_notes(database, 2)
+    _, damages = await check(database)
+    assert [(damage.kind, damage.chain) for damage in damages] == [("head", 0)]
+
+
+async def test_a_trail_begins_once(database: Database) -> None:
+    trail = AuditTrail([SECRET])
+    async with database.engine.begin() as connection:
+        assert not await connection.run_sync(trail.begin), "there are heads"
+    await write_notes(database, 1)
+    await execute(database, f"DELETE FROM {CHAIN}")
+    async with database.engine.begin() as connection:
+        assert not await connection.run_sync(trail.begin), "there are entries"
 
 
 async def test_an_empty_trail_is_whole(database: Database) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import Column, ForeignKey, Table, delete, insert, select, text, 
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from tests.platform import notes, shelf
-from tests.platform.notes import Line
-from tests.platform.trail import SECRET, entries
+from tests.platform.notes import SECRET, Line
+from tests.platform.trail import entries
 from trivet.audit import AuditTrail
 from trivet.audit.audited_tables import require_audited
 from trivet.capture.tables import CapturedTables

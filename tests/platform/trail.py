@@ -5,14 +5,13 @@ from typing import Any
 
 from sqlalchemy import text
 
-from tests.platform.notes import add_note
+from tests.platform.notes import SECRET, add_note
 from trivet.audit import Anchor, AuditEntry, AuditTrail, Damage, Verdict, verify
 from trivet.audit.reading import list_entries
 from trivet.audit.tables import CHAINS
 from trivet.data.database import Database
 from trivet.identity import Identity
 
-SECRET = "a secret of the tests"
 ADA = Identity(user_id=7, username="ada", kind="key", credential_id="tvt_ada")
 
 ENTRY = "trivet_audit_entry"

@@ -11,8 +11,12 @@ from starlette.requests import HTTPConnection
 from trivet.identity import Identity
 from trivet.identity.django_tables import sessions, users
 from trivet.identity.permissions import read_permissions
-from trivet_admin.auth.sessions import SessionSource, identity_of, user_from_row
-from trivet_admin.configuration import SESSION_COOKIE
+from trivet_admin.auth.sessions import (
+    SessionSource,
+    identity_of,
+    session_cookie,
+    user_from_row,
+)
 
 
 class SessionAuthenticator:
@@ -25,7 +29,7 @@ class SessionAuthenticator:
     is_ambient = True
 
     def find_credential(self, connection: HTTPConnection) -> str | None:
-        return connection.cookies.get(SESSION_COOKIE) or None
+        return connection.cookies.get(session_cookie()) or None
 
     async def authenticate(self, credential: str, session: AsyncSession) -> Identity | None:
         found_session = await _read_session(session, credential)

@@ -10,10 +10,12 @@ import anyio.to_thread
 from starlette.requests import HTTPConnection
 
 from trivet.context import context_of
+from trivet.errors import TooManyRequests
 from trivet.identity.accounts import SessionCookie
+from trivet.identity.login_log import log_login
 from trivet.identity.throttle import LoginThrottle
-from trivet_admin.auth.sessions import SessionSource, identity_of
-from trivet_admin.configuration import LOGIN_THREADS, SESSION_COOKIE
+from trivet_admin.auth.sessions import SessionSource, identity_of, session_cookie
+from trivet_admin.configuration import LOGIN_THREADS
 
 T = TypeVar("T")
 
@@ -27,7 +29,7 @@ class DjangoAccounts:
 
     @property
     def cookie_name(self) -> str:
-        return SESSION_COOKIE
+        return session_cookie()
 
     async def log_in(
         self, connection: HTTPConnection, username: str, password: str
@@ -43,7 +45,7 @@ class DjangoAccounts:
 
     async def log_out(self, connection: HTTPConnection) -> None:
         """End the session of `connection`, in the database and for every open socket."""
-        if SESSION_COOKIE in connection.cookies:
+        if session_cookie() in connection.cookies:
             request = _request(connection)
             await self._on_thread(lambda: _log_out(request))
 
@@ -63,7 +65,7 @@ def _request(connection: HTTPConnection) -> Any:
 
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = connection.client.host if connection.client else ""
-    request.session = SessionStore(connection.cookies.get(SESSION_COOKIE))
+    request.session = SessionStore(connection.cookies.get(session_cookie()))
     return request
 
 
@@ -82,17 +84,23 @@ def check_password(request: Any, username: str, password: str, throttle: LoginTh
 
     The same work is done whether the user exists, is active or neither. Call it outside a
     transaction: on SQLite it would hold everybody's write lock for the time of the hash.
-    Raises TooManyRequests, without looking at the password.
+    Raises TooManyRequests, without looking at the password. Each outcome leaves a line in the
+    log (docs/security.md).
     """
     from django.contrib.auth import authenticate
 
     address = request.META.get("REMOTE_ADDR", "")
-    throttle.require(username, address)
-    user = authenticate(request, username=username, password=password)
-    if user is None:
-        throttle.fail(username, address)
-    else:
-        throttle.succeed(username, address)
+    try:
+        with throttle.attempt(username, address) as attempt:
+            user = authenticate(request, username=username, password=password)
+            if user is None:
+                attempt.fail()
+            else:
+                attempt.succeed()
+    except TooManyRequests:
+        log_login("throttled", username, address)
+        raise
+    log_login("failed" if user is None else "succeeded", username, address)
     return user
 
 
@@ -112,7 +120,7 @@ def _log_in(
         source = _source(request, user)
     max_age = int(settings.SESSION_COOKIE_AGE)
     return SessionCookie(
-        name=SESSION_COOKIE,
+        name=session_cookie(),
         value=source.session_key,
         max_age=max_age,
         expires_at=datetime.now(UTC) + timedelta(seconds=max_age),

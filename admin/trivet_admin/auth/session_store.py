@@ -1,5 +1,7 @@
 """Django's sessions in the database, whose end is told."""
 
+from typing import Any
+
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 
 from trivet_admin.auth.credentials import credential_id
@@ -9,8 +11,30 @@ class SessionStore(DatabaseSessionStore):
     """Stores what Django's own does; every way in which a session ends passes `delete`: a
     logout, a login that gives the session another key, a view that flushes it.
 
+    A session gets a new key at every login, also at one of the user whose session it is, where
+    Django's login keeps the key: whoever learned the old one loses it then.
+
     The class keeps its parent's name, because Django signs the data with it.
     """
+
+    is_new = False
+    """Whether the session got its key in this request."""
+
+    def create(self) -> None:
+        super().create()
+        self.is_new = True
+
+    async def acreate(self) -> None:
+        await super().acreate()
+        self.is_new = True
+
+    def flush(self) -> None:
+        super().flush()
+        self.is_new = True  # it has no key, and gets one when it is saved
+
+    async def aflush(self) -> None:
+        await super().aflush()
+        self.is_new = True
 
     def delete(self, session_key: str | None = None) -> None:
         ended = session_key or self.session_key
@@ -21,6 +45,14 @@ class SessionStore(DatabaseSessionStore):
         ended = session_key or self.session_key
         await super().adelete(session_key)
         _tell(ended)
+
+
+def give_new_key(request: Any, **_signal: Any) -> None:
+    """Receives `user_logged_in`, which Django's login sends, whichever view called it. What the
+    session held before stays, as at Django's `cycle_key`; of another user's nothing does."""
+    session = request.session
+    if isinstance(session, SessionStore) and not session.is_new:
+        session.cycle_key()
 
 
 def _tell(session_key: str | None) -> None:

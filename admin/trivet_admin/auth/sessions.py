@@ -32,6 +32,13 @@ class SessionSource:
         return user
 
 
+def session_cookie() -> str:
+    """The name of the session's cookie, as Django was configured with it."""
+    from django.conf import settings
+
+    return str(settings.SESSION_COOKIE_NAME)
+
+
 def user_from_row(row: Mapping[str, Any]) -> Any:
     """A Django user as if loaded from the database. Columns that `row` lacks are deferred."""
     from django.contrib.auth import get_user_model

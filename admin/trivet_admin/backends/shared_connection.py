@@ -90,6 +90,8 @@ def share(vendor: str, raw: Any) -> Connection:
 @lru_cache
 def _engine(vendor: str) -> Engine:
     url, options = _ENGINE_OPTIONS[vendor]
+    # An error is logged, and its parameters may be secrets.
+    options = {**options, "hide_parameters": True}
     return create_engine(url, creator=_take_borrowed, poolclass=NullPool, **options)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Read and check the audit trail.", no_args_is_help=True)
 
+OTHER_KEY = (
+    "The trail was written under another key: was TRIVET_SECRET_KEY changed? Name the old secret "
+    "in TRIVET_AUDIT_KEYS, behind the one that is to write, and check again."
+)
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -25,12 +31,23 @@ def verify_(
         str | None,
         typer.Option(help="What an earlier check printed: the trail must go on from there."),
     ] = None,
+    anchor_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the anchor is kept: read if the file is there, and written when the trail "
+            "is whole. Put it where the writers of the database are not."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check every entry, and print the anchor of the trail: keep it where this database is not.
 
     Exits with 1, and a line for each damage, if an entry was edited, moved, removed or inserted.
     """
+    if anchor is not None and anchor_file is not None:
+        raise typer.BadParameter("give --anchor or --anchor-file, not both")
+    if anchor_file is not None and anchor_file.exists():
+        anchor = anchor_file.read_text()
     from trivet.audit import Anchor, AuditTrail, verify
     from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
@@ -53,6 +70,15 @@ def verify_(
         _print_verdict(verdict)
     if not verdict.is_clean:
         raise typer.Exit(ExitCode.NO)
+    if anchor_file is not None:
+        _keep(anchor_file, str(verdict.anchor))
+
+
+def _keep(path: Path, anchor: str) -> None:
+    """Replace the file in one step, so that a crash leaves the old anchor or the new one."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(f"{anchor}\n")
+    new.replace(path)
 
 
 @app.command("list")
@@ -130,5 +156,7 @@ def _print_verdict(verdict: "Verdict") -> None:
         stdout.print(str(verdict.anchor), highlight=False, soft_wrap=True)
         return
     say(f"The trail is damaged in {_places(verdict)}; {count} checked.")
-    if verdict.entries and verdict.damages >= verdict.entries:
+    if verdict.other_keys:
+        say(OTHER_KEY)
+    elif verdict.entries and verdict.damages >= verdict.entries:
         say("If nothing of it holds, the key is another: TRIVET_AUDIT_KEYS, or the secret key.")

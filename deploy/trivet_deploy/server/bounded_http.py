@@ -3,7 +3,8 @@
 uvicorn waits for ever for the rest of a request's head, and keeps all of it however long it
 gets. So a client that sends a byte a minute, or headers without end, holds a connection and
 memory. A proxy in front would bound both; this holds without one. The body is bounded by the
-root's limits.
+root's limits as long as somebody reads it; the rest of one that was answered before its end is
+nobody's, and is bounded here.
 """
 
 import asyncio
@@ -17,18 +18,25 @@ HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
 """From the opening of the connection, or the first byte of a further request, to the blank line."""
 
+REST_SECONDS = 30.0
+"""From an answer to the end of the body that nobody reads any more."""
+
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose request head is too slow (408) or too large (431)."""
+    """Closes a connection whose request head is too slow (408) or too large (431), and one whose
+    body goes on for long after it was answered."""
 
     head_bytes = HEAD_BYTES
     head_seconds = HEAD_SECONDS
+    rest_seconds = REST_SECONDS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_begun = True
         self._head_received = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._body_is_complete = True
+        self._rest_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the parent
         super().connection_made(transport)
@@ -36,6 +44,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_complete()
+        self._end_rest()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,7 +64,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_is_complete()
+        self._body_is_complete = False
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._body_is_complete = True
+        self._end_rest()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._body_is_complete and not self.transport.is_closing():
+            self._rest_timer = self.loop.call_later(self.rest_seconds, self.transport.close)
+
+    def _end_rest(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
 
     def _await_head(self) -> None:
         self._head_received = 0

@@ -61,7 +61,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships n
         is also Gunicorn's own code for a worker that cannot start.
         """
         from trivet_deploy.asgi import create_app
+        from trivet_deploy.server.memory import give_large_blocks_back
 
+        give_large_blocks_back()
         with reporting():
             app = create_app()
         # What was loaded stays for good: the collector need not walk through it again and again.

@@ -60,7 +60,8 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
     return [
         # Every response carries a request id, and every request leaves one line in the log.
         Middleware(middleware.AccessLogMiddleware, platform=platform),
-        # Browsers load nothing from elsewhere, and nobody frames our pages.
+        # Browsers load nothing from elsewhere, nobody frames our pages, and no cache keeps for
+        # one what was answered to another.
         Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
         # What nobody caught becomes a problem document, without a detail.
         Middleware(middleware.LastResortMiddleware, debug=settings.debug),
@@ -68,6 +69,8 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
         Middleware(
             middleware.LimitsMiddleware,
             body_bytes=settings.body_limit_bytes,
+            body_seconds=settings.body_seconds,
+            held_bytes=settings.held_bodies_bytes,
             hosts=settings.hosts,
         ),
         # No page of another site acts with a visitor's cookies.

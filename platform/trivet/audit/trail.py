@@ -15,6 +15,7 @@ import hmac
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -34,6 +35,18 @@ BROKEN = "broken"
 """The seal of a head that was found with a wrong one. It stays: writing goes on, because an
 audit must not stop the work, but a new valid seal would hide what was done to the head."""
 
+MISSING = "missing"
+"""The seal of a head that was not there when somebody wanted to write. A trail begins once, with
+the installation (`AuditTrail.begin`). If writers sealed the heads that they make, the trail could
+be emptied, and would go on as if nothing had ever been there."""
+
+OTHER_KEY = "other-key:"
+"""Begins the seal of a head that went on from one made under a key that the writer did not know;
+the name of that key follows."""
+
+_NAME_CHARACTERS = 8
+"""What a seal says of its key, before its own hash; neither a key nor a seal is found by it."""
+
 _head, _entry = AuditChain, AuditEntry
 _CONTENT = tuple(c.key for c in AuditEntry.__table__.columns if c.key != "hash")
 _dice = random.Random()  # noqa: S311  # spreads waiting writers; nothing is kept secret by it
@@ -50,6 +63,23 @@ class AuditTrail:
         if not secrets:
             raise ValueError("the audit trail needs a secret")
         self._keys = [_derive(secret) for secret in secrets]
+
+    def begin(self, connection: Connection) -> bool:
+        """Make the heads of all chains, sealed, where neither a head nor an entry is; returns
+        whether it did. An installation does this once, when its tables are made: from then on it
+        knows that it has a trail, and a trail that is gone is damage."""
+        if connection.execute(_ANY_HEAD).first() or connection.execute(_ANY_ENTRY).first():
+            return False
+        seals = {chain: self._seal(chain, 0, GENESIS) for chain in range(CHAINS)}
+        self._make_heads(connection, seals)
+        return True
+
+    def unknown_key(self, seal: str) -> str:
+        """The name of the key under which `seal` says that it was made, if it is none of ours; or
+        empty. What it says is not authenticated."""
+        name = seal.removeprefix(OTHER_KEY)[:_NAME_CHARACTERS]
+        is_ours = any(name == _name_of(key) for key in self._keys)
+        return "" if seal in (BROKEN, MISSING) or is_ours else name
 
     def append(
         self,
@@ -100,31 +130,37 @@ class AuditTrail:
 
     def is_sealed(self, chain: int, length: int, newest: str, seal: str) -> bool:
         """Whether a head is as it was written."""
-        return self._is_known(_head_content(chain, length, newest), seal)
+        content = _head_content(chain, length, newest)
+        # Seals of earlier versions do not name their key.
+        return self._is_known(content, seal) or any(
+            hmac.compare_digest(_seal_of(key, content).encode(), seal.encode())
+            for key in self._keys
+        )
 
     def _is_known(self, content: bytes, mac: str) -> bool:
         given = mac.encode()
         return any(hmac.compare_digest(_mac(key, content).encode(), given) for key in self._keys)
 
     def _seal(self, chain: int, length: int, newest: str) -> str:
-        return _mac(self._keys[0], _head_content(chain, length, newest))
+        return _seal_of(self._keys[0], _head_content(chain, length, newest))
 
     def _take_chain(self, connection: Connection) -> Row[Any]:
         """Lock a head and return it as ``id, length, hash, seal, at``."""
         found = _find_free_head(connection)
         if found is None:
-            self._make_heads(connection)  # there are none yet, or all are held
+            # All are held, or some are gone.
+            self._make_heads(connection, dict.fromkeys(range(CHAINS), MISSING))
             found = _find_free_head(connection)
         if found is None:
             any_of_them = {"chain": _dice.randrange(CHAINS)}
             found = connection.execute(_WAIT_FOR_HEAD, any_of_them).one()
         return found
 
-    def _make_heads(self, connection: Connection) -> None:
-        """Make all that are not there, at once: a head that is gone is damage from then on."""
+    def _make_heads(self, connection: Connection, seals: Mapping[int, str]) -> None:
+        """Make those that are not there, at once."""
         heads = [
-            {"id": n, "length": 0, "hash": GENESIS, "seal": self._seal(n, 0, GENESIS)}
-            for n in range(CHAINS)
+            {"id": chain, "length": 0, "hash": GENESIS, "seal": seal}
+            for chain, seal in seals.items()
         ]
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(_head.__table__).values(heads)
@@ -133,8 +169,15 @@ class AuditTrail:
     def _moved(self, head: Row[Any], length: int, newest: str) -> dict[str, Any]:
         """The new end of a head, as `_MOVE` takes it."""
         is_sound = self.is_sealed(head.id, head.length, head.hash, head.seal)
-        seal = self._seal(head.id, length, newest) if is_sound else BROKEN
+        seal = self._seal(head.id, length, newest) if is_sound else self._unsound(head.seal)
         return {"chain": head.id, "new_length": length, "new_hash": newest, "new_seal": seal}
+
+    def _unsound(self, seal: str) -> str:
+        """What a head's seal becomes that was found wrong: it is never made right again."""
+        if seal == MISSING:
+            return MISSING
+        name = self.unknown_key(seal)
+        return f"{OTHER_KEY}{name}" if name else BROKEN
 
     def _write(
         self, connection: Connection, rows: list[dict[str, Any]], moved: dict[str, Any]
@@ -187,6 +230,8 @@ _MOVE = (
     .where(_head.id == bindparam("chain"))
     .values(length=bindparam("new_length"), hash=bindparam("new_hash"), seal=bindparam("new_seal"))
 )
+_ANY_HEAD = select(_head.id).limit(1)
+_ANY_ENTRY = select(_entry.id).limit(1)
 _ENTER = insert(_entry)
 
 
@@ -200,6 +245,16 @@ def _head_content(chain: int, length: int, newest: str) -> bytes:
 
 def _mac(key: bytes, content: bytes) -> str:
     return hmac.digest(key, content, "sha256").hex()
+
+
+def _seal_of(key: bytes, content: bytes) -> str:
+    """A seal: the name of its key, and so much of the HMAC as the column has room for."""
+    return _name_of(key) + _mac(key, content)[_NAME_CHARACTERS:]
+
+
+@lru_cache(maxsize=64)
+def _name_of(key: bytes) -> str:
+    return _mac(key, b"name")[:_NAME_CHARACTERS]
 
 
 def _derive(secret: str) -> bytes:

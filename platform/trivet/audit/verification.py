@@ -9,7 +9,8 @@ What is found, and how it is called:
 | removed | deleted entries, the newest included |
 | inserted | added entries behind the end, or under an impossible id |
 | unlinked | joined pieces that are authentic but never followed each other |
-| head | changed, deleted or restored the head of a chain |
+| head | changed, deleted or restored the head of a chain, or emptied the trail |
+| key | nobody needs to have done anything: the chain was written under another key |
 """
 
 import hashlib
@@ -24,14 +25,39 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of, place_of
-from trivet.audit.trail import GENESIS, AuditTrail
+from trivet.audit.trail import GENESIS, MISSING, OTHER_KEY, AuditTrail
 from trivet.errors import Invalid
 
 PAGE_ROWS = 1000
 SEARCHES = 100
 """How many damaged entries are looked for elsewhere; each search reads the whole table."""
 
-DamageKind = Literal["edited", "moved", "removed", "inserted", "unlinked", "head"]
+
+def find_other_keys(session: Session, trail: AuditTrail) -> list[str]:
+    """The names of the keys under which the heads say that they were sealed, if `trail` does not
+    know them: most likely somebody changed the secret. Quick; it reads no entry."""
+    heads = session.execute(select(*AuditChain.__table__.columns))
+    found = {
+        trail.unknown_key(head.seal)
+        for head in heads
+        if not trail.is_sealed(head.id, head.length, head.hash, head.seal)
+    }
+    return sorted(found - {""})
+
+
+def _other_key(key: str, chains: int, entries: int) -> str:
+    return (
+        f"{chains} of {CHAINS} chains were sealed under a key that is not given ({key}), or were "
+        f"forged; {entries:,} entries can be judged with this key only"
+    )
+
+
+_EMPTIED = (
+    "there is neither a head nor an entry: the trail was emptied, or never began with "
+    "'trivet migrate'"
+)
+
+DamageKind = Literal["edited", "moved", "removed", "inserted", "unlinked", "head", "key"]
 _Row = Mapping[str, Any]
 
 
@@ -84,11 +110,13 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check found: `anchor` is the trail as it is now."""
+    """What a check found: `anchor` is the trail as it is now, `other_keys` names the keys under
+    which parts of it say that they were written, and which were not given."""
 
     entries: int
     damages: int
     anchor: Anchor
+    other_keys: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -97,12 +125,18 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Chain:
-    """How far a chain has been read. `is_sound` says whether its last entry was authentic."""
+    """How far a chain has been read. `is_sound` says whether its last entry was authentic.
+
+    `key` names the key under which the head says that it was made, if that is not known; then
+    `unreadable` counts the entries that it would have to authenticate.
+    """
 
     length: int = 0
     newest: str = GENESIS
     is_sound: bool = True
     anchored: str = GENESIS
+    key: str = ""
+    unreadable: int = 0
 
 
 def verify(
@@ -134,19 +168,22 @@ class _Check:
     entries: int = 0
     damages: int = 0
     searches: int = 0
+    other_keys: dict[str, list[int]] = field(default_factory=dict)
     heads: dict[int, Any] = field(default_factory=dict)
     ends: dict[int, float] = field(default_factory=lambda: dict.fromkeys(range(CHAINS), inf))
 
     def verdict(self) -> Verdict:
         lengths = [chain.length for chain in self.chains]
         anchor = Anchor.of(lengths, [chain.newest for chain in self.chains])
-        return Verdict(self.entries, self.damages, anchor)
+        return Verdict(self.entries, self.damages, anchor, tuple(self.other_keys))
 
     def read_entries(self) -> None:
         for head in self.session.execute(select(*AuditChain.__table__.columns)):
             self.heads[head.id] = head
             if self._is_sealed(head):
                 self.ends[head.id] = head.length
+            elif 0 <= head.id < CHAINS:
+                self.chains[head.id].key = self.trail.unknown_key(head.seal)
         for row in self._rows():
             self.entries += 1
             number, position = place_of(row["id"])
@@ -160,7 +197,9 @@ class _Check:
         if not is_next:
             self._removed(number, chain.length + 1, position - 1)
         is_sound = self.trail.is_authentic(row)
-        if not is_sound:
+        if not is_sound and chain.key and is_next and row["previous"] == chain.newest:
+            chain.unreadable += 1
+        elif not is_sound:
             self._explain(number, row)
         elif is_next and chain.is_sound and row["previous"] != chain.newest:
             self._found("unlinked", number, "it did not follow the entry before it", row)
@@ -191,18 +230,33 @@ class _Check:
 
     def compare_heads(self) -> None:
         if not self.heads and not self.entries:
-            return  # nothing was ever written
+            self._found("head", 0, _EMPTIED)
+            return
         for number, chain in enumerate(self.chains):
             head = self.heads.get(number)
             if head is None:
                 self._found("head", number, "the head of the chain is gone")
                 continue
             if not self._is_sealed(head):
-                self._found("head", number, "the head of the chain is not what was written")
+                self._explain_head(number, chain, head)
             elif chain.length == head.length and chain.is_sound and chain.newest != head.hash:
                 self._found("head", number, "the head of the chain is of another moment")
             if head.length > chain.length:
                 self._removed(number, chain.length + 1, head.length)
+        for key, numbers in self.other_keys.items():
+            entries = sum(self.chains[number].unreadable for number in numbers)
+            self._found("key", numbers[0], _other_key(key, len(numbers), entries))
+
+    def _explain_head(self, number: int, chain: _Chain, head: Any) -> None:
+        """A head without a valid seal: another key, or damage. What a head says of its key anybody
+        may have written, so it is believed only where the entries do not contradict it."""
+        continued = head.seal.startswith(OTHER_KEY)
+        if head.seal == MISSING:
+            self._found("head", number, "the head of the chain was gone, and was made anew")
+        elif chain.key and (chain.unreadable or continued or not head.length):
+            self.other_keys.setdefault(chain.key, []).append(number)
+        else:
+            self._found("head", number, "the head of the chain is not what was written")
 
     def compare_anchor(self) -> None:
         if self.anchor is None:

@@ -80,6 +80,7 @@ class Engines:
             pool_size=self._connections,
             max_overflow=0,
             pool_timeout=self._timeout,
+            hide_parameters=True,  # an error is logged, and its parameters may be secrets
             **options,
         )
         listen_to_engine(engine.sync_engine)

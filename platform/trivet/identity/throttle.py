@@ -1,12 +1,16 @@
-"""Failed logins, counted so that guessing is slow and nobody is locked out.
+"""Logins, counted so that guessing is slow and nobody is locked out.
 
-Three counters, of failures only, each over a moving window:
+Three counters of failures, each over a moving window:
 
 * one account from one address: a person who tries passwords;
 * one address: a machine that tries accounts;
 * one account from anywhere: many machines that try one account. From an address at which the
   account logged in within the last month this counter is not asked, so that those machines
   cannot lock its owner out; and it refills as the window moves, whatever they do.
+
+A try takes its place in all three before the password is looked at, in one step that nothing
+can come between. So of any number of tries at the same moment only as many are made as may fail.
+A try that succeeds, or that ends with an error of ours, gives its places back.
 
 Names and addresses are stored as digests only. Whether a name belongs to anybody makes no
 difference here.
@@ -17,25 +21,37 @@ import logging
 import math
 import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv6Address, ip_address
-from threading import Lock
-from typing import Any
+from typing import Literal
 
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage, Storage, storage_from_string
-from limits.strategies import MovingWindowRateLimiter
 
 from trivet.errors import TooManyRequests
+from trivet.identity.login_counters import (
+    Counter,
+    Counters,
+    MemoryCounters,
+    StoreCounters,
+    Taken,
+    Tally,
+)
 
 logger = logging.getLogger(__name__)
 
-KNOWN_SECONDS = 30 * 24 * 3600
-STORE_SECONDS = 0.5
-"""How long the store may take; a login that waits longer is counted here instead."""
 IPV6_SITE_BITS = 64
 """What one IPv6 customer has at the least (RFC 6177): anybody in it may take any address."""
+
+PATIENCE_SECONDS = 2.0
+"""How long a try waits for others that are under way, so that many right passwords at the same
+moment are no reason to refuse one of them."""
+LOOK_AGAIN_SECONDS = 0.05
+"""About two hashes."""
+
+Outcome = Literal["failed", "succeeded", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,22 @@ class LoginLimits:
     account_at_address: str = "5 per 5 minutes"
     address: str = "50 per 5 minutes"
     account: str = "50 per hour"
+
+
+@dataclass(slots=True)
+class LoginAttempt:
+    """One try. Whoever compares the password says how it went."""
+
+    outcome: Outcome = "undecided"
+
+    def fail(self) -> None:
+        """The password was wrong: the try stays counted."""
+        self.outcome = "failed"
+
+    def succeed(self) -> None:
+        """The password was right: earlier failures of this account here are forgiven, and it
+        is remembered that the account belongs here."""
+        self.outcome = "succeeded"
 
 
 class LoginThrottle:
@@ -61,97 +93,76 @@ class LoginThrottle:
         self._both = parse(given.account_at_address)
         self._address = parse(given.address)
         self._account = parse(given.account)
-        self._lock = Lock()
+        self._own = MemoryCounters()
 
-    def require(self, account: str, address: str) -> None:
-        """Raise TooManyRequests, with the seconds to wait, if one more try is too many."""
-        name, place = _digest(_fold(account)), _digest(_site(address))
-        wait = self._on_store(lambda counters: self._wait(counters, name, place))
-        if wait > 0:
+    @contextmanager
+    def attempt(self, account: str, address: str) -> Iterator[LoginAttempt]:
+        """Make one try inside the block, which says how it went.
+
+        Raises TooManyRequests, with the seconds to wait, if one more try is too many; the
+        block is not entered then. A block that says nothing, or that an exception leaves
+        before it said anything, was no try.
+        """
+        tally = self._tally(account, address)
+        counters, taken = self._take(tally)
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while taken.is_pending and time.monotonic() < patience:
+            time.sleep(LOOK_AGAIN_SECONDS)
+            counters, taken = self._take(tally)
+        if taken.wait > 0:
             raise TooManyRequests(
                 "too-many-logins",
                 "Too many logins failed. Wait a little, then try again.",
-                retry_after=math.ceil(wait),
+                retry_after=math.ceil(taken.wait),
             )
+        attempt = LoginAttempt()
+        try:
+            yield attempt
+        finally:
+            self._settle(counters, tally, taken.ticket, attempt.outcome)
 
-    def fail(self, account: str, address: str) -> None:
-        """Count a login that failed."""
+    def _tally(self, account: str, address: str) -> Tally:
         name, place = _digest(_fold(account)), _digest(_site(address))
+        return Tally(
+            both=_counter(self._both, name, place),
+            address=_counter(self._address, "address", place),
+            account=_counter(self._account, "account", name),
+            known=f"trivet/known/{name}/{place}",
+        )
 
-        def count(counters: "_Counters") -> None:
-            for item, *identifiers in self._items(name, place):
-                counters.limiter.hit(item, *identifiers)
-
-        self._on_store(count)
-
-    def succeed(self, account: str, address: str) -> None:
-        """Forgive the failures of this account here, and remember that it belongs here."""
-        name, place = _digest(_fold(account)), _digest(_site(address))
-
-        def forgive(counters: "_Counters") -> None:
-            counters.limiter.clear(self._both, name, place)
-            known = _known(name, place)
-            counters.storage.clear(known)
-            counters.storage.incr(known, KNOWN_SECONDS)
-
-        self._on_store(forgive)
-
-    def _items(self, name: str, place: str) -> list[tuple[Any, ...]]:
-        return [
-            (self._both, name, place),
-            (self._address, "address", place),
-            (self._account, "account", name),
-        ]
-
-    def _wait(self, counters: "_Counters", name: str, place: str) -> float:
-        """Seconds until the strictest of the counters lets a try through; 0 is now."""
-        items = self._items(name, place)
-        if counters.storage.get(_known(name, place)):
-            items.pop()
-        waits = [counters.wait(item, identifiers) for item, *identifiers in items]
-        return max(waits)
-
-    def _on_store(self, work: Any) -> Any:
+    def _take(self, tally: Tally) -> tuple[Counters, Taken]:
         if self._store:
             try:
-                return work(self._shared)
+                return self._shared, self._shared.take(tally)
             except Exception as error:  # noqa: BLE001  # each store has errors of its own
-                logger.warning("the store of TRIVET_THROTTLE_STORE does not answer: %r", error)
-        return work(self._own)
+                _warn(error)
+        return self._own, self._own.take(tally)
+
+    def _settle(self, counters: Counters, tally: Tally, ticket: str, outcome: Outcome) -> None:
+        try:
+            match outcome:
+                case "failed":
+                    counters.fail(tally, ticket)
+                case "succeeded":
+                    counters.succeed(tally, ticket)
+                case "undecided":
+                    counters.release(tally, ticket)
+        except Exception as error:  # noqa: BLE001  # the login itself is decided, whatever it was
+            # The places stay taken until the window has passed: on the side of caution.
+            _warn(error)
 
     @cached_property
-    def _shared(self) -> "_Counters":
-        timeouts = {"socket_timeout": STORE_SECONDS, "socket_connect_timeout": STORE_SECONDS}
-        options: Any = timeouts
-        return _Counters(storage_from_string(self._store, **options))
-
-    @property
-    def _own(self) -> "_Counters":
-        # Made on first use: it starts a thread.
-        with self._lock:
-            return self._memory
-
-    @cached_property
-    def _memory(self) -> "_Counters":
-        return _Counters(MemoryStorage())
+    def _shared(self) -> StoreCounters:
+        return StoreCounters(self._store)
 
 
-class _Counters:
-    """One storage, and the moving windows in it."""
-
-    def __init__(self, storage: Any) -> None:
-        self.storage: Storage = storage
-        self.limiter = MovingWindowRateLimiter(storage)
-
-    def wait(self, item: RateLimitItem, identifiers: list[str]) -> float:
-        if self.limiter.test(item, *identifiers):
-            return 0.0
-        left = self.limiter.get_window_stats(item, *identifiers).reset_time - time.time()
-        return max(left, 1.0)
+def _warn(error: Exception) -> None:
+    # Only the kind: a driver's message may hold the store's address with its password.
+    logger.warning("the store of TRIVET_THROTTLE_STORE does not answer: %s", type(error).__name__)
 
 
-def _known(name: str, place: str) -> str:
-    return f"trivet/known/{name}/{place}"
+def _counter(item: RateLimitItem, *names: str) -> Counter:
+    return Counter("/".join(("trivet/logins", *names)), item.amount, float(item.get_expiry()))
 
 
 def _fold(account: str) -> str:

@@ -23,10 +23,12 @@ _NO_RESPONSE = 499
 
 
 class AccessLogMiddleware:
-    """Gives every request an id, which its response carries, and one log line.
+    """Gives every request an id of ours, which its response and its audit entries carry, and one
+    log line.
 
-    A client's own ``X-Request-ID`` is kept if it is 8 to 128 plain characters, so that
-    a proxy's log and ours can be joined.
+    A caller's own ``X-Request-ID`` of 8 to 128 plain characters stands beside it in the log, as
+    ``client_request_id``, so that a proxy's log and ours can be joined. It is never taken for
+    ours: the trail would name what somebody chose.
     """
 
     def __init__(self, app: ASGIApp, platform: "Platform") -> None:
@@ -38,7 +40,9 @@ class AccessLogMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        context = RequestContext(self.platform, _request_id(scope))
+        context = RequestContext(
+            self.platform, os.urandom(_ID_BYTES).hex(), client_request_id=_offered_id(scope)
+        )
         leave = enter_context(scope, context)
         id_header = (REQUEST_ID, context.request_id.encode())
         started = time.perf_counter()
@@ -67,11 +71,9 @@ class AccessLogMiddleware:
 _OPENING = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
 
 
-def _request_id(scope: Scope) -> str:
+def _offered_id(scope: Scope) -> str:
     offered = find_header(scope, REQUEST_ID)
-    if offered is not None and _ACCEPTABLE_ID.fullmatch(offered):
-        return offered
-    return os.urandom(_ID_BYTES).hex()
+    return offered if offered is not None and _ACCEPTABLE_ID.fullmatch(offered) else ""
 
 
 def _describe(

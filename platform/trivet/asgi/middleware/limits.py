@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trivet.asgi.bodies import Bodies, Body
 from trivet.asgi.headers import find_header
+from trivet.asgi.host import HostCheck
 from trivet.asgi.problem import refuse
 from trivet.errors import Malformed, TooLarge, TrivetError, UnsupportedMediaType
 
@@ -16,35 +18,42 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class LimitsMiddleware:
-    """Refuses a host that is not one of `hosts` (400), an encoded body (415) and a body of
-    more than `body_bytes`, announced or streamed (413).
+    """Refuses a host that is not one of `hosts` (400), an encoded body (415), a body of more
+    than `body_bytes`, announced or streamed (413), one for which the request waited longer than
+    `body_seconds` (408), and one for which there is no room in the `held_bytes` that all
+    requests may hold together (503).
 
-    A streamed body that grows past the bound ends the read with an error; whatever the
-    app then makes of that error, the client is told the true reason.
+    A body that passes its bound ends the read with an error; whatever the app then makes of
+    that error, the client is told the true reason, and that the connection ends.
     """
 
-    def __init__(self, app: ASGIApp, *, body_bytes: int, hosts: Sequence[str]) -> None:
-        if body_bytes <= 0:
-            raise ValueError("body_bytes is a positive number of bytes")
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes: int,
+        body_seconds: float,
+        held_bytes: int,
+        hosts: Sequence[str],
+    ) -> None:
         self.app = app
-        self.body_bytes = body_bytes
-        self.hosts = frozenset(hosts)
+        self.bodies = Bodies(body_bytes=body_bytes, seconds=body_seconds, held_bytes=held_bytes)
+        self.hosts = HostCheck(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         error = self._find_fault(scope)
-        if error is not None:
+        if scope["type"] == "http" and (error is None or isinstance(error, TooLarge)):
+            await self._run(scope, Body(self.bodies, receive), send, error)
+        elif error is not None:
             await refuse(scope, receive, send, error)
-        elif scope["type"] == "websocket":
-            await self.app(scope, receive, send)
         else:
-            await self._run(scope, receive, send)
+            await self.app(scope, receive, send)
 
     def _find_fault(self, scope: Scope) -> TrivetError | None:
-        host = find_header(scope, b"host") or ""
-        if scope["path"] not in PROBES and _host_name(host) not in self.hosts:
+        if scope["path"] not in PROBES and not self.hosts.accepts(scope):
             return Malformed("unknown-host", "This site does not answer to the host it was asked.")
         announced = find_header(scope, b"content-length")
         if announced is not None:
@@ -62,46 +71,32 @@ class LimitsMiddleware:
         if not (announced.isascii() and announced.isdigit()):
             return Malformed("bad-content-length", "Content-Length is not a number.")
         # Twenty digits are more than any body has, and too many to be worth converting.
-        if len(announced) > 20 or int(announced) > self.body_bytes:
-            return self._too_large()
+        if len(announced) > 20 or int(announced) > self.bodies.body_bytes:
+            return self.bodies.too_large()
         return None
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received = 0
-        exceeded = answered = started = False
-
-        async def bounded_receive() -> Message:
-            nonlocal received, exceeded
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.body_bytes:
-                exceeded = True
-                raise self._too_large()
-            return message
+    async def _run(self, scope: Scope, body: Body, send: Send, error: TrivetError | None) -> None:
+        if error is not None:
+            await body.refuse(scope, send, error)
+            return
+        answered = started = False
 
         async def honest_send(message: Message) -> None:
             nonlocal answered, started
             if answered:
                 return
-            if exceeded and not started:
+            if body.fault is not None and not started:
                 answered = True
-                await refuse(scope, receive, send, self._too_large())
+                await body.refuse(scope, send, body.fault)
                 return
             started = True
             await send(message)
 
-        await self.app(scope, bounded_receive, honest_send)
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(
-            "body-too-large",
-            f"The body is larger than {self.body_bytes} bytes. Send it in smaller parts.",
-            limit_bytes=self.body_bytes,
-        )
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header, without its port; an IPv6 address keeps its brackets."""
-    if host.startswith("["):
-        return host[: host.find("]") + 1]
-    return host.partition(":")[0].lower()
+        try:
+            await self.app(scope, body.receive, honest_send)
+        except TrivetError as raised:
+            if raised is not body.fault or started or answered:
+                raise
+            await body.refuse(scope, send, raised)
+        finally:
+            body.end()

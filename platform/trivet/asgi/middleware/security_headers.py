@@ -1,6 +1,19 @@
-"""Security headers, for every response of every mount."""
+"""Security headers, for every response of every mount.
+
+The same path answers differently to different people, and the difference is in the cookie or in
+``Authorization``. So every response names both in ``Vary``, and what was answered to somebody, or
+logs somebody in, is kept by no cache, unless whoever wrote the endpoint said what may be kept.
+Static files are the same for everybody, and stay as they are.
+"""
+
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet.asgi.headers import find_header
+from trivet.context import context_of
+
+Header = tuple[bytes, bytes]
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "
@@ -12,7 +25,7 @@ HSTS_SECONDS = 31_536_000
 
 class SecurityHeadersMiddleware:
     """Sets what a response does not set itself: everything comes from this site, nothing
-    is sniffed, nobody frames it. `https` adds Strict-Transport-Security."""
+    is sniffed, nobody frames it, no cache keeps it. `https` adds Strict-Transport-Security."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self.app = app
@@ -33,12 +46,55 @@ class SecurityHeadersMiddleware:
             await self.app(scope, receive, send)
             return
 
+        is_static = _is_static(scope)  # asked now, because mounts change the path's meaning
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 own = list(message.get("headers", ()))
                 named = {name.lower() for name, _ in own}
                 ours = [header for header in self.headers if header[0] not in named]
+                if not is_static:
+                    own = _with_vary(own, named)
+                    if b"cache-control" not in named and _is_personal(scope, named):
+                        ours.append(_REVALIDATED if named & _VALIDATORS else _NOT_KEPT)
                 message["headers"] = own + ours
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+_STATIC = "/static/"
+_VARY = (b"vary", b"Cookie, Authorization")
+_NOT_KEPT = (b"cache-control", b"no-store")
+_REVALIDATED = (b"cache-control", b"private, no-cache")
+"""With a validator a browser may keep its own copy, which it asks about every time."""
+_VALIDATORS = frozenset({b"etag", b"last-modified"})
+
+
+def _is_static(scope: Scope) -> bool:
+    path: str = scope["path"]
+    outer: str = scope.get("root_path", "")
+    return path.startswith((f"{outer}{_STATIC}", _STATIC))
+
+
+def _is_personal(scope: Scope, named: Iterable[bytes]) -> bool:
+    """Whether a response may be meant for one caller alone."""
+    return (
+        b"set-cookie" in named
+        or context_of(scope).identity.is_authenticated
+        or find_header(scope, b"cookie") is not None
+        or find_header(scope, b"authorization") is not None
+    )
+
+
+def _with_vary(headers: list[Header], named: Iterable[bytes]) -> list[Header]:
+    """`headers` with both names in ``Vary``, beside those that stand there."""
+    if b"vary" not in named:
+        return [*headers, _VARY]
+    said = b", ".join(value for name, value in headers if name.lower() == b"vary")
+    names = {part.strip().lower() for part in said.split(b",")}
+    if b"*" in names:
+        return headers
+    missing = [each for each in (b"Cookie", b"Authorization") if each.lower() not in names]
+    others = [header for header in headers if header[0].lower() != b"vary"]
+    return [*others, (b"vary", b", ".join([said, *missing]))]

@@ -1,0 +1,23 @@
+"""Memory that was used for large things goes back to the system.
+
+glibc takes large blocks from the system one by one and returns each when it is freed, but it
+learns: after the first such block it takes the next ones of this size from its heap, which only
+ever shrinks at its end. One crowd of large bodies would stay in a worker's size for good.
+"""
+
+import ctypes
+import sys
+
+LARGE_BYTES = 64 * 1024
+"""From where a block is the system's; what uvicorn hands over of a body is about as large."""
+_M_MMAP_THRESHOLD = -3
+"""From glibc's malloc.h. A threshold that was set is learned no more (mallopt(3))."""
+
+
+def give_large_blocks_back() -> None:
+    """Fix the threshold for this process; where the C library is not glibc, nothing happens."""
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)

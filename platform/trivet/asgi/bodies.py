@@ -1,0 +1,153 @@
+"""Bodies while they arrive: how large one may be, how long it may take, and what all may hold.
+
+A request's body lies in memory until the request has ended. Clients that send most of one and
+then nothing would fill the memory of a process with a few hundred connections. So the time that
+a request waits for its client is counted, and so are the bytes of all requests together. If a
+byte would be too many, the body that is under way for the longest time gives its room: whoever
+sends swiftly is not held up by those who do not.
+"""
+
+import asyncio
+import contextlib
+
+from starlette.types import Message, Receive, Scope, Send
+
+from trivet.asgi.problem import error_response
+from trivet.errors import RequestTimeout, TooLarge, TrivetError, Unavailable
+
+LINGER_SECONDS = 2.0
+"""How long a refused body is still read, and thrown away, before the connection is closed. Closed
+at once, the client's system would drop our answer along with what could not be delivered
+(RFC 9112, 9.6)."""
+
+
+class Bodies:
+    """The bodies of all requests of a process.
+
+    `body_bytes` bounds each, `seconds` the time for which a request waits for its body in all,
+    `held_bytes` what all requests hold; less than one body is taken as one body.
+    """
+
+    def __init__(self, *, body_bytes: int, seconds: float, held_bytes: int) -> None:
+        if body_bytes <= 0 or seconds <= 0 or held_bytes <= 0:
+            raise ValueError("the bounds of bodies are positive")
+        self.body_bytes = body_bytes
+        self.seconds = seconds
+        self.held_bytes = max(held_bytes, body_bytes)
+        self.held = 0
+        self.open: dict[Body, None] = {}  # a set that keeps its order: the oldest first
+
+    def too_large(self) -> TooLarge:
+        return TooLarge(
+            "body-too-large",
+            f"The body is larger than {self.body_bytes} bytes. Send it in smaller parts.",
+            limit_bytes=self.body_bytes,
+        )
+
+    def make_room(self, wanted: int, by: "Body") -> bool:
+        """Whether `by` may hold `wanted` bytes more; others that wait longer may have to go."""
+        for other in list(self.open):
+            if self.held + wanted <= self.held_bytes:
+                break
+            if other is not by:
+                other.give_way()
+        return self.held + wanted <= self.held_bytes
+
+
+class Body:
+    """One request's body. `fault` is why it was refused, once it was."""
+
+    def __init__(self, bodies: Bodies, receive: Receive) -> None:
+        self.fault: TrivetError | None = None
+        self._bodies = bodies
+        self._receive = receive
+        self._held = 0
+        self._seconds_left = bodies.seconds
+        self._is_complete = False
+        self._waiting: asyncio.Timeout | None = None
+
+    async def receive(self) -> Message:
+        """The next message; raises `fault` where the body is refused."""
+        if self._is_complete:  # what comes now is that the client left
+            return await self._receive()
+        if self.fault is not None:
+            raise self.fault
+        message = await self._wait()
+        self._hold(len(message.get("body", b"")))
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            self._is_complete = True
+            self._bodies.open.pop(self, None)
+        return message
+
+    async def _wait(self) -> Message:
+        clock = asyncio.get_running_loop().time
+        since = clock()
+        self._bodies.open[self] = None
+        try:
+            async with asyncio.timeout(self._seconds_left) as self._waiting:
+                return await self._receive()
+        except TimeoutError:
+            self.fault = self.fault or _too_slow()
+            raise self.fault from None
+        finally:
+            self._waiting = None
+            self._seconds_left -= clock() - since
+
+    def _hold(self, size: int) -> None:
+        if self._held + size > self._bodies.body_bytes:
+            self.fault = self._bodies.too_large()
+            raise self.fault
+        if not self._bodies.make_room(size, by=self):
+            self.fault = _full()
+            raise self.fault
+        self._held += size
+        self._bodies.held += size
+
+    def give_way(self) -> None:
+        """End the wait for the client, if there is one, and give the room back."""
+        if self._waiting is not None and self.fault is None:
+            self.fault = _full()
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+            self.release()
+
+    def release(self) -> None:
+        """The body counts no longer."""
+        self._bodies.open.pop(self, None)
+        self._bodies.held -= self._held
+        self._held = 0
+
+    def end(self) -> None:
+        """The request has ended. The error that refused its body remembers the frames through
+        which it went, and these hold what was read of it; in a circle, so that the memory would
+        wait for the garbage collector."""
+        self.release()
+        if self.fault is not None:
+            self.fault.__traceback__ = self.fault.__context__ = None
+
+    async def refuse(self, scope: Scope, send: Send, error: TrivetError) -> None:
+        """Answer with `error`, announce that the connection ends, and read on for a moment."""
+        self.release()
+        response = error_response(scope, error)
+        response.headers["connection"] = "close"
+        start = {"type": "http.response.start", "status": response.status_code}
+        await send({**start, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": response.body, "more_body": True})
+        if not self._is_complete:
+            await self._linger()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _linger(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while (await self._receive()).get("more_body", False):
+                    pass
+
+
+def _too_slow() -> RequestTimeout:
+    # A new one each time: an exception keeps the frames through which it went, and these hold
+    # the body.
+    return RequestTimeout("body-too-slow", "The body did not arrive in time.")
+
+
+def _full() -> Unavailable:
+    return Unavailable("too-many-bodies", "Too many bodies arrive at this moment.", retry_after=1)

@@ -1,0 +1,86 @@
+"""The Host header, read by its grammar and by nothing looser.
+
+What everybody behind the root believes about this site's name comes from it: links, redirects,
+cookies, Django's own checks. So what is not a host and perhaps a port (RFC 9110, 7.2; RFC 3986,
+3.2.2 and 3.2.3) is none, however much of it looks like our name.
+"""
+
+import re
+from collections.abc import Iterable
+from ipaddress import AddressValueError, IPv6Address
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+_AUTHORITY = re.compile(
+    r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::(?P<port>[0-9]*))?", re.ASCII
+)
+"""``uri-host [ ":" port ]``. Left out on purpose: percent-encoded names and IPvFuture, which no
+site is called, and zones of IPv6 addresses, which mean something on one machine only."""
+_LONGEST = 255
+"""Characters of a name in the DNS (RFC 1035, 2.3.4)."""
+_LAST_PORT = 65535
+
+
+class Host(NamedTuple):
+    """A host in the one form in which it is compared: lower case, no root dot, an IPv6 address
+    in brackets and as RFC 5952 writes it. `port` is None where none, or an empty one, is given."""
+
+    name: str
+    port: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.port is None else f"{self.name}:{self.port}"
+
+
+def parse_host(text: str) -> Host | None:
+    """The host of a Host header's value; None if it is none."""
+    found = _AUTHORITY.fullmatch(text)
+    if found is None:
+        return None
+    name, port = _normalise(found["name"]), found["port"] or None
+    # Leading zeros are allowed, but a number of any length would be work to convert.
+    if name is None or (port is not None and len(port.lstrip("0")) > len(str(_LAST_PORT))):
+        return None
+    number = None if port is None else int(port)
+    if number is not None and not 0 < number <= _LAST_PORT:
+        return None
+    return Host(name, number)
+
+
+def _normalise(name: str) -> str | None:
+    if name.startswith("["):
+        try:
+            return f"[{IPv6Address(name[1:-1])}]"
+        except AddressValueError:
+            return None
+    # A name may end with the dot of the root (RFC 3986, 3.2.2), and with one only.
+    plain = name.removesuffix(".").lower()
+    is_name = 0 < len(plain) <= _LONGEST and all(plain.split("."))
+    return plain if is_name else None
+
+
+class HostCheck:
+    """Whether a request comes under one of `names`, the way a Host header writes them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(str(parse_host(name) or name) for name in names)
+
+    def accepts(self, scope: Scope) -> bool:
+        """Whether the scope has exactly one Host, and it is ours.
+
+        A Host in another spelling of ours is put into the scope in the one form, so that nobody
+        behind has to know the spellings.
+        """
+        given = [n for n, header in enumerate(scope["headers"]) if header[0] == b"host"]
+        if len(given) != 1:
+            return False
+        text = scope["headers"][given[0]][1].decode("latin-1")
+        host = parse_host(text)
+        if host is None or host.name not in self._names:
+            return False
+        if str(host) != text:
+            headers = list(scope["headers"])
+            headers[given[0]] = (b"host", str(host).encode())
+            scope["headers"] = headers
+        return True

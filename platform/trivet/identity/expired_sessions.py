@@ -1,0 +1,87 @@
+"""Sessions whose time is over are removed, a few at a time and by whichever process comes by.
+
+Django leaves them in the table until somebody calls its `clearsessions`. A row that nobody needs is
+still a row that a stolen backup holds, and the table grows with every login. So every process that
+serves looks now and then, at a moment of its own, and removes what has expired; two that look at
+once remove different rows. `trivet sessions clear` does the same by hand.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Delete, delete, select
+
+from trivet.identity.django_tables import sessions
+
+if TYPE_CHECKING:
+    from trivet.data.database import Database
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS = 600.0
+"""How often a process looks, on average; each look without anything to remove reads an index."""
+AT_ONCE = 500
+"""Rows of one transaction: few enough that on SQLite no writer waits for it noticeably."""
+
+_random = random.Random()  # noqa: S311  # spreads the looks of several processes
+
+
+class ExpiredSessions:
+    """Removes what has expired; used on the event loop only."""
+
+    def __init__(self, database: "Database", *, seconds: float = EVERY_SECONDS) -> None:
+        self._database = database
+        self._seconds = seconds
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look now and then while this is open."""
+        task = asyncio.create_task(self._run(), name="expired sessions")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def remove(self) -> int:
+        """Remove all that have expired by now; returns how many this was. Each transaction
+        removes `AT_ONCE`, so that nobody waits for long."""
+        now, removed = datetime.now(UTC), 0
+        while True:
+            # The engine and no session: nobody changes anything by it, so nothing is audited.
+            async with self._database.engine.begin() as connection:
+                statement = _remove(now, is_sqlite=self._database.is_sqlite)
+                count = (await connection.execute(statement)).rowcount
+            removed += count
+            if count < AT_ONCE:
+                return removed
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds * _random.uniform(0.5, 1.5))
+            try:
+                removed = await self.remove()
+            except Exception as error:  # noqa: BLE001  # whatever it was, serving goes on
+                logger.warning("expired sessions could not be removed: %s", error)
+            else:
+                if removed:
+                    logger.info("removed %d expired sessions", removed)
+
+
+def _remove(now: datetime, *, is_sqlite: bool) -> Delete:
+    expired = (
+        select(sessions.c.session_key)
+        .where(sessions.c.expire_date <= now)
+        .order_by(sessions.c.expire_date)
+        .limit(AT_ONCE)
+    )
+    if not is_sqlite:
+        # What another process is removing, and what somebody is just writing again, is left.
+        expired = expired.with_for_update(skip_locked=True)
+    return delete(sessions).where(sessions.c.session_key.in_(expired.scalar_subquery()))
