@@ -84,7 +84,15 @@ MISTAKES = (
     Mistake(
         "an error of any kind, deep below",
         {"api.py": "from store.prices import x\n", "prices.py": "x = {}['gross']\n"},
-        ("store/prices.py:1: ", "KeyError", "gross"),
+        ("store/prices.py:1: ", "KeyError", "gross", "trivet --debug"),
+    ),
+    Mistake(
+        "two files that import each other",
+        {
+            "api.py": "from store.prices import gross\n\nnet = 1\n",
+            "prices.py": "from store.api import net\n\ngross = 2\n",
+        },
+        ("store/prices.py:1: ", "store.api is not loaded to its end", "a third one"),
     ),
     Mistake(
         "a package that cannot be imported",
