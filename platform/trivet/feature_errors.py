@@ -1,8 +1,8 @@
 """Which line of a feature's files is behind an exception, and what its author can do.
 
-An exception that a feature's file raises while it is loaded is its author's to cure, and he reads
-first where it is: file, line, then the sentence. SQLAlchemy's errors of mapped classes get the
-sentence of `trivet.models.mapping_errors`. What no file of a feature raised is left alone.
+An exception that a feature's file raises while it is loaded is its author's to cure, and its
+message begins with the place: file, line, then the sentence. SQLAlchemy's errors of mapped classes
+get the sentence of `trivet.models.mapping_errors`. What no file of a feature raised is left alone.
 """
 
 import traceback
@@ -63,14 +63,15 @@ def _sentence(error: Exception, path: Path) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"there is no module {error.name!r}: correct the import, or install what has it."
     if isinstance(error, ImportError):
-        return f"{_hidden_by(error) or error}."
-    return f"{type(error).__name__}: {error}"
+        return f"{_circle_in(error) or error}."
+    return f"{type(error).__name__}: {error}. `trivet --debug check` shows the traceback."
 
 
-def _hidden_by(error: ImportError) -> str:
-    """An import that met itself: the commonest case has a name, and a cure."""
+def _circle_in(error: ImportError) -> str:
+    """What to do about modules that import each other; empty for any other failure."""
     if "partially initialized module" not in str(error) or not error.name:
         return ""
     return (
-        f"{error.name} is imported while it is still being loaded: {error.name} imports this file"
+        f"{error.name} is not loaded to its end, because it imports this file, directly or not: "
+        "move what both need into a third one"
     )

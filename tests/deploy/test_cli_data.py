@@ -437,7 +437,7 @@ def test_a_trail_that_was_written_under_another_secret_is_seen(installed: Instal
     former = installed.env["TRIVET_SECRET_KEY"]
 
     installed.env["TRIVET_SECRET_KEY"] = "another-secret-" * 3
-    (finding,) = [each for each in installed.json("check", code=1) if each["name"] == "audit"]
+    (finding,) = [each for each in installed.json("check", code=1) if each["name"] == "audit trail"]
     installed.env["TRIVET_AUDIT_KEYS"] = f"{'another-secret-' * 3},{former}"
     cured = installed.json("check")
 

@@ -84,7 +84,15 @@ MISTAKES = (
     Mistake(
         "an error of any kind, deep below",
         {"api.py": "from store.prices import x\n", "prices.py": "x = {}['gross']\n"},
-        ("store/prices.py:1: ", "KeyError", "gross"),
+        ("store/prices.py:1: ", "KeyError", "gross", "trivet --debug"),
+    ),
+    Mistake(
+        "two files that import each other",
+        {
+            "api.py": "from store.prices import gross\n\nnet = 1\n",
+            "prices.py": "from store.api import net\n\ngross = 2\n",
+        },
+        ("store/prices.py:1: ", "store.api is not loaded to its end", "a third one"),
     ),
     Mistake(
         "a package that cannot be imported",
@@ -377,6 +385,17 @@ SLIPS = (
         ("DELETE /api/store/all", "shop.delete_shelf", "Did you mean store.delete_shelf?"),
     ),
     Slip(
+        "a permission of a channel that no model has",
+        {
+            "realtime.py": RULE.replace("import channel", "import channel, requires").replace(
+                '{number}"', '{number}", policy=requires("store.vew_shelf")'
+            )
+        },
+        "permissions",
+        "failed",
+        ("SUBSCRIBE store:shelf:{number}", "store.vew_shelf", "Did you mean store.view_shelf?"),
+    ),
+    Slip(
         "a permission that a class declares",
         {"web.py": PAGE.format(policy='requires("store.fill_shelf")')},
         "permissions",
@@ -531,6 +550,23 @@ def test_what_fails_the_check_keeps_the_application_from_starting(
     for words in slip.says:
         assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_permission_of_a_mount_that_no_model_has_keeps_the_application_from_starting(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "old.py").write_text("async def app(scope, receive, send): ...\n")
+    env = environment(
+        NOWHERE,
+        extra_mounts='{"/old": "asgi:old:app"}',
+        mount_policies='{"/old": "departures.vew_flight"}',
+    )
+
+    done = run_trivet("serve", "--bind", f"unix:{tmp_path}/socket", env=env, cwd=tmp_path)
+
+    assert done.returncode == 3, done
+    assert "/old/* asks for the permission departures.vew_flight" in done.stderr
+    assert "Did you mean departures.view_flight?" in done.stderr
 
 
 def test_a_folder_that_hides_a_library_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from trivet.suggestion import did_you_mean
 from trivet_deploy.checks.sources import calls_in
 
 _PERMISSION = re.compile(r"[a-z]\w*\.\w+")
-_SEPARATOR = re.compile(r" \+ | or ")
 _ASKING = frozenset({"allows", "has_perm", "require_permission"})
 """What asks for a permission by its name in code, beside the policies, which are listed."""
 
@@ -48,16 +47,10 @@ def _verbs(model: object) -> Sequence[str]:
 
 def find_unknown(mounts: Iterable[MountedApp], known: Collection[str]) -> Iterator[str]:
     """A sentence for each policy of `mounts` that asks for what is not `known`."""
-    for mounted in mounts:
-        if mounted.name == "admin":
-            continue  # Django asks there for the permissions of the very models that it shows
-        for permission in _permissions_in(mounted.policy.words):
-            if permission not in known:
-                yield _sentence(f"The mount {mounted.prefix}", permission, known)
-        for route in mounted.list_routes():
-            for permission in _permissions_in(route.policy):
-                if permission not in known:
-                    yield _sentence(f"{route.methods} {route.path}", permission, known)
+    for route in (route for mounted in mounts for route in mounted.list_routes()):
+        asked = frozenset[str]().union(*(policy.permissions for policy in route.policies))
+        for permission in sorted(asked.difference(known)):
+            yield _sentence(f"{route.methods} {route.path}", permission, known)
 
 
 def find_unknown_in_code(features: Iterable[Feature], known: Collection[str]) -> Iterator[str]:
@@ -66,10 +59,6 @@ def find_unknown_in_code(features: Iterable[Feature], known: Collection[str]) ->
         for call in calls_in(feature, _ASKING):
             if _PERMISSION.fullmatch(call.text) and call.text not in known:
                 yield _sentence(call.where, call.text, known)
-
-
-def _permissions_in(words: str) -> list[str]:
-    return [word for word in _SEPARATOR.split(words) if _PERMISSION.fullmatch(word)]
 
 
 def _sentence(where: str, permission: str, known: Collection[str]) -> str:
