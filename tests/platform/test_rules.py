@@ -15,7 +15,8 @@ from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
 from trivet.errors import ConfigurationError
 from trivet.origin import Origin
-from trivet.rules import Change, RuleRegistry, collect_rules, rule
+from trivet.rules import Change, rule
+from trivet.rules.registry import RuleRegistry, collect_rules
 
 BOSS = Identity(user_id=1, username="boss", kind="session")
 Asked = list[Change[Any]]
