@@ -140,6 +140,13 @@ class TestWhatARuleSees:
             db.flush()
         assert ("update", "Thing", {"shelf_id": (1, 2)}) in watched.asked
 
+    def test_a_foreign_key_that_only_the_flush_can_know(self, watched: Watched) -> None:
+        with watched.unit() as db:
+            db.add(Note(id=8, board="b", text="eight", lines=[Line(id=8, text="new")]))
+            db.flush()
+        lines = [changes for kind, name, changes in watched.asked if name == "Line"]
+        assert lines[-1]["note_id"] == (None, 8)
+
     def test_the_members_of_a_relation(self, watched: Watched) -> None:
         with watched.unit() as db:
             label = db.get_one(Label, 2)
