@@ -247,6 +247,25 @@ class TestWhenARuleIsAsked:
             db.flush()
         assert heard == [True]
 
+    @pytest.mark.parametrize(
+        ("attribute", "asked"),
+        [("name", True), ("size", True), ("labels", False), ("notes", False), ("area", False)],
+    )
+    def test_by_whatever_name_the_class_has_for_it(
+        self, engine: Engine, attribute: str, asked: bool
+    ) -> None:
+        heard: list[str] = []
+
+        @rule(Thing, attribute)
+        def listen(change: Change[Thing]) -> None:
+            heard.append(change.kind)
+
+        with TrivetSession(bind=engine, capture=Capture(rules=registry_of(listen))) as db:
+            thing = db.get_one(Thing, 1)
+            thing.title, thing.width = "pot", 9
+            db.flush()
+        assert bool(heard) is asked
+
     def test_once_for_one_change(self, watched: Watched) -> None:
         with watched.unit() as db:
             db.get_one(Thing, 1).title = "pot"
