@@ -28,6 +28,7 @@ PUBLIC: dict[str, str] = {
     "trivet": "models, errors, identity and the unit of work: for every file of a feature",
     "trivet.models": "the declarative base and column types that both ORMs store alike",
     "trivet.events": "what a feature's `events.py` declares",
+    "trivet.rules": "what a feature's `rules.py` declares",
     "trivet.identity": "who is asking, and what they may do",
     "trivet.web": "pages of a feature's `web.py`",
     "trivet_api": "what a feature's `api.py` takes",

@@ -144,6 +144,13 @@ class TestInTheAdmin:
             page = await change(boss)
         assert page.error_at("level") == "Level 5 does not follow 1."
 
+    async def test_in_an_inline_it_stands_in_its_row(self, house: House) -> None:
+        async with house.visit() as boss:
+            page = await in_an_inline(boss)
+        row = page.text.partition('id="badges-1"')[2].partition('id="badges-2"')[0]
+        assert "Level 9 does not follow 3." in row
+        assert page.text.count("Level 9 does not follow 3.") == 1
+
     async def test_a_rule_knows_who_asks(self, house: House) -> None:
         async with house.visit() as boss:
             page = await boss.edit(CHANGE.format(1), holder="Anna")

@@ -18,7 +18,7 @@ from trivet.events.feeds import collect_feeds
 from trivet.events.outbox import PublicationRow
 from trivet.identity import Identity
 from trivet.origin import Origin
-from trivet.rules import collect_rules
+from trivet.rules.registry import collect_rules
 
 MORNING = dt.datetime(2013, 2, 4, 12, 0, tzinfo=dt.UTC)
 """Seven o'clock in New York, when the first flight of `add_flights` departs."""

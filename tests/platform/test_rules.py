@@ -15,7 +15,8 @@ from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
 from trivet.errors import ConfigurationError
 from trivet.origin import Origin
-from trivet.rules import Change, RuleRegistry, collect_rules, rule
+from trivet.rules import Change, rule
+from trivet.rules.registry import RuleRegistry, collect_rules
 
 BOSS = Identity(user_id=1, username="boss", kind="session")
 Asked = list[Change[Any]]
@@ -139,6 +140,13 @@ class TestWhatARuleSees:
             db.flush()
         assert ("update", "Thing", {"shelf_id": (1, 2)}) in watched.asked
 
+    def test_a_foreign_key_that_only_the_flush_can_know(self, watched: Watched) -> None:
+        with watched.unit() as db:
+            db.add(Note(id=8, board="b", text="eight", lines=[Line(id=8, text="new")]))
+            db.flush()
+        lines = [changes for kind, name, changes in watched.asked if name == "Line"]
+        assert lines[-1]["note_id"] == (None, 8)
+
     def test_the_members_of_a_relation(self, watched: Watched) -> None:
         with watched.unit() as db:
             label = db.get_one(Label, 2)
@@ -238,6 +246,25 @@ class TestWhenARuleIsAsked:
             db.get_one(Line, 1).note_id = 9
             db.flush()
         assert heard == [True]
+
+    @pytest.mark.parametrize(
+        ("attribute", "asked"),
+        [("name", True), ("size", True), ("labels", False), ("notes", False), ("area", False)],
+    )
+    def test_by_whatever_name_the_class_has_for_it(
+        self, engine: Engine, attribute: str, asked: bool
+    ) -> None:
+        heard: list[str] = []
+
+        @rule(Thing, attribute)
+        def listen(change: Change[Thing]) -> None:
+            heard.append(change.kind)
+
+        with TrivetSession(bind=engine, capture=Capture(rules=registry_of(listen))) as db:
+            thing = db.get_one(Thing, 1)
+            thing.title, thing.width = "pot", 9
+            db.flush()
+        assert bool(heard) is asked
 
     def test_once_for_one_change(self, watched: Watched) -> None:
         with watched.unit() as db:

@@ -61,7 +61,11 @@ class _MirrorForms:
 
 
 class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """How a mapped class is shown and edited; register it with `trivet_admin.register`."""
+    """How a mapped class is shown and edited; register it with `trivet_admin.register`.
+
+    Override ``save_with(unit, key, changes)`` and ``delete_with(unit, key)`` where a change is a
+    command of a service (docs/rules.md).
+    """
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any

@@ -19,7 +19,7 @@ from trivet.events import outbox
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
 from trivet.features import Feature, modules_of
 from trivet.origin import Origin
-from trivet.rules import RuleRegistry, collect_rules
+from trivet.rules.registry import RuleRegistry, collect_rules
 
 
 @dataclass(frozen=True, slots=True)

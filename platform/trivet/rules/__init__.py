@@ -6,6 +6,6 @@ action, a command. See docs/rules.md for why it holds.
 """
 
 from trivet.rules.change import Change, Values
-from trivet.rules.registry import RuleRegistry, collect_rules, rule
+from trivet.rules.registry import rule
 
-__all__ = ["Change", "RuleRegistry", "Values", "collect_rules", "rule"]
+__all__ = ["Change", "Values", "rule"]

@@ -12,11 +12,13 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 from sqlalchemy import ClauseElement, Column, inspect, select
 from sqlalchemy.orm import (
+    CompositeProperty,
     InstanceState,
     Mapper,
     RelationshipDirection,
     RelationshipProperty,
     Session,
+    SynonymProperty,
 )
 
 from trivet.capture.old_values import columns_of, read
@@ -88,13 +90,15 @@ class Change(Generic[M]):
     def changed(self, *attributes: str) -> bool:
         """Whether any of `attributes` is going to hold something else than before.
 
-        A relationship to one other row has changed with its foreign key.
+        A relationship to one other row has changed with its foreign key, a composite with its
+        columns.
 
         Args:
             attributes: Names of attributes of the class.
 
         Raises:
-            AttributeError: The class has no such attribute.
+            AttributeError: The class has no such attribute, or it is a collection of rows that
+                have changes of their own.
         """
         return any(self._is_changed(name) for name in attributes)
 
@@ -117,9 +121,18 @@ class Change(Generic[M]):
         attribute = self._mapper.attrs.get(name)
         if attribute is None:
             raise AttributeError(f"{self._mapper.class_.__name__} has no attribute {name!r}")
-        if isinstance(attribute, RelationshipProperty) and _is_to_one(attribute):
-            return any(key in self.changes for key, _ in _keys(self._mapper, attribute))
-        return False
+        match attribute:
+            case SynonymProperty():
+                return self._is_changed(attribute.name)
+            case CompositeProperty():
+                return any(each.key in self.changes for each in attribute.props)
+            case RelationshipProperty() if _is_to_one(attribute):
+                return any(key in self.changes for key, _ in _keys(self._mapper, attribute))
+            case RelationshipProperty() if attribute.secondary is None:
+                other = attribute.mapper.class_.__name__
+                raise AttributeError(f"{name!r} holds rows of {other}: their changes are its own")
+            case _:
+                return False
 
     def _references(self) -> dict[str, Any]:
         """The foreign keys that relationships are going to set."""

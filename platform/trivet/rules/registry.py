@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, TypeVar, get_args
 
 from sqlalchemy import inspect as inspect_mapped
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.errors import ConfigurationError
 from trivet.rules.change import Change, Kind
@@ -167,6 +167,12 @@ def _faults(declared: Rule) -> Iterator[str]:
     for attribute in declared.attributes:
         if attribute not in mapper.attrs:
             yield _no_attribute(subject, declared.model, attribute, list(mapper.attrs.keys()))
+        elif attribute in mapper.relationships and _holds_rows(mapper.relationships[attribute]):
+            other = mapper.relationships[attribute].mapper.class_.__name__
+            yield (
+                f"The rule {subject} names {declared.model.__name__}.{attribute}, a collection of "
+                f"{other}: declare a rule on {other}, whose rows change."
+            )
     for kind in declared.on:
         if kind not in _KINDS:
             yield f"The rule {subject} is on {kind!r}: there are {', '.join(_KINDS)}."
@@ -184,6 +190,11 @@ def _no_attribute(subject: str, model: type[Any], name: str, names: list[str]) -
     close = get_close_matches(name, names, 1)
     meant = f" Did you mean {close[0]!r}?" if close else f" It has {', '.join(sorted(names))}."
     return f"The rule {subject} names {model.__name__}.{name}, and there is none.{meant}"
+
+
+def _holds_rows(relationship: RelationshipProperty[Any]) -> bool:
+    is_to_many = relationship.direction is RelationshipDirection.ONETOMANY
+    return is_to_many or relationship.viewonly
 
 
 def _no_function(given: Any) -> ConfigurationError:

@@ -1,0 +1,101 @@
+"""What was violated, and what that means to the one who asked.
+
+A sentence holds a value only if the failed statement brought it: never one of another row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Column, Table
+
+from trivet.data.constraints import find_column
+from trivet.errors import Conflict, Invalid, TrivetError, errors_at
+from trivet.models.labels import attribute_of, find_mapper, label_of, noun_of, with_article
+
+VALUE_LENGTH = 60
+"""Characters of a value that a sentence still repeats."""
+Kind = Literal["unique", "missing", "referred", "null", "check", "overlap", "value"]
+Row = Mapping[str, Any]
+Columns = tuple["Column[Any]", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """`columns` of `table` were refused. `detail` is what only the failure knows: the value that
+    refers to nothing, the rule of a check, why a value does not fit. `other` is the table that
+    is referred to, or that refers."""
+
+    kind: Kind
+    table: Table
+    columns: Columns
+    detail: str = ""
+    other: Table | None = None
+
+    @property
+    def subject(self) -> type[Any] | None:
+        """The mapped class of the table."""
+        mapper = find_mapper(self.table)
+        return None if mapper is None else mapper.class_
+
+    def error(self) -> TrivetError:
+        """The public meaning: 409 where the data refuses, 422 where the value does."""
+        sentence = self._sentence()
+        # An error says it at the attribute; where there is no form, the sentence has to name it.
+        names = " and ".join(label_of(column) for column in self.columns)
+        whole = f"{names}: {sentence}" if self.kind in ("null", "value") else sentence
+        detail = f"{whole[:1].upper()}{whole[1:]}."
+        error: TrivetError
+        if self.kind == "referred":
+            error = Conflict("referred-to", detail)
+        else:
+            errors = errors_at(map(attribute_of, self.columns), sentence)
+            given: dict[str, Any] = {"errors": errors} if errors else {}
+            is_conflict = self.kind in ("unique", "missing", "overlap")
+            if is_conflict:
+                error = Conflict("integrity", detail, **given)
+            else:
+                error = Invalid("bad-value", detail, **given)
+        error.subject = self.subject
+        return error
+
+    def _sentence(self) -> str:
+        names = " and ".join(label_of(column) for column in self.columns)
+        match self.kind:
+            case "unique":
+                return f"there is already {with_article(noun_of(self.table))} with this {names}"
+            case "overlap":
+                return f"this {names} is in conflict with another {noun_of(self.table)}"
+            case "missing":
+                return f"there is no {self._parent()} {self.detail}".strip()
+            case "referred":
+                other = "something" if self.other is None else f"{noun_of(self.other)}s"
+                return f"{other} still refer to this"
+            case "null":
+                return "a value is needed"
+            case "check":
+                return f"{names or noun_of(self.table)} must satisfy: {self.detail}"
+            case "value":
+                return self.detail
+
+    def _parent(self) -> str:
+        if self.other is not None and find_mapper(self.other) is not None:
+            return noun_of(self.other)
+        return " and ".join(label_of(column) for column in self.columns)
+
+
+def named(table: Table, names: Sequence[str]) -> Columns:
+    """The columns of `table` that the database calls so."""
+    found = (find_column(table, name) for name in names)
+    return tuple(column for column in found if column is not None)
+
+
+def say(value: str, columns: Columns) -> str:
+    """A value as a sentence repeats it: nothing if it is long, in quotes if it is text."""
+    if not value or len(value) > VALUE_LENGTH:
+        return ""
+    try:
+        is_text = len(columns) == 1 and columns[0].type.python_type is str
+    except NotImplementedError:
+        is_text = False
+    return f"'{value}'" if is_text else value
