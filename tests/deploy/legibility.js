@@ -1,6 +1,8 @@
 // What a page shows, judged as a reader would: contrast, cut text, labels, sideways scrolling.
 // Evaluates to a function that gives a list of sentences, one a fault.
-({ contrast: required }) => {
+async ({ contrast: required }) => {
+  // Scripts hear of another scheme before the next frame.
+  await new Promise(requestAnimationFrame);
   // Colours that are on their way to another scheme are measured where they arrive.
   for (const moving of document.getAnimations()) {
     if (moving.effect?.getComputedTiming().endTime < Infinity) moving.finish();

@@ -146,6 +146,7 @@ async def test_a_browser_is_shown_a_page_where_a_program_reads_a_problem(
     assert shown.headers["content-type"] == "text/html; charset=utf-8"
     assert sentence in shown.text
     assert "from-the-proxy-1" in shown.text
+    assert f"<code>{read.json()['code']}</code>" in shown.text
     assert '<a class="back" href="/">' in shown.text
     assert int(shown.headers["content-length"]) == len(shown.content)
     for answer in (read, whatever):

@@ -19,6 +19,7 @@ class Problem(msgspec.Struct):
 
     title: str
     status: int
+    code: str = ""
     detail: str = ""
     request_id: str = ""
 
@@ -87,7 +88,7 @@ def _read(body: bytes) -> Problem | None:
 def _describe(problem: Problem, root_path: str) -> str:
     asked = f"<p>Request id: <code>{escape(problem.request_id)}</code></p>"
     return (
-        f'<p class="status">{problem.status}</p>\n'
+        f'<p class="status">{problem.status} <code>{escape(problem.code)}</code></p>\n'
         f"<h1>{escape(problem.title)}</h1>\n"
         f"<p>{escape(problem.detail)}</p>\n{asked if problem.request_id else ''}\n"
         f'<p><a class="back" href="{escape(root_path)}/">Go to the start page</a></p>'
