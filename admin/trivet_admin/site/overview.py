@@ -15,6 +15,7 @@ from trivet.asgi.root import Root
 from trivet.asgi.welcome import list_links
 from trivet.audit import AuditEntry
 from trivet.context import current_context
+from trivet_admin.audit.visibility import is_visible
 from trivet_admin.mirror.registry import mirror
 
 MOST_COUNTED = 10_000
@@ -46,7 +47,10 @@ def list_recent_changes(site: AdminSite, request: HttpRequest) -> list[dict[str,
     entries: Any = mirror(AuditEntry)
     newest = entries.objects.order_by("-at", "-id").values("pk")[:RECENT_SEARCHED]
     own = entries.objects.filter(pk__in=newest, actor_id=request.user.pk)
-    return [_describe(site, request, entry) for entry in own.order_by("-at", "-id")[:RECENT_SHOWN]]
+    found = own.order_by("-at", "-id")[:RECENT_SHOWN]
+    # A right to look may be gone since.
+    seen = (entry for entry in found if is_visible(request, entry.table_name))
+    return [_describe(site, request, entry) for entry in seen]
 
 
 def _describe(site: AdminSite, request: HttpRequest, entry: Any) -> dict[str, Any]:
