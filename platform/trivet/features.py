@@ -52,6 +52,7 @@ class Feature:
         """Whether there is ``<package>/<file>.py``, or a package of that name."""
         return importlib.util.find_spec(f"{self.package}.{file}") is not None
 
+    @property
     def title(self) -> str:
         """The feature's name as people read it."""
         return self.name.replace("_", " ").capitalize()

@@ -163,7 +163,7 @@ def pages_of(features: Sequence[Feature]) -> list[MountedApp]:
 
 
 def _pages(feature: Feature, routes: Sequence[BaseRoute]) -> MountedApp:
-    listed = list_pages(feature, routes)
+    listed = list_pages(feature.name, routes)
     return MountedApp(
         name=feature.name,
         prefix=f"/{feature.name}",
