@@ -90,7 +90,9 @@ def server(start_shared_server: StartServer, databases: Databases, people: Peopl
     with desk.unit() as db:
         (first, *_) = add_flights(db, 60)
         kind = MovementKind.DELAY
-        db.add(Movement(sender="x", reference="1", kind=kind, flight_id=first, at=MORNING))
+        db.add(
+            Movement(sender="x", reference="1", kind=kind, minutes=9, flight_id=first, at=MORNING)
+        )
     desk.engine.dispose()
     return start_shared_server(database_url=url, features=FEATURES, **BRAND)
 

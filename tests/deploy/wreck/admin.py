@@ -14,6 +14,8 @@ admin.site.unregister(mirror(Airline))
 
 @register(Airline)
 class BrokenAdmin(ModelAdmin):
+    search_fields = ("name",)
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
