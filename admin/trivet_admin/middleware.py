@@ -181,7 +181,7 @@ class SearchMiddleware:
         for name in SEARCH_PARAMETERS:
             for text in request.GET.getlist(name):
                 if len(text) > SEARCH_CHARACTERS or len(text.split()) > SEARCH_WORDS:
-                    return refusal_page(_TOO_LONG)
+                    return refusal_page(request, _TOO_LONG)
         return None
 
 
