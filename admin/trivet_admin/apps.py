@@ -19,7 +19,7 @@ class TrivetConfig(AppConfig):
 
     name = "trivet_admin"
     label = PLATFORM_LABEL
-    verbose_name = "Trivet"
+    verbose_name = "Keys and audit"
 
     def ready(self) -> None:
         # Modules that read models can be imported only now.
@@ -31,6 +31,8 @@ class TrivetConfig(AppConfig):
         from trivet_admin.users.permissions import follow_models, give_modules
 
         user_logged_in.connect(give_new_key, dispatch_uid="trivet_admin.give_new_key")
+        # Groups stand with users, on the index and above every page of theirs.
+        apps.get_app_config("auth").verbose_name = apps.get_app_config("accounts").verbose_name
         mirror_all(config.name for config in apps.get_app_configs())
         for mapped in PLATFORM_MODELS:
             mirror(mapped)

@@ -7,6 +7,7 @@ its values means to Django. What is not a value of ours is a decision, with its 
 from collections.abc import Sequence
 from typing import Any
 
+from trivet.asgi.assets import ICON
 from trivet.data.capture import Capture, compose_capture
 from trivet.data.sqlite import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
@@ -71,7 +72,7 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "INSTALLED_APPS": [*_APPS, *(feature.package for feature in features)],
         # A feature's ``migrations`` are Alembic's: SQLAlchemy owns its tables.
         "MIGRATION_MODULES": {feature.name: None for feature in features},
-        "MIDDLEWARE": list(_MIDDLEWARE),
+        "MIDDLEWARE": [*(_DEBUG_MIDDLEWARE if settings.debug else ()), *_MIDDLEWARE],
         "ROOT_URLCONF": "trivet_admin.urls",
         "TEMPLATES": [_TEMPLATES],
         "AUTH_USER_MODEL": "accounts.User",
@@ -80,6 +81,14 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "LOGIN_URL": "admin:login",
         # Where a login goes that was asked for no page. Django's default is a page of nobody's.
         "LOGIN_REDIRECT_URL": "admin:index",
+        # Names of ours, which the site and the error pages read.
+        "TRIVET_NAME": settings.name,
+        "TRIVET_TITLE": settings.title,
+        "TRIVET_LOGO": settings.root_path + (settings.logo or ICON),
+        "TRIVET_SITE_URL": f"{settings.root_path}/",
+        "CSRF_FAILURE_VIEW": "trivet_admin.site.pages.csrf_failure",
+        # One form for every instant, with its zone.
+        "FORMAT_MODULE_PATH": "trivet_admin.formats",
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         # Absolute, because Django keeps a relative one under whatever prefix asked first.
         "STATIC_URL": f"{settings.root_path}/static/",
@@ -105,6 +114,10 @@ _APPS = (
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+)
+
+_DEBUG_MIDDLEWARE = (
+    "trivet_admin.middleware.DebugPagesMiddleware",  # Django's debug pages keep their style
 )
 
 _MIDDLEWARE = (

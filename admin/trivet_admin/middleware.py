@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
+from trivet.asgi.middleware.last_resort import DEBUG_PAGE_POLICY
 from trivet.context import STATE_KEY, RequestContext
 from trivet.errors import Malformed
 from trivet_admin.auth.sessions import SessionSource
@@ -23,6 +24,31 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 LOGIN_PATH = "/login/"
 """The login page, below the mount."""
+
+
+class DebugPagesMiddleware:
+    """Under debug alone: lets Django's pages of a traceback and of the known addresses use the
+    style and the scripts that they bring in themselves.
+
+    Nothing else on them may load or be sent anywhere, the traceback included.
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponse) and _is_debug_page(response):
+            response["Content-Security-Policy"] = DEBUG_PAGE_POLICY
+        return response
+
+
+def _is_debug_page(response: HttpResponse) -> bool:
+    # Django's handlers make them, and leave no other trace than this sentence at their end.
+    return response.status_code >= 400 and b"<code>DEBUG = True</code>" in response.content
 
 
 class UnitMiddleware:
@@ -54,7 +80,7 @@ class UnitMiddleware:
             try:
                 response = self._decide(request, connection)
             except Exception as error:
-                page = refusal_page(error)
+                page = refusal_page(request, error)
                 if page is None:
                     raise
                 return page
@@ -155,7 +181,7 @@ class SearchMiddleware:
         for name in SEARCH_PARAMETERS:
             for text in request.GET.getlist(name):
                 if len(text) > SEARCH_CHARACTERS or len(text.split()) > SEARCH_WORDS:
-                    return refusal_page(_TOO_LONG)
+                    return refusal_page(request, _TOO_LONG)
         return None
 
 

@@ -10,7 +10,7 @@ from asgiref.sync import ThreadSensitiveContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet import Platform
-from trivet.asgi.mount import MountedApp, RouteInfo
+from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet_admin import runtime
 from trivet_admin.auth.authenticator import SessionAuthenticator
 from trivet_admin.capacity import CapacityLimiter
@@ -40,6 +40,7 @@ def mount(platform: Platform) -> MountedApp:
         list_routes=list_routes,
         static_packages=(("django.contrib.admin", "static"), ("trivet_admin", "static")),
         find_pending=find_pending,
+        links=(PageLink("Administration", "/", "Records, users and what was changed, for staff."),),
     )
 
 

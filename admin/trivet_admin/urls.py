@@ -5,4 +5,7 @@ from django.urls import path
 
 urlpatterns = [path("", admin.site.urls)]
 
+handler400 = "trivet_admin.site.pages.bad_request"
+handler403 = "trivet_admin.site.pages.permission_denied"
+handler404 = "trivet_admin.site.pages.page_not_found"
 handler500 = "trivet_admin.site.pages.server_error"

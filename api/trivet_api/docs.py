@@ -4,29 +4,39 @@ The assets come with the package ``fastapi-offline``; FastAPI's own page would l
 from elsewhere, which the content security policy forbids, and so do we.
 """
 
-from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from html import escape
+from pathlib import Path
 
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from trivet.asgi.assets import ICON
+from trivet.context import context_of
 from trivet.identity.policy import public
 
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>{title}</title>
-<link rel="icon" href="data:,">
+<link rel="icon" href="{icon}">
 <link rel="stylesheet" href="{static}/swagger-ui.css">
+<link rel="stylesheet" href="{root}/docs/style.css">
 <div id="docs" data-openapi="{root}/openapi.json"></div>
 <script src="{static}/swagger-ui-bundle.js"></script>
 <script src="{root}/docs/start.js"></script>
 </html>
 """
 
-_START = """\
-const place = document.getElementById("docs");
-SwaggerUIBundle({ url: place.dataset.openapi, domNode: place, deepLinking: true });
-"""
+_FILES = {
+    "start.js": "text/javascript",
+    "style.css": "text/css",
+}
+"""Ours beside Swagger UI's own, with their media types; they lie in the folder `static`."""
 
+
+_FOLDER = Path(__file__).parent / "static"
 
 ASSETS = ("fastapi_offline", "static")
 """The package and its folder, which the root serves at ``/static``."""
@@ -39,9 +49,20 @@ def install_docs(app: FastAPI) -> None:
     async def docs(request: Request) -> HTMLResponse:
         root = request.scope["root_path"]
         outer = root.rpartition("/")[0]
-        page = _PAGE.format(title=app.title, root=root, static=f"{outer}/static")
+        settings = context_of(request.scope).platform.settings
+        page = _PAGE.format(
+            title=escape(app.title),
+            icon=outer + (settings.logo or ICON),
+            root=root,
+            static=f"{outer}/static",
+        )
         return HTMLResponse(page)
 
-    @app.get("/docs/start.js", dependencies=[public], include_in_schema=False)
-    async def start() -> Response:
-        return Response(_START, media_type="text/javascript")
+    for name, media_type in _FILES.items():
+        _install_file(app, name, media_type)
+
+
+def _install_file(app: FastAPI, name: str, media_type: str) -> None:
+    @app.get(f"/docs/{name}", dependencies=[public], include_in_schema=False)
+    async def docs_file() -> Response:
+        return FileResponse(_FOLDER / name, media_type=media_type)

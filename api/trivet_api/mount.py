@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from trivet.asgi.mount import MountedApp, RouteInfo
+from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet.features import attribute_of, modules_of
 from trivet.platform import Platform
 from trivet_api import auth
@@ -26,8 +26,9 @@ def mount(platform: Platform) -> MountedApp:
     Raises ConfigurationError if a route has no policy.
     """
     app = FastAPI(
-        title="Trivet",
-        description="Authenticate with an API key (`Authorization: Bearer …`) or a session.",
+        title=platform.settings.name,
+        description="Authenticate with an API key (`Authorization: Bearer …`) or a session; a "
+        "browser that is logged in sends its session by itself.",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -53,6 +54,7 @@ def mount(platform: Platform) -> MountedApp:
         authenticators=[KeyAuthenticator(PREFIX)],
         list_routes=lambda: _list(app),
         static_packages=[ASSETS],
+        links=[PageLink("API", "/docs", "Every route, what it takes and gives, to try out here.")],
     )
 
 

@@ -1,4 +1,6 @@
-"""Departures: Trivet's demonstration, the flights out of New York in one week of 2013.
+"""Departure boards of New York's airports, moving as the flights of one week did.
+
+It is Trivet's demonstration, on the real flights of 4 to 10 February 2013.
 
 One framework a file, as every feature has it: `models` and `services` are the business,
 `api`, `admin`, `realtime` and `web` are its four doors. `timetable`, `importing`, `history`

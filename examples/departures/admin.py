@@ -1,10 +1,10 @@
 """The departures in the admin: what staff see and do.
 
-Every rule stands in the services and the models; here is only how things look. Times are
-shown by the clocks of the airport, because that is what staff have on the wall.
+Every rule stands in the services and the models; here is only how things look. Every time is
+UTC and says so, in lists, forms and headings alike; what the airport's own clocks show at a
+flight's departure stands beside it, with their zone.
 """
 
-import datetime as dt
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,7 @@ class FlightAdmin(ModelAdmin):
         "flight",
         "origin_code",
         "destination",
-        "departure",
+        "scheduled_departure",
         "status",
         "delay",
         "gate",
@@ -55,13 +55,13 @@ class FlightAdmin(ModelAdmin):
     )
     search_help_text = "Airline and number, airport, city or tail number, such as: B6 1018 Boston"
     autocomplete_fields = ("carrier", "origin", "dest", "aircraft")
-    readonly_fields = ("reported_at",)
+    readonly_fields = ("local_departure", "reported_at")
     fieldsets = (
         (None, {"fields": ("carrier", "number", "origin", "dest", "aircraft")}),
-        ("Schedule (UTC)", {"fields": ("scheduled_departure", "scheduled_arrival")}),
+        ("Schedule", {"fields": ("scheduled_departure", "local_departure", "scheduled_arrival")}),
         ("At the airport", {"fields": ("status", "delay_minutes", "gate")}),
         (
-            "What was reported (UTC)",
+            "What was reported",
             {"fields": ("actual_departure", "airborne_at", "actual_arrival", "reported_at")},
         ),
     )
@@ -86,9 +86,14 @@ class FlightAdmin(ModelAdmin):
     def destination(self, flight: Any) -> str:
         return str(flight.dest.city)
 
-    @admin.display(description="departure", ordering="scheduled_departure")
-    def departure(self, flight: Any) -> str:
-        return _local(flight.scheduled_departure, flight.origin.time_zone)
+    @admin.display(description="by the airport's clocks")
+    def local_departure(self, flight: Any) -> str:
+        if flight.pk is None:
+            return "shown once the flight is saved"
+        zone = flight.origin.time_zone
+        if zone is None:
+            return f"the time zone of {flight.origin_id} is not known"
+        return f"{flight.scheduled_departure.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"
 
     @admin.display(description="delay", ordering="delay_minutes")
     def delay(self, flight: Any) -> str:
@@ -150,7 +155,3 @@ class MovementAdmin(ModelAdmin):
 
     def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
-
-
-def _local(instant: dt.datetime, zone: str | None) -> str:
-    return f"{instant.astimezone(ZoneInfo(zone or 'UTC')):%a %d %b %H:%M}"

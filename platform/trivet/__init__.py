@@ -4,7 +4,7 @@ Everything that a room or a feature needs of the platform is imported from here 
 the module that says why it is right.
 """
 
-from trivet.asgi.mount import MountedApp
+from trivet.asgi.mount import MountedApp, PageLink
 from trivet.context import RequestContext, context_of
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.errors import (
@@ -31,6 +31,7 @@ __all__ = [
     "Model",
     "MountedApp",
     "NotFound",
+    "PageLink",
     "Platform",
     "Policy",
     "RequestContext",

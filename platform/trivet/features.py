@@ -52,6 +52,17 @@ class Feature:
         """Whether there is ``<package>/<file>.py``, or a package of that name."""
         return importlib.util.find_spec(f"{self.package}.{file}") is not None
 
+    @property
+    def title(self) -> str:
+        """The feature's name as people read it."""
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def about(self) -> str:
+        """The first line of the package's docstring; empty without one."""
+        lines = (importlib.import_module(self.package).__doc__ or "").strip().splitlines()
+        return lines[0] if lines else ""
+
     def find_module(self, file: str) -> ModuleType | None:
         """The module of ``<package>/<file>.py``, imported, or None if there is no file.
 

@@ -9,7 +9,9 @@
     ]
 
 Each has a policy; without one the application does not start. They are served below the
-feature's name, in the order in which they stand.
+feature's name, in the order in which they stand. The page at ``/`` of a feature is listed on the
+root's page, under the first line of the package's docstring; the root's own ``/`` is no
+feature's to take, and the setting `home` sends its visitors on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,6 +55,12 @@ def files(path: str, directory: Path, *, policy: Policy, name: str | None = None
     return mount
 
 
+def policy_of(route: BaseRoute) -> Policy:
+    """Who may see a page that `page` or `files` made."""
+    policy: Policy = getattr(route, _POLICY)
+    return policy
+
+
 def list_pages(feature: str, routes: Sequence[BaseRoute]) -> Sequence[RouteInfo]:
     """Every page of a feature with its policy, for ``trivet routes``.
 
@@ -70,7 +78,7 @@ def list_pages(feature: str, routes: Sequence[BaseRoute]) -> Sequence[RouteInfo]
 
 def _describe(feature: str, routes: Sequence[BaseRoute]) -> Iterator[RouteInfo]:
     for route in routes:
-        policy: Policy = getattr(route, _POLICY)
+        policy = policy_of(route)
         if isinstance(route, Route):
             methods = ",".join(sorted((route.methods or {"GET"}) - {"HEAD"}))
             path, name, outcomes = route.path, route.name, declared_by(route.endpoint)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from trivet.asgi.mount import MountedApp, RouteInfo
+from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet.asgi.problem import no_such_page, problem_response, refuse
 from trivet.features import modules_of
 from trivet.identity import Revocation
@@ -50,6 +50,7 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
         app=app,
         websocket=True,
         list_routes=lambda: list_routes(rules),
+        links=[PageLink("Live events", "", "A WebSocket for Centrifuge clients.", is_page=False)],
     )
 
 

@@ -19,8 +19,10 @@ from trivet_settings.values import (
     MountPolicies,
     Mounts,
     NonEmptyRooms,
+    ProductName,
     Proxies,
     PublicAddress,
+    SitePath,
     ThrottleStore,
 )
 
@@ -57,6 +59,35 @@ class Settings(BaseSettings):
             secret=True,
         ),
     ]
+    name: Annotated[
+        str,
+        Field(max_length=60),
+        ProductName,
+        About("The product's name, at the head of every page and in the OpenAPI document."),
+    ] = "Trivet"
+    site_title: Annotated[
+        str,
+        Field(max_length=100),
+        About("The title of the admin's pages in a browser's tabs. Empty: the product's name."),
+    ] = ""
+    logo: Annotated[
+        str,
+        SitePath,
+        About(
+            "The picture beside the name, and the icon of the pages. Empty: Trivet's.",
+            "path on this site",
+            cure="Write it like /departures/static/departures.svg",
+        ),
+    ] = ""
+    home: Annotated[
+        str,
+        SitePath,
+        About(
+            "Where a visitor of / is sent. Empty: / shows the places to go.",
+            "path on this site",
+            cure="Write it like /departures/",
+        ),
+    ] = ""
     public_url: Annotated[
         PublicAddress,
         About(
@@ -221,6 +252,11 @@ class Settings(BaseSettings):
         """What authenticates the audit trail, the newest first; never empty."""
         keys = self.audit_keys or (self.secret_key,)
         return tuple(key.get_secret_value() for key in keys)
+
+    @property
+    def title(self) -> str:
+        """The title of pages in a browser's tabs."""
+        return self.site_title or self.name
 
     @cached_property
     def database(self) -> DatabaseUrl:

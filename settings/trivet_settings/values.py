@@ -17,13 +17,22 @@ from pydantic_settings import NoDecode
 from trivet_settings.database_url import DatabaseUrl
 from trivet_settings.public_url import PublicUrl
 
-RESERVED_PREFIXES = ("/api", "/admin", "/ws", "/static", "/healthz", "/readyz")
+RESERVED_PREFIXES = (
+    "/api",
+    "/admin",
+    "/ws",
+    "/static",
+    "/healthz",
+    "/readyz",
+    "/favicon.ico",
+)
 
 POLICIES = ("public", "authenticated", "staff", "its-own")
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _TARGET = re.compile(r"(asgi|wsgi):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PERMISSION = re.compile(r"[a-z_]\w*\.[a-z_]\w*")
+_PATH = re.compile(r"/([A-Za-z0-9._~-]+/?)*")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -109,6 +118,19 @@ def _check_rooms(rooms: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rooms))
 
 
+def _check_path(path: str) -> str:
+    if path and not _PATH.fullmatch(path):
+        raise ValueError("is no path on this site, which begins with one / and has no address")
+    return path
+
+
+def _strip_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name:
+        raise ValueError("is empty, and people would not know where they are")
+    return name
+
+
 def _check_database(text: str) -> str:
     DatabaseUrl.parse(text)
     return text
@@ -146,4 +168,6 @@ MountCommits = Annotated[
     BeforeValidator(_from_json),
     AfterValidator(_check_mount_commits),
 ]
+SitePath = AfterValidator(_check_path)
+ProductName = AfterValidator(_strip_name)
 ThrottleStore = AfterValidator(_check_throttle_store)

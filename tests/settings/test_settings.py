@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from trivet_settings import DatabaseUrl, PublicUrl, Settings, describe, load_settings
+from trivet_settings import (
+    DatabaseUrl,
+    PublicUrl,
+    Settings,
+    SettingsError,
+    describe,
+    load_settings,
+)
 
 SECRET = "k" * 40
 
@@ -163,3 +170,29 @@ def test_a_described_default_can_be_written_back(monkeypatch: pytest.MonkeyPatch
             monkeypatch.setenv(setting.variable, setting.default)
 
     assert load_settings() == Settings(secret_key=load_settings().secret_key)
+
+
+def test_a_product_has_a_name_and_its_pages_a_title() -> None:
+    assert (load_settings().name, load_settings().title) == ("Trivet", "Trivet")
+    assert load_settings(name="  Harbour   & Sons ").name == "Harbour & Sons"
+    assert load_settings(name="Harbour", site_title="Harbour office").title == "Harbour office"
+
+
+@pytest.mark.parametrize("setting", ["logo", "home"])
+@pytest.mark.parametrize("path", ["/", "/shop/", "/shop/static/logo-2.svg"])
+def test_a_path_on_this_site_is_taken(setting: str, path: str) -> None:
+    assert getattr(load_settings(**{setting: path}), setting) == path
+
+
+@pytest.mark.parametrize("setting", ["logo", "home"])
+@pytest.mark.parametrize(
+    "path", ["shop/logo.svg", "//cdn.example/x.svg", "https://cdn.example/x.svg", "/a b", "/a?b"]
+)
+def test_an_address_elsewhere_is_no_path_on_this_site(setting: str, path: str) -> None:
+    with pytest.raises(SettingsError, match=f"TRIVET_{setting.upper()}.*no path on this site"):
+        load_settings(**{setting: path})
+
+
+def test_a_name_of_nothing_but_spaces_is_refused() -> None:
+    with pytest.raises(SettingsError, match="TRIVET_NAME"):
+        load_settings(name="   ")

@@ -24,6 +24,7 @@ from trivet_admin.site.modeladmin import ModelAdmin
 from trivet_admin.site.registration import register
 
 mirror(AuditEntry)._meta.verbose_name_plural = "audit entries"
+mirror(AuditEntry)._meta.get_field("at").verbose_name = "when"  # type: ignore[union-attr]  # a column
 
 
 class TableFilter(admin.SimpleListFilter):
@@ -101,7 +102,7 @@ class AuditEntryAdmin(ModelAdmin):
     """Read only. Search looks at who, the object's key, the request id and the values, the
     latter two of what the reader may view."""
 
-    list_display = ("when", "who", "origin", "by_request", "what", "subject", "summary")
+    list_display = ("when", "what", "summary", "who", "origin", "by_request")
     list_display_links = ("when",)
     list_filter = (KindFilter, TableFilter, OriginFilter, "at", KeyFilter)
     search_fields = ("=actor", "=visible_key", "=request_id", "visible_changes")
@@ -109,17 +110,7 @@ class AuditEntryAdmin(ModelAdmin):
     ordering = ("-at", "-id")
     show_full_result_count = False
     list_per_page = 50
-    fields = (
-        "when",
-        "who",
-        "origin",
-        "by_request",
-        "credential",
-        "what",
-        "subject",
-        "table",
-        "hash",
-    )
+    fields = ("when", "who", "origin", "by_request", "credential", "what", "table", "hash")
 
     class Media:
         css = {"all": ("trivet_admin/audit.css",)}  # noqa: RUF012  # Django's own way of declaring it
@@ -144,21 +135,17 @@ class AuditEntryAdmin(ModelAdmin):
     def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="when (UTC)", ordering="at")
+    @admin.display(description="when", ordering="at")
     def when(self, entry: Any) -> str:
-        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
+        return f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
 
     @admin.display(description="who", ordering="actor")
     def who(self, entry: Any) -> str:
         return who_made(entry)
 
     @admin.display(description="what")
-    def what(self, entry: Any) -> str:
-        return verb_of(entry)
-
-    @admin.display(description="object")
-    def subject(self, entry: Any) -> str | SafeString:
-        return _link(entry)
+    def what(self, entry: Any) -> SafeString:
+        return format_html("{} {}", verb_of(entry), _link(entry))
 
     @admin.display(description="changes")
     def summary(self, entry: Any) -> str:

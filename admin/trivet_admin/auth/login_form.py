@@ -36,6 +36,17 @@ class ThrottledLoginForm(AdminAuthenticationForm):
         self.confirm_login_allowed(user)
         return self.cleaned_data
 
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Say that this is for staff to whoever gave a right password and is not; Django would
+        say that the password was wrong."""
+        if not user.is_staff:
+            sentence = (
+                "Your password is right, but this account is not for staff, and the admin is. "
+                "Ask somebody who manages users."
+            )
+            raise ValidationError(sentence, code="not-staff")
+        super().confirm_login_allowed(user)
+
 
 def _in_words(seconds: int) -> str:
     if seconds <= _SECONDS_IN_WORDS:

@@ -22,6 +22,10 @@ class MirrorModel(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        """For a mapped class without a text of its own: "loan 2", not "Loan object (2)"."""
+        return f"{self._meta.verbose_name} {self.pk}"
+
     def save(self, *args: Any, **options: Any) -> None:
         # A new object is inserted even if it brings its key: an UPDATE tried first would
         # take over a row that is already there.

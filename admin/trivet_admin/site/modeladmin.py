@@ -5,7 +5,7 @@ hidden in its form, validators and constraints of the mapped class speak at thei
 and a service's error becomes a message and leaves nothing behind.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -58,6 +58,30 @@ class _MirrorForms:
             return list(fieldsets)
         (title, options), *rest = fieldsets
         return [(title, {**options, "fields": [*options["fields"], self.version_name]}), *rest]
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """The relations that are searched for instead of listed whole: those that
+        `autocomplete_fields` names, and every other whose model can be searched by this visitor
+        and which no other option shows in a way of its own."""
+        named = tuple(self.autocomplete_fields)  # type: ignore[attr-defined]  # Django's option
+        return (*named, *(name for name in self._searchable(request) if name not in named))
+
+    def _searchable(self, request: HttpRequest) -> Iterator[str]:
+        shown = {
+            *self.raw_id_fields,  # type: ignore[attr-defined]  # as above
+            *self.radio_fields,  # type: ignore[attr-defined]  # as above
+            *self.filter_horizontal,  # type: ignore[attr-defined]  # as above
+            *self.filter_vertical,  # type: ignore[attr-defined]  # as above
+        }
+        site = self.admin_site  # type: ignore[attr-defined]  # Django's
+        options = self.model._meta
+        for field in (*options.fields, *options.many_to_many):
+            related = field.related_model
+            if related is None or field.name in shown or not site.is_registered(related):
+                continue
+            there = site.get_model_admin(related)
+            if there.get_search_fields(request) and there.has_view_permission(request):
+                yield field.name
 
 
 class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time

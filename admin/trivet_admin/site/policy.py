@@ -9,18 +9,18 @@ PUBLIC_VIEWS = frozenset({"admin:login", "admin:logout"})
 """Views that anybody may call. Everything else is for staff."""
 
 _BY_PAGE = {
-    "changelist": "view or change",
-    "add": "add",
-    "history": "view or change",
-    "delete": "delete",
-    "change": "view or change",
+    "changelist": ("view", "change"),
+    "add": ("add",),
+    "history": ("view", "change"),
+    "delete": ("delete",),
+    "change": ("view", "change"),
 }
-"""What Django asks of staff on the pages of a model."""
+"""What Django asks of staff on the pages of a model: any one of these."""
 
 _BY_NAME = {
     # Django names this page after the user model that it would have if it had not ours.
-    "admin:auth_user_password_change": "staff + accounts.change_user",
-    "admin:password_change": "staff",
+    "admin:auth_user_password_change": ("accounts.change_user",),
+    "admin:password_change": (),
 }
 
 
@@ -30,20 +30,27 @@ def is_public(view_name: str, view: Any) -> bool:
     return view_name in PUBLIC_VIEWS or getattr(view, "login_required", True) is False
 
 
+def permissions_of(view_name: str) -> tuple[str, ...] | None:
+    """The permissions any one of which opens a view to staff; None: being staff is enough. An
+    empty tuple: there is none, so that nobody may."""
+    if view_name in _BY_NAME:
+        return _BY_NAME[view_name] or None
+    model, _, page = view_name.removeprefix("admin:").rpartition("_")
+    app, _, name = model.partition("_")
+    if page not in _BY_PAGE or not name:
+        return None
+    known = _verbs_of(app, name)
+    return tuple(f"{app}.{verb}_{name}" for verb in _BY_PAGE[page] if verb in known)
+
+
 def words_of(view_name: str, view: Any = None) -> str:
     """The policy of a view, as ``trivet routes`` shows it."""
     if is_public(view_name, view):
         return "public"
-    if view_name in _BY_NAME:
-        return _BY_NAME[view_name]
-    model, _, page = view_name.removeprefix("admin:").rpartition("_")
-    app, _, name = model.partition("_")
-    verbs = _BY_PAGE.get(page)
-    if verbs is None or not name:
+    permissions = permissions_of(view_name)
+    if permissions is None:
         return "staff"
-    known = _verbs_of(app, name)
-    wanted = [f"{app}.{verb}_{name}" for verb in verbs.split(" or ") if verb in known]
-    return "staff + " + " or ".join(wanted) if wanted else "nobody"
+    return f"staff + {' or '.join(permissions)}" if permissions else "nobody"
 
 
 def _verbs_of(app: str, name: str) -> Collection[str]:

@@ -2,21 +2,19 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 
-PLATFORM_APPS = ("accounts", "auth", "trivet")
-"""Who may do what: shown last and together, after the features."""
+ACCESS = ("accounts", "auth")
+"""Who may do what: one section, although Django keeps groups in an app of their own."""
 
-AUDIT = "AuditEntry"
-"""The model with a section of its own."""
+PLATFORM_APPS = (*ACCESS, "trivet")
+"""Shown last, after the features."""
 
 
 class TrivetAdminSite(AdminSite):
-    site_header = "Trivet"
-    site_title = "Trivet"
     index_title = "Overview"
-    site_url = None  # there is no page at the root, and Django's default link would lead there
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """As Django's, which has no sentence for a mapped class.
@@ -29,11 +27,27 @@ class TrivetAdminSite(AdminSite):
         super().register(model_or_iterable, admin_class, **options)
 
     @property
-    def login_form(self) -> Any:  # type: ignore[override]  # Django has it as an attribute
+    def site_header(self) -> str:  # type: ignore[override]  # Django has it as an attribute
+        """The product's name."""
+        return str(settings.TRIVET_NAME)
+
+    @property
+    def site_title(self) -> str:  # type: ignore[override]  # as above
+        """What stands in a browser's tabs."""
+        return str(settings.TRIVET_TITLE)
+
+    @property
+    def login_form(self) -> Any:  # type: ignore[override]  # as above
         """The form of the login page; it imports the user, who is not there yet at first."""
         from trivet_admin.auth.login_form import ThrottledLoginForm
 
         return ThrottledLoginForm
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page is given: what Django gives, the logo, and the way to the root's page.
+        Where "View site" would lead in Django, to the script's name, is the admin itself."""
+        ours = {"site_logo": settings.TRIVET_LOGO, "site_url": settings.TRIVET_SITE_URL}
+        return {**super().each_context(request), **ours}
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Django's login page; 429 with Retry-After once too many logins failed."""
@@ -45,19 +59,37 @@ class TrivetAdminSite(AdminSite):
             response["Retry-After"] = str(retry_after)
         return response
 
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Django's index, with numbers, the visitor's latest changes and the ways elsewhere."""
+        from trivet_admin.site import overview
+
+        context = {
+            "app_list": overview.with_counts(self, request, self.get_app_list(request)),
+            "recent": overview.list_recent_changes(self, request),
+            "places": overview.list_places(request),
+        }
+        return super().index(request, {**context, **(extra_context or {})})
+
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Django's index of one section, with numbers."""
+        from trivet_admin.site import overview
+
+        app_list = self.get_app_list(request, app_label)
+        context = {"app_list": overview.with_counts(self, request, app_list)}
+        return super().app_index(request, app_label, {**context, **(extra_context or {})})
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """The features by name, then one section for users, groups and keys, and one for the
-        audit trail."""
+        """The features by name, then users and groups as one section, and the platform's own."""
+        if app_label in ACCESS:
+            return [each for each in self.get_app_list(request) if each["app_label"] in ACCESS]
         found: list[Any] = super().get_app_list(request, app_label)
         if app_label is not None:
             return found
-        house = [app for app in found if app["app_label"] in PLATFORM_APPS]
+        access = [app for app in found if app["app_label"] in ACCESS]
         sections = [app for app in found if app["app_label"] not in PLATFORM_APPS]
-        models = [model for app in house for model in app["models"]]
-        access = [model for model in models if model["object_name"] != AUDIT]
-        audit = [model for model in models if model["object_name"] == AUDIT]
         if access:
-            sections.append({**house[0], "models": access})
-        if audit:
-            sections.append({**house[-1], "name": "Audit", "models": audit})
-        return sections
+            models = [model for app in access for model in app["models"]]
+            sections.append({**access[0], "models": models})
+        return [*sections, *(app for app in found if app["app_label"] == "trivet")]

@@ -11,8 +11,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import FilteredSelectMultiple
 from django.contrib.auth.models import Permission
 from django.forms import MultipleChoiceField
-from django.http import HttpRequest
-from django.utils.html import format_html
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from trivet.identity import ANONYMOUS, Identity
 from trivet.identity.keys import DEFAULT_DAYS, ApiKey, issue_key, revoke_key
@@ -50,6 +50,9 @@ def _permission_names(granter: Identity) -> list[str]:
     rows = grantable(granter, Permission).values_list("content_type__app_label", "codename")
     return sorted(f"{app}.{codename}" for app, codename in rows)
 
+
+_MADE = "trivet_made_key"
+"""Where a request keeps the key that it made, until its response shows it."""
 
 _FIXED = (
     "prefix",
@@ -142,8 +145,19 @@ class ApiKeyAdmin(ModelAdmin):
         )
         obj.trivet_shape.copy_columns(key, obj)
         obj._state.adding = False
-        text = format_html("The key, shown this once and never again: <code>{}</code>", secret)
-        self.message_user(request, text, messages.WARNING)
+        setattr(request, _MADE, secret)
+
+    def response_add(self, request: HttpRequest, obj: Any, *_rest: Any) -> HttpResponse:
+        """The page with the key, and no redirect: whatever carries a message across one (a
+        cookie, the session's row) would hold the key as it is."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "The key was made",
+            "key": obj,
+            "secret": getattr(request, _MADE),
+        }
+        return TemplateResponse(request, "trivet_admin/key_made.html", context)
 
     @admin.action(description="Revoke selected API keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: Any) -> None:

@@ -57,15 +57,22 @@ def routes(
     print_table(table)
 
 
+_OF_THE_ROOT = {
+    "/": "welcome",
+    "/favicon.ico": "favicon",
+    "/healthz": "healthz",
+    "/readyz": "readyz",
+    "/static/*": "static",
+}
+
+
 def list_lines(platform: "Platform") -> list[Line]:
     """The table: probes, mounts in their order, then the pages of features."""
     from trivet.asgi.root import pages_of
     from trivet_deploy.asgi import list_mounts
 
     mounts = [*list_mounts(platform), *pages_of(platform.features)]
-    lines = [Line("root", "GET", path, path[1:], "public") for path in ("/healthz", "/readyz")]
-    if any(mounted.static_packages for mounted in mounts):
-        lines.append(Line("root", "GET", "/static/*", "static", "public"))
+    lines = [Line("root", "GET", path, name, "public") for path, name in _OF_THE_ROOT.items()]
     for mounted in mounts:
         lines += [Line.of(mounted.name, route) for route in mounted.list_routes()]
     return lines

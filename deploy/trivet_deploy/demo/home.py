@@ -57,6 +57,8 @@ class DemoHome:
             "features": ("departures",),
             "rooms": ("api", "admin", "realtime"),
             "extra_mounts": {},
+            "name": "Departures",
+            "logo": "/departures/static/departures.svg",
         }
         if "TRIVET_LOG_LEVEL" not in os.environ:
             # The replay's requests would bury the panel under access lines.

@@ -16,7 +16,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from trivet.asgi.mount import MountedApp, RouteInfo
+from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet.errors import ConfigurationError
 from trivet.identity.policy import parse_policy
 from trivet.outcome import NOTHING
@@ -61,6 +61,7 @@ def _mount(prefix: str, target: str, settings: Settings) -> MountedApp:
         websocket=is_asgi,
         policy=policy,
         commits_on=outcomes,
+        links=[PageLink(prefix.strip("/").capitalize(), "/")],
         # There is no way to ask an application of any framework for its routes.
         list_routes=lambda: [
             RouteInfo("*", f"{prefix}/*", location, policy.words, (policy,), outcomes)

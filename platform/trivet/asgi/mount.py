@@ -17,7 +17,7 @@ from trivet.asgi.problem import no_such_page, refuse
 from trivet.context import context_of
 from trivet.errors import TrivetError
 from trivet.identity.identity import Authenticator
-from trivet.identity.policy import Policy, its_own
+from trivet.identity.policy import Policy, its_own, public
 from trivet.outcome import NOTHING
 
 
@@ -38,6 +38,25 @@ class RouteInfo:
     commits_on: frozenset[int] = NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A page of a mounted app that people may begin at: the root's page lists them.
+
+    Attributes:
+        title: What the link says, in a few words.
+        path: The page below the mount's prefix, such as ``/``.
+        about: What one finds there, in a sentence; may be empty.
+        policy: Who may open the page; nobody else is shown the link.
+        is_page: False for an address that programs use: it is shown, and no link leads there.
+    """
+
+    title: str
+    path: str
+    about: str = ""
+    policy: Policy = public
+    is_page: bool = True
+
+
 async def _nothing_pending() -> str:
     return ""
 
@@ -54,7 +73,7 @@ class MountedApp:
     `commits_on` are refusals of the app, by their statuses, that keep what the request did
     (`trivet.outcome`).
     `find_pending` is asked by ``/readyz``: what the app waits for, in a sentence, or an empty
-    string when it can work.
+    string when it can work. `links` are the pages that people begin at.
     """
 
     name: str
@@ -68,6 +87,7 @@ class MountedApp:
     list_routes: Callable[[], Sequence[RouteInfo]] = tuple
     static_packages: Sequence[tuple[str, str]] = ()
     find_pending: Callable[[], Awaitable[str]] = _nothing_pending
+    links: Sequence[PageLink] = ()
 
     def __post_init__(self) -> None:
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):

@@ -12,14 +12,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.asgi import health, middleware
+from trivet.asgi.assets import asset_routes
 from trivet.asgi.lifespan import lifespan_of
-from trivet.asgi.mount import MountedApp, MountRoute
+from trivet.asgi.mount import MountedApp, MountRoute, PageLink
+from trivet.asgi.page import Frame
 from trivet.asgi.problem import http_problem, no_such_page, refuse
+from trivet.asgi.welcome import Welcome
 from trivet.errors import ConfigurationError, TrivetError
 from trivet.features import Feature, attribute_of, modules_of
 from trivet.identity import Authenticator
 from trivet.platform import Platform
-from trivet.web import list_pages
+from trivet.web import list_pages, policy_of
 
 
 def build_root(
@@ -37,7 +40,11 @@ def build_root(
     """
     pages = pages_of(platform.features)
     _refuse_clashes([*mounts, *pages])
+    settings = platform.settings
+    frame = Frame(settings.name, settings.logo)
     of_our_own = [
+        Route("/", Welcome(frame, [*pages, *mounts], settings.home), name="welcome"),
+        *asset_routes(),
         Route("/healthz", health.alive, name="healthz"),
         Route("/readyz", health.Readiness(mounts), name="readyz"),
         *_static(mounts),
@@ -51,7 +58,7 @@ def build_root(
         authenticators = [each for mounted in mounts for each in mounted.authenticators]
     for layer in reversed(stack(platform, authenticators)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
-    return Root(platform, mounts, app)
+    return Root(platform, mounts, app, pages=pages)
 
 
 def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[Middleware]:
@@ -63,6 +70,8 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
         # Browsers load nothing from elsewhere, nobody frames our pages, and no cache keeps for
         # one what was answered to another.
         Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
+        # A problem that a browser meets is a page with a way back.
+        Middleware(middleware.ErrorPagesMiddleware, frame=Frame(settings.name, settings.logo)),
         # What nobody caught becomes a problem document, without a detail.
         Middleware(middleware.LastResortMiddleware, debug=settings.debug),
         # No request brings more than its share, nor comes under another site's name.
@@ -93,9 +102,17 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
 class Root:
     """The ASGI application: lifespans here, requests through the middleware."""
 
-    def __init__(self, platform: Platform, mounts: Sequence[MountedApp], app: ASGIApp) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        mounts: Sequence[MountedApp],
+        app: ASGIApp,
+        *,
+        pages: Sequence[MountedApp] = (),
+    ) -> None:
         self.platform = platform
         self.mounts = tuple(mounts)
+        self.pages = tuple(pages)
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,18 +158,23 @@ def pages_of(features: Sequence[Feature]) -> list[MountedApp]:
     pages = []
     for feature, module in modules_of(features, "web"):
         routes: Sequence[BaseRoute] = attribute_of(module, "routes", Sequence, cure)  # type: ignore[type-abstract]  # only asked about
-        pages.append(_pages(feature.name, routes))
+        pages.append(_pages(feature, routes))
     return pages
 
 
-def _pages(name: str, routes: Sequence[BaseRoute]) -> MountedApp:
-    listed = list_pages(name, routes)
+def _pages(feature: Feature, routes: Sequence[BaseRoute]) -> MountedApp:
+    listed = list_pages(feature.name, routes)
     return MountedApp(
-        name=name,
-        prefix=f"/{name}",
+        name=feature.name,
+        prefix=f"/{feature.name}",
         app=_route(routes, redirect_slashes=True),
         lifespan=False,
         list_routes=lambda: listed,
+        links=[
+            PageLink(feature.title, "/", feature.about, policy_of(route))
+            for route in routes
+            if getattr(route, "path", None) == "/"
+        ],
     )
 
 
@@ -175,7 +197,7 @@ def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
 
 def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:
     # Mounts are tried before the root's own routes, and may not take their places.
-    seen = dict.fromkeys(("/healthz", "/readyz", "/static"), "the root")
+    seen = dict.fromkeys(("/healthz", "/readyz", "/static", "/favicon.ico"), "the root")
     for mounted in mounts:
         if mounted.prefix in seen:
             raise ConfigurationError(

@@ -32,7 +32,7 @@ KEY_START = "tvt_"
 """What every key begins with, so that scanners of leaked secrets can find one."""
 
 DEFAULT_DAYS = 365
-"""How long a key lives unless somebody says otherwise, at whichever door it is made."""
+"""How long a key lives where nobody says otherwise, by whatever way it is made."""
 
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_CHARACTERS = 12

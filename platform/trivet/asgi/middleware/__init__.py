@@ -3,6 +3,7 @@
 from trivet.asgi.middleware.access_log import AccessLogMiddleware
 from trivet.asgi.middleware.cross_site import CrossSiteMiddleware
 from trivet.asgi.middleware.delivery_bell import DeliveryBellMiddleware
+from trivet.asgi.middleware.error_pages import ErrorPagesMiddleware
 from trivet.asgi.middleware.identity import IdentityMiddleware
 from trivet.asgi.middleware.last_resort import LastResortMiddleware
 from trivet.asgi.middleware.limits import LimitsMiddleware
@@ -13,6 +14,7 @@ __all__ = [
     "AccessLogMiddleware",
     "CrossSiteMiddleware",
     "DeliveryBellMiddleware",
+    "ErrorPagesMiddleware",
     "IdentityMiddleware",
     "LastResortMiddleware",
     "LimitsMiddleware",

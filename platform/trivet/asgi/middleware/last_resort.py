@@ -103,7 +103,7 @@ def server_error_response(scope: Scope, error: Exception, *, debug: bool) -> Res
         return http_problem(Request(scope), error)
     if debug:
         page = _DEBUG.debug_response(Request(scope), error)
-        page.headers["content-security-policy"] = _DEBUG_POLICY
+        page.headers["content-security-policy"] = DEBUG_PAGE_POLICY
         return page
     return problem_response(scope, INTERNAL.status, INTERNAL.code, INTERNAL.detail)
 
@@ -122,5 +122,9 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 _DEBUG = ServerErrorMiddleware(_nothing, debug=True)
-_DEBUG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-"""The page of a traceback brings its style and its script in itself."""
+DEBUG_PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page of a traceback brings its style and its script in itself. It exists under debug alone,
+and neither loads anything else nor sends what it shows anywhere."""

@@ -1,0 +1,96 @@
+"""What the index shows besides the list of models: numbers, the visitor's latest changes, and the
+ways to other pages of the site.
+
+Every query here is bounded: the index must open at once, however large a table has become.
+"""
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+from django.urls import reverse
+
+from trivet.asgi.root import Root
+from trivet.asgi.welcome import list_links
+from trivet.audit import AuditEntry
+from trivet.context import current_context
+from trivet_admin.audit.visibility import is_visible
+from trivet_admin.mirror.registry import mirror
+
+MOST_COUNTED = 10_000
+"""A table with more rows than this is not counted to its end."""
+RECENT_SHOWN = 10
+RECENT_SEARCHED = 1000
+"""How many of the trail's newest entries are looked through for the visitor's own: the trail has
+no index by person, and may have millions."""
+
+_VERBS = {
+    "insert": ("added", "addlink"),
+    "update": ("changed", "changelink"),
+    "delete": ("deleted", "deletelink"),
+}
+
+
+def with_counts(site: AdminSite, request: HttpRequest, app_list: list[Any]) -> list[Any]:
+    """`app_list`, in which every model that the visitor may list has the number of its rows."""
+    for model in (model for app in app_list for model in app["models"]):
+        if model["admin_url"]:
+            rows = site.get_model_admin(model["model"]).get_queryset(request).order_by()
+            count = rows.values("pk")[: MOST_COUNTED + 1].count()
+            model["count"] = f"{count:,}" if count <= MOST_COUNTED else f"{MOST_COUNTED:,}+"
+    return app_list
+
+
+def list_recent_changes(site: AdminSite, request: HttpRequest) -> list[dict[str, Any]]:
+    """What the visitor changed lately, newest first, by whatever way."""
+    entries: Any = mirror(AuditEntry)
+    newest = entries.objects.order_by("-at", "-id").values("pk")[:RECENT_SEARCHED]
+    own = entries.objects.filter(pk__in=newest, actor_id=request.user.pk)
+    found = own.order_by("-at", "-id")[:RECENT_SHOWN]
+    # A right to look may be gone since.
+    seen = (entry for entry in found if is_visible(request, entry.table_name))
+    return [_describe(site, request, entry) for entry in seen]
+
+
+def _describe(site: AdminSite, request: HttpRequest, entry: Any) -> dict[str, Any]:
+    verb, icon = _VERBS.get(entry.kind, (entry.kind, ""))
+    model = next((m for m in apps.get_models() if m._meta.db_table == entry.table_name), None)
+    if model is None:
+        subject, url = f"{entry.table_name} {entry.row_key}", ""
+    else:
+        subject = f"{model._meta.verbose_name} {entry.row_key}"
+        url = _history_url(site, request, model, entry.row_key)
+    return {
+        "verb": verb,
+        "icon": icon,
+        "subject": subject,
+        "url": url,
+        "at": entry.at,
+        "origin": entry.origin,
+    }
+
+
+def _history_url(site: AdminSite, request: HttpRequest, model: Any, key: str) -> str:
+    """Where the row's history is; empty if the visitor may not see it."""
+    if not site.is_registered(model):
+        return ""
+    if not site.get_model_admin(model).has_view_or_change_permission(request):
+        return ""
+    options = model._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_history", args=[key])
+
+
+def list_places(request: HttpRequest) -> list[tuple[str, str]]:
+    """Pages of the site that the visitor may open, outside of the admin: (title, address)."""
+    root = getattr(request, "scope", {}).get("app")
+    context = current_context()
+    if not isinstance(root, Root) or context is None:
+        return []
+    outer = request.META["SCRIPT_NAME"].rpartition("/")[0]
+    mounts = [mounted for mounted in (*root.pages, *root.mounts) if mounted.name != "admin"]
+    return [
+        (link.title, outer + address)
+        for link, address in list_links(mounts, context.identity)
+        if link.is_page
+    ]

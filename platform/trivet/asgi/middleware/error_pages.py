@@ -1,0 +1,95 @@
+"""Problems as pages: what a browser meets where a program reads a problem document."""
+
+from html import escape
+
+import msgspec
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet.asgi.accept import preferred_form
+from trivet.asgi.page import Frame
+from trivet.asgi.problem import MEDIA_TYPE
+
+_PROBLEM = MEDIA_TYPE.encode()
+_REPLACED = frozenset({b"content-type", b"content-length"})
+
+
+class Problem(msgspec.Struct):
+    """What a page shows of a problem document."""
+
+    title: str
+    status: int
+    code: str = ""
+    detail: str = ""
+    request_id: str = ""
+
+
+class ErrorPagesMiddleware:
+    """Shows a problem document as a page to a client that would rather have HTML, with the
+    same status, sentence and request id, and a way back.
+
+    Every problem passes here, whoever refused: the root, a feature's page, a mounted app. A
+    client that names JSON, or nothing in particular, gets the document as it is.
+    """
+
+    def __init__(self, app: ASGIApp, *, frame: Frame) -> None:
+        self.app = app
+        self._frame = frame
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or preferred_form(scope) != "html":
+            await self.app(scope, receive, send)
+            return
+        root_path = scope.get("root_path", "")  # mounts make it longer
+        start: Message | None = None
+        body = b""
+
+        async def send_page(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and _is_problem(message):
+                start = message
+                return
+            if start is None or message["type"] != "http.response.body":
+                await send(message)
+                return
+            body += message.get("body", b"")
+            if message.get("more_body", False):
+                return
+            problem = _read(body)
+            if problem is None:
+                await send(start)
+                await send({"type": "http.response.body", "body": body})
+            else:
+                await self._page(start, problem, root_path)(scope, receive, send)
+
+        await self.app(scope, receive, send_page)
+
+    def _page(self, start: Message, problem: Problem, root_path: str) -> HTMLResponse:
+        html = self._frame.render(root_path, problem.title, _describe(problem, root_path))
+        response = HTMLResponse(html, start["status"])
+        response.raw_headers += [pair for pair in start["headers"] if pair[0] not in _REPLACED]
+        response.headers.add_vary_header("Accept")
+        return response
+
+
+def _is_problem(start: Message) -> bool:
+    return (b"content-type", _PROBLEM) in start.get("headers", ())
+
+
+def _read(body: bytes) -> Problem | None:
+    """The document; None if a mounted app means something else by its media type, or sent none
+    (HEAD)."""
+    try:
+        return msgspec.json.decode(body, type=Problem)
+    except msgspec.DecodeError:
+        return None
+
+
+def _describe(problem: Problem, root_path: str) -> str:
+    asked = f"<p>Request id: <code>{escape(problem.request_id)}</code></p>"
+    return (
+        f'<p class="status">{problem.status} <code>{escape(problem.code)}</code></p>\n'
+        f"<h1>{escape(problem.title)}</h1>\n"
+        f"<p>{escape(problem.detail)}</p>\n{asked if problem.request_id else ''}\n"
+        f'<p><a class="back" href="{escape(root_path)}/">Go to the start page</a></p>'
+    )

@@ -1,0 +1,300 @@
+"""Every page in a real browser, in both colour schemes, on a desktop and on a phone: one reads it.
+
+What "one reads it" means is in `legibility.js`: a contrast of 4.5 everywhere (WCAG 2.2, 1.4.3),
+nothing cut off, labels at their fields, no sideways scrolling. Which pages there are is asked of
+`trivet routes`, so that a page of tomorrow is read too.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from departures.models import Movement, MovementKind
+from tests.departures.house import MORNING, Desk, add_flights
+from tests.services.databases import Databases, environment, run_trivet
+from tests.services.people import PASSWORD, People
+from tests.services.server import Server, StartServer
+
+pytestmark = pytest.mark.database("sqlite")  # what a page looks like is no matter of the database
+
+LEGIBILITY = (Path(__file__).parent / "legibility.js").read_text(encoding="utf-8")
+CONTRAST = 4.5
+DESKTOP, PHONE = 1280, 390
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+FEATURES = "departures,tests.deploy.wreck"
+BRAND = {"name": "Harbour & Sons", "logo": "/departures/static/departures.svg"}
+
+NO_PAGES = re.compile(
+    r"/(healthz|readyz|favicon\.ico|static/\*)|.*/static/\*|"
+    r"/admin/(autocomplete|jsi18n|logout)/|/admin/r/.*|"
+    r"/api/(?!docs$).*|/ws.*|"
+    r".*<path:object_id>/"  # moves to …/change/
+)
+"""Addresses that give no page of their own: files, documents, moves."""
+
+OBJECTS = {
+    "aircraft": "N304JB",
+    "airline": "B6",
+    "airport": "JFK",
+}
+"""A key of each model that has rows, where it is not 1."""
+
+BESIDES = (
+    "/nowhere",
+    "/wreck/broken",
+    "/admin/departures/flight/?status__exact=scheduled&q=B6&_facets=True",
+    "/admin/departures/flight/?q=nothing+like+this",
+    "/admin/departures/flight/?scheduled_departure__year=2013&scheduled_departure__month=2",
+    "/admin/departures/airport/add/?_popup=1",
+    "/admin/trivet/auditentry/?kind=update&q=chief",
+    "/departures/XXX",
+)
+"""What a route has besides its plain address."""
+
+
+class Reader:
+    """Looks at a page in every scheme and width, and collects what cannot be read."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.faults: list[str] = []
+        self.read_pages = 0
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.url + path)
+        self.read(path)
+
+    def read(self, name: str) -> None:
+        self.read_pages += 1
+        for width in (PHONE, DESKTOP):  # the wide one last, for whatever is clicked afterwards
+            self.page.set_viewport_size({"width": width, "height": 800})
+            for scheme in SCHEMES:
+                self.page.emulate_media(color_scheme=scheme)
+                found = self.page.evaluate(LEGIBILITY, {"contrast": CONTRAST})
+                self.faults += [f"{name} ({scheme}, {width}): {fault}" for fault in found]
+        self.page.emulate_media(color_scheme="light")
+
+
+@pytest.fixture(scope="module")
+def server(start_shared_server: StartServer, databases: Databases, people: People) -> Server:
+    """A server with people, flights, and pages that break."""
+    url = databases.copy(people.database_url)
+    desk = Desk(url)
+    with desk.unit() as db:
+        (first, *_) = add_flights(db, 60)
+        kind = MovementKind.DELAY
+        db.add(
+            Movement(sender="x", reference="1", kind=kind, minutes=9, flight_id=first, at=MORNING)
+        )
+    desk.engine.dispose()
+    return start_shared_server(database_url=url, features=FEATURES, **BRAND)
+
+
+@pytest.fixture
+def reader(server: Server, browser: Browser) -> Iterator[Reader]:
+    """A reader to whom nobody has shown anything yet. What its browser refuses to load fails."""
+    page = browser.new_context().new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(f"a script failed: {error}"))
+    yield Reader(page, server.url)
+    assert [text for text in said if "Security Policy" in text or "script failed" in text] == []
+
+
+def log_in(page: Page, server: Server, username: str) -> None:
+    page.goto(f"{server.url}/admin/login/?next=/admin/")
+    page.fill("#id_username", username)
+    page.fill("#id_password", PASSWORD)
+    page.click("input[type=submit]")
+
+
+@pytest.fixture(scope="module")
+def paths(people: People) -> list[str]:
+    """An address of every page that `trivet routes` knows."""
+    env = environment(people.database_url, features=FEATURES)
+    routes = json.loads(run_trivet("routes", "--json", env=env).stdout)
+    paths = [route["path"] for route in routes if "GET" in route["methods"]]
+    return [_fill(path) for path in paths if not NO_PAGES.fullmatch(path)]
+
+
+def _fill(path: str) -> str:
+    path = path.replace(r"^(?P<app_label>", "").replace(r"(?P<url>.*)$", "nowhere")
+    path = re.sub(r"trivet\|auth\|accounts\|[\w|]*\)/\$", "departures/", path)
+    path = path.replace("{airport}", "JFK")
+    model = path.split("/")[3] if path.startswith("/admin/") and path.count("/") > 3 else ""
+    return re.sub(r"<\w*:?\w+>", OBJECTS.get(model, "1"), path)
+
+
+@pytest.mark.once
+def test_every_page_can_be_read(reader: Reader, server: Server, paths: list[str]) -> None:
+    page = reader.page
+    read_before_login(reader, server)
+    log_in(page, server, "chief")
+    make_what_lists_show(page, server)
+    for path in dict.fromkeys([*paths, *BESIDES]):
+        reader.open(with_entry(page, server, path))
+    read_docs(reader)
+    read_forms(reader, server)
+    read_as_staff(reader, server)
+    assert not reader.faults, "\n".join(reader.faults)
+    assert reader.read_pages > 70
+
+
+def read_before_login(reader: Reader, server: Server) -> None:
+    page = reader.page
+    reader.open("/")
+    reader.open("/admin/login/")
+    log_in(page, server, "nobody")
+    expect(page.locator(".errornote")).to_contain_text("correct username and password")
+    reader.read("a wrong password")
+    log_in(page, server, "bob")
+    expect(page.locator(".errornote")).to_contain_text("not for staff")
+    reader.read("a right password, not of staff")
+
+
+def make_what_lists_show(page: Page, server: Server) -> None:
+    """A group, and an entry of the trail that a change in the list made."""
+    page.goto(f"{server.url}/admin/auth/group/add/")
+    page.fill("#id_name", "Gate agents")
+    page.click("input[name=_save]")
+    page.goto(f"{server.url}/admin/departures/flight/")
+    page.fill("#id_form-2-gate", "C17")
+    page.click("input[name=_save]")
+
+
+def with_entry(page: Page, server: Server, path: str) -> str:
+    """`path`, about an entry of the trail that exists: their keys are no plain numbers."""
+    if not path.startswith("/admin/trivet/auditentry/1/"):
+        return path
+    page.goto(f"{server.url}/admin/trivet/auditentry/")
+    link = page.locator("#result_list .field-when a").first.get_attribute("href") or ""
+    return path.replace("/1/", f"/{link.split('/')[4]}/")
+
+
+def read_docs(reader: Reader) -> None:
+    """Swagger UI is there once its script has drawn it; an operation is unfolded too."""
+    page = reader.page
+    page.goto(f"{reader.url}/api/docs")
+    for kind in ("get", "patch", "post"):
+        page.locator(f".opblock-{kind} .opblock-summary").first.click()
+        expect(page.locator(f".opblock-{kind} .opblock-body").first).to_be_visible()
+    page.locator(".btn.authorize").first.click()
+    expect(page.locator(".dialog-ux")).to_contain_text("Bearer")
+    # A page cannot set the session's cookie: it is not asked for.
+    expect(page.locator(".dialog-ux")).not_to_contain_text("cookie")
+    reader.read("the documentation of the API, unfolded")
+
+
+def read_forms(reader: Reader, server: Server) -> None:
+    page = reader.page
+    page.goto(f"{server.url}/admin/departures/flight/1/change/")
+    page.fill("#id_gate", "nowhere")
+    page.fill("#id_scheduled_departure_0", "someday")
+    page.click("input[name=_save]")
+    expect(page.locator(".errorlist").first).to_be_visible()
+    reader.read("a form with faults")
+
+    page.goto(f"{server.url}/admin/departures/flight/")
+    page.check("#action-toggle")
+    reader.read("a list with everything selected")
+    page.select_option("select[name=action]", "delete_selected")
+    page.click("button[name=index]")
+    reader.read("the deletion of a selection")
+
+    page.goto(f"{server.url}/admin/departures/flight/")
+    page.fill("#id_form-3-gate", "D4")
+    page.click("input[name=_save]")
+    expect(page.locator(".messagelist")).to_be_visible()
+    reader.read("a list with a message")
+
+    page.goto(f"{server.url}/admin/trivet/apikey/add/")
+    page.fill("#id_label", "The tower")
+    page.click(".field-owner .select2-selection")
+    page.fill(".select2-search__field", "bob")
+    page.locator(".select2-results__option--highlighted", has_text="bob").click()
+    page.click("input[name=_save]")
+    expect(page.locator("#made-key")).to_contain_text("tvt_")
+    reader.read("a key that was made")
+
+    page.click("#logout-form button")
+    expect(page.locator("#content")).to_contain_text("Log in again")
+    reader.read("logged out")
+
+
+def read_as_staff(reader: Reader, server: Server) -> None:
+    """Ada is staff and may do nothing: what is missing is named, to ask for."""
+    page = reader.page
+    log_in(page, server, "ada")
+    reader.read("an overview with nothing on it")
+    page.goto(f"{server.url}/admin/departures/flight/")
+    expect(page.locator("#content")).to_contain_text("departures.view_flight (Can view flight)")
+    reader.read("a page that needs a permission")
+
+
+@pytest.mark.once
+def test_a_list_shows_all_of_its_columns_on_a_desktop(
+    reader: Reader, server: Server, paths: list[str]
+) -> None:
+    page = reader.page
+    log_in(page, server, "chief")
+    make_what_lists_show(page, server)
+    page.set_viewport_size({"width": DESKTOP, "height": 800})
+    lists = [path for path in paths if re.fullmatch(r"/admin/\w+/\w+/", path)]
+    assert len(lists) > 8
+    hidden = []
+    for path in lists:
+        page.goto(server.url + path)
+        results = page.locator("#changelist .results")
+        if results.count() and results.evaluate("each => each.scrollWidth > each.clientWidth"):
+            hidden.append(path)
+    assert hidden == []
+
+
+@pytest.mark.once
+def test_the_button_beside_a_key_copies_it(server: Server, browser: Browser) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    log_in(page, server, "chief")
+    page.goto(f"{server.url}/admin/trivet/apikey/add/")
+    page.fill("#id_label", "The tower")
+    page.click(".field-owner .select2-selection")
+    page.fill(".select2-search__field", "bob")
+    page.locator(".select2-results__option--highlighted", has_text="bob").click()
+    page.click("input[name=_save]")
+    page.click("[data-copy]")
+    expect(page.locator("[data-copy]")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.inner_text("#made-key")
+
+
+@pytest.mark.once
+def test_pages_of_a_developer_keep_their_style_and_send_nothing_anywhere(
+    server: Server, start_server: StartServer, databases: Databases, people: People, page: Page
+) -> None:
+    url = databases.copy(people.database_url)
+    debug = start_server(database_url=url, features=FEATURES, debug="true")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    log_in(page, debug, "chief")
+    for path in ("/admin/departures/airline/", "/admin/nowhere/", "/wreck/broken"):
+        response = page.goto(debug.url + path)
+        assert response is not None
+        assert "form-action 'none'" in response.headers["content-security-policy"]
+        # A style that the policy refused has no sheet.
+        styles = page.evaluate("[...document.querySelectorAll('style')].map(each => !!each.sheet)")
+        assert styles, path
+        assert all(styles), path
+    page.goto(f"{debug.url}/admin/departures/airline/")
+    page.click("text=Switch to copy-and-paste view")
+    expect(page.locator("#pastebinTraceback")).to_be_visible()
+    assert [text for text in said if "Content Security Policy" in text] == []
+    page.goto(f"{debug.url}/admin/")
+    assert page.evaluate(
+        "fetch('/admin/').then(r => r.headers.get('content-security-policy'))"
+    ) == (page.evaluate("fetch('/').then(r => r.headers.get('content-security-policy'))"))

@@ -1,0 +1,1 @@
+"""A feature whose pages break, to see what people are shown then."""

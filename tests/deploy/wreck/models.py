@@ -1,0 +1,1 @@
+"""No table of its own: it breaks the pages of another feature."""
