@@ -29,6 +29,7 @@ PUBLIC: dict[str, str] = {
     "trivet.models": "the declarative base and column types that both ORMs store alike",
     "trivet.events": "what a feature's `events.py` declares",
     "trivet.identity": "who is asking, and what they may do",
+    "trivet.observation": "what can be observed of a running process, for metrics and alarms",
     "trivet.web": "pages of a feature's `web.py`",
     "trivet_api": "what a feature's `api.py` takes",
     "trivet_admin": "what a feature's `admin.py` takes",

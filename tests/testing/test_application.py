@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from departures.models import Airline
 from trivet import Conflict, Identity
+from trivet.identity import Revocation
 from trivet.testing import Application, SocketClosed
 from trivet.testing.composition import find_composition
 from trivet.testing.socket import ProtocolError
@@ -101,7 +102,7 @@ class TestSocket:
     def test_a_logout_ends_the_socket_of_the_session(self, trivet: Application) -> None:
         ada = trivet.make_user("ada")
         with trivet.socket(user=ada) as socket:
-            trivet.platform.revocations.revoke(user_id=ada.id)
+            trivet.platform.broker.publish(Revocation(user_id=ada.id))
             assert socket.wait_closed().code == 3500
 
     def test_a_bad_key_never_connects(self, trivet: Application) -> None:

@@ -42,6 +42,10 @@ async def _nothing_pending() -> str:
     return ""
 
 
+async def _nothing_to_drain() -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class MountedApp:
     """An app under a prefix (``/api``), and what it brings to the whole.
@@ -54,7 +58,8 @@ class MountedApp:
     `commits_on` are refusals of the app, by their statuses, that keep what the request did
     (`trivet.outcome`).
     `find_pending` is asked by ``/readyz``: what the app waits for, in a sentence, or an empty
-    string when it can work.
+    string when it can work. `drain` is awaited when the process begins to stop: it sends
+    connections that would stay open (sockets, streams) elsewhere, within a few seconds.
     """
 
     name: str
@@ -68,6 +73,7 @@ class MountedApp:
     list_routes: Callable[[], Sequence[RouteInfo]] = tuple
     static_packages: Sequence[tuple[str, str]] = ()
     find_pending: Callable[[], Awaitable[str]] = _nothing_pending
+    drain: Callable[[], Awaitable[None]] = _nothing_to_drain
 
     def __post_init__(self) -> None:
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):
