@@ -30,6 +30,7 @@ PUBLIC: dict[str, str] = {
     "trivet.events": "what a feature's `events.py` declares",
     "trivet.rules": "what a feature's `rules.py` declares",
     "trivet.identity": "who is asking, and what they may do",
+    "trivet.observation": "what can be observed of a running process, for metrics and alarms",
     "trivet.web": "pages of a feature's `web.py`",
     "trivet_api": "what a feature's `api.py` takes",
     "trivet_admin": "what a feature's `admin.py` takes",

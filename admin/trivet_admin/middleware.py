@@ -101,6 +101,7 @@ class UnitMiddleware:
             elif status not in outcomes_of(request):
                 if not connection.needs_rollback:
                     advise_on_sessions(request, status)
+                connection.rollback_reason = f"status {status}"
                 transaction.set_rollback(True)
         return response
 

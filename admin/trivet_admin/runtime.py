@@ -1,17 +1,19 @@
 """What this process was configured with.
 
 Django is global to a process, so what its database backend needs of the platform has to be
-found without a request too: the capture of changes, and the bell that a commit rings.
+found without a request too: the capture of changes, and the broker.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trivet import Platform
+from trivet.broker import Broker
 from trivet.context import current_context
 from trivet.data.capture import Capture
-from trivet.identity import Revocations
+from trivet.events.wake_up import publish_wake_up
 from trivet.identity.throttle import LoginThrottle
+from trivet.observation import Observers
 
 
 @dataclass(slots=True)
@@ -21,6 +23,7 @@ class _Runtime:
 
 
 _runtime = _Runtime()
+_nobody = Observers()
 
 
 def set_capture(capture: Capture) -> None:
@@ -40,10 +43,17 @@ def set_platform(platform: Platform) -> None:
     _runtime.capture = platform.capture
 
 
-def revocations() -> Revocations | None:
-    """Whom to tell of a revocation: the platform of the request, else of the process."""
+def broker() -> Broker | None:
+    """The broker of the request's platform, else of the process; None where there is neither
+    (Django's own test client)."""
     platform = _platform()
-    return None if platform is None else platform.revocations
+    return None if platform is None else platform.broker
+
+
+def observers() -> Observers:
+    """Who observes what happens here; nobody where there is no platform."""
+    platform = _platform()
+    return _nobody if platform is None else platform.observers
 
 
 def login_throttle() -> LoginThrottle:
@@ -53,10 +63,10 @@ def login_throttle() -> LoginThrottle:
 
 
 def deliver(published: Mapping[str, int]) -> None:
-    """Ring the bell for what a commit published; without a platform the next poll finds it."""
+    """Wake the delivery of what a commit published; without a platform the next poll finds it."""
     platform = _platform()
     if platform is not None:
-        platform.bell.ring(published)
+        publish_wake_up(platform.broker, published)
 
 
 def _platform() -> Platform | None:

@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -60,9 +61,9 @@ class ThreadedTransaction:
         await self._call(self._commit)
         return self._published
 
-    async def close(self) -> None:
+    async def close(self, reason: str = "") -> None:
         try:
-            await self._call(self._close)
+            await self._call(partial(self._close, reason))
         finally:
             # Nothing is waited for: the thread is idle and ends by itself.
             self._thread.shutdown(wait=False)
@@ -105,7 +106,7 @@ class ThreadedTransaction:
         atomic, self._atomic = self._atomic, None
         atomic.__exit__(None, None, None)
 
-    def _close(self) -> None:
+    def _close(self, reason: str) -> None:
         from django.db import connections
 
         atomic, self._atomic = self._atomic, None
@@ -114,6 +115,7 @@ class ThreadedTransaction:
                 from trivet_admin.outcomes import advise_on_ended_session
 
                 advise_on_ended_session(_connection())
+                _connection().rollback_reason = reason
                 _connection().set_rollback(True)
                 atomic.__exit__(None, None, None)
         finally:

@@ -18,6 +18,7 @@ from trivet.log import configure_logging
 from trivet_deploy.checks.start import require_sound
 from trivet_deploy.composition import open_platform_with_django
 from trivet_deploy.mounts.extra import mount_extras
+from trivet_deploy.observers import register_observers
 from trivet_deploy.server.options import quiet_sockets
 from trivet_settings import Room, Settings, load_settings
 
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Root:
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     quiet_sockets()
     platform = open_platform_with_django(settings)
+    register_observers(platform)
     rooms = mount_rooms(platform)
     mounts = list_mounts(platform, rooms)
     require_sound([*mounts, *pages_of(platform.features)])

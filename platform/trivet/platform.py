@@ -1,28 +1,34 @@
 """The platform: what every room is given, for the life of the process."""
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from trivet.broker import Broker
 from trivet.data.capture import Capture, compose_capture
 from trivet.data.database import Database
 from trivet.data.django import DjangoTransactions
 from trivet.data.transaction import AsyncTransaction
 from trivet.data.unit_of_work import UnitOfWork
-from trivet.delivery.broker import Bell
+from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.relay import Relay
 from trivet.events.feeds import FeedRegistry
+from trivet.events.wake_up import publish_wake_up
 from trivet.features import Feature
-from trivet.identity import Accounts, Identity, Revocations
+from trivet.identity import Accounts, Identity, Revocation
 from trivet.identity.cache import IdentityCache
 from trivet.identity.expired_sessions import ExpiredSessions
 from trivet.identity.key_usage import KeyUses
 from trivet.identity.throttle import LoginThrottle
+from trivet.lifecycle import Lifecycle
+from trivet.observation import Observers, reason_of
 from trivet.origin import Origin, current_origin
 from trivet_settings import Settings
 
@@ -37,15 +43,17 @@ class Platform:
     settings: Settings
     features: tuple[Feature, ...]
     accounts: Accounts
-    revocations: Revocations
+    broker: Broker
     identities: IdentityCache
     key_uses: KeyUses
+    expired_sessions: ExpiredSessions
     login_throttle: LoginThrottle
     capture: Capture
-    bell: Bell
     database: Database
     relay: Relay
     django: DjangoTransactions | None = None
+    observers: Observers = field(default_factory=Observers)
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
     @property
     def feeds(self) -> FeedRegistry:
@@ -88,7 +96,7 @@ class Platform:
             published = await transaction.commit()
         finally:
             with anyio.CancelScope(shield=True):
-                await transaction.close()
+                await transaction.close(reason_of(sys.exception()))
         self.database.on_published(published)
 
     async def run_with_django(
@@ -100,25 +108,11 @@ class Platform:
         """Run ``service(db, …)`` in a unit of its own in which both ORMs share one transaction:
         for work after a response, or outside of any request.
 
-        It runs on a bounded thread, is committed when it returns, and rings the bell. Raises
+        It runs on a bounded thread, is committed when it returns, and wakes the delivery. Raises
         RuntimeError on a platform that was put together without Django.
         """
         async with self.open_unit() as unit:
             return await unit.run_with_django(lambda db, _actor: service(db, *args, **options))
-
-    @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
-        """The relay runs inside, the uses of keys are written, expired sessions are removed;
-        the connections are closed behind them."""
-        try:
-            async with (
-                self.relay.running(),
-                self.key_uses.running(),
-                ExpiredSessions(self.database).running(),
-            ):
-                yield
-        finally:
-            await self.database.close()
 
 
 def open_platform(
@@ -126,7 +120,8 @@ def open_platform(
     features: tuple[Feature, ...],
     *,
     accounts: Accounts,
-    revocations: Revocations | None = None,
+    broker: Broker | None = None,
+    observers: Observers | None = None,
     django: DjangoTransactions | None = None,
     capture: Capture | None = None,
 ) -> Platform:
@@ -137,27 +132,29 @@ def open_platform(
     Raises ConfigurationError where the database would change fed or audited rows by itself.
     """
     capture = capture or compose_capture(features, settings.audit_secrets)
-    bell = Bell()
+    broker, observers = broker or MemoryBroker(), observers or Observers()
     database = Database(
         settings.database_url,
         capture=capture,
-        on_published=bell.ring,
+        on_published=partial(publish_wake_up, broker),
+        observers=observers,
         connections=settings.database_connections,
     )
-    revocations = revocations or Revocations()
     identities = IdentityCache(seconds=settings.identity_cache_seconds)
-    revocations.subscribe(identities.forget)
+    broker.subscribe(Revocation, identities.forget)
+    broker.subscribe(Revocation, observers.emit)
     return Platform(
         settings=settings,
         features=features,
         accounts=accounts,
-        revocations=revocations,
+        broker=broker,
+        observers=observers,
         identities=identities,
         key_uses=KeyUses(database),
+        expired_sessions=ExpiredSessions(database),
         login_throttle=LoginThrottle(settings.throttle_store.get_secret_value()),
         capture=capture,
-        bell=bell,
         database=database,
-        relay=Relay(database, bell, settings.poll_seconds, settings.history_hours),
+        relay=Relay(database, broker, settings.poll_seconds, settings.history_hours, observers),
         django=django,
     )

@@ -7,7 +7,7 @@ and offers the same bytes to every subscription of the channel.
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Raw
@@ -16,6 +16,7 @@ from trivet.data.database import Database
 from trivet.delivery.relay import Relay
 from trivet.events.outbox import StoredPublication
 from trivet.identity import Identity, Revocation, RevocationScope
+from trivet.observation import QueuesMeasured
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules
 from trivet_realtime.client import Client
@@ -46,7 +47,7 @@ class Hub:
         self._relay = relay
         self._clients: set[Client] = set()
         self._channels: dict[str, set[Subscription]] = {}
-        self._is_shutting_down = False
+        self._is_draining = False
         self._emptied = asyncio.Event()
 
     def admit(self, identity: Identity) -> Client:
@@ -54,7 +55,7 @@ class Hub:
         client = Client(identity, self.bounds)
         self._clients.add(client)
         self._emptied.clear()
-        if self._is_shutting_down:
+        if self._is_draining:
             client.disconnect(SHUTDOWN)
         return client
 
@@ -129,9 +130,28 @@ class Hub:
             if revocation.concerns(client.identity):
                 client.disconnect(CREDENTIAL_REVOKED if trust_is_lost else GRANTS_CHANGED)
 
-    async def shut_down(self) -> None:
-        """Send every client away, so that it comes back to another process or the next one."""
-        self._is_shutting_down = True
+    def measure_outgoing(self) -> QueuesMeasured:
+        """What waits to be written to the sockets of this process."""
+        return _measure("sockets outgoing", (client.outgoing.size for client in self._clients))
+
+    def measure_held(self) -> QueuesMeasured:
+        """The publications that wait for the end of a recovery."""
+        holding = (
+            subscription.held_size
+            for subscriptions in self._channels.values()
+            for subscription in subscriptions
+            if subscription.state is State.HOLDING
+        )
+        return _measure("sockets held", holding)
+
+    async def drain(self) -> None:
+        """Send every client away, so that it comes back to another process or the next one.
+
+        All at once: spread over time, each in its turn, they would not all arrive elsewhere
+        in one moment. The time for that is bounded by the step that calls this
+        (`trivet.asgi.process`).
+        """
+        self._is_draining = True
         for client in tuple(self._clients):
             client.disconnect(SHUTDOWN)
         if self._clients:
@@ -140,6 +160,14 @@ class Hub:
                     await self._emptied.wait()
             except TimeoutError:
                 logger.warning("%d sockets did not close in time", len(self._clients))
+
+
+def _measure(name: str, sizes: Iterable[tuple[int, int]]) -> QueuesMeasured:
+    """The sum of queues of which each has so many items and bytes."""
+    each = list(sizes)
+    size = [length for _, length in each]
+    items = sum(count for count, _ in each)
+    return QueuesMeasured(name, len(each), items, sum(size), max(size, default=0))
 
 
 def to_protocol(stored: StoredPublication) -> Publication:

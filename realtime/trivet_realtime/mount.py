@@ -51,6 +51,7 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
         websocket=True,
         list_routes=lambda: list_routes(rules),
         links=[PageLink("Live events", "", "A WebSocket for Centrifuge clients.", is_page=False)],
+        drain=hub.drain,
     )
 
 
@@ -64,16 +65,17 @@ async def _running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
     """The hub takes what the relay delivers, and ends the sockets of what is revoked."""
     loop = asyncio.get_running_loop()
 
-    def hear(revocation: Revocation) -> None:
+    def receive(revocation: Revocation) -> None:
         loop.call_soon_threadsafe(hub.revoke, revocation)
 
     platform.relay.receiver = hub
-    leave = platform.revocations.subscribe(hear)
+    platform.observers.measure(hub.measure_outgoing)
+    platform.observers.measure(hub.measure_held)
+    unsubscribe = platform.broker.subscribe(Revocation, receive)
     try:
         yield
     finally:
-        leave()
-        await hub.shut_down()
+        unsubscribe()
 
 
 async def upgrade_required(request: Request) -> Response:

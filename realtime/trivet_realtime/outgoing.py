@@ -30,6 +30,11 @@ class Outgoing:
         self._filled.set()
         return True
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many objects wait, and how many bytes these are."""
+        return len(self._objects), self._bytes
+
     async def wait(self) -> None:
         """Return when there is something to write."""
         await self._filled.wait()

@@ -72,6 +72,11 @@ class Subscription:
             if self.state is State.FLOWING:
                 self._forward(at, encoded)
 
+    @property
+    def held_size(self) -> tuple[int, int]:
+        """How many publications are held, and how many bytes these are."""
+        return len(self._held), sum(len(encoded) for _, encoded in self._held)
+
     def spoil(self) -> None:
         """Make of a subscription that is HOLDING one that starts with a hole: while its
         position was being read, the channel lost the publications that follow on it."""

@@ -19,6 +19,7 @@ from trivet_settings.values import (
     MountPolicies,
     Mounts,
     NonEmptyRooms,
+    Observers,
     ProductName,
     Proxies,
     PublicAddress,
@@ -129,6 +130,7 @@ class Settings(BaseSettings):
         tuple[Room, ...],
         *Listed,
         NonEmptyRooms,
+        Observers,
         About(
             "Which rooms this process serves.",
             "any of api, admin, realtime, comma-separated or JSON",
@@ -214,7 +216,7 @@ class Settings(BaseSettings):
     poll_seconds: Annotated[
         float,
         Field(gt=0, le=60),
-        About("How often the relay looks for publications that no bell announced.", "seconds"),
+        About("How often the relay looks for publications that no wake-up announced.", "seconds"),
     ] = 1.0
     history_hours: Annotated[
         float, Field(gt=0), About("How long publications are kept for recovery.", "hours")
@@ -230,6 +232,14 @@ class Settings(BaseSettings):
         Field(ge=1, le=3600),
         About("How long a stopping process waits for open requests and sockets.", "seconds"),
     ] = 10
+    observers: Annotated[
+        Observers,
+        About(
+            "Functions that add listeners for metrics, traces or alarms.",
+            "module:function, comma-separated or JSON",
+            cure="Write it like shop.metrics:observe",
+        ),
+    ] = ()
     trusted_proxies: Annotated[
         Proxies,
         About(

@@ -31,6 +31,7 @@ POLICIES = ("public", "authenticated", "staff", "its-own")
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _TARGET = re.compile(r"(asgi|wsgi):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PERMISSION = re.compile(r"[a-z_]\w*\.[a-z_]\w*")
 _PATH = re.compile(r"/([A-Za-z0-9._~-]+/?)*")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -95,6 +96,12 @@ def _check_mount_commits(statuses: Mapping[str, frozenset[int]]) -> Mapping[str,
     return MappingProxyType(dict(statuses))
 
 
+def _check_observers(targets: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_FUNCTION.fullmatch(target) for target in targets):
+        raise ValueError("holds something that is not like module:function")
+    return targets
+
+
 def _check_throttle_store(store: SecretStr) -> SecretStr:
     text = store.get_secret_value()
     if text and not text.startswith(("redis://", "rediss://", "unix://")):
@@ -151,6 +158,7 @@ Lowered = BeforeValidator(_lower)
 DatabaseAddress = Annotated[str, AfterValidator(_check_database)]
 PublicAddress = Annotated[str, AfterValidator(_check_public)]
 FeatureNames = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_features)]
+Observers = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_observers)]
 Proxies = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_proxies)]
 NonEmptyRooms = AfterValidator(_check_rooms)
 Mounts = Annotated[

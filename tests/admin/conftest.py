@@ -155,6 +155,6 @@ async def house(built_house: House) -> AsyncIterator[House]:
 @pytest.fixture
 def revoked(built_house: House) -> Iterator[list[Revocation]]:
     told: list[Revocation] = []
-    leave = built_house.platform.revocations.subscribe(told.append)
+    leave = built_house.platform.broker.subscribe(Revocation, told.append)
     yield told
     leave()

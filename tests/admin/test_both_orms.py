@@ -10,6 +10,7 @@ import pytest
 from tests.admin import both
 from tests.admin.house import House
 from trivet.asgi.root import build_root
+from trivet.events import WakeUp
 
 pytestmark = pytest.mark.anyio
 
@@ -49,13 +50,13 @@ async def test_each_orm_sees_the_others_work_and_all_of_it_is_committed_and_told
     assert await endpoints.value(renamed) == "Renamed"
 
 
-async def test_its_commit_rings_the_bell(endpoints: House) -> None:
-    rung: list[dict[str, int]] = []
-    leave = endpoints.platform.bell.listen(lambda channels: rung.append(dict(channels)))
+async def test_its_commit_wakes_the_delivery(endpoints: House) -> None:
+    woken: list[dict[str, int]] = []
+    leave = endpoints.platform.broker.subscribe(WakeUp, lambda m: woken.append(m.offsets))
     async with endpoints.client() as visitor:
         await visitor.http.post("/both/add?name=both")
     leave()
-    assert rung == [{"stock:tools": 1, "stock:toys": 1}]
+    assert woken == [{"stock:tools": 1, "stock:toys": 1}]
 
 
 @pytest.mark.parametrize(("status", "kept"), [(200, 2), (302, 2), (400, 0), (500, 0)])

@@ -8,6 +8,7 @@ import pytest
 
 from tests.admin.house import House
 from tests.admin.shop import Shop
+from trivet.events import WakeUp
 
 
 def test_nothing_is_told_before_the_commit(shop: Shop) -> None:
@@ -161,12 +162,12 @@ def test_work_on_commit_waits_for_the_commit(shop: Shop) -> None:
     assert seen == [[("update", "Hammer")]]
 
 
-def test_a_commit_outside_a_request_rings_the_bell(shop: Shop, built_house: House) -> None:
+def test_a_commit_outside_a_request_wakes_the_delivery(shop: Shop, built_house: House) -> None:
     from django.db import transaction
 
-    rung: list[Any] = []
-    leave = built_house.platform.bell.listen(lambda channels: rung.append(dict(channels)))
+    woken: list[dict[str, int]] = []
+    leave = built_house.platform.broker.subscribe(WakeUp, lambda m: woken.append(m.offsets))
     with transaction.atomic():
         shop.Item.objects.filter(category__code="tools").update(quantity=1)
     leave()
-    assert rung == [{"stock:tools": 2}]
+    assert woken == [{"stock:tools": 2}]

@@ -161,7 +161,7 @@ async def house(
 @pytest.fixture
 def told(house: House) -> Iterator[list[Revocation]]:
     found: list[Revocation] = []
-    leave = house.platform.revocations.subscribe(found.append)
+    leave = house.platform.broker.subscribe(Revocation, found.append)
     yield found
     leave()
 

@@ -111,17 +111,17 @@ async def test_a_savepoint_that_is_rolled_back_takes_its_publications_along(
     assert [text for _, text in await told(database, "notes:a")] == ["before", "kept", "after"]
 
 
-async def test_the_bell_is_rung_with_the_newest_offset_after_the_commit(
+async def test_the_newest_offsets_are_told_after_the_commit(
     database: Database,
 ) -> None:
-    rung: list[dict[str, int]] = []
-    database.on_published = lambda channels: rung.append(dict(channels))
+    woken: list[dict[str, int]] = []
+    database.on_published = lambda channels: woken.append(dict(channels))
     async with database.unit() as session:
         await session.run_sync(add_note, "a", "1")
         await session.run_sync(add_note, "a", "2")
         await session.run_sync(add_note, "b", "3")
-        assert rung == []
-    assert rung == [{"notes:a": 2, "notes:b": 1}]
+        assert woken == []
+    assert woken == [{"notes:a": 2, "notes:b": 1}]
 
 
 @pytest.mark.parametrize(

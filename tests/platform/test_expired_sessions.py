@@ -60,6 +60,9 @@ async def test_several_processes_remove_each_row_once(database: Database) -> Non
 
 async def test_a_running_process_removes_them_by_itself(database: Database) -> None:
     await fill(database, 10)
-    async with ExpiredSessions(database, seconds=0.01).running(), asyncio.timeout(20):
+    expired = ExpiredSessions(database, seconds=0.01)
+    await expired.start()
+    async with asyncio.timeout(20):
         while await count(database) > LIVING:  # noqa: ASYNC110  # the database tells nobody
             await asyncio.sleep(0.01)
+    await expired.stop()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from trivet.identity import Identity, Revocation, Revocations, RevocationScope
+from trivet.delivery.brokers.memory import MemoryBroker
+from trivet.identity import Identity, Revocation, RevocationScope
 from trivet.identity.cache import IdentityCache
 
 pytestmark = pytest.mark.anyio
@@ -98,11 +99,11 @@ async def test_nothing_is_remembered_past_the_end_of_the_credential(registry: Re
 async def test_a_revocation_forgets_what_it_concerns_before_it_returns(
     registry: Registry, revocation: Revocation, is_meant: bool
 ) -> None:
-    cache, revocations = IdentityCache(seconds=5), Revocations()
-    revocations.subscribe(cache.forget)
+    cache, broker = IdentityCache(seconds=5), MemoryBroker()
+    broker.subscribe(Revocation, cache.forget)
     await ask(cache, registry)
     # in a thread, as a logout in the admin does
-    await asyncio.to_thread(revocations.receive, revocation)
+    await asyncio.to_thread(broker.publish, revocation)
     assert (cache.find(cache.name(0, "secret")) is None) is is_meant
 
 
@@ -171,29 +172,3 @@ async def test_the_cache_holds_no_credential_and_tells_authenticators_apart(
     assert "secret" not in repr(vars(cache).get("_entries"))
     assert cache.find(cache.name(1, "secret")) is None
     assert cache.name(0, "secret") != IdentityCache(seconds=5).name(0, "secret")
-
-
-async def test_a_carrier_is_given_what_happens_here_and_not_what_came_from_elsewhere() -> None:
-    class Kept:
-        def __init__(self) -> None:
-            self.sent: list[Revocation] = []
-
-        def carry(self, revocation: Revocation) -> None:
-            self.sent.append(revocation)
-
-    class Broken:
-        def carry(self, revocation: Revocation) -> None:
-            raise ConnectionError("no broker")
-
-    here, there, kept = Revocations(), Revocations(), Kept()
-    told: list[Revocation] = []
-    there.subscribe(told.append)
-    here.carry_by(Broken())
-    leave = here.carry_by(kept)
-    there.carry_by(kept)
-    here.revoke(user_id=7)
-    there.receive(kept.sent[0])
-    assert kept.sent == told == [Revocation(user_id=7)]
-    leave()
-    here.revoke(user_id=8)
-    assert len(kept.sent) == 1

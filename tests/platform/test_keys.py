@@ -139,13 +139,14 @@ async def last_use(database: Database) -> datetime | None:
 async def test_uses_are_written_in_batches_and_at_the_end(database: Database) -> None:
     prefix = (await issue(database, CLERK))[:16]
     uses = KeyUses(database, seconds=0.6)
-    async with uses.running():
-        uses.note(prefix)
-        assert await last_use(database) is None
-        with anyio.fail_after(30):
-            while (first := await last_use(database)) is None:  # noqa: ASYNC110  # a row has no event
-                await anyio.sleep(0.02)
-        uses.note(prefix)
+    await uses.start()
+    uses.note(prefix)
+    assert await last_use(database) is None
+    with anyio.fail_after(30):
+        while (first := await last_use(database)) is None:  # noqa: ASYNC110  # a row has no event
+            await anyio.sleep(0.02)
+    uses.note(prefix)
+    await uses.stop()
     latest = await last_use(database)
     assert latest is not None
     assert latest > first

@@ -24,9 +24,11 @@ from tests.services.processes import free_port
 from trivet import Identity, Model, Platform
 from trivet.asgi.root import Root, build_root
 from trivet.audit.tables import AuditChain, AuditEntry
+from trivet.broker import Broker
 from trivet.events.outbox import Channel, PublicationRow
 from trivet.features import load_features
 from trivet.identity.accounts import SessionCookie
+from trivet.observation import Observers
 from trivet.platform import open_platform
 from trivet_realtime import Bounds, mount
 from trivet_settings import load_settings
@@ -163,11 +165,20 @@ class House:
             session.add_all([Beacon(harbour=harbour, label=label) for label in labels])
 
 
-def open_platform_with_django(database_url: str, **settings: Any) -> Platform:
+def open_platform_with_django(
+    database_url: str,
+    broker: Broker | None = None,
+    observers: Observers | None = None,
+    **settings: Any,
+) -> Platform:
     """A platform with the feature of these tests."""
     given = {"database_url": database_url, "secret_key": SECRET_KEY, "poll_seconds": 60, **settings}
     platform = open_platform(
-        load_settings(env_file=None, **given), load_features([FEATURE]), accounts=NoAccounts()
+        load_settings(env_file=None, **given),
+        load_features([FEATURE]),
+        accounts=NoAccounts(),
+        broker=broker,
+        observers=observers,
     )
     _ = platform.database.engine  # made here, because SQLAlchemy looks at the directory for it
     return platform
@@ -212,11 +223,18 @@ async def serving(
 
 @asynccontextmanager
 async def house_at(
-    database_url: str, bounds: Bounds | None = None, port: int | None = None, **settings: Any
+    database_url: str,
+    bounds: Bounds | None = None,
+    port: int | None = None,
+    broker: Broker | None = None,
+    observers: Observers | None = None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
-    """A served house on this database; the bell alone delivers unless `poll_seconds` is given."""
+    """A served house on this database; wake-ups alone deliver unless `poll_seconds` is given."""
     # On a thread, as it imports and so reads files: a server does this before its loop runs.
-    platform = await asyncio.to_thread(open_platform_with_django, database_url, **settings)
+    platform = await asyncio.to_thread(
+        open_platform_with_django, database_url, broker, observers, **settings
+    )
     root = await asyncio.to_thread(build, platform, bounds)
     await create_tables(platform)
     house = House(platform, port or free_port())

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from functools import partial
 from typing import Any
 
 import pytest
@@ -20,8 +19,7 @@ from tests.realtime.house import (
     serving,
 )
 from tests.services.processes import free_port
-from trivet.asgi.lifespan import lifespan_of
-from trivet.identity import RevocationScope
+from trivet.identity import Revocation, RevocationScope
 from trivet_realtime import Bounds
 
 pytestmark = pytest.mark.anyio
@@ -124,7 +122,7 @@ async def test_a_revocation_ends_the_sockets_it_means_at_once_and_for_good(
         for socket in sockets.values():
             await socket.connect()
         # from a thread, as a logout in the admin does
-        await asyncio.to_thread(house.platform.revocations.revoke, **revoked)
+        await asyncio.to_thread(house.platform.broker.publish, Revocation(**revoked))
         for badge, socket in sockets.items():
             if badge in ended:
                 # 3500 and above: an SDK does not come back by itself
@@ -137,8 +135,8 @@ async def test_a_change_of_grants_makes_the_sockets_it_means_come_back(house: Ho
     async with house.socket("7 staff") as meant, house.socket("8") as other:
         await meant.connect()
         await other.connect()
-        revoke = partial(house.platform.revocations.revoke, user_id=7, scope=RevocationScope.GRANTS)
-        await asyncio.to_thread(revoke)
+        lost = Revocation(user_id=7, scope=RevocationScope.GRANTS)
+        await asyncio.to_thread(house.platform.broker.publish, lost)
         # below 3500: an SDK comes back by itself, and is asked again
         assert await meant.closing() == (3011, "grants changed")
         assert await other.ask({"id": 3, "ping": {}}) == {"id": 3, "ping": {}}
@@ -154,7 +152,7 @@ async def test_a_socket_ends_with_the_credential_that_opened_it(house: House) ->
 
 async def test_a_socket_that_did_not_connect_yet_is_revoked_too(house: House) -> None:
     async with house.socket("7") as socket:
-        await asyncio.to_thread(house.platform.revocations.revoke, user_id=7)
+        await asyncio.to_thread(house.platform.broker.publish, Revocation(user_id=7))
         assert await socket.closing() == (3500, "credential revoked")
 
 
@@ -164,11 +162,11 @@ async def test_a_shutdown_sends_every_client_elsewhere(empty_database_url: str) 
     await create_tables(platform)
     house = House(platform, free_port())
     async with serving(root, house.port, lifespan="off"):
-        room = root.mounts[0]
-        async with platform.lifespan(), house.socket() as one, house.socket() as two:
-            async with lifespan_of(room.name, room.app):
-                await one.connect()
-                await one.subscribe("beacons:north")
+        await platform.lifecycle.start(root.process.starting())
+        async with house.socket() as one, house.socket() as two:
+            await one.connect()
+            await one.subscribe("beacons:north")
+            await platform.lifecycle.stop(root.process.stopping())
             assert await one.closing() == (3001, "shutdown")
             assert await two.closing() == (3001, "shutdown")
             async with house.socket() as late:

@@ -7,6 +7,7 @@ from sqlalchemy import delete
 
 from tests.realtime.beacons.models import Beacon
 from tests.realtime.house import House, house_at
+from trivet.events import WakeUp
 from trivet.events.outbox import PublicationRow
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ async def test_a_channel_is_watched_for_as_long_as_anyone_is_subscribed(house: H
         assert relay.watched == {"beacons:north"}
 
 
-async def test_a_publication_without_a_bell_arrives_with_the_next_poll(
+async def test_a_publication_without_a_wake_up_arrives_with_the_next_poll(
     empty_database_url: str,
 ) -> None:
     async with house_at(empty_database_url, poll_seconds=0.1) as house, house.socket() as socket:
@@ -77,14 +78,15 @@ async def test_a_hole_that_retention_made_invalidates_the_subscription(house: Ho
     async with house.socket() as socket:
         await socket.connect()
         await socket.subscribe("beacons:north")
-        ring, house.platform.database.on_published = house.platform.bell.ring, lambda _: None
-        await house.light("north", "one", "two", "three")  # and the relay does not hear of it
+        database = house.platform.database
+        wake, database.on_published = database.on_published, lambda _: None
+        await house.light("north", "one", "two", "three")  # and nothing wakes the relay
         async with house.platform.database.engine.begin() as connection:
             await connection.execute(delete(PublicationRow).where(PublicationRow.offset < 3))
-        ring({"beacons:north": 3})
+        house.platform.broker.publish(WakeUp({"beacons:north": 3}))
         push = (await socket.receive())["push"]
         assert push["unsubscribe"]["code"] == 2502
         assert (await socket.subscribe("beacons:north"))["offset"] == 3
-        house.platform.database.on_published = ring
+        database.on_published = wake
         await house.light("north", "four")
         assert await socket.publications(1) == [(4, "four")]

@@ -5,7 +5,6 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,9 +13,10 @@ from sqlalchemy import event, func, select, text, update
 from tests.realtime.beacons.models import Beacon
 from tests.realtime.house import create_tables, eventually, open_platform_with_django
 from trivet import Platform
-from trivet.delivery.broker import Bell
+from trivet.broker import Broker
+from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.relay import Relay
-from trivet.events import StoredPublication, outbox
+from trivet.events import StoredPublication, WakeUp, outbox
 from trivet.events.outbox import PublicationRow
 
 pytestmark = pytest.mark.anyio
@@ -56,13 +56,20 @@ async def platform(empty_database_url: str) -> AsyncIterator[Platform]:
 
 @asynccontextmanager
 async def relaying(
-    platform: Platform, *, bell: Bell | None = None, poll: float = 60, hours: float | None = None
+    platform: Platform,
+    *,
+    broker: Broker | None = None,
+    poll: float = 60,
+    hours: float | None = None,
 ) -> AsyncIterator[tuple[Relay, Ledger]]:
-    """A running relay; it hears the platform's bell unless it is given another."""
-    relay = Relay(platform.database, bell or platform.bell, poll, hours)
+    """A running relay; it listens to the platform's broker unless it is given another."""
+    relay = Relay(platform.database, broker or platform.broker, poll, hours)
     relay.receiver = ledger = Ledger()
-    async with relay.running():
+    await relay.start()
+    try:
         yield relay, ledger
+    finally:
+        await relay.stop()
 
 
 async def light(platform: Platform, harbour: str, *labels: str) -> None:
@@ -102,13 +109,13 @@ async def write_concurrently(platform: Platform, writers: int, transactions: int
     return committed
 
 
-@pytest.mark.parametrize("bell", [True, False], ids=["woken by the bell", "by polls alone"])
+@pytest.mark.parametrize("woken", [True, False], ids=["woken", "by polls alone"])
 async def test_concurrent_writers_are_relayed_in_commit_order_each_once(
-    platform: Platform, bell: bool
+    platform: Platform, woken: bool
 ) -> None:
-    heard, poll = (platform.bell, 60.0) if bell else (Bell(), 0.02)
+    broker, poll = (platform.broker, 60.0) if woken else (MemoryBroker(), 0.02)
     channels = [NORTH, "beacons:east", "beacons:south"]
-    async with relaying(platform, bell=heard, poll=poll) as (relay, ledger):
+    async with relaying(platform, broker=broker, poll=poll) as (relay, ledger):
         for channel in channels:
             await relay.watch(channel)
         committed = await write_concurrently(platform, writers=8, transactions=15)
@@ -142,7 +149,7 @@ async def test_a_channel_that_comes_to_life_between_two_looks_has_no_hole(
     platform: Platform,
 ) -> None:
     """It is watched, then opened for the subscriber, and only then published to."""
-    async with relaying(platform, bell=Bell(), poll=0.01) as (relay, ledger):
+    async with relaying(platform, broker=MemoryBroker(), poll=0.01) as (relay, ledger):
         await relay.watch(NORTH)
         async with platform.database.unit() as session:
             opened = await session.run_sync(outbox.open_channel, NORTH)
@@ -152,19 +159,19 @@ async def test_a_channel_that_comes_to_life_between_two_looks_has_no_hole(
     assert ledger.invalidated == []
 
 
-async def test_a_bell_rung_in_a_thread_wakes_the_relay(platform: Platform) -> None:
-    quiet, platform.database.on_published = platform.bell, lambda _: None
-    async with relaying(platform, bell=quiet) as (relay, ledger):
+async def test_a_wake_up_in_a_thread_wakes_the_relay(platform: Platform) -> None:
+    quiet, platform.database.on_published = platform.broker, lambda _: None
+    async with relaying(platform, broker=quiet) as (relay, ledger):
         await relay.watch(NORTH)
         await eventually(lambda: relay.state.last_success)  # the look that a relay begins with
         await light(platform, "north", "one")
         await asyncio.sleep(0.1)
         assert ledger.offsets() == []
-        await asyncio.to_thread(quiet.ring, {NORTH: 1})
+        await asyncio.to_thread(quiet.publish, WakeUp({NORTH: 1}))
         await eventually(lambda: ledger.offsets() == [1])
 
 
-async def test_a_bell_that_rings_while_a_watch_begins_is_not_missed(platform: Platform) -> None:
+async def test_a_wake_up_while_a_watch_begins_is_not_missed(platform: Platform) -> None:
     async with relaying(platform) as (relay, ledger):
         for number in range(1, 30):
             watching = asyncio.create_task(relay.watch(NORTH))
@@ -192,7 +199,7 @@ async def test_what_nobody_watches_is_not_read(platform: Platform) -> None:
         relay.unwatch(NORTH)
         engine = platform.database.engine.sync_engine
         event.listen(engine, "before_cursor_execute", lambda *args: statements.append(str(args[2])))
-        platform.bell.ring({NORTH: 1, "beacons:east": 5})
+        platform.broker.publish(WakeUp({NORTH: 1, "beacons:east": 5}))
         await asyncio.sleep(0.1)
     assert statements == []
 
@@ -249,22 +256,3 @@ async def test_publications_past_their_time_are_removed_and_offsets_go_on(
         await relay.watch(NORTH)
         await light(platform, "north", "next")
         await eventually(lambda: ledger.offsets() == [4])
-
-
-def test_a_listener_that_fails_keeps_the_bell_from_nobody(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    heard: list[Any] = []
-
-    def fail(_channels: Any) -> None:
-        raise ZeroDivisionError
-
-    bell = Bell()
-    bell.listen(fail)
-    leave = bell.listen(heard.append)
-    bell.ring({NORTH: 1})
-    leave()
-    bell.ring({NORTH: 2})
-    bell.ring({})
-    assert heard == [{NORTH: 1}]
-    assert "a listener of the bell failed" in caplog.text

@@ -14,6 +14,7 @@ from tests.realtime.wire import wire_to
 from tests.services.node import TESTS, node_command
 from tests.services.processes import free_port
 from trivet.events.outbox import PublicationRow
+from trivet.identity import Revocation
 from trivet_realtime import Bounds
 
 pytestmark = pytest.mark.anyio
@@ -189,6 +190,6 @@ async def test_a_refused_channel_is_final_and_leaves_the_others_alone(house: Hou
 async def test_a_revocation_is_final_for_it(house: House) -> None:
     async with sdk(f"{house.url}?badge=7", NORTH) as client:
         await client.next("subscribed")
-        house.platform.revocations.revoke(user_id=7)
+        house.platform.broker.publish(Revocation(user_id=7))
         said = await client.next("disconnected")
         assert (said["code"], said["reason"]) == (3500, "credential revoked")

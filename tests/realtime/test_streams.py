@@ -91,7 +91,7 @@ async def test_a_socket_that_hangs_does_not_keep_the_process_from_stopping(
 ) -> None:
     hub.admit(ANONYMOUS)
     with anyio.fail_after(20):
-        await hub.shut_down()
+        await hub.drain()
     assert "1 sockets did not close in time" in caplog.text
 
 

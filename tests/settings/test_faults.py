@@ -57,6 +57,7 @@ SCENARIOS = (
     Scenario("SQLite with options", "DATABASE_URL", "sqlite:///f?mode=ro", ("takes none",)),
     Scenario("no database name", "DATABASE_URL", "postgresql://h", ("one database",)),
     Scenario("no port", "DATABASE_URL", "postgresql://h:x/d", ("a port",)),
+    Scenario("an observer without a function", "OBSERVERS", "shop.metrics", ("module:function",)),
     Scenario("a feature that is a path", "FEATURES", "shop/orders", ("dotted name",)),
     Scenario("features of one name", "FEATURES", "a.orders,b.orders", ("last parts are the same",)),
     Scenario("mounts that are no JSON", "EXTRA_MOUNTS", "/a=b", ("valid JSON", '{"/legacy"')),

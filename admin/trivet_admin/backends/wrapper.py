@@ -4,6 +4,7 @@ Every ``atomic()`` is one, also in a management command or a shell, because the 
 where `django.db.transaction` itself calls: savepoint, commit, rollback, close.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -12,7 +13,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.transaction import TransactionManagementError
 
 from trivet.data.session import TrivetSession
-from trivet.origin import Origin
+from trivet.observation import UnitEnded, UnitOutcome, reason_of
+from trivet.origin import Origin, current_origin
 from trivet_admin import runtime
 from trivet_admin.backends.guard import require_allowed, writes
 from trivet_admin.backends.row_observer import require_observed
@@ -24,6 +26,8 @@ COMPILERS = "trivet_admin.backends.compilers"
 class UnitWrapper(BaseDatabaseWrapper):
     """Mixed into a DatabaseWrapper: a lazy `SharedTransaction` for each outermost ``atomic()``."""
 
+    rollback_exc: Exception | None  # Django sets it, its stubs do not know it
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._shared: SharedTransaction | None = None
@@ -31,6 +35,8 @@ class UnitWrapper(BaseDatabaseWrapper):
         self.observed = 0
         self.read_only = False
         self.is_streaming = False
+        self.rollback_reason = ""
+        self._has_begun = False
         self.origin: Origin | None = None
         self.deliver: Callable[[Mapping[str, int]], None] = runtime.deliver
         self.execute_wrappers.append(self._before_statement)
@@ -67,12 +73,14 @@ class UnitWrapper(BaseDatabaseWrapper):
                 self._shared.write_captured()
             self.require_intact()
             super().commit()
-        except BaseException:
+        except BaseException as error:
+            self._observe(UnitOutcome.HELD_BACK, reason_of(error))
             self.rollback()
             raise
         shared, self._shared = self._shared, None
         if shared is not None:
             self.deliver(shared.end())
+        self._observe(UnitOutcome.COMMITTED)
 
     def require_success(self) -> None:
         """Raise the error that somebody swallowed, if one has doomed this transaction: Django
@@ -83,6 +91,7 @@ class UnitWrapper(BaseDatabaseWrapper):
         if self.closed_in_transaction:
             raise TransactionManagementError("the connection was closed inside the transaction")
         if self.needs_rollback and self.rollback_exc is not None:
+            self._observe(UnitOutcome.HELD_BACK, reason_of(self.rollback_exc))
             raise self.rollback_exc
 
     def require_intact(self) -> None:
@@ -94,11 +103,15 @@ class UnitWrapper(BaseDatabaseWrapper):
 
     def rollback(self) -> None:
         self.validate_no_atomic_block()
+        error = self.rollback_exc or sys.exception()
+        reason = self.rollback_reason or reason_of(error) or "set_rollback"
+        self._observe(UnitOutcome.ROLLED_BACK, reason)
         self._drop_shared()
         self.rollback_exc = None
         super().rollback()
 
     def close(self) -> None:
+        self._observe(UnitOutcome.ROLLED_BACK, "connection closed")
         self._drop_shared()
         super().close()
 
@@ -110,6 +123,7 @@ class UnitWrapper(BaseDatabaseWrapper):
         if autocommit and self.connection is None:
             return
         super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+        self._has_begun = not autocommit
 
     def _savepoint(self, sid: str) -> None:
         if self._shared is not None:
@@ -134,6 +148,14 @@ class UnitWrapper(BaseDatabaseWrapper):
             self._shared.return_to_mark(sid)
         self.rollback_exc = None  # undone with the savepoint
         super()._savepoint_rollback(sid)  # type: ignore[misc]  # private, not in the stubs
+
+    def _observe(self, outcome: UnitOutcome, reason: str = "") -> None:
+        """Let the end of the outermost ``atomic()`` be observed, once: Django rolls back again
+        what it could not commit."""
+        begun, self._has_begun, self.rollback_reason = self._has_begun, False, ""
+        if begun and (observers := runtime.observers()).active:
+            way = (self.origin or current_origin()).way
+            observers.emit(UnitEnded(outcome, reason, way, self.read_only))
 
     def _drop_shared(self) -> None:
         shared, self._shared = self._shared, None

@@ -6,7 +6,8 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.transaction import on_commit
 
-from trivet.identity import Revocation, Revocations, RevocationScope
+from trivet.broker import Publisher
+from trivet.identity import Revocation, RevocationScope
 from trivet_admin.auth.credentials import is_session
 
 
@@ -18,8 +19,8 @@ class RevocationBatch:
     heard of that first would be told to come back instead of to stay away.
     """
 
-    def __init__(self, revocations: Revocations) -> None:
-        self._revocations = revocations
+    def __init__(self, broker: Publisher) -> None:
+        self._broker = broker
         self._found: dict[Revocation, None] = {}
 
     def add(self, lost: Revocation) -> None:
@@ -31,25 +32,20 @@ class RevocationBatch:
         return any(is_session(lost.credential_id) for lost in self._found)
 
     def __call__(self) -> None:
-        """Tell. Django calls this after the commit, and not at all after a rollback."""
+        """Publish. Django calls this after the commit, and not at all after a rollback."""
         for lost in sorted(self._found, key=_rank):
             whole = Revocation(user_id=lost.user_id, credential_id=lost.credential_id)
             if lost == whole or whole not in self._found:
-                self._revocations.revoke(
-                    user_id=lost.user_id,
-                    credential_id=lost.credential_id,
-                    kind=lost.kind,
-                    scope=lost.scope,
-                )
+                self._broker.publish(lost)
 
 
-def revoke_on_commit(revocations: Revocations, lost: Revocation) -> None:
-    """Have `revocations` told after the commit; at once if no transaction is open."""
+def revoke_on_commit(broker: Publisher, lost: Revocation) -> None:
+    """Publish `lost` after the commit; at once if no transaction is open."""
     losses = _pending()
     if losses is not None:
         losses.add(lost)
         return
-    losses = RevocationBatch(revocations)
+    losses = RevocationBatch(broker)
     losses.add(lost)
     on_commit(losses)
     _put_first()

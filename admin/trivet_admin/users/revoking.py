@@ -1,7 +1,7 @@
-"""Trust that ends: what happens to a user in Django is told to the platform's revocations.
+"""Trust that ends: what happens to a user in Django becomes a revocation.
 
-Told once it is committed: a rolled-back logout closes no socket. The end of a session is
-told by `trivet_admin.auth.session_store`, the end of a key by whoever revokes it.
+It is published once it is committed: a rolled-back logout closes no socket. The end of a session is
+published by `trivet_admin.auth.session_store`, the end of a key by whoever revokes it.
 
 | what changes | what is lost |
 |---|---|
@@ -35,14 +35,14 @@ def revoke(
     kind: Kind | None = None,
     scope: RevocationScope = RevocationScope.CREDENTIAL,
 ) -> None:
-    """Tell the platform, after the commit, that a user or a credential is trusted no more."""
-    revocations = runtime.revocations()
-    if revocations is not None:
-        revoke_on_commit(revocations, Revocation(user_id, credential, kind, scope))
+    """Publish, after the commit, that a user or a credential is trusted no more."""
+    broker = runtime.broker()
+    if broker is not None:
+        revoke_on_commit(broker, Revocation(user_id, credential, kind, scope))
 
 
 def _is_on() -> bool:
-    return runtime.revocations() is not None
+    return runtime.broker() is not None
 
 
 def _by_rows(before: Rows, after: Rows) -> None:

@@ -11,8 +11,9 @@ from trivet.log import configure_logging
 from trivet_deploy.cli.console import reporting
 from trivet_settings import Settings, load_settings
 
-KILL_MARGIN_SECONDS = 5
-"""What the master waits beyond `shutdown_seconds` before it kills, for the lifespans to stop."""
+KILL_MARGIN_SECONDS = 30
+"""What the master waits beyond `shutdown_seconds` before it kills: as long as all steps of stopping
+may take together (`trivet.asgi.process`). They mostly take less than a second."""
 
 
 def gunicorn_options(settings: Settings, *, bind: str, workers: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from trivet import migrations
 from trivet.asgi.mount import MountedApp
 from trivet.context import context_of
+from trivet.lifecycle import State
 from trivet.platform import Platform
 
 PROBE_SECONDS = 2.0
@@ -28,8 +29,11 @@ async def alive(_request: Request) -> JSONResponse:
 
 
 class Readiness:
-    """200 if the database answers, every migration is applied, the relay delivers and every
-    mounted app is ready; 503 and what is wrong otherwise."""
+    """200 if the process is ready, the database answers, every migration is applied, the relay
+    delivers and every mounted app is ready; 503, the state and what is wrong otherwise.
+
+    A process that drains is asked nothing: whatever works in it, nothing should be sent there.
+    """
 
     def __init__(self, mounts: Sequence[MountedApp]) -> None:
         self.mounts = mounts
@@ -42,10 +46,13 @@ class Readiness:
             "relay": partial(_ask_relay, platform),
         }
         questions |= {mounted.name: mounted.find_pending for mounted in self.mounts}
+        state = platform.lifecycle.state
+        if state in (State.DRAINING, State.STOPPED):
+            questions = {}
         checks = await _ask_all(questions)
-        ready = all(result == OK for result in checks.values())
+        ready = state is State.READY and all(result == OK for result in checks.values())
         response = JSONResponse(
-            {"status": OK if ready else "unavailable", "checks": checks},
+            {"status": OK if ready else "unavailable", "state": state, "checks": checks},
             status_code=200 if ready else 503,
             headers={} if ready else {"retry-after": "1"},
         )

@@ -1,4 +1,4 @@
-"""Lifespans of mounted apps: started in order, stopped in reverse.
+"""The lifespan of a mounted app.
 
 Starlette does not hand the lifespan scope to what it mounts, so each app gets a lifespan
 task of its own here. Source: the ASGI specification, "Lifespan Protocol" 2.0. There an
@@ -8,8 +8,6 @@ only ``startup.failed`` says "I could not start".
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.types import ASGIApp, Message
@@ -23,22 +21,12 @@ class LifespanFailed(ConfigurationError):
     """An app said that it could not start or stop."""
 
 
-@asynccontextmanager
-async def lifespan_of(name: str, app: ASGIApp) -> AsyncIterator[dict[str, Any]]:
-    """Run the lifespan of `app` around the block; gives the state that the app set.
+class Lifespan:
+    """The lifespan of `app`; `state` is what the app set at its start.
 
-    An app without lifespan support is left alone. Raises LifespanFailed, with `name` and
-    the app's own reason, if it reports that it could not start.
+    An app without lifespan support is left alone.
     """
-    lifespan = _Lifespan(name, app)
-    await lifespan.start()
-    try:
-        yield lifespan.state
-    finally:
-        await lifespan.stop()
 
-
-class _Lifespan:
     def __init__(self, name: str, app: ASGIApp) -> None:
         self.name = name
         self.app = app
@@ -49,6 +37,8 @@ class _Lifespan:
         self._supported = True
 
     async def start(self) -> None:
+        """Raises LifespanFailed, with the app's name and its own reason, if it reports that it
+        could not start."""
         self._task = asyncio.create_task(self._run(), name=f"lifespan of {self.name}")
         await self._inbox.put({"type": "lifespan.startup"})
         try:
@@ -61,18 +51,28 @@ class _Lifespan:
             logger.debug("%s does not support the lifespan protocol", self.name)
         elif answer["type"] == "lifespan.startup.failed":
             self._task.cancel()
+            self._task = None
             raise LifespanFailed("startup-failed", f"{self.name} could not start: {_why(answer)}")
 
     async def stop(self) -> None:
-        if not self._supported or self._task is None:
+        """Does nothing where the app had not started. Cancelled, it leaves no task behind."""
+        task, self._task = self._task, None
+        if not self._supported or task is None:
             return
+        try:
+            await self._say_goodbye(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    async def _say_goodbye(self, task: asyncio.Task[None]) -> None:
         await self._inbox.put({"type": "lifespan.shutdown"})
         answer = await self._outbox.get()
         if answer is None:
             logger.warning("%s ended its lifespan without saying that it had stopped", self.name)
         elif answer["type"] == "lifespan.shutdown.failed":
             logger.error("%s could not stop: %s", self.name, _why(answer))
-        await asyncio.wait([self._task])
+        await asyncio.wait([task])
 
     async def _run(self) -> None:
         scope = {

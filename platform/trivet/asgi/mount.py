@@ -61,6 +61,10 @@ async def _nothing_pending() -> str:
     return ""
 
 
+async def _nothing_to_drain() -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class MountedApp:
     """An app under a prefix (``/api``), and what it brings to the whole.
@@ -74,6 +78,8 @@ class MountedApp:
     (`trivet.outcome`).
     `find_pending` is asked by ``/readyz``: what the app waits for, in a sentence, or an empty
     string when it can work. `links` are the pages that people begin at.
+    `drain` is awaited when the process begins to stop: it sends
+    connections that would stay open (sockets, streams) elsewhere, within a few seconds.
     """
 
     name: str
@@ -88,6 +94,7 @@ class MountedApp:
     static_packages: Sequence[tuple[str, str]] = ()
     find_pending: Callable[[], Awaitable[str]] = _nothing_pending
     links: Sequence[PageLink] = ()
+    drain: Callable[[], Awaitable[None]] = _nothing_to_drain
 
     def __post_init__(self) -> None:
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):

@@ -2,7 +2,6 @@
 
 import mimetypes
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
 
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -13,12 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.asgi import health, middleware
 from trivet.asgi.assets import asset_routes
-from trivet.asgi.lifespan import lifespan_of
 from trivet.asgi.mount import MountedApp, MountRoute, PageLink
 from trivet.asgi.page import Frame
 from trivet.asgi.problem import http_problem, no_such_page, refuse
+from trivet.asgi.process import Process
 from trivet.asgi.welcome import Welcome
-from trivet.errors import ConfigurationError, TrivetError
+from trivet.errors import ConfigurationError
 from trivet.features import Feature, attribute_of, modules_of
 from trivet.identity import Authenticator
 from trivet.platform import Platform
@@ -93,14 +92,14 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
             authenticators=sorted(authenticators, key=lambda each: each.is_ambient),
         ),
         # What was committed is delivered at once.
-        Middleware(middleware.DeliveryBellMiddleware, bell=platform.bell),
+        Middleware(middleware.DeliveryMiddleware, broker=platform.broker),
         # One transaction, decided by the status, committed before the first byte.
         Middleware(middleware.UnitOfWorkMiddleware, debug=settings.debug),
     ]
 
 
 class Root:
-    """The ASGI application: lifespans here, requests through the middleware."""
+    """The ASGI application: lifespans to the process, requests through the middleware."""
 
     def __init__(
         self,
@@ -113,36 +112,21 @@ class Root:
         self.platform = platform
         self.mounts = tuple(mounts)
         self.pages = tuple(pages)
+        self.process = Process(platform, mounts)
+        self.requests = platform.lifecycle.requests
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
+            await self.process.serve_lifespan(scope, receive, send)
             return
         # Starlette's routes raise, for us to render, only where they know of an application.
         scope["app"] = self
-        await self.app(scope, receive, send)
-
-    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The platform first, then each app in order; down in reverse. A failed start stops
-        what had started and gives the server one sentence."""
-        await receive()
-        async with AsyncExitStack() as running:
-            try:
-                await running.enter_async_context(self.platform.lifespan())
-                for mounted in self.mounts:
-                    if mounted.lifespan:
-                        state = await running.enter_async_context(
-                            lifespan_of(mounted.name, mounted.app)
-                        )
-                        scope.get("state", {}).update(state)
-            except TrivetError as error:
-                await running.aclose()
-                await send({"type": "lifespan.startup.failed", "message": error.detail})
-                return
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+        if scope["type"] == "http":
+            with self.requests:
+                await self.app(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

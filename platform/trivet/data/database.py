@@ -1,5 +1,6 @@
 """The database: sealed sessions on one pool, that publish what they commit."""
 
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ from trivet.data.capture import Capture
 from trivet.data.engine import Engines
 from trivet.data.sealed_session import SealedSession
 from trivet.identity.identity import Identity
+from trivet.observation import Observers, reason_of
 from trivet.origin import Origin, current_origin
 
 
@@ -23,10 +25,11 @@ class Database:
         url: ``sqlite:///path`` or ``postgresql://…``.
         capture: The same object for every door of the process.
         on_published: Called after a commit, with the channels that it published to and their
-            newest offsets: the bell.
+            newest offsets: the wake-up.
         connections: The bound of the pool.
         timeout: A unit that finds no connection free within so many seconds raises
             sqlalchemy.exc.TimeoutError, which the rooms answer with 503.
+        observers: Who observes units and waits for connections.
     """
 
     def __init__(
@@ -37,10 +40,14 @@ class Database:
         on_published: Callable[[Mapping[str, int]], None] = lambda _published: None,
         connections: int = 10,
         timeout: float = 5.0,
+        observers: Observers | None = None,
     ) -> None:
         self.capture = capture
         self.on_published = on_published
-        self._engines = Engines(url, connections=connections, timeout=timeout)
+        self.observers = observers or Observers()
+        self._engines = Engines(
+            url, connections=connections, timeout=timeout, observers=self.observers
+        )
 
     @property
     def is_sqlite(self) -> bool:
@@ -67,11 +74,16 @@ class Database:
         return self._engines.single_query
 
     def open_session(
-        self, origin: Origin | None = None, *, read_only: bool = False, single_query: bool = False
+        self,
+        origin: Origin | None = None,
+        *,
+        read_only: bool = False,
+        single_query: bool = False,
+        observed: bool = True,
     ) -> SealedSession:
         """A session that has no connection yet, with the right to end its transaction.
 
-        Whoever opens it ends it: prefer `unit`.
+        Whoever opens it ends it: prefer `unit`. `observed` lets its end be observed.
         """
         engine = self.read_engine if read_only else self.engine
         if single_query:
@@ -81,6 +93,7 @@ class Database:
             capture=self.capture,
             origin=origin or current_origin(),
             read_only=read_only or single_query,
+            observers=self.observers if observed else None,
         )
 
     @asynccontextmanager
@@ -94,18 +107,19 @@ class Database:
         """A sealed session that commits at the end of the block, rolls back on an exception, and
         tells what it published."""
         origin = (origin or current_origin()).by(actor)
-        sealed = self.open_session(origin, read_only=read_only)
+        # What the platform reads for itself is no unit of anybody.
+        sealed = self.open_session(origin, read_only=read_only, observed=not read_only)
         try:
             yield sealed.session
             published = await sealed.commit()
         finally:
-            await sealed.close()
+            await sealed.close(reason_of(sys.exception()))
         self.on_published(published)
 
     @asynccontextmanager
     async def single_query(self) -> AsyncIterator[AsyncSession]:
         """A session that reads, by one statement; a second one raises SecondQueryError."""
-        sealed = self.open_session(single_query=True)
+        sealed = self.open_session(single_query=True, observed=False)
         try:
             yield sealed.session
         finally:

@@ -33,8 +33,9 @@ class DjangoTransaction(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """Roll back what is not committed, and give the connection and the thread back."""
+    async def close(self, reason: str = "") -> None:
+        """Roll back what is not committed, for `reason`, and give the connection and the
+        thread back."""
         ...
 
 

@@ -12,7 +12,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from trivet.data.listeners import listen_to_engine
+from trivet.data.pool import ObservedPool
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY
+from trivet.observation import Observers
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 """Ours of PostgreSQL is the one that Django has too (docs/decisions/0013)."""
@@ -27,11 +29,12 @@ def async_url(url: str) -> URL:
 class Engines:
     """One engine and one pool, made on first use: nothing connects before a unit needs data."""
 
-    def __init__(self, url: str, *, connections: int, timeout: float) -> None:
+    def __init__(self, url: str, *, connections: int, timeout: float, observers: Observers) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._connections = connections
         self._timeout = timeout
+        self._observers = observers
         self._writing: AsyncEngine | None = None
         self._reading: AsyncEngine | None = None
         self._single: AsyncEngine | None = None
@@ -81,7 +84,10 @@ class Engines:
             max_overflow=0,
             pool_timeout=self._timeout,
             hide_parameters=True,  # an error is logged, and its parameters may be secrets
+            poolclass=ObservedPool,
             **options,
         )
+        assert isinstance(engine.sync_engine.pool, ObservedPool)
+        engine.sync_engine.pool.observers = self._observers
         listen_to_engine(engine.sync_engine)
         return engine

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
+from trivet.observation import Observers, UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin
 
 T = TypeVar("T")
@@ -18,7 +19,13 @@ class SealedSession:
     """`session` for whoever works in the unit, `commit` and `close` for who opened it."""
 
     def __init__(
-        self, engine: AsyncEngine, *, capture: Capture, origin: Origin, read_only: bool
+        self,
+        engine: AsyncEngine,
+        *,
+        capture: Capture,
+        origin: Origin,
+        read_only: bool,
+        observers: Observers | None = None,
     ) -> None:
         self.session = AsyncSession(
             engine,
@@ -29,6 +36,7 @@ class SealedSession:
             expire_on_commit=False,
         )
         self._seal = self._sync.seal()
+        self._observers = observers
 
     @property
     def _sync(self) -> TrivetSession:
@@ -42,8 +50,13 @@ class SealedSession:
         A unit that only read is committed as well: there is nothing to undo, and at a ROLLBACK
         psycopg would forget its prepared statements.
         """
-        with self._seal.lifted():
-            await self.session.commit()
+        try:
+            with self._seal.lifted():
+                await self.session.commit()
+        except BaseException as error:
+            self._observe(UnitOutcome.HELD_BACK, reason_of(error))
+            raise
+        self._observe(UnitOutcome.COMMITTED)
         return self._sync.published
 
     async def run_and_close(self, work: Callable[[Session], T]) -> T:
@@ -56,10 +69,20 @@ class SealedSession:
                 db.close()
             return found
 
-        return await self.session.run_sync(call)
+        found = await self.session.run_sync(call)
+        self._observe(UnitOutcome.COMMITTED)
+        return found
 
-    async def close(self) -> None:
-        """Give the connection back; what was not committed is rolled back."""
+    async def close(self, reason: str = "") -> None:
+        """Give the connection back; what was not committed is rolled back, for `reason`."""
+        self._observe(UnitOutcome.ROLLED_BACK, reason)
         # A cancelled unit must give its connection back all the same.
         with anyio.CancelScope(shield=True), self._seal.lifted():
             await self.session.close()
+
+    def _observe(self, outcome: UnitOutcome, reason: str = "") -> None:
+        """Let the end of the transaction be observed, once."""
+        observers, self._observers = self._observers, None
+        if observers is not None and observers.active:
+            session = self._sync
+            observers.emit(UnitEnded(outcome, reason, session.origin.way, session.read_only))

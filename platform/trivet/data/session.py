@@ -52,7 +52,7 @@ class TrivetSession(Session):
 
     def write_captured(self) -> None:
         """Flush, and write every captured publication and audit entry. The last act before a
-        commit; `published` then holds what the bell is to be rung for."""
+        commit; `published` then holds what the delivery is to be woken for."""
         self.flush()
         notes = self.recorder.drain()
         if notes:

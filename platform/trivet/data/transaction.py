@@ -132,15 +132,15 @@ class AsyncTransaction:
             self.published = await self._django.commit()
         return self.published
 
-    async def close(self) -> None:
-        """Give the connection back; what was not committed is rolled back."""
+    async def close(self, reason: str = "") -> None:
+        """Give the connection back; what was not committed is rolled back, for `reason`."""
         self._is_over = True
         sealed, self._sealed = self._sealed, None
         django, self._django = self._django, None
         if sealed is not None:
-            await sealed.close()
+            await sealed.close(reason)
         if django is not None:
-            await django.close()
+            await django.close(reason)
 
     def _open(self, *, single_query: bool) -> SealedSession:
         self._origin = self._find_origin()

@@ -1,8 +1,8 @@
 """The relay: reads committed publications and hands them on, in order, each once.
 
 One relay serves a process. It reads only the channels that somebody in the process watches.
-The bell wakes it, and a poll stands behind the bell, so a publication whose bell was never
-rung (a crash after the commit, another process) is late by one poll and never lost.
+A wake-up starts it, and a poll stands behind the wake-ups, so a publication without one (a
+crash after the commit, another process) is late by one poll and never lost.
 
 Why nothing is skipped: the rows of a channel are committed in the order of their offsets
 (`trivet.events.outbox`), so whoever sees offset n can see n - 1, unless retention removed
@@ -12,19 +12,20 @@ a hole is announced, never papered over.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
+from trivet.broker import Broker, Unsubscribe
 from trivet.data.database import Database
 from trivet.data.errors import lacks_table
-from trivet.delivery.broker import Bell
 from trivet.delivery.reading import NOWHERE, Reading, read_new
 from trivet.events import outbox
 from trivet.events.outbox import Position, StoredPublication
+from trivet.events.wake_up import WakeUp
+from trivet.observation import Observers, RelayMeasured
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ PASS_PUBLICATIONS = 1000
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
 """Waits after the first, second … failure in a row; the last one repeats. Short, because a
 database that was away is to be served again within 5 seconds of its return."""
-STOP_SECONDS = 5.0
+STOP_SECONDS = 3.0
 """How long a stopping relay waits for the database before it lets go of what it was doing."""
 TRIM_SECONDS = 600.0
 """How often publications past their time are removed: retention is counted in hours."""
@@ -72,11 +73,11 @@ class RelayState:
 @dataclass(slots=True, eq=False)
 class _Watch:
     """A watched channel; `position` is what was delivered last, None until it is known.
-    `missed_bell` notes that the bell rang for it before that."""
+    `missed_wake_up` notes that there was a wake-up for it before that."""
 
     watchers: int = 0
     position: Position | None = None
-    missed_bell: bool = False
+    missed_wake_up: bool = False
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -90,19 +91,23 @@ class Relay:
     def __init__(
         self,
         database: Database,
-        bell: Bell,
+        broker: Broker,
         poll_seconds: float = 1.0,
         history_hours: float | None = None,
+        observers: Observers | None = None,
     ) -> None:
         self.state = RelayState()
         self.receiver: Receiver | None = None
         self._database = database
-        self._bell = bell
+        self._broker = broker
+        self._observers = observers or Observers()
         self._poll_seconds = poll_seconds
         self._retention = None if history_hours is None else timedelta(hours=history_hours)
         self._watches: dict[str, _Watch] = {}
-        self._rung: set[str] = set()
+        self._due: set[str] = set()
         self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unsubscribe: Unsubscribe | None = None
 
     @property
     def watched(self) -> frozenset[str]:
@@ -120,7 +125,7 @@ class Relay:
             async with watch.opening:
                 if watch.position is None:
                     watch.position = await self._find_position(channel)
-                    if watch.missed_bell:
+                    if watch.missed_wake_up:
                         self._note((channel,))
         except BaseException:
             self.unwatch(channel)
@@ -134,44 +139,45 @@ class Relay:
         if not watch.watchers:
             del self._watches[channel]
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run for as long as the context lasts, in tasks of its own."""
+    async def start(self) -> None:
+        """Begin to deliver, in tasks of its own."""
         loop = asyncio.get_running_loop()
 
-        def hear(channels: Mapping[str, int]) -> None:
-            # Whoever begins to watch after this look reads what was committed before it.
-            if not self._watches.keys().isdisjoint(channels):
-                loop.call_soon_threadsafe(self._note, tuple(channels))
+        def wake(message: WakeUp) -> None:
+            # A watch that begins after this look reads what was committed before it.
+            if not self._watches.keys().isdisjoint(message.offsets):
+                loop.call_soon_threadsafe(self._note, tuple(message.offsets))
 
-        leave = self._bell.listen(hear)
-        tasks = [
+        self._unsubscribe = self._broker.subscribe(WakeUp, wake)
+        self._tasks = [
             asyncio.create_task(self._run(), name="trivet relay"),
             asyncio.create_task(self._keep_house(), name="trivet retention"),
         ]
         self.state.running = True
-        try:
-            yield
-        finally:
-            self.state.running = False
-            leave()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End, once what is being delivered has been. Does nothing where it was not started."""
+        self.state.running = False
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _note(self, channels: Iterable[str]) -> None:
-        self._rung.update(channel for channel in channels if channel in self._watches)
-        if self._rung:
+        self._due.update(channel for channel in channels if channel in self._watches)
+        if self._due:
             self._wake.set()
 
     async def _run(self) -> None:
         now = asyncio.get_running_loop().time
         poll_at = now()
         while True:
-            if not self._rung:
+            if not self._due:
                 await self._sleep(poll_at - now())
             if now() >= poll_at:
-                self._rung.update(self._watches)
+                self._due.update(self._watches)
                 poll_at = now() + self._poll_seconds
             try:
                 await _to_its_end(self._relay())
@@ -195,6 +201,8 @@ class Relay:
     def _note_failure(self, error: Exception) -> float:
         wait = BACKOFF_SECONDS[min(self.state.failures, len(BACKOFF_SECONDS) - 1)]
         self.state.failures += 1
+        if self._observers.active:
+            self._observers.emit(self._measure_failure())
         if not lacks_table(error):
             logger.error(
                 "what is committed waits for delivery: next try in %s s", wait, exc_info=error
@@ -207,31 +215,35 @@ class Relay:
         return wait
 
     async def _relay(self) -> None:
-        """Deliver what some of the channels that were rung for have to offer."""
-        channels = list(islice(self._rung, PASS_CHANNELS))
-        self._rung.difference_update(channels)
+        """Deliver what some of the channels that are due have to offer."""
+        channels = list(islice(self._due, PASS_CHANNELS))
+        self._due.difference_update(channels)
         try:
             await self._pass(channels)
         except BaseException:
-            self._rung.update(channels)
+            self._due.update(channels)
             raise
 
     async def _pass(self, channels: Iterable[str]) -> None:
         watches = {name: self._watches[name] for name in channels if name in self._watches}
         known = {}
         for channel, watch in watches.items():
-            watch.missed_bell = watch.position is None
+            watch.missed_wake_up = watch.position is None
             if watch.position is not None:
                 known[channel] = watch.position
         if not known:
             return
         async with self._database.unit(read_only=True) as session:
             readings = await session.run_sync(read_new, known, limit=PASS_PUBLICATIONS)
+        handed_on = []
         for reading in readings:
             # A channel that was left during the read, or left and entered again, stands
             # elsewhere by now: its new watch knows from where to go on.
             if self._watches.get(reading.channel) is watches[reading.channel]:
                 await self._hand_on(watches[reading.channel], reading)
+                handed_on.append((reading, watches[reading.channel]))
+        if self._observers.active:
+            self._observers.emit(_measure(handed_on))
 
     async def _hand_on(self, watch: _Watch, reading: Reading) -> None:
         assert watch.position is not None
@@ -249,7 +261,12 @@ class Relay:
             last = reading.publications[-1].offset
         watch.position = Position(reading.position.epoch, last)
         if last < reading.position.offset:
-            self._rung.add(reading.channel)
+            self._due.add(reading.channel)
+
+    def _measure_failure(self) -> RelayMeasured:
+        last = self.state.last_success
+        seconds = 0.0 if last is None else (datetime.now(UTC) - last).total_seconds()
+        return RelayMeasured(seconds, None, self.state.failures)
 
     async def _find_position(self, channel: str) -> Position:
         async with self._database.unit(read_only=True) as session:
@@ -271,6 +288,18 @@ class Relay:
     async def _trim(self, retention: timedelta) -> int:
         async with self._database.unit() as session:
             return await session.run_sync(outbox.trim, older_than=retention)
+
+
+def _measure(handed_on: Sequence[tuple[Reading, _Watch]]) -> RelayMeasured:
+    """How far behind a look was whose readings are handed on."""
+    born = [each.created_at for reading, _ in handed_on for each in reading.publications]
+    seconds = (datetime.now(UTC) - min(born)).total_seconds() if born else 0.0
+    behind = sum(
+        reading.position.offset - watch.position.offset
+        for reading, watch in handed_on
+        if watch.position is not None
+    )
+    return RelayMeasured(seconds, behind, 0)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:

@@ -7,6 +7,7 @@ order, `trivet.delivery.relay` for the delivery.
 
 from trivet.events.feeds import Change, FeedRegistry, Publication, feed
 from trivet.events.outbox import Position, StoredPublication
+from trivet.events.wake_up import WakeUp
 
 __all__ = [
     "Change",
@@ -14,5 +15,6 @@ __all__ = [
     "Position",
     "Publication",
     "StoredPublication",
+    "WakeUp",
     "feed",
 ]

@@ -15,17 +15,15 @@ from trivet.identity.identity import (
     require_permission,
     system,
 )
-from trivet.identity.revocation import Carrier, Revocation, Revocations, RevocationScope
+from trivet.identity.revocation import Revocation, RevocationScope
 
 __all__ = [
     "ANONYMOUS",
     "Accounts",
     "Authenticator",
-    "Carrier",
     "Identity",
     "Revocation",
     "RevocationScope",
-    "Revocations",
     "grant_as",
     "require_authenticated",
     "require_permission",

@@ -4,7 +4,7 @@ To establish an identity costs a few queries, milliseconds that most requests of
 client would pay again for the same answer. What makes remembering it safe:
 
 * an entry lives for the settings' few seconds, and never past its credential's own end;
-* a revocation removes it before `Revocations.revoke` returns;
+* a revocation removes it before the broker's `publish` returns;
 * a revocation that arrives while a lookup is under way makes the lookup start again, for it
   may have read what was true before;
 * requests that come together with one unknown credential share one lookup;
@@ -38,13 +38,14 @@ _DIGEST_BYTES = 16
 
 @dataclass(slots=True, eq=False)
 class _Lookup:
-    """A lookup under way, and what was revoked since it began to read.
+    """A lookup under way.
 
-    `told` is what it found, and the generation in which that was true.
+    `answer` is what it found, and the generation in which that was true. `revoked` is what was
+    revoked since it began to read.
     """
 
-    told: asyncio.Future[tuple[Identity | None, int]]
-    heard: list[Revocation] = field(default_factory=list)
+    answer: asyncio.Future[tuple[Identity | None, int]]
+    revoked: list[Revocation] = field(default_factory=list)
 
 
 class IdentityCache:
@@ -90,7 +91,7 @@ class IdentityCache:
         """
         while True:
             lookup = self._lookups.get(name) or self._start(name, load)
-            identity, generation = await asyncio.shield(lookup.told)
+            identity, generation = await asyncio.shield(lookup.answer)
             if generation == self._generation:
                 return identity
             # Between the answer and our turn something was revoked.
@@ -103,14 +104,14 @@ class IdentityCache:
         with self._lock:
             self._generation += 1
             for lookup in tuple(self._lookups.values()):
-                lookup.heard.append(revocation)
+                lookup.revoked.append(revocation)
             for name, (_, identity) in tuple(self._entries.items()):
                 if revocation.concerns(identity):
                     del self._entries[name]
 
     def _start(self, name: bytes, load: Load) -> _Lookup:
         lookup = _Lookup(asyncio.get_running_loop().create_future())
-        # In its place before it begins to read: from here on it hears of revocations.
+        # In its place before it begins to read: from here on revocations are noted in it.
         self._lookups[name] = lookup
         task = asyncio.create_task(self._run(name, lookup, load), name="identity lookup")
         self._tasks.add(task)
@@ -119,22 +120,22 @@ class IdentityCache:
 
     async def _run(self, name: bytes, lookup: _Lookup, load: Load) -> None:
         try:
-            lookup.told.set_result(await self._read(name, lookup, load))
+            lookup.answer.set_result(await self._read(name, lookup, load))
         except Exception as error:  # noqa: BLE001  # it is raised where it was asked for
-            lookup.told.set_exception(error)
-            lookup.told.exception()  # every caller may have left; then nobody is to be warned
+            lookup.answer.set_exception(error)
+            lookup.answer.exception()  # every caller may have left; then nobody is to be warned
         finally:
-            lookup.told.cancel()  # does nothing, unless the loop is ending
+            lookup.answer.cancel()  # does nothing, unless the loop is ending
             del self._lookups[name]
 
     async def _read(self, name: bytes, lookup: _Lookup, load: Load) -> tuple[Identity | None, int]:
         while True:
             identity = await load()
             with self._lock:
-                heard, lookup.heard = lookup.heard, []
+                revoked, lookup.revoked = lookup.revoked, []
                 if identity is None:
                     return None, self._generation
-                if not any(revocation.concerns(identity) for revocation in heard):
+                if not any(revocation.concerns(identity) for revocation in revoked):
                     self._remember(name, identity)
                     return identity, self._generation
 

@@ -9,17 +9,14 @@ once remove different rows. `trivet sessions clear` does the same by hand.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sqlalchemy import Delete, delete, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from trivet.identity.django_tables import sessions
-
-if TYPE_CHECKING:
-    from trivet.data.database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -31,20 +28,32 @@ AT_ONCE = 500
 _random = random.Random()  # noqa: S311  # spreads the looks of several processes
 
 
+class Connects(Protocol):
+    """What has the database's engine (`trivet.data.database.Database`)."""
+
+    @property
+    def engine(self) -> AsyncEngine: ...
+
+    @property
+    def is_sqlite(self) -> bool: ...
+
+
 class ExpiredSessions:
     """Removes what has expired; used on the event loop only."""
 
-    def __init__(self, database: "Database", *, seconds: float = EVERY_SECONDS) -> None:
+    def __init__(self, database: Connects, *, seconds: float = EVERY_SECONDS) -> None:
         self._database = database
         self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Look now and then while this is open."""
-        task = asyncio.create_task(self._run(), name="expired sessions")
-        try:
-            yield
-        finally:
+    async def start(self) -> None:
+        """Look now and then, in a task of its own."""
+        self._task = asyncio.create_task(self._run(), name="expired sessions")
+
+    async def stop(self) -> None:
+        """End that. Does nothing where it was not started."""
+        task, self._task = self._task, None
+        if task is not None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

@@ -8,8 +8,7 @@ killed; a process that stops writes it.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -37,22 +36,23 @@ class KeyUses:
         self._database = database
         self._seconds = seconds
         self._noted: dict[str, float] = {}
+        self._task: asyncio.Task[None] | None = None
 
     def note(self, prefix: str) -> None:
         """The key that begins with `prefix` is being used."""
         self._noted[prefix] = time.time()
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Write every now and then while this is open, and once more at its end."""
-        task = asyncio.create_task(self._run(), name="uses of keys")
-        try:
-            yield
-        finally:
-            task.cancel()
+    async def start(self) -> None:
+        """Write every now and then, in a task of its own."""
+        self._task = asyncio.create_task(self._run(), name="uses of keys")
+
+    async def stop(self) -> None:
+        """End that, and write once more."""
+        if self._task is not None:
+            self._task.cancel()
             with suppress(asyncio.CancelledError):
-                await task
-            await self.flush()
+                await self._task
+        await self.flush()
 
     async def flush(self) -> None:
         """Write what was noted. If the database does not take it, it is kept for the next time."""

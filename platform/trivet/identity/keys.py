@@ -128,7 +128,7 @@ def list_keys(db: Session, *, owner_id: int | None = None) -> list[ApiKey]:
 def revoke_key(db: Session, prefix: str) -> ApiKey:
     """Revoke the key that begins with `prefix`; a second time changes nothing.
 
-    Raises NotFound. The caller tells `Revocations` once it is committed.
+    Raises NotFound. The caller publishes a `Revocation` once it is committed.
     """
     key = db.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
     if key is None:

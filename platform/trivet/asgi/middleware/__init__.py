@@ -2,7 +2,7 @@
 
 from trivet.asgi.middleware.access_log import AccessLogMiddleware
 from trivet.asgi.middleware.cross_site import CrossSiteMiddleware
-from trivet.asgi.middleware.delivery_bell import DeliveryBellMiddleware
+from trivet.asgi.middleware.delivery import DeliveryMiddleware
 from trivet.asgi.middleware.error_pages import ErrorPagesMiddleware
 from trivet.asgi.middleware.identity import IdentityMiddleware
 from trivet.asgi.middleware.last_resort import LastResortMiddleware
@@ -13,7 +13,7 @@ from trivet.asgi.middleware.unit_of_work import UnitOfWorkMiddleware
 __all__ = [
     "AccessLogMiddleware",
     "CrossSiteMiddleware",
-    "DeliveryBellMiddleware",
+    "DeliveryMiddleware",
     "ErrorPagesMiddleware",
     "IdentityMiddleware",
     "LastResortMiddleware",

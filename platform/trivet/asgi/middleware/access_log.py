@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from trivet.asgi.headers import find_header
 from trivet.context import RequestContext, enter_context
 from trivet.log import Event, request_logger
+from trivet.observation import RequestEnded
 
 if TYPE_CHECKING:
     from trivet.platform import Platform
@@ -34,6 +35,7 @@ class AccessLogMiddleware:
     def __init__(self, app: ASGIApp, platform: "Platform") -> None:
         self.app = app
         self.platform = platform
+        self.observers = platform.observers
         self.write = request_logger("trivet.access")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +67,8 @@ class AccessLogMiddleware:
         finally:
             seconds = time.perf_counter() - started
             self.write(_describe(scope, context, path, int(status), seconds))
+            if self.observers.active:
+                self.observers.emit(_ended(scope, context, int(status), seconds))
             leave()
 
 
@@ -82,7 +86,7 @@ def _describe(
     identity = context.identity
     return {
         "event": "request",
-        "method": scope.get("method", "WEBSOCKET"),
+        "method": _method(scope),
         "path": path,
         "mount": context.mount,
         "route": context.route or _route(scope),
@@ -91,6 +95,23 @@ def _describe(
         "identity": identity.username or identity.kind,
         "credential": identity.credential_id or None,
     }
+
+
+def _ended(scope: Scope, context: RequestContext, status: int, seconds: float) -> RequestEnded:
+    return RequestEnded(
+        method=_method(scope),
+        mount=context.mount,
+        route=context.route or _route(scope),
+        status=status,
+        seconds=seconds,
+        identity_kind=context.identity.kind,
+        request_id=context.request_id,
+    )
+
+
+def _method(scope: Scope) -> str:
+    method: str = scope.get("method", "WEBSOCKET")
+    return method
 
 
 def _route(scope: Scope) -> str:

@@ -1,5 +1,6 @@
 """The unit of work: one request, one transaction, one outcome."""
 
+import sys
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -11,6 +12,7 @@ from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.middleware.last_resort import log_server_error, server_error_response
 from trivet.context import context_of
 from trivet.data.transaction import AsyncTransaction
+from trivet.observation import reason_of
 
 
 class UnitOfWorkMiddleware:
@@ -60,8 +62,9 @@ class UnitOfWorkMiddleware:
         finally:
             if transaction.is_open:
                 # A cancelled request must give its connection back all the same.
+                reason = reason_of(sys.exception()) or "no answer"
                 with anyio.CancelScope(shield=True):
-                    await transaction.close()
+                    await transaction.close(reason)
 
 
 async def _decide(transaction: AsyncTransaction, status: int, commits_on: frozenset[int]) -> None:
@@ -73,4 +76,4 @@ async def _decide(transaction: AsyncTransaction, status: int, commits_on: frozen
             with suppress(PendingRollbackError):
                 await transaction.commit()
     finally:
-        await transaction.close()
+        await transaction.close(f"status {status}")

@@ -1,0 +1,32 @@
+"""The delivery: once the commit is done, wake the relay."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet.broker import Publisher
+from trivet.context import context_of
+from trivet.events.wake_up import publish_wake_up
+
+
+class DeliveryMiddleware:
+    """Publishes a wake-up for what the request's unit published, as soon as its response begins:
+    the commit came before that. Whatever else commits does so by itself."""
+
+    def __init__(self, app: ASGIApp, *, broker: Publisher) -> None:
+        self.app = app
+        self.broker = broker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = context_of(scope)
+
+        async def send_and_wake(message: Message) -> None:
+            try:
+                await send(message)
+            finally:
+                # Also if the client is gone: what is committed is committed.
+                if message["type"] == "http.response.start":
+                    publish_wake_up(self.broker, context.published)
+
+        await self.app(scope, receive, send_and_wake)

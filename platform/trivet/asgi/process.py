@@ -1,0 +1,110 @@
+"""What starts in a process, and what stops, each in one list that is read from top to bottom.
+
+The server leads through it: ``lifespan.startup`` runs the first list, ``lifespan.shutdown``
+the second (ASGI specification, "Lifespan Protocol"). uvicorn and its Gunicorn worker send the
+shutdown only after they have closed their listening socket, closed every WebSocket with 1012
+and waited `shutdown_seconds` for requests. A server of ours that begins to drain before that,
+on the signal itself, calls `Lifecycle.drain` and the first two steps of `stopping` earlier;
+nothing else changes, because each of them may run again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from trivet.asgi.lifespan import Lifespan
+from trivet.asgi.mount import MountedApp
+from trivet.errors import TrivetError
+from trivet.lifecycle import Step
+from trivet.platform import Platform
+
+
+class Process:
+    """A platform and what is mounted on it, from their start to their stop."""
+
+    def __init__(self, platform: Platform, mounts: Sequence[MountedApp]) -> None:
+        self.platform = platform
+        self.mounts = tuple(mounts)
+        self.lifespans = [Lifespan(each.name, each.app) for each in mounts if each.lifespan]
+
+    def starting(self) -> list[Step]:
+        """What is so when the process is ready, in the order in which it comes about."""
+        platform = self.platform
+        return [
+            # What other processes say is received before anything could rely on it.
+            Step("the broker is connected", platform.broker.start),
+            # What is committed from here on is delivered.
+            Step("the relay delivers", platform.relay.start),
+            # When keys are used is written now and then.
+            Step("uses of keys are written", platform.key_uses.start),
+            # Sessions that have expired are removed now and then.
+            Step("expired sessions are removed", platform.expired_sessions.start),
+            # What has a size only (queues) is measured now and then.
+            Step("queues are measured", platform.observers.start),
+            # Each mounted app, in order: what it does at its start finds the above running.
+            *(Step(f"{each.name} has started", each.start) for each in self.lifespans),
+        ]
+
+    def stopping(self) -> list[Step]:
+        """What is so when the process has stopped, in the order in which it comes about."""
+        platform = self.platform
+        return [
+            # The balancer sends nothing new: /readyz is 503 from here on.
+            Step("not ready for the balancer", self._leave_balancer, seconds=1),
+            # Clients of sockets go to another process and recover there.
+            Step("sockets are told to go elsewhere", self._drain_mounts, seconds=5),
+            # Whoever asks gets the answer; the server itself has waited before.
+            Step("requests are finished", platform.lifecycle.requests.wait_finished, seconds=3),
+            # Each mounted app, in reverse: what it does at its stop finds the below running.
+            *(
+                Step(f"{each.name} has stopped", each.stop, seconds=2)
+                for each in reversed(self.lifespans)
+            ),
+            # Nothing is measured that is being taken apart.
+            Step("queues are measured no more", platform.observers.stop, seconds=1),
+            # Expired sessions are left to other processes.
+            Step("no session is being removed", platform.expired_sessions.stop, seconds=2),
+            # What this process knows of the use of keys is in the database.
+            Step("uses of keys are written", platform.key_uses.stop, seconds=2),
+            # The relay has come to the end of what it was delivering.
+            Step("the relay is drained", platform.relay.stop, seconds=4),
+            # Other processes are neither heard nor spoken to.
+            Step("the broker is disconnected", platform.broker.stop, seconds=1),
+            # Nobody needs a connection any more.
+            Step("connections are closed", platform.database.close, seconds=2),
+        ]
+
+    async def serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start, stop, and tell the server. A start that fails stops what had started and
+        gives the server one sentence."""
+        lifecycle = self.platform.lifecycle
+        await receive()
+        try:
+            await lifecycle.start(self.starting())
+        except BaseException as error:
+            await lifecycle.stop(self.stopping())
+            if not isinstance(error, TrivetError):
+                raise
+            await send({"type": "lifespan.startup.failed", "message": error.detail})
+            return
+        state: dict[str, Any] = scope.get("state", {})
+        for lifespan in self.lifespans:
+            state.update(lifespan.state)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await lifecycle.stop(self.stopping())
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _leave_balancer(self) -> None:
+        # A balancer that asks every few seconds needs a wait here, before anything is closed.
+        # It belongs to a server that drains on the signal; with uvicorn's, nobody can ask now.
+        self.platform.lifecycle.drain()
+
+    async def _drain_mounts(self) -> None:
+        # Side by side, because all of them share the step's seconds.
+        drains = (mounted.drain() for mounted in self.mounts)
+        results = await asyncio.gather(*drains, return_exceptions=True)
+        if errors := [each for each in results if isinstance(each, Exception)]:
+            raise ExceptionGroup("some connections were not sent elsewhere", errors)

@@ -1,0 +1,1 @@
+"""Brokers: each one carries the same messages under the same rules (`trivet.broker`)."""

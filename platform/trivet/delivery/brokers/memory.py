@@ -1,0 +1,56 @@
+"""The broker of one process: a message reaches its receivers by a call.
+
+A broker that spans processes keeps one of these for the receivers here, sends what is
+published here to the others, and publishes what arrives from them here alone.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from trivet.broker import M, Message, Unsubscribe
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Subscription:
+    """Compared by identity: the same receiver may be subscribed twice."""
+
+    receiver: Callable[[Any], None]
+
+
+class MemoryBroker:
+    """See `trivet.broker.Broker`. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        # Replaced and never changed, so that `publish` iterates without the lock.
+        self._subscriptions: dict[type[Message], tuple[_Subscription, ...]] = {}
+        self._lock = Lock()
+
+    def publish(self, message: Message) -> None:
+        for subscription in self._subscriptions.get(type(message), ()):
+            try:
+                subscription.receiver(message)
+            except Exception:
+                logger.exception("a receiver of %s failed", type(message).__name__)
+
+    def subscribe(self, kind: type[M], receiver: Callable[[M], None]) -> Unsubscribe:
+        subscription = _Subscription(receiver)
+        with self._lock:
+            self._subscriptions[kind] = (*self._subscriptions.get(kind, ()), subscription)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                kept = self._subscriptions[kind]
+                self._subscriptions[kind] = tuple(s for s in kept if s is not subscription)
+
+        return unsubscribe
+
+    async def start(self) -> None:
+        """There is no other process."""
+
+    async def stop(self) -> None:
+        """There is no other process."""
