@@ -3,12 +3,14 @@
 When one of these fails after an upgrade, the place named beside it has to be looked at.
 """
 
+import contextlib
 import inspect
+import sqlite3
 from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("stock")
+pytestmark = [pytest.mark.usefixtures("stock"), pytest.mark.anyio]
 
 
 def test_djangos_auth_keeps_its_user_where_the_takeover_puts_it() -> None:
@@ -77,3 +79,50 @@ def test_a_relationship_knows_its_reverse() -> None:
 
     relationship = inspect_mapped(Item).relationships["category"]
     assert {reverse.key for reverse in relationship._reverse_property} == {"items"}
+
+
+def test_an_error_that_doomed_a_transaction_is_raised_at_its_end() -> None:
+    """backends.wrapper.UnitWrapper"""
+    from django.db import IntegrityError, connection, transaction
+
+    wrapper: Any = connection
+
+    def swallow_and_go_on() -> None:
+        with transaction.atomic():
+            with contextlib.suppress(IntegrityError), transaction.mark_for_rollback_on_error():
+                raise IntegrityError("swallowed")
+            wrapper.require_success()
+
+    with pytest.raises(IntegrityError, match="swallowed"):
+        swallow_and_go_on()
+
+
+@pytest.mark.database("sqlite")
+def test_a_reader_on_sqlite_does_not_wait_for_a_writer(database_url: str) -> None:
+    """backends.sqlite3.base.DatabaseWrapper"""
+    from django.db import connection, transaction
+
+    reader: Any = connection
+    writer = sqlite3.connect(database_url.removeprefix("sqlite:///"))
+    writer.execute("BEGIN IMMEDIATE")
+    try:
+        reader.read_only = True
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM accounts_user")
+            assert cursor.fetchone() == (0,)
+    finally:
+        reader.read_only = False
+        writer.close()
+
+
+async def test_an_async_view_knows_the_user_without_a_query() -> None:
+    """middleware.IdentityMiddleware"""
+    from django.contrib.auth.middleware import auser
+    from django.contrib.auth.models import AnonymousUser
+    from django.http import HttpRequest
+
+    from trivet_admin.middleware import _set_user
+
+    request, user = HttpRequest(), AnonymousUser()
+    _set_user(request, user)
+    assert await auser(request) is user  # without a session, Django could not even ask

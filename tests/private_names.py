@@ -1,0 +1,219 @@
+"""Every private or undocumented name of a library that the product uses, in one table.
+
+A library may change such a name in any version. So each row says where it is used, why nothing
+public does, and which test fails without it; the library has an upper bound in pyproject.toml.
+`tests/test_private_names.py` holds the table against the code in both directions. `make newest`
+says whether the bound can move.
+
+Most tests were found by renaming the name in the product and looking which test fails.
+"""
+
+from typing import NamedTuple
+
+ADMIN, PLATFORM, API, DEPLOY = (
+    "admin/trivet_admin",
+    "platform/trivet",
+    "api/trivet_api",
+    "deploy/trivet_deploy",
+)
+
+
+class PrivateName(NamedTuple):
+    """One row: `where` is a file, `test` a test's file and function."""
+
+    library: str
+    name: str
+    where: str
+    why: str
+    test: str
+
+
+PRIVATE_NAMES = [
+    # Django: the identity that the root established
+    PrivateName(
+        "django",
+        "_cached_user",
+        f"{ADMIN}/middleware.py",
+        "request.user without a query; Django has no setter for who a request is",
+        "tests/admin/test_sessions.py::test_django_makes_no_query_of_its_own_for_identity",
+    ),
+    PrivateName(
+        "django",
+        "_acached_user",
+        f"{ADMIN}/middleware.py",
+        "the same for request.auser()",
+        "tests/admin/test_pins.py::test_an_async_view_knows_the_user_without_a_query",
+    ),
+    PrivateName(
+        "django",
+        "_perm_cache",
+        f"{ADMIN}/auth/sessions.py",
+        "the permissions that were read already",
+        "tests/admin/test_sessions.py::test_django_makes_no_query_of_its_own_for_identity",
+    ),
+    # Django: the unit of work in its database backend
+    PrivateName(
+        "django",
+        "_savepoint",
+        f"{ADMIN}/backends/wrapper.py",
+        "a savepoint marks what is captured; Django announces none",
+        "tests/admin/test_orm_units.py::"
+        "test_a_savepoint_takes_its_own_publications_with_it_and_no_others",
+    ),
+    PrivateName(
+        "django",
+        "_savepoint_commit",
+        f"{ADMIN}/backends/wrapper.py",
+        "what SQLAlchemy holds is flushed before its savepoint ends",
+        "tests/admin/test_orm_units.py::"
+        "test_what_a_service_left_unflushed_is_checked_when_its_savepoint_ends",
+    ),
+    PrivateName(
+        "django",
+        "_savepoint_rollback",
+        f"{ADMIN}/backends/wrapper.py",
+        "what was captured since the mark is forgotten",
+        "tests/admin/test_orm_units.py::"
+        "test_a_savepoint_takes_its_own_publications_with_it_and_no_others",
+    ),
+    PrivateName(
+        "django",
+        "rollback_exc",
+        f"{ADMIN}/backends/wrapper.py",
+        "the error that doomed the transaction is raised instead of a rollback in silence",
+        "tests/admin/test_pins.py::test_an_error_that_doomed_a_transaction_is_raised_at_its_end",
+    ),
+    PrivateName(
+        "django",
+        "_start_transaction_under_autocommit",
+        f"{ADMIN}/backends/sqlite3/base.py",
+        "a transaction that only reads begins without the write lock",
+        "tests/admin/test_pins.py::test_a_reader_on_sqlite_does_not_wait_for_a_writer",
+    ),
+    PrivateName(
+        "django",
+        "_connection_pools",
+        f"{ADMIN}/backends/postgresql/base.py",
+        "a new pool is closed when the process ends",
+        "tests/admin/test_lost_connections.py::"
+        "test_a_transaction_that_lost_its_connection_asks_for_no_other",
+    ),
+    PrivateName(
+        "django",
+        "run_on_commit",
+        f"{ADMIN}/users/revocation_batch.py",
+        "revocations are told before anybody's hook that may fail",
+        "tests/admin/test_revocation.py::"
+        "test_a_hook_of_somebody_else_that_fails_keeps_nobody_in_trust",
+    ),
+    PrivateName(
+        "django",
+        "_resource_closers",
+        f"{ADMIN}/middleware.py",
+        "writes are refused until a streamed body has ended",
+        "tests/admin/test_refusals.py::test_a_streamed_page_may_read_and_not_write",
+    ),
+    # Django: writes of mirrored models
+    PrivateName(
+        "django",
+        "_do_update",
+        f"{ADMIN}/mirror/model.py",
+        "the loaded version goes with the values of an update",
+        "tests/admin/test_orm_saves.py::test_save_of_a_loaded_object_raises_its_version",
+    ),
+    PrivateName(
+        "django",
+        "execute_returning_sql",
+        f"{ADMIN}/backends/compilers.py",
+        "the update of Django 6 that returns columns",
+        "tests/admin/test_pins.py::test_the_compilers_execute_what_we_override",
+    ),
+    PrivateName(
+        "django",
+        "pre_save_val",
+        f"{ADMIN}/backends/compilers.py",
+        "the values of an insert as Django prepares them",
+        "tests/admin/test_orm_saves.py::test_save_of_a_new_object",
+    ),
+    PrivateName(
+        "django",
+        "get_initial_alias",
+        f"{ADMIN}/backends/rows.py",
+        "the rows of an update are selected and locked first",
+        "tests/admin/test_orm_saves.py::test_save_of_a_loaded_object_raises_its_version",
+    ),
+    PrivateName(
+        "django",
+        "_base_manager",
+        f"{ADMIN}/backends/row_observer.py",
+        "rows are read without the filters of a model's own manager",
+        "tests/admin/test_revocation.py::test_logout_in_the_admin_ends_the_session_everywhere",
+    ),
+    PrivateName(
+        "django",
+        "_post_clean",
+        f"{ADMIN}/site/forms.py",
+        "what a validator of the mapped class says stands at its field",
+        "tests/admin/test_pins.py::test_a_form_validates_its_instance_in_post_clean",
+    ),
+    PrivateName(
+        "django",
+        "_registry",
+        f"{ADMIN}/audit/admin.py",
+        "the kinds of objects to filter by are those that the admin shows",
+        "tests/admin/test_audit.py::test_the_list_finds_entries_by_who_what_and_where",
+    ),
+    # SQLAlchemy
+    PrivateName(
+        "sqlalchemy",
+        "_reverse_property",
+        f"{ADMIN}/mirror/relations.py",
+        "the name of a relation's other side",
+        "tests/admin/test_pins.py::test_a_relationship_knows_its_reverse",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_flushing",
+        f"{PLATFORM}/data/statement_guard.py",
+        "the flush's own statements are told from others",
+        "tests/platform/test_capture_holes.py::"
+        "test_what_no_flush_would_see_is_refused_with_a_sentence",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_pending_mutations",
+        f"{PLATFORM}/events/feed_loading.py",
+        "a collection that was changed before it was loaded keeps its changes",
+        "tests/platform/test_capture_ways.py::test_a_change_is_captured_with_its_old_values",
+    ),
+    # Alembic, asgiref, uvicorn, FastAPI
+    PrivateName(
+        "alembic",
+        "_resolved_dependencies",
+        f"{PLATFORM}/migrations/history.py",
+        "the order of a feature's revisions among those that they depend on",
+        "tests/deploy/test_cli_data.py::"
+        "test_migrate_makes_the_schema_of_both_and_then_has_nothing_to_do",
+    ),
+    PrivateName(
+        "uvicorn",
+        "HttpToolsProtocol",
+        f"{DEPLOY}/server/bounded_http.py",
+        "a request whose head is never finished is cut off",
+        "tests/deploy/test_hostile_clients.py::test_a_head_that_is_never_finished_ends_in_408",
+    ),
+    PrivateName(
+        "fastapi",
+        "_low_priority_routes",
+        f"{API}/include.py",
+        "a router with files of its own is left to FastAPI whole",
+        "tests/api/test_policies.py::test_files_with_a_policy_are_listed_and_kept_from_whom_it_does_not_let_pass",
+    ),
+    PrivateName(
+        "fastapi",
+        "_match",
+        f"{API}/include.py",
+        "the policy that is asked is that of the route which FastAPI chooses",
+        "tests/api/test_mount.py::test_who_may_not_call_does_not_learn_what_the_body_should_be",
+    ),
+]
