@@ -101,4 +101,5 @@ def test_columns_of_our_admins_take_no_name_that_djangos_admin_uses() -> None:
 def columns_of(model_admin: Any) -> set[str]:
     """The columns that a ModelAdmin computes by methods of its own."""
     shown = {*model_admin.list_display, *(model_admin.fields or ()), *model_admin.readonly_fields}
+    shown -= {"__str__"}  # Django's word for the object itself
     return {name for name in shown if isinstance(name, str) and hasattr(type(model_admin), name)}
