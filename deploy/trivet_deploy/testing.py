@@ -5,6 +5,7 @@ Registered as an entry point in pyproject.toml; only tests load it.
 
 import sys
 from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Any
 
 from trivet.asgi.root import Root
@@ -32,20 +33,24 @@ class RoomsComposition:
         is_staff: bool,
         is_superuser: bool,
     ) -> int:
-        from django.contrib.auth.models import Group
-        from django.db import transaction
+        def create() -> int:
+            from django.contrib.auth.models import Group
+            from django.db import transaction
 
-        with transaction.atomic():
-            user = create_user(
-                username,
-                f"{username}@example.org",
-                password,
-                is_staff=is_staff,
-                is_superuser=is_superuser,
-            )
-            user.user_permissions.set([_permission(name) for name in permissions])
-            user.groups.set([Group.objects.get_or_create(name=name)[0] for name in groups])
-        return int(user.pk)
+            with transaction.atomic():
+                user = create_user(
+                    username,
+                    f"{username}@example.org",
+                    password,
+                    is_staff=is_staff,
+                    is_superuser=is_superuser,
+                )
+                user.user_permissions.set([_permission(name) for name in permissions])
+                user.groups.set([Group.objects.get_or_create(name=name)[0] for name in groups])
+            return int(user.pk)
+
+        # In a context of its own, for the command says where its changes come from.
+        return copy_context().run(create)
 
     def disconnect(self) -> None:
         from django.db import connection, connections

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from departures.models import Airline
 from trivet import Conflict, Identity
 from trivet.identity import Revocation
+from trivet.origin import current_origin
 from trivet.testing import Application, SocketClosed
 from trivet.testing.composition import find_composition
 from trivet.testing.socket import ProtocolError
@@ -119,3 +120,9 @@ def test_the_identity_of_a_user_may_do_what_it_is_given(trivet: Application) -> 
 
 def test_the_composition_is_found_where_trivet_is_installed() -> None:
     assert type(find_composition()).__name__ == "RoomsComposition"
+
+
+def test_making_people_says_nothing_of_where_later_changes_come_from(trivet: Application) -> None:
+    before = current_origin()
+    trivet.make_user("ada")
+    assert current_origin() == before
