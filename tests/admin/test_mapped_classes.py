@@ -277,38 +277,38 @@ from trivet import Model
 BASES = {
     "own base": (
         "class Base(DeclarativeBase): ...\n"
-        "class Thing(Base):\n"
+        "class Stranger(Base):\n"
         "    __tablename__ = 'thing'\n"
         "    id: Mapped[int] = mapped_column(primary_key=True)\n"
     ),
     "dataclass": (
         "class Base(MappedAsDataclass, DeclarativeBase): ...\n"
-        "class Thing(Base):\n"
+        "class Stranger(Base):\n"
         "    __tablename__ = 'thing'\n"
         "    id: Mapped[int] = mapped_column(primary_key=True)\n"
     ),
     "decorator": (
         "@registry().mapped\n"
-        "class Thing:\n"
+        "class Stranger:\n"
         "    __tablename__ = 'thing'\n"
         "    id = Column(Integer, primary_key=True)\n"
     ),
     "imperative": (
-        "class Thing: ...\n"
+        "class Stranger: ...\n"
         "table = Table('thing', MetaData(), Column('id', Integer, primary_key=True))\n"
-        "registry().map_imperatively(Thing, table)\n"
+        "registry().map_imperatively(Stranger, table)\n"
     ),
     "our metadata, another registry": (
         "class Base(DeclarativeBase):\n"
         "    metadata = Model.metadata\n"
-        "class Thing(Base):\n"
+        "class Stranger(Base):\n"
         "    __tablename__ = 'thing'\n"
         "    id: Mapped[int] = mapped_column(primary_key=True)\n"
     ),
     "our registry, another metadata": (
-        "class Thing: ...\n"
+        "class Stranger: ...\n"
         "table = Table('thing', MetaData(), Column('id', Integer, primary_key=True))\n"
-        "Model.registry.map_imperatively(Thing, table)\n"
+        "Model.registry.map_imperatively(Stranger, table)\n"
     ),
 }
 
@@ -325,7 +325,7 @@ def test_a_feature_on_another_base_is_refused_at_the_start(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigurationError) as refused:
         load_features([name])
-    assert refused.value.detail.startswith(f"{name}.models.Thing is mapped ")
+    assert refused.value.detail.startswith(f"{name}.models.Stranger is mapped ")
     assert "migrations and the admin pass by. Cure: " in refused.value.detail
     if "thing" in Model.metadata.tables:
         Model.metadata.remove(Model.metadata.tables["thing"])
