@@ -18,8 +18,10 @@ async def ask(tmp_path: Path, **checks: Check) -> dict[str, str]:
     """What /readyz tells of each check, with a mounted app for each of `checks`."""
     hello = PlainTextResponse("hello")
     apps = [mounted(hello, f"/{name}", find_pending=check) for name, check in checks.items()]
-    async with client_of(bare_root(tmp_path, apps)) as client:
+    root = bare_root(tmp_path, apps)
+    async with client_of(root) as client:
         answer = await client.get("/readyz")
+    await root.platform.database.close()
     assert answer.status_code == 503, "nothing has been migrated here"
     told: dict[str, str] = answer.json()["checks"]
     return told
