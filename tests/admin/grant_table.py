@@ -106,6 +106,7 @@ def make_people(make_person: Callable[..., Any]) -> None:
     make_person("helper", is_staff=True)
     chief = make_person("chief", is_staff=True, is_superuser=True)
     chief.groups.add(groups().get(name="club"))
+    make_person("captain", is_superuser=True)  # who is in no group, and has no key
 
 
 def permissions(*names: str) -> list[Any]:
@@ -300,6 +301,7 @@ DJANGO: dict[str, tuple[Callable[[], Any], Needs]] = {
     "a weaker user deleted": (lambda: _user("weak").delete(), needs(VIEW)),
     "a stronger user deleted": (lambda: _user("strong").delete(), BOTH),
     "a superuser deleted": (lambda: _user("chief").delete(), SUPERUSER),
+    "a superuser with nothing else deleted": (lambda: _user("captain").delete(), SUPERUSER),
     "a superuser deleted in bulk": (
         lambda: users().filter(username="chief").delete(),
         SUPERUSER,

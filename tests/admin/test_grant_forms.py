@@ -5,7 +5,7 @@ whether the page shows it or not. What is allowed has to be saved, and of the re
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from tests.admin.grant_table import (
 )
 from tests.admin.granting import Granting, Rows, built_granting, granting
 from tests.admin.house import Visitor
+from trivet import TrivetError
 
 __all__ = ["built_granting", "granting"]
 pytestmark = pytest.mark.anyio
@@ -312,12 +313,18 @@ def wider_user_admin() -> Iterator[None]:
         list_display: Any = ("username", "email", "is_active", "is_staff", "is_superuser")
         list_editable = ("email", "is_active", "is_staff", "is_superuser")
         inlines = (Memberships,)
-        actions = ("promote",)
+        actions = ("promote", "promote_quietly")
 
         @admin.action(description="Promote")
         def promote(self, request: Any, queryset: Any) -> None:
             del request
             queryset.update(is_superuser=True)
+
+        @admin.action(description="Promote quietly")
+        def promote_quietly(self, request: Any, queryset: Any) -> None:
+            with suppress(TrivetError):
+                queryset.update(is_superuser=True)
+            self.message_user(request, "Promoted.")
 
     admin.site.unregister(user)
     admin.site.register(user, WiderAdmin)
@@ -372,3 +379,18 @@ async def test_a_wider_admin_of_a_feature_s_gives_no_more(granting: Granting, wh
                 expected[group] = is_given, 302 if is_given else 200
                 await granting.restore(before)
     assert found == expected
+
+
+async def test_an_action_that_swallows_a_refusal_is_no_success(granting: Granting) -> None:
+    names, before = await names_of(granting), await granting.rows()
+    with wider_user_admin():
+        async with granting.act_as("manager of users") as manager:
+            page = await manager.get(USERS)
+            chosen = names.put_into("<user guest>")
+            page = await manager.send(
+                page, action="promote_quietly", _selected_action=chosen, index="0"
+            )
+            told = await manager.get(USERS)
+    assert page.status == 302
+    assert "Only a superuser makes superusers." in told.words
+    assert await granting.changed(before) == {}

@@ -62,7 +62,17 @@ async def test_whoever_makes_an_attempt_needs_what_it_gives(granting: Granting, 
 
 
 @pytest.mark.parametrize(
-    "name", ["a superuser created", "_update is_superuser=True of manager", "a key for a superuser"]
+    "name",
+    [
+        "a superuser created",
+        "a superuser created in bulk",
+        "_update is_superuser=True of manager",
+        "a stronger group joined",
+        "a stronger group joined in bulk",
+        "a group gets another permission",
+        "a superuser with nothing else deleted",
+        "a key for a superuser",
+    ],
 )
 async def test_a_refusal_that_is_swallowed_still_commits_nothing(
     granting: Granting, name: str

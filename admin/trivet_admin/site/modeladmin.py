@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.transaction import atomic
 from django.forms import modelformset_factory
 from django.http import HttpRequest, HttpResponseRedirect
@@ -175,7 +175,12 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
         editable list, which can be shown again; otherwise a message on the same page again."""
         try:
             with atomic():
-                return work()
+                answer = work()
+                # An error that `work` swallowed has doomed the savepoint, which would end
+                # without a word, and the success that was prepared would not be true.
+                connection: Any = connections[DEFAULT_DB_ALIAS]
+                connection.require_success()
+                return answer
         except Exception as error:
             if not is_refusal(error):
                 raise
