@@ -101,18 +101,29 @@ class Platform:
 
     async def run_with_django(
         self,
-        service: Callable[Concatenate[Session, P], T],
+        service: Callable[Concatenate[Session, Identity, P], T],
         *args: P.args,
         **options: P.kwargs,
     ) -> T:
-        """Run ``service(db, …)`` in a unit of its own in which both ORMs share one transaction:
-        for work after a response, or outside of any request.
+        """Run ``service(db, actor, …)`` in a unit of its own in which both ORMs share one
+        transaction: for work after a response, or outside of any request.
 
-        It runs on a bounded thread, is committed when it returns, and wakes the delivery. Raises
-        RuntimeError on a platform that was put together without Django.
+        The service runs on a bounded thread. Its unit is committed when it returns, and wakes
+        the delivery.
+
+        Args:
+            service: The function; it may neither commit nor roll back.
+            args: Its arguments after `db` and `actor`.
+            options: Its keyword arguments.
+
+        Returns:
+            The value that the service returns.
+
+        Raises:
+            RuntimeError: This platform was put together without Django.
         """
         async with self.open_unit() as unit:
-            return await unit.run_with_django(lambda db, _actor: service(db, *args, **options))
+            return await unit.run_with_django(service, *args, **options)
 
 
 def open_platform(

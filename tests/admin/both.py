@@ -132,7 +132,7 @@ async def stream(request: Request) -> Response:
             yield f": {error}"
 
     async def later() -> None:
-        await context.platform.run_with_django(add_with_both, "Background")
+        await context.platform.run_with_django(both, "Background")
 
     return StreamingResponse(body(), background=BackgroundTask(later))
 

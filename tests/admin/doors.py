@@ -75,7 +75,7 @@ async def unit_of_its_own_with_django(house: House, work: Work) -> None:
 
 
 async def work_after_the_response(house: House, work: Work) -> None:
-    await house.platform.run_with_django(work)
+    await house.platform.run_with_django(_service(work))
 
 
 async def message_of_a_socket(house: House, work: Work) -> None:

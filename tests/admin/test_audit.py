@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.admin.house import House
+from trivet import Identity
 from trivet.audit import AuditEntry, AuditTrail, Damage, verify
 from trivet.audit.reading import list_entries
 
@@ -154,7 +155,7 @@ async def test_users_and_groups_are_noted_though_they_are_django_s(house: House)
     assert "argon2" not in "".join(e.changes for e in await trail(house, "accounts_user"))
 
 
-def hire_and_promote(_db: Session) -> None:
+def hire_and_promote(_db: Session, _actor: Identity) -> None:
     from django.contrib.auth import get_user_model
 
     user: Any = get_user_model()
@@ -203,7 +204,7 @@ def permissions_named(*names: str) -> Any:
     return Permission.objects.filter(codename__in=names).order_by("codename")
 
 
-def make_groups(_db: Session) -> None:
+def make_groups(_db: Session, _actor: Identity) -> None:
     """Two groups; the first may change items, and the guest is in it."""
     from django.contrib.auth.models import Group
 
@@ -376,7 +377,7 @@ async def test_each_way_to_write_groups_and_what_they_give_is_noted(house: House
     await house.platform.run_with_django(make_groups)
     before = {table: len(await trail(house, table)) for table in ("auth_group", "accounts_user")}
 
-    def write(_db: Session) -> None:
+    def write(_db: Session, _actor: Identity) -> None:
         from django.contrib.auth.models import Group
 
         work(Group.objects)
@@ -400,7 +401,7 @@ async def test_each_way_to_write_groups_and_what_they_give_is_noted(house: House
 async def test_what_became_of_rows_in_bulk_has_to_be_known(
     house: House, options: dict[str, Any]
 ) -> None:
-    def create(_db: Session) -> None:
+    def create(_db: Session, _actor: Identity) -> None:
         from django.contrib.auth.models import Group
 
         Group.objects.bulk_create([Group(name="day")], **options)
@@ -427,7 +428,7 @@ def link_by_an_expression(groups: Any) -> None:
 async def test_which_rows_are_meant_has_to_be_known(
     house: House, write: Any, sentence: str
 ) -> None:
-    def work(_db: Session) -> None:
+    def work(_db: Session, _actor: Identity) -> None:
         from django.contrib.auth.models import Group
 
         write(Group.objects)
@@ -438,7 +439,7 @@ async def test_which_rows_are_meant_has_to_be_known(
 
 
 async def test_a_login_reads_no_row_for_the_trail_and_leaves_no_entry(house: House) -> None:
-    def work(_db: Session) -> None:
+    def work(_db: Session, _actor: Identity) -> None:
         from django.contrib.auth.models import update_last_login
         from django.db import connection
         from django.test.utils import CaptureQueriesContext
@@ -454,7 +455,7 @@ async def test_a_login_reads_no_row_for_the_trail_and_leaves_no_entry(house: Hou
 
 
 async def test_a_rolled_back_savepoint_takes_its_entries_along(house: House) -> None:
-    def work(_db: Session) -> None:
+    def work(_db: Session, _actor: Identity) -> None:
         from django.contrib.auth.models import Group
         from django.db.transaction import atomic, set_rollback
 
@@ -481,7 +482,7 @@ async def test_a_rolled_back_savepoint_takes_its_entries_along(house: House) -> 
 async def test_a_raw_write_of_what_is_audited_is_refused(
     house: House, hand: str, statement: str
 ) -> None:
-    def work(db: Session) -> None:
+    def work(db: Session, _actor: Identity) -> None:
         from django.db import connection
 
         if hand == "session":
@@ -496,7 +497,7 @@ async def test_a_raw_write_of_what_is_audited_is_refused(
 
 
 async def test_django_s_unaudited_tables_may_be_written_raw(house: House) -> None:
-    def work(_db: Session) -> None:
+    def work(_db: Session, _actor: Identity) -> None:
         from django.db import connection
 
         with connection.cursor() as cursor:
@@ -508,7 +509,7 @@ async def test_django_s_unaudited_tables_may_be_written_raw(house: House) -> Non
 # ---- what goes with a user ------------------------------------------------------------------
 
 
-def issue_two(db: Session) -> None:
+def issue_two(db: Session, _actor: Identity) -> None:
     from trivet.identity.keys import issue_key
 
     guest = user_named("guest")
@@ -516,11 +517,11 @@ def issue_two(db: Session) -> None:
         issue_key(db, owner_id=guest.pk, label=label)
 
 
-def delete_one(_db: Session) -> None:
+def delete_one(_db: Session, _actor: Identity) -> None:
     user_named("guest").delete()
 
 
-def delete_in_bulk(_db: Session) -> None:
+def delete_in_bulk(_db: Session, _actor: Identity) -> None:
     from django.contrib.auth import get_user_model
 
     get_user_model().objects.filter(username="guest").delete()

@@ -52,7 +52,7 @@ class Seen:
             events.clear()
 
 
-def change(db: Session, _actor: Identity | None = None) -> None:
+def change(db: Session, _actor: Identity) -> None:
     from tests.admin.stock.models import Item
 
     item = db.get(Item, 1)

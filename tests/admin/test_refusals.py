@@ -142,7 +142,7 @@ async def test_mixed_writes_through_both_doors_all_succeed(built_mixed: House) -
     """Five hundred: half through the API's session, half as saved forms' transactions."""
     house = built_mixed
 
-    def by_django(_db: Any) -> None:
+    def by_django(_db: Any, _actor: Any) -> None:
         from django.apps import apps
         from django.db.models import F
 

@@ -225,7 +225,7 @@ class TestElsewhere:
     async def test_djangos_orm_in_another_room_is_judged(self, house: House, how: str) -> None:
         before = await everything(house)
         with pytest.raises((Conflict, Invalid)):
-            await house.platform.run_with_django(by_orm(how))
+            await house.platform.run_with_django(lambda db, _actor: by_orm(how)(db))
         assert await everything(house) == before
 
     @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tests.admin.house import House
+from trivet import Identity
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +37,9 @@ def add_items(db: Session, names: dict[str, str], fails: bool) -> None:
         raise LookupError
 
 
-def add_items_with_django(db: Session, names: dict[str, str], fails: bool) -> None:
+def add_items_with_django(
+    db: Session, _actor: Identity, names: dict[str, str], fails: bool
+) -> None:
     from django.apps import apps
 
     item: Any = apps.get_model("stock", "Item")
