@@ -1,4 +1,4 @@
-"""What Django's autodiscovery imports of this app; it registers the admin of the audit trail."""
+"""The module that Django's autodiscovery imports; it registers the admin of the audit trail."""
 
 from trivet_admin.audit import admin as audit
 

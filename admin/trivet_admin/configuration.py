@@ -27,7 +27,7 @@ HOST_PREFIX = "__Host-"
 """Browsers take a cookie of such a name only over https, for the whole host and from itself, so
 that no neighbouring subdomain can set one for us (RFC 6265bis, 4.1.3.2)."""
 TEST_HOST = "testserver"
-"""What test clients call their host; accepted only where nobody from outside can ask."""
+"""The host of test clients; accepted only where nobody from outside can ask."""
 
 
 def configure(

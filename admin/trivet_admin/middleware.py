@@ -187,7 +187,7 @@ class SearchMiddleware:
 
 
 SEARCH_PARAMETERS = ("q", "term")
-"""What Django calls the search in a list, and in an autocompletion."""
+"""Django's parameters for the search in a list, and in an autocompletion."""
 SEARCH_CHARACTERS = 500
 SEARCH_WORDS = 32
 _TOO_LONG = Malformed(

@@ -131,8 +131,8 @@ def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple
 
 
 async def find_pending() -> str:
-    """What the admin waits for, in a sentence; empty when its migrations are applied."""
-    # Whoever asks does not wait for a database that is away; the thread may.
+    """The reason why the admin is not ready, in a sentence; empty when it is migrated."""
+    # The caller does not wait for a database that is away; the thread may.
     return await anyio.to_thread.run_sync(_find_pending, abandon_on_cancel=True)
 
 

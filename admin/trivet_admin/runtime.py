@@ -1,4 +1,4 @@
-"""What this process was configured with.
+"""The configuration of this process.
 
 Django is global to a process, so what its database backend needs of the platform has to be
 found without a request too: the capture of changes, and the broker.
@@ -32,7 +32,7 @@ def set_capture(capture: Capture) -> None:
 
 
 def capture() -> Capture:
-    """What becomes of changes in this process."""
+    """The capture of changes in this process."""
     return _runtime.capture
 
 
@@ -51,13 +51,13 @@ def broker() -> Broker | None:
 
 
 def observers() -> Observers:
-    """Who observes what happens here; nobody where there is no platform."""
+    """The observers of this process; none where there is no platform."""
     platform = _platform()
     return _nobody if platform is None else platform.observers
 
 
 def login_throttle() -> LoginThrottle:
-    """Who counts failed logins. Without a platform (Django's own test client) nobody does."""
+    """The counter of failed logins; None without a platform (Django's own test client)."""
     platform = _platform()
     return LoginThrottle() if platform is None else platform.login_throttle
 

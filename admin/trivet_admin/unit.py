@@ -60,7 +60,7 @@ def unit_session(request: HttpRequest) -> TrivetSession:
 
 
 def actor_of(request: HttpRequest) -> Identity:
-    """Who makes this request, as services know people.
+    """The identity behind this request, as services know people.
 
     Args:
         request: The request that the view serves.

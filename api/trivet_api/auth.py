@@ -42,7 +42,7 @@ class Credentials(BaseModel):
 
 
 class Me(BaseModel):
-    """Who one is, and what one may do."""
+    """The caller's identity and permissions."""
 
     username: str
     email: str
@@ -109,6 +109,6 @@ async def log_out(request: Request, response: Response) -> None:
 
 @router.get("/me", dependencies=[authenticated])
 async def read_me(request: Request, response: Response, unit: Unit) -> Me:
-    """Who one is, and what one may do."""
+    """The caller's identity and permissions."""
     response.headers["cache-control"] = "no-store"
     return await Me.of(context_of(request.scope).identity, unit)

@@ -34,7 +34,7 @@ from trivet_api.policy import PolicyRoute
 
 _JSON = (b"content-type", b"application/json")
 _OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
-"""What a route may say about its response model, as FastAPI names it."""
+"""The arguments of a route about its response model, as FastAPI names them."""
 
 
 def answer_directly(app: FastAPI) -> "DirectFirst":
@@ -81,7 +81,7 @@ def _are_leaves(dependants: Sequence[Dependant]) -> bool:
 
 
 def _sources(dependant: Dependant) -> list[tuple[Sequence[Any], Callable[[Request], Any]]]:
-    """What `dependant` asks of a request: the fields, and where each kind of them is found."""
+    """The parts of a request that `dependant` asks for: the fields, and the place of each kind."""
     sources: list[tuple[Sequence[Any], Callable[[Request], Any]]] = [
         (dependant.path_params, lambda request: request.path_params),
         (dependant.query_params, lambda request: request.query_params),

@@ -62,7 +62,7 @@ ROUTE_OPTIONS = set(inspect.signature(APIRouter.add_api_route).parameters) - {
     "form_limits",
     "route_class_override",
 }
-"""What makes a route, by FastAPI's own words. Where it lies in routers, its effective context
+"""The arguments of a route, in FastAPI's own words. Where it lies in routers, its effective context
 has all of these as attributes; form limits stay with the route itself."""
 
 

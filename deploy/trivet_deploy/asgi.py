@@ -59,7 +59,7 @@ def mount_rooms(platform: Platform) -> Mapping[Room, MountedApp]:
 def list_mounts(
     platform: Platform, rooms: Mapping[Room, MountedApp] | None = None
 ) -> Sequence[MountedApp]:
-    """What this process serves: its rooms in the order of `ROOMS`, then the extra mounts."""
+    """The mounts of this process: its rooms in the order of `ROOMS`, then the extra mounts."""
     rooms = mount_rooms(platform) if rooms is None else rooms
     served = [mounted for room, mounted in rooms.items() if room in platform.settings.rooms]
     return (*served, *mount_extras(platform.settings))

@@ -1,4 +1,4 @@
-"""What the commands ask of Django, once `open_platform_with_django` has configured it."""
+"""The commands' calls to Django, once `open_platform_with_django` has configured it."""
 
 import io
 from contextlib import redirect_stdout
@@ -34,7 +34,7 @@ def find_waiting() -> list[str]:
 
 
 def list_drift() -> list[str]:
-    """What Django's models have that no migration has, in `makemigrations`' own words."""
+    """The parts of Django's models that no migration has, in `makemigrations`' own words."""
     from django.core.management import call_command
 
     output = io.StringIO()

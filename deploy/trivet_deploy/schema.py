@@ -19,7 +19,7 @@ MIGRATE = "run `trivet migrate`"
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What models, migrations and database disagree on, a sentence each, and the cure."""
+    """The differences between models, migrations and database, a sentence each, and the cure."""
 
     django: list[str]
     alembic: list[str]
@@ -80,7 +80,7 @@ def _begin_trail(settings: Settings) -> None:
 
 
 def find_drift(settings: Settings) -> Drift:
-    """What models, migrations and database disagree on."""
+    """The differences between models, migrations and database."""
     from trivet import migrations
     from trivet_deploy.composition import open_platform_with_django
 
@@ -142,7 +142,7 @@ def require_database(settings: Settings) -> None:
 
 
 def find_schema_fault(settings: Settings, *, with_drift: bool) -> str:
-    """What keeps a server from working with the database, in one sentence; empty if nothing.
+    """The reason why a server cannot work with the database, in one sentence; empty if it can.
 
     With `with_drift` also that the models went on without a migration, which costs a look at the
     whole schema.

@@ -1,4 +1,4 @@
-"""What `trivet.testing` needs of the roof: the whole application, its command line and users.
+"""The roof for `trivet.testing`: the whole application, its command line and users.
 
 Registered as an entry point in pyproject.toml; only tests load it.
 """

@@ -1,4 +1,4 @@
-"""What the commands do with users, through Django's own models, as the admin does.
+"""The commands' work on users, through Django's own models, as in the admin.
 
 So each change is audited, with the command line as its origin, and ends what it has to end. To be
 called once `open_platform_with_django` has configured Django.

@@ -141,7 +141,7 @@ class AircraftAdmin(ModelAdmin):
 
 @register(Movement)
 class MovementAdmin(ModelAdmin):
-    """What airlines reported: a record, which nobody adds to or changes here."""
+    """The reports of airlines: a record, which nobody adds to or changes here."""
 
     list_display = ("at", "kind", "flight", "minutes", "sender", "reference")
     list_filter = ("kind", "sender")

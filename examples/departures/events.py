@@ -1,4 +1,4 @@
-"""What the departure boards are told: one channel an airport, ``departures:JFK``.
+"""The events of the departure boards: one channel an airport, ``departures:JFK``.
 
 Every event carries the flight's whole row, not the difference: a board applies it without
 knowing what came before, and applying it twice does no harm. What kind of event it is tells

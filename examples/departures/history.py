@@ -1,4 +1,4 @@
-"""What really happened in the week, as the movements that airlines would have reported.
+"""The real events of the week, as the movements that airlines would have reported.
 
 The files have three facts a flight: when it left its stand, when it arrived, and how long
 it was in the air. The rest is derived, by rules that stand here:
@@ -36,7 +36,7 @@ def list_movements(data: Path = DATA) -> list[MovementReport]:
 
 
 def movements_of(leg: Leg) -> Iterator[MovementReport]:
-    """What was reported about one flight, oldest first."""
+    """The reports about one flight, oldest first."""
     scheduled = leg.scheduled_departure
     if leg.departed is None:
         yield _report(leg, MovementKind.CANCELLED, scheduled - CANCELLATION_ANNOUNCED)

@@ -40,7 +40,7 @@ ReportProgress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class ImportSummary:
-    """What an import did. `added` and `present` count rows by the name of their model;
+    """The result of an import. `added` and `present` count rows by the name of their model;
     `notes` the flights for which something had to be decided; `rejected` has the rows
     that were skipped."""
 

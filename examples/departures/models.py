@@ -40,7 +40,7 @@ class FlightStatus(enum.Enum):
 
 
 class MovementKind(enum.Enum):
-    """What an airline reports about a flight."""
+    """A report of an airline about a flight."""
 
     DELAY = "delay"
     CANCELLED = "cancelled"

@@ -1,4 +1,4 @@
-"""Who may listen: the boards hang in the hall, so everybody may."""
+"""The rule of the boards' channels: the boards hang in the hall, so everybody may listen."""
 
 import re
 

@@ -110,7 +110,7 @@ class _Reporter:
                 batch = await self._report_batch(batch)
 
     async def _report_batch(self, batch: list[MovementReport]) -> list[MovementReport]:
-        """What remains to be sent: nothing, or the batch without what was refused."""
+        """The rest to be sent: nothing, or the batch without the refused movements."""
         body = [_json(movement) for movement in batch]
         answer = await self._send("POST", "/api/departures/movements", body)
         if answer.is_success:

@@ -1,4 +1,4 @@
-"""What may become of a flight, said once: every change is asked, whoever makes it.
+"""The rules of a flight's changes, said once: every change is judged, whoever makes it.
 
 Staff at a form, an action, an airline's report and a command meet the same sentences. The services
 ask the functions here too, where they can tell more than one change at a time: which flights of a
@@ -46,7 +46,7 @@ REACHES: Mapping[FlightStatus, frozenset[FlightStatus]] = {
 """Where the movements can carry a flight from each state."""
 
 _TIMES = {"actual_departure": "went off-block", "airborne_at": "was airborne", "actual_arrival": ""}
-"""What is reported of a journey, in its order, and what the flight did then."""
+"""The reports of a journey in their order, each with the flight's new status."""
 _HAS = {
     FlightStatus.SCHEDULED: 0,
     FlightStatus.DELAYED: 0,
@@ -63,30 +63,30 @@ def is_gone(flight: Flight) -> bool:
 
 
 def in_future(at: dt.datetime) -> str | None:
-    """What is wrong with an instant that nobody can have seen yet."""
+    """The fault of an instant that nobody can have seen yet."""
     return "lies in the future" if at > dt.datetime.now(dt.UTC) + CLOCK_TOLERANCE else None
 
 
 def far_from(at: dt.datetime, schedule: dt.datetime) -> str | None:
-    """What is wrong with a departure of another day."""
+    """The fault of a departure on another day."""
     is_far = abs(at - schedule) > FARTHEST
     return "more than two days from the scheduled departure" if is_far else None
 
 
 def before(at: dt.datetime, earlier: dt.datetime | None, time: str) -> str | None:
-    """What is wrong with an instant before `earlier`, the flight's `time`."""
+    """The fault of an instant before `earlier`, the flight's `time`."""
     return f"before the flight {_TIMES[time]}" if earlier is not None and at < earlier else None
 
 
 def wrong_minutes(kind: MovementKind, minutes: int | None) -> str | None:
-    """What is wrong with the minutes of a report."""
+    """The fault of the minutes of a report."""
     if (kind is MovementKind.DELAY) != (minutes is not None):
         return "a delay needs it, and nothing else has it"
     return None if minutes is None else wrong_delay(minutes)
 
 
 def wrong_delay(minutes: int) -> str | None:
-    """What is wrong with an expected delay."""
+    """The fault of an expected delay."""
     if minutes in DELAY_MINUTES:
         return None
     return f"must be {DELAY_MINUTES.start} to {DELAY_MINUTES.stop - 1}"

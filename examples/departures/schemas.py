@@ -1,4 +1,4 @@
-"""What the API takes and gives: the shapes of its JSON, described for its documentation."""
+"""The shapes of the API's JSON, described for its documentation."""
 
 import datetime as dt
 from typing import Annotated, Any, Self
@@ -41,7 +41,7 @@ Gate = Annotated[
 
 
 class Input(BaseModel):
-    """What callers send: a field that we do not know is an error, not a surprise."""
+    """The base of all that callers send: an unknown field is an error, not a surprise."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -87,7 +87,7 @@ class FlightOut(BaseModel):
 
 
 class FlightQuery(Input):
-    """Which flights, and which page of them."""
+    """The filters of a list of flights, and the page."""
 
     origin: AirportCode | None = None
     dest: AirportCode | None = None
@@ -213,7 +213,7 @@ Movements = Annotated[MovementIn | list[MovementIn], WrapValidator(_batch_by_sha
 
 
 class RecordedOut(BaseModel):
-    """What became of the movements."""
+    """The result of reported movements."""
 
     recorded: int
     repeated: int = Field(description="Those that were known already and changed nothing.")

@@ -21,7 +21,7 @@ Row = Mapping[str, str]
 
 
 class Note(enum.Enum):
-    """What had to be decided about a row that was kept."""
+    """A decision about a row that was kept."""
 
     NOT_DEPARTED = "no departure time (NA): cancelled"
     NOT_ARRIVED = "departed, but no arrival time (NA): diverted, or not recorded"
@@ -78,7 +78,7 @@ class Rejected:
 
 
 def read_reference(data: Path = DATA) -> Reference:
-    """What the flights refer to. Raises OSError if a file is missing."""
+    """The rows that the flights refer to. Raises OSError if a file is missing."""
     airports = {row["faa"]: row for row in _rows(data / "airports.csv")}
     return Reference(
         airlines={row["carrier"]: row["name"] for row in _rows(data / "airlines.csv")},

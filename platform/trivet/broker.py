@@ -1,4 +1,4 @@
-"""What processes tell each other: typed messages, and the broker that carries them.
+"""The messages between processes: typed, and carried by a broker.
 
 A message reports something that has already happened. The database stays the truth: a
 message that is lost costs a moment (a poll, the seconds of the identity cache) and never

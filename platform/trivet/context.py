@@ -1,4 +1,4 @@
-"""What one request carries: its id, its identity, its unit of work.
+"""The context of one request: its id, its identity, its unit of work.
 
 One typed object under ``scope["state"]``, where every mounted ASGI app can reach it, and
 in a context variable, where code without a scope (a log line, Django's ORM) can.

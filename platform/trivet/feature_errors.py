@@ -1,4 +1,4 @@
-"""Which line of a feature's files is behind an exception, and what its author can do.
+"""The line of a feature's files behind an exception, and a cure for its author.
 
 An exception that a feature's file raises while it is loaded is its author's to cure, and its
 message begins with the place: file, line, then the sentence. SQLAlchemy's errors of mapped classes
@@ -68,7 +68,7 @@ def _sentence(error: Exception, path: Path) -> str:
 
 
 def _circle_in(error: ImportError) -> str:
-    """What to do about modules that import each other; empty for any other failure."""
+    """A cure for modules that import each other; empty for any other failure."""
     if "partially initialized module" not in str(error) or not error.name:
         return ""
     return (

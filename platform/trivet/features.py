@@ -173,7 +173,7 @@ def modules_of(features: Iterable[Feature], file: str) -> list[tuple[Feature, Mo
 
 
 def attribute_of(module: ModuleType, name: str, kind: type[T], cure: str) -> T:
-    """What a file of a feature has to define, a `kind` called `name`.
+    """The definition that a file of a feature needs, a `kind` called `name`.
 
     Raises ConfigurationError, with the file and `cure`, if it is not there or something else.
     """

@@ -150,8 +150,8 @@ class _LineLogger:
 
 
 def request_logger(name: str) -> Callable[[Event], None]:
-    """What writes the line of a request, as the logger `name`; an event is its fields, with
-    its text as `event`.
+    """The function that writes the line of a request, as the logger `name`; an event is its
+    fields, with its text as `event`.
 
     It calls the processors that structlog is configured with at this moment. What structlog
     does around them for any line costs as much again, and every request leaves one.
@@ -173,7 +173,7 @@ def request_logger(name: str) -> Callable[[Event], None]:
 
 
 def _complete(logger: Any, method: str, event: Event) -> Event:
-    """What stands on every line: how grave, who says it, when, and for which request. In one
+    """The fields of every line: its level, its logger, its time, and its request. In one
     step, because each step is a call for each line."""
     context = current_context()
     if context is not None:

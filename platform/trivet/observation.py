@@ -1,4 +1,4 @@
-"""What can be observed of a running process: typed events, and listeners that get them.
+"""The observation of a running process: typed events, and listeners that get them.
 
 Metrics, traces and alarms listen here; nothing else in the product knows of them. A listener
 is registered at the start (`docs/observation.md`) for one class of events:

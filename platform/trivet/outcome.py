@@ -62,7 +62,7 @@ def declared_by(endpoint: Any) -> frozenset[int]:
 
 
 def in_words(statuses: Iterable[int]) -> str:
-    """What ``trivet routes`` shows: ``401, 409``."""
+    """The form that ``trivet routes`` shows: ``401, 409``."""
     return ", ".join(map(str, sorted(statuses)))
 
 

@@ -1,4 +1,4 @@
-"""What somebody probably meant who wrote a name that is not there."""
+"""The name that was probably meant by one that does not exist."""
 
 import difflib
 from collections.abc import Iterable

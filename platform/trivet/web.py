@@ -56,7 +56,7 @@ def files(path: str, directory: Path, *, policy: Policy, name: str | None = None
 
 
 def policy_of(route: BaseRoute) -> Policy:
-    """Who may see a page that `page` or `files` made."""
+    """The policy of a page that `page` or `files` made."""
     policy: Policy = getattr(route, _POLICY)
     return policy
 

@@ -10,7 +10,7 @@ class Bounds:
     message_bytes: int = 64 * 1024
     """A message in; a larger one ends the connection."""
     queue_bytes: int = 1024 * 1024
-    """What may wait to be written; a client that lets more pile up is too slow."""
+    """The bound of what waits to be written; a client that lets more pile up is too slow."""
     channels: int = 128
     """Subscriptions of a connection."""
     publications: int = 300

@@ -34,8 +34,8 @@ NAME = re.compile(r"[\x21-\x7e]{1,255}")
 """1 to 255 printable ASCII characters without spaces."""
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 PLACEHOLDER_VALUE = r"[^:#$&{}]+"
-"""What a placeholder stands for. The colon parts a name; the others are left to the protocol's
-own meanings (user boundary, private, client), so no rule grants those by accident."""
+"""The characters that a placeholder stands for. The colon parts a name; the others are left to the
+protocol's own meanings (user boundary, private, client), so no rule grants those by accident."""
 
 F = TypeVar("F", bound=Callable[..., bool])
 

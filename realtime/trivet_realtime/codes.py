@@ -71,7 +71,7 @@ that reconnects, every SDK would come back with the same dead credential, again 
 CREDENTIAL_EXPIRED = DisconnectCode(3500, "credential expired")
 """The key or session reached its own end, and is as dead as a revoked one."""
 GRANTS_CHANGED = DisconnectCode(3011, "grants changed")
-"""What the client may do has to be asked anew. It comes back by itself with the same
+"""The client's permissions have to be asked for again. It comes back by itself with the same
 credential, subscribes again under the rules as they are for it now, and recovers what it
 missed; a channel that is no longer its to hear is then refused with 103."""
 MALFORMED = DisconnectCode(3501, "bad request")

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[Hub, Client, Command], Awaitable[None]]
 
 SERVER_VERSION = "trivet"
-"""What a client is told of the server: its name, and no number that helps an attacker."""
+"""The server's name for clients, without a version number that would help an attacker."""
 
 
 async def connect(hub: Hub, client: Client, command: Command) -> None:

@@ -35,7 +35,7 @@ CLOCK_SECONDS = 3600.0
 
 
 class Transport(Protocol):
-    """What carries frames to and from one client."""
+    """The carrier of frames to and from one client."""
 
     async def receive(self) -> str:
         """The next frame of the client. Raises Disconnected when there is none to be had:

@@ -131,7 +131,7 @@ class Hub:
                 client.disconnect(CREDENTIAL_REVOKED if trust_is_lost else GRANTS_CHANGED)
 
     def measure_outgoing(self) -> QueuesMeasured:
-        """What waits to be written to the sockets of this process."""
+        """The messages that wait to be written to the sockets of this process."""
         return _measure("sockets outgoing", (client.outgoing.size for client in self._clients))
 
     def measure_held(self) -> QueuesMeasured:

@@ -1,4 +1,4 @@
-"""What waits to be written to one client: bounded, in order, drained as one frame."""
+"""The queue to one client: bounded, in order, drained as one frame."""
 
 import asyncio
 from collections import deque

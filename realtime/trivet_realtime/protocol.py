@@ -157,7 +157,7 @@ class Ending(Struct, omit_defaults=True):
 
 
 class Push(Struct, omit_defaults=True):
-    """What the server says unasked; one of the kinds is set."""
+    """A message that the server sends unasked; one of the kinds is set."""
 
     channel: str = ""
     pub: Publication | None = None

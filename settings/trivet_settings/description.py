@@ -1,4 +1,4 @@
-"""What each setting means, in a form that `trivet check` and the documents can print."""
+"""The meaning of each setting, in a form that `trivet check` and the documents can print."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and what would cure it."""
+"""Faults of a configuration, with their cures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -259,7 +259,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def audit_secrets(self) -> tuple[str, ...]:
-        """What authenticates the audit trail, the newest first; never empty."""
+        """The secrets that authenticate the audit trail, the newest first; never empty."""
         keys = self.audit_keys or (self.secret_key,)
         return tuple(key.get_secret_value() for key in keys)
 

@@ -187,7 +187,7 @@ def who_made(entry: Any) -> str:
 
 
 def verb_of(entry: Any) -> str:
-    """What happened, as a person would say it."""
+    """The event, as a person would say it."""
     return str(_VERBS.get(entry.kind, entry.kind))
 
 

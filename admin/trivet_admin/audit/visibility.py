@@ -1,4 +1,4 @@
-"""Whose values a reader of the audit trail sees: those of what they may view.
+"""The values that a reader of the audit trail sees: those of the models that they may view.
 
 The permission to read the trail tells who did what, when and by which way, for every kind of
 object. Keys and values of rows are shown for the models that the reader may view, and hidden,

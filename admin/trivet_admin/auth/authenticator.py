@@ -53,7 +53,7 @@ class SessionAuthenticator:
 async def _read_session(
     session: AsyncSession, key: str
 ) -> tuple[Mapping[str, Any], datetime] | None:
-    """What a session holds, and until when it lasts."""
+    """The data of a session, and its end."""
     from trivet_admin.auth.session_store import SessionStore
 
     row = (

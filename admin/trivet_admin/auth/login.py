@@ -58,7 +58,7 @@ class DjangoAccounts:
 
 
 def _request(connection: HTTPConnection) -> Any:
-    """What Django's login reads and writes of a request, without the request."""
+    """The parts of a request that Django's login reads and writes, without the request."""
     from django.http import HttpRequest
 
     from trivet_admin.auth.session_store import SessionStore

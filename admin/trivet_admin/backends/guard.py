@@ -1,4 +1,4 @@
-"""What Django's own statements may do: an allow-list.
+"""The allow-list of Django's own statements.
 
 SQLAlchemy owns the mapped tables, so a statement of Django's reads, controls its transaction
 or writes one of Django's own tables, and nothing else. What is not understood is refused: a
@@ -23,11 +23,11 @@ _READS = frozenset({"SELECT", "WITH", "VALUES", "EXPLAIN", "SHOW"})
 _CONTROLS = frozenset(
     {"BEGIN", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "DECLARE", "FETCH", "CLOSE"}
 )
-"""What Django sends through a cursor. It commits by the driver, and so does nobody else."""
+"""The statements that Django sends through a cursor. Only Django commits by the driver."""
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "INTO"})
 _PLAIN_WRITES = frozenset({"INSERT", "UPDATE", "DELETE"})
 _LOCKING = frozenset({"FOR", "KEY"})
-"""What stands before UPDATE in ``FOR UPDATE`` and ``FOR NO KEY UPDATE``, which only lock."""
+"""The words before UPDATE in ``FOR UPDATE`` and ``FOR NO KEY UPDATE``, which only lock."""
 
 
 def require_allowed(sql: Any) -> None:

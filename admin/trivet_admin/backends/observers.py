@@ -67,7 +67,7 @@ class LinkObserver(Observer):
         self._source, self._target = (field.attname for field in self._fields)
 
     def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
-        """What was linked already is passed over, as Django's relations do.
+        """Rows that are linked already are passed over, as Django's relations do.
 
         Raises NotSupportedError if an end is an expression, whose worth only the database knows.
         """

@@ -107,13 +107,13 @@ class Observer(ABC):
                     each.tell(was, now)
 
     def read(self, **conditions: Any) -> Rows:
-        """What the rows that meet `conditions` hold now."""
+        """The present values of the rows that meet `conditions`."""
         every = self.model._base_manager  # noqa: SLF001  # public by Django's documents
         found = every.filter(**conditions).order_by("pk")
         return self._rows(found.values_list(*self._names))
 
     def read_keys(self, keys: Sequence[Any]) -> Rows:
-        """What the rows with these primary keys hold now."""
+        """The present values of the rows with these primary keys."""
         found: Rows = {}
         for start in range(0, len(keys), BATCH_ROWS):
             found |= self.read(pk__in=keys[start : start + BATCH_ROWS])
@@ -134,7 +134,7 @@ def observe(observer: Observer) -> None:
 
 @contextmanager
 def observed(compiler: Any) -> Iterator[Observer | None]:
-    """Who has to know of the statement of `compiler`, if anyone: then it is in a transaction
+    """The observer of the statement of `compiler`, if there is one: then it is in a transaction
     while this is open. The guard lets it pass in any case."""
     observer = _observers.get(compiler.query.model._meta.concrete_model)
     if observer is None or not observer.is_heard():

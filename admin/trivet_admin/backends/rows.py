@@ -1,4 +1,4 @@
-"""What a write needs to read first: which rows it means, and what its expressions are worth.
+"""The reads before a write: the rows that it means, and the values of its expressions.
 
 Django's conditions and expressions (``F``, ``Case``, subqueries) are evaluated by Django,
 in the database; SQLAlchemy then gets plain keys and plain values.
@@ -44,7 +44,7 @@ def lock_rows(
 
 
 def select_values(compiler: SQLCompiler, expressions: list[Any]) -> list[Any]:
-    """What `expressions`, which name no row, are worth in the database."""
+    """The values of `expressions`, which name no row, in the database."""
     parts = [compiler.compile(expression) for expression in expressions]
     params = [param for _, given in parts for param in given]
     with compiler.connection.cursor() as cursor:

@@ -27,7 +27,7 @@ from trivet_admin.mirror.shape import Association, Shape, find_shape
 
 
 class Writer(Protocol):
-    """What the compilers need of a mirrored model."""
+    """The parts of a mirrored model that the compilers need."""
 
     def check_conflict_clause(self, on_conflict: Any) -> None: ...
 

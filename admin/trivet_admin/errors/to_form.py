@@ -1,4 +1,4 @@
-"""What a refused write means to the person at the form."""
+"""The meaning of a refused write for the person at the form."""
 
 from collections.abc import Sequence
 from typing import Any

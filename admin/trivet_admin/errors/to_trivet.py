@@ -1,4 +1,4 @@
-"""What Django's exceptions mean to the one who asked; beside `trivet.data.errors`."""
+"""The meaning of Django's exceptions for the caller; beside `trivet.data.errors`."""
 
 from typing import Any
 

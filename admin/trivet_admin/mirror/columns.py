@@ -144,7 +144,7 @@ def make_field(column: "Column[Any]", *, is_version: bool = False) -> AnyField:
 
 
 def options_of(column: "Column[Any]") -> Options:
-    """What every field is told: column, key, uniqueness, null, default, and how it reads."""
+    """The arguments of every field: column, key, uniqueness, null, default, and labels."""
     default = _default(column)
     is_ours = not (is_computed(column) or is_changing(column))
     options: Options = {

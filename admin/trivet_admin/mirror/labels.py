@@ -1,4 +1,4 @@
-"""Which Django app a mapped class belongs to."""
+"""The Django app that a mapped class belongs to."""
 
 from typing import Any
 

@@ -37,7 +37,7 @@ _OPTIONS = (
     "default_permissions",
     "permissions",
 )
-"""What a table may say of its mirror in its `info`, by the names of Django's ``Meta``."""
+"""The options of a mirror in a table's `info`, by the names of Django's ``Meta``."""
 
 _mirrors: dict[type[Any], type[MirrorModel]] = {}
 
@@ -172,7 +172,7 @@ class _Building:
         return sorted(found, key=lambda constraint: constraint.name)
 
     def _mirror_neighbours(self, sides: list[Side]) -> None:
-        """What this class refers to, by the names that Django resolves later."""
+        """The classes that this one refers to, by the names that Django resolves later."""
         for attribute in self.mapper.column_attrs:
             for key in attribute.columns[0].foreign_keys:
                 for mapper in our_mappers():

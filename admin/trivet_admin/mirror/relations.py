@@ -179,7 +179,7 @@ def _on_delete(
     reference: ForeignKey,
     relationship: "RelationshipProperty[Any] | None",
 ) -> Any:
-    """What becomes of a row whose parent is deleted, as the mapped classes say it.
+    """The fate of a row whose parent is deleted, as the mapped classes say it.
 
     Without a word from them the database refuses, and so does the admin, which can say why.
     """

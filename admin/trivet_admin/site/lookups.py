@@ -1,4 +1,4 @@
-"""What a list may be asked for by its address: what it shows, and nothing else.
+"""The lookups that the address of a list may ask for: those that it shows, and no other.
 
 Django takes ``?column__startswith=`` for every column of a list's own model, shown or not, so
 that whoever sees the list reads a digest or a password's hash one letter at a time. Here a
@@ -41,7 +41,7 @@ class ShownLookups:
         )
 
     def _parameters(self, request: HttpRequest) -> set[str]:
-        """What the filters that are no columns are called in an address; each reads its own."""
+        """The parameters of filters that are no columns; each filter reads its own."""
         admin: Any = self
         named = (getattr(each, "parameter_name", None) for each in admin.get_list_filter(request))
         return {name for name in named if name is not None}

@@ -34,7 +34,7 @@ _SAVING = "trivet_form"
 
 
 def faults_of(request: HttpRequest) -> FaultsOfForms:
-    """What the first try to save this request's forms ran into."""
+    """The refusal that the first try to save this request's forms met."""
     faults: FaultsOfForms = getattr(request, _FAULTS, {})
     return faults
 
@@ -171,7 +171,7 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
         return tuple(self.list_editable)
 
     def _or_message(self, request: HttpRequest, work: Callable[[], Any]) -> Any:
-        """What `work` answers. If it was refused: None, if the refusal is about a row of an
+        """The answer of `work`. If it was refused: None, if the refusal is about a row of an
         editable list, which can be shown again; otherwise a message on the same page again."""
         try:
             with atomic():

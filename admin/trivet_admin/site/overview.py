@@ -1,4 +1,4 @@
-"""What the index shows besides the list of models: numbers, the visitor's latest changes, and the
+"""The parts of the index besides the list of models: numbers, the visitor's latest changes, the
 ways to other pages of the site.
 
 Every query here is bounded: the index must open at once, however large a table has become.
@@ -43,7 +43,7 @@ def with_counts(site: AdminSite, request: HttpRequest, app_list: list[Any]) -> l
 
 
 def list_recent_changes(site: AdminSite, request: HttpRequest) -> list[dict[str, Any]]:
-    """What the visitor changed lately, newest first, by whatever way."""
+    """The visitor's latest changes, newest first, through every origin."""
     entries: Any = mirror(AuditEntry)
     newest = entries.objects.order_by("-at", "-id").values("pk")[:RECENT_SEARCHED]
     own = entries.objects.filter(pk__in=newest, actor_id=request.user.pk)

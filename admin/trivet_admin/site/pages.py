@@ -143,7 +143,7 @@ def _missing_permissions(request: HttpRequest) -> tuple[tuple[str, str], ...]:
 
 
 def _name_of(permission: str) -> str:
-    """What Django calls a permission, such as "Can change flight"."""
+    """Django's name of a permission, such as "Can change flight"."""
     app, _, codename = permission.partition(".")
     verb, _, model = codename.partition("_")
     return f"Can {verb} {apps.get_model(app, model)._meta.verbose_name}"

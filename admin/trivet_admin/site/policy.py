@@ -1,4 +1,4 @@
-"""Who may see which page of the admin, by the names of Django's URL patterns."""
+"""The policies of the admin's pages, by the names of Django's URL patterns."""
 
 from collections.abc import Collection
 from typing import Any
@@ -15,7 +15,7 @@ _BY_PAGE = {
     "delete": ("delete",),
     "change": ("view", "change"),
 }
-"""What Django asks of staff on the pages of a model: any one of these."""
+"""The permissions that Django asks of staff on the pages of a model: any one of these."""
 
 _BY_NAME = {
     # Django names this page after the user model that it would have if it had not ours.

@@ -7,7 +7,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 
 ACCESS = ("accounts", "auth")
-"""Who may do what: one section, although Django keeps groups in an app of their own."""
+"""Users and permissions in one section, although Django keeps groups in an app of their own."""
 
 PLATFORM_APPS = (*ACCESS, "trivet")
 """Shown last, after the features."""
@@ -33,7 +33,7 @@ class TrivetAdminSite(AdminSite):
 
     @property
     def site_title(self) -> str:  # type: ignore[override]  # as above
-        """What stands in a browser's tabs."""
+        """The title in a browser's tabs."""
         return str(settings.TRIVET_TITLE)
 
     @property
@@ -44,7 +44,7 @@ class TrivetAdminSite(AdminSite):
         return ThrottledLoginForm
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """What every page is given: what Django gives, the logo, and the way to the root's page.
+        """The context of every page: Django's, the logo, and the way to the root's page.
         Where "View site" would lead in Django, to the script's name, is the admin itself."""
         ours = {"site_logo": settings.TRIVET_LOGO, "site_url": settings.TRIVET_SITE_URL}
         return {**super().each_context(request), **ours}

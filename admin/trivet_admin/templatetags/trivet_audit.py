@@ -23,7 +23,7 @@ SHOWN = 50
 
 @register.simple_tag
 def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
-    """What was done to `shown`, newest first; empty for whoever may not read the audit trail."""
+    """The changes of `shown`, newest first; empty for a user who may not read the audit trail."""
     from trivet.audit import AuditEntry
     from trivet_admin.audit.admin import verb_of, who_made
     from trivet_admin.mirror.registry import mirror

@@ -63,14 +63,14 @@ def _names_of(model: Any, keys: set[Any]) -> dict[Any, str]:
 
 
 def _name(linked: Any) -> str:
-    """What a permission is called where it is asked for; of all else what people see."""
+    """A permission's name as code asks for it; of any other object the text that people see."""
     if isinstance(linked, Permission):
         return f"{linked.content_type.app_label}.{linked.codename}"
     return str(linked)
 
 
 def _fields(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, Field]]:
-    """What differs; of a new row what is not null, of one that is gone what was not."""
+    """The differing fields; of a new or a deleted row those that are not null."""
     for name in was | now:
         ends = {"from": was.get(name), "to": now.get(name)}
         if ends["from"] != ends["to"]:

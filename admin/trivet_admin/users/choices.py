@@ -24,13 +24,13 @@ _KEPT = "Not yours to give or take, and kept as it is: {}."
 
 
 def granter_of_request(request: HttpRequest) -> Identity:
-    """Whoever the writes of `request` will be judged as."""
+    """The user by whose permissions the writes of `request` are judged."""
     has_platform = getattr(request, "scope", None) is not None
     return granter_of(actor_of(request) if has_platform else system("django"))
 
 
 def held_beyond(request: HttpRequest, user: Any) -> Sequence[str]:
-    """What `user` holds and the user of `request` does not; looked up once a request."""
+    """The permissions of `user` that the user of `request` lacks; looked up once a request."""
     granter = granter_of_request(request)
     if granter.is_superuser or user is None:
         return ()

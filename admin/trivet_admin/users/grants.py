@@ -36,7 +36,7 @@ from trivet_admin.backends.row_observer import Listener, Rows
 from trivet_admin.backends.rows import BATCH_ROWS
 
 CREDENTIALS = ("username", "email", "password")
-"""Who has these in hand can log in as the user, now or by a link that resets the password."""
+"""Anyone who controls these can log in as the user, now or by a link that resets the password."""
 
 _ONLY_SUPERUSERS = "Only a superuser may do this to a superuser."
 _MAKE_SUPERUSER = "Only a superuser makes superusers."
@@ -45,7 +45,7 @@ _PERMISSION = "Only a superuser changes or deletes what permissions are called."
 
 
 def stronger(granter: Identity, user_ids: Iterable[Any]) -> dict[Any, list[str]]:
-    """What each of these users holds, directly or by group, and `granter` does not; users of
+    """The permissions that each user holds, directly or by group, and `granter` lacks; users of
     whom that is nothing are left out. A superuser is not told from others here."""
     user: Any = get_user_model()
     held = _names_by_owner(user.user_permissions.through, "user_id", "permission", user_ids)
@@ -56,7 +56,7 @@ def stronger(granter: Identity, user_ids: Iterable[Any]) -> dict[Any, list[str]]
 
 
 def groups_beyond(granter: Identity, group_ids: Iterable[Any]) -> dict[Any, list[str]]:
-    """What each of these groups gives and `granter` does not hold; the others are left out."""
+    """The permissions that each group gives and `granter` lacks; the other groups are left out."""
     links = Group.permissions.through
     return _lacking_by_owner(granter, _names_by_owner(links, "group_id", "permission", group_ids))
 

@@ -63,7 +63,7 @@ _FIXED = (
     "expires_at",
     "revoked_at",
 )
-"""What of a key can be looked at and not be changed."""
+"""The fields of a key that are shown and cannot be changed."""
 
 
 @register(ApiKey)
@@ -100,7 +100,7 @@ class ApiKeyAdmin(ModelAdmin):
         return self.autocomplete_fields if any(map(may.has_perm, asked)) else ()
 
     def get_changeform_initial_data(self, request: HttpRequest) -> Any:
-        """What the command line gives a key, too; a key that never expires is asked for."""
+        """The command line's default term; a key that never expires is asked for explicitly."""
         given = super().get_changeform_initial_data(request)
         expires_at = datetime.now(UTC) + timedelta(days=DEFAULT_DAYS)
         owner_id = granter_of_request(request).user_id

@@ -1,4 +1,4 @@
-"""Which of Django's own models are observed, and who listens to each.
+"""The models of Django's own that are observed, and the observers of each.
 
 One reading of the rows before a statement and after it serves the judgement of who may give
 what, the audit trail and the revocations alike, so that they cannot come apart. The judgement
@@ -21,7 +21,7 @@ IGNORED = frozenset({"last_login"})
 
 
 IRRELEVANT_COLUMNS = frozenset({"name"})
-"""What people read of a permission; it is asked for by its codename and its content type."""
+"""The fields of a permission that people read; code asks by its codename and content type."""
 
 
 def connect() -> None:

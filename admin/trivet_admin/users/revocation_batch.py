@@ -1,4 +1,4 @@
-"""What a transaction costs users and credentials, told to the platform once it is committed."""
+"""The losses of users and credentials in a transaction, told to the platform after the commit."""
 
 from collections.abc import Iterable
 from typing import Any

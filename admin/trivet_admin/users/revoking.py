@@ -71,8 +71,8 @@ def _by_grants(taken: Ends, given: Ends) -> None:
 
 
 def _by_permissions(before: Rows, after: Rows) -> None:
-    """Whoever holds a permission that is called something else now, found by one query. What
-    is deleted was taken from them first, which their links have told."""
+    """The users who hold a permission that was renamed, found by one query. A
+    deleted one was taken from its holders first, which their links have told."""
     renamed = before.keys() & after.keys()
     if renamed:
         of_users = Q(user_permissions__in=renamed) | Q(groups__permissions__in=renamed)

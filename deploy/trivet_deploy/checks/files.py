@@ -25,7 +25,7 @@ OTHER_NAMES = {
     "views": "web",
     "websockets": "realtime",
 }
-"""What other frameworks call these files."""
+"""The names of these files in other frameworks."""
 
 
 def find_unplugged(features: Iterable[Feature]) -> Iterator[str]:

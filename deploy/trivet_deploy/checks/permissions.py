@@ -14,7 +14,7 @@ from trivet_deploy.checks.sources import calls_in
 
 _PERMISSION = re.compile(r"[a-z]\w*\.\w+")
 _ASKING = frozenset({"allows", "has_perm", "require_permission"})
-"""What asks for a permission by its name in code, beside the policies, which are listed."""
+"""The functions that ask for a permission by its name, beside the policies, which are listed."""
 
 CURE = (
     "Each mapped class has add, change, delete and view; it declares others by "

@@ -1,4 +1,4 @@
-"""What keeps an application from starting, because it cannot be meant."""
+"""The mistakes that keep an application from starting."""
 
 from collections.abc import Iterable
 

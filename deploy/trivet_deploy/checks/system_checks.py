@@ -13,7 +13,7 @@ class SystemCheck:
 
 
 def run_system_checks() -> list[SystemCheck]:
-    """What Django says, errors and warnings; nothing of it asks the database."""
+    """Django's errors and warnings; none of these checks asks the database."""
     from django.core import checks
 
     messages: list[Any] = checks.run_checks()

@@ -77,7 +77,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
 
 
 def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Iterator[Finding]:
-    """What the features' own files get wrong, or probably do not mean."""
+    """The mistakes, certain or probable, in the features' own files."""
     from trivet_deploy.checks.channels import find_closed
     from trivet_deploy.checks.files import find_idle_admins, find_unplugged
     from trivet_deploy.checks.indexes import find_missing_indexes
@@ -154,7 +154,7 @@ def _find_audit(settings: "Settings") -> Finding:
 
 
 def find_unwise(settings: "Settings") -> Iterator[Finding]:
-    """What would work and should not be: advice for an installation that others reach."""
+    """Advice on settings that work but are unwise for an installation that others reach."""
     public = settings.public
     is_local = "localhost" in public.hosts
     if settings.debug and not is_local:

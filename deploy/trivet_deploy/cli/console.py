@@ -29,7 +29,7 @@ _NO_TABLE = ("no such table", "no such column", "does not exist")
 
 
 class ExitCode(IntEnum):
-    """What a script can rely on."""
+    """The exit codes that a script can rely on."""
 
     OK = 0
     NO = 1  # the answer is no, or it failed
@@ -120,18 +120,18 @@ def _report_settings(error: "SettingsError") -> None:
 
 
 def print_error(sentence: str) -> None:
-    """What failed, in one sentence."""
+    """The failure, in one sentence."""
     stderr.print(f"[bold red]✗[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def first_line(error: Exception) -> str:
-    """What a driver said, without the statement and the advice that wrappers add."""
+    """The words of a driver, without the statement and the advice that wrappers add."""
     text = str(getattr(error, "orig", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
 
 def _find_refusal(error: Exception) -> str | None:
-    """What the database or a validator refused, in the terms of the mapped classes."""
+    """The refusal of the database or a validator, in the terms of the mapped classes."""
     if "sqlalchemy" not in sys.modules:  # nothing of a database can have failed
         return None
     from trivet.data.validators import find_refusal
@@ -151,7 +151,7 @@ def _is_database(error: Exception) -> bool:
 
 
 def _hidden_by_folder(error: ImportError) -> str:
-    """What to do about a package of the working directory that hides an installed one."""
+    """The cure for a package of the working directory that hides an installed one."""
     name = (error.name or "").partition(".")[0]
     here = Path.cwd() / name
     if not name or not (here.is_dir() or here.with_suffix(".py").is_file()):

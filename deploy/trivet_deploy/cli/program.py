@@ -33,7 +33,7 @@ from trivet_deploy.cli.console import EXIT_CODES, report
 
 @dataclass(slots=True)
 class Options:
-    """What is said before the command and holds for all of them."""
+    """The options before the command, which hold for all commands."""
 
     debug: bool = False
 

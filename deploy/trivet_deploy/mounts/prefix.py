@@ -1,4 +1,4 @@
-"""What some frameworks must have changed in a scope before they can live under a prefix."""
+"""The changes of a scope that some frameworks need before they can live under a prefix."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

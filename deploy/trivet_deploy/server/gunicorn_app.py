@@ -12,7 +12,7 @@ from trivet_deploy.cli.console import reporting
 from trivet_settings import Settings, load_settings
 
 KILL_MARGIN_SECONDS = 30
-"""What the master waits beyond `shutdown_seconds` before it kills: as long as all steps of stopping
+"""The seconds that the master waits beyond `shutdown_seconds` before it kills: as long as all steps
 may take together (`trivet.asgi.process`). They mostly take less than a second."""
 
 

@@ -7,8 +7,8 @@ from trivet_deploy.server.bounded_http import BoundedHttpProtocol
 from trivet_settings import Settings
 
 MESSAGE_MARGIN_BYTES = 1024
-"""What the server lets through above the limit, so that the room itself can refuse a message that
-is a little too long with its own code instead of a dropped connection."""
+"""The bytes that the server lets through above the limit, so that the room can refuse a message
+that is a little too long with its own code instead of a dropped connection."""
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

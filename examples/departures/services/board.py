@@ -33,7 +33,7 @@ _WAITING = (FlightStatus.SCHEDULED, FlightStatus.DELAYED)
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What a board shows, complete: whoever applies the channel's publications after
+    """The complete content of a board: a client that applies the channel's publications after
     `position` to it keeps it so.
 
     `rows` by scheduled departure, earliest first; `places` the city of every airport code;

@@ -20,7 +20,7 @@ PAGE_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class FlightFilter:
-    """What a list of flights is narrowed to; None does not narrow.
+    """The filters of a list of flights; None does not narrow.
 
     `date` is the day of the scheduled departure by the clocks of its origin.
     """

@@ -49,14 +49,14 @@ class MovementReport:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a batch: `repeated` were known already, and changed nothing."""
+    """The result of a batch: `repeated` were known already, and changed nothing."""
 
     recorded: int
     repeated: int
 
 
 class _Content(NamedTuple):
-    """What must be the same for two reports of one id to be one report."""
+    """The members that make two reports of one id the same report."""
 
     kind: MovementKind
     flight_id: int
@@ -188,7 +188,7 @@ class _Recorder:
 
 
 def _faults(report: MovementReport, flight: Flight) -> Iterator[tuple[str, str]]:
-    """What is wrong with `report` as the next movement of `flight`: (member, sentence)."""
+    """The faults of `report` as the next movement of `flight`: (member, sentence)."""
     kind, at = report.kind, report.at
     if wrong := rules.wrong_minutes(kind, report.minutes):
         yield "minutes", wrong

@@ -1,4 +1,4 @@
-"""What a client would rather read: a page or a document (RFC 9110, section 12.5.1).
+"""The form that a client prefers: a page or a document (RFC 9110, section 12.5.1).
 
 Browsers name HTML when they open an address. Programs name JSON, or nothing in particular.
 """

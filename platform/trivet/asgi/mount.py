@@ -1,4 +1,4 @@
-"""What a room gives to the root, and how the root routes to it.
+"""The mounts that rooms give to the root, and the root's routes to them.
 
 A prefix stays in ``scope["path"]`` and grows ``root_path`` (ASGI's meaning of the two);
 that is what Django, FastAPI, Quart, Litestar and WSGI adapters read.

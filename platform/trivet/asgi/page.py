@@ -33,8 +33,8 @@ $body
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What all pages share: the product's `name` and `logo` (a path on this site; empty for
-    Trivet's)."""
+    """The parts that all pages share: the product's `name` and `logo` (a path on this site; empty
+    for Trivet's)."""
 
     name: str
     logo: str = ""

@@ -1,4 +1,4 @@
-"""What starts in a process, and what stops, each in one list that is read from top to bottom.
+"""The start and the stop of a process, each one list that is read from top to bottom.
 
 The server leads through it: ``lifespan.startup`` runs the first list, ``lifespan.shutdown``
 the second (ASGI specification, "Lifespan Protocol"). uvicorn and its Gunicorn worker send the
@@ -30,7 +30,7 @@ class Process:
         self.lifespans = [Lifespan(each.name, each.app) for each in mounts if each.lifespan]
 
     def starting(self) -> list[Step]:
-        """What is so when the process is ready, in the order in which it comes about."""
+        """The steps of starting, in the order in which they run."""
         platform = self.platform
         return [
             # What other processes say is received before anything could rely on it.
@@ -48,7 +48,7 @@ class Process:
         ]
 
     def stopping(self) -> list[Step]:
-        """What is so when the process has stopped, in the order in which it comes about."""
+        """The steps of stopping, in the order in which they run."""
         platform = self.platform
         return [
             # The balancer sends nothing new: /readyz is 503 from here on.

@@ -1,4 +1,4 @@
-"""What stands at ``/``: the places to go, for whoever opens the address of the site.
+"""The page at ``/``: the places to go, for anyone who opens the address of the site.
 
 It belongs to the root. A feature's pages lie below the feature's name, so that two features
 never fight for one address; a site whose own page should come first names it in the setting

@@ -1,4 +1,4 @@
-"""Which tables are audited: all that do not say otherwise, and Django's users among them.
+"""The audited tables: all that do not say otherwise, Django's users among them.
 
 What guards them stands in `trivet.capture.tables`.
 """

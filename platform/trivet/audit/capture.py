@@ -126,7 +126,7 @@ def _field(column: AuditedColumn, old: Any, new: Any, kind: Kind) -> Field:
 
 
 def _present(session: Session, state: InstanceState[Any], kind: Kind, old: Row) -> Row:
-    """What the row holds after the flush, of the columns that may have changed."""
+    """The values of the row after the flush, of the columns that may have changed."""
     now = state.dict
     known: dict[str, Any] = {}
     missing = []

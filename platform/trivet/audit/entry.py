@@ -1,4 +1,4 @@
-"""What is noted of one change, and how values are written down."""
+"""The audit's note of one change, and the form of its values."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ import msgspec
 from trivet.events.feeds import Kind
 
 Field = dict[str, Any]
-"""What became of one field: ``from`` and ``to`` (either may be missing, on an insert or a
+"""The change of one field: ``from`` and ``to`` (either may be missing, on an insert or a
 delete), ``added`` and ``removed`` keys of an association, or ``redacted``: true."""
 
 

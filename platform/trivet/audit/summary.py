@@ -1,4 +1,4 @@
-"""What became of a row's fields, in a line for people."""
+"""The changes of a row's fields, in a line for people."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

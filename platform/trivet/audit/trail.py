@@ -29,7 +29,7 @@ from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of
 from trivet.origin import Origin
 
 GENESIS = ""
-"""What stands where the first entry of a chain names its predecessor."""
+"""The predecessor's hash in the first entry of a chain."""
 
 BROKEN = "broken"
 """The seal of a head that was found with a wrong one. It stays: writing goes on, because an
@@ -45,7 +45,7 @@ OTHER_KEY = "other-key:"
 the name of that key follows."""
 
 _NAME_CHARACTERS = 8
-"""What a seal says of its key, before its own hash; neither a key nor a seal is found by it."""
+"""The part of a seal that names its key, before its own hash. It helps nobody to find either."""
 
 _head, _entry = AuditChain, AuditEntry
 _CONTENT = tuple(c.key for c in AuditEntry.__table__.columns if c.key != "hash")
@@ -173,7 +173,7 @@ class AuditTrail:
         return {"chain": head.id, "new_length": length, "new_hash": newest, "new_seal": seal}
 
     def _unsound(self, seal: str) -> str:
-        """What a head's seal becomes that was found wrong: it is never made right again."""
+        """The new seal of a head whose seal was found wrong: it is never made right again."""
         if seal == MISSING:
             return MISSING
         name = self.unknown_key(seal)

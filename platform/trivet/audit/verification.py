@@ -110,7 +110,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check found: `anchor` is the trail as it is now, `other_keys` names the keys under
+    """The result of a check: `anchor` is the trail as it is now, `other_keys` names the keys under
     which parts of it say that they were written, and which were not given."""
 
     entries: int
@@ -208,7 +208,7 @@ class _Check:
             chain.anchored = row["hash"]
 
     def _explain(self, number: int, row: _Row) -> None:
-        """What became of an entry that is not what was written here."""
+        """The damage of an entry that differs from the one that was written."""
         original = self._original_place(row)
         if original is None:
             self._found("edited", number, "its content is not what was written", row)

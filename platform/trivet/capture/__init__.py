@@ -1,2 +1,2 @@
-"""What a flush wrote, and what would slip past: the recorder of a session, old values, captured
+"""The capture of a flush, and its guards: the recorder of a session, old values, captured
 tables, SQL text."""

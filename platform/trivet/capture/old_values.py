@@ -1,4 +1,4 @@
-"""What rows were before a flush changes them: the old values of audit entries and feeds.
+"""The rows before a flush changes them: the old values of audit entries and feeds.
 
 SQLAlchemy knows the old value of an attribute if it was loaded when it was set. A deferred or
 expired attribute, or an instance that was made persistent by hand, has none, and a change
@@ -46,7 +46,7 @@ def fills_itself(column: ColumnElement[Any]) -> bool:
 def read_old_row(
     connection: Connection, state: InstanceState[Any], *, is_delete: bool, loads: bool
 ) -> OldRow:
-    """What the row of `state` holds, which is about to be updated or deleted.
+    """The values of the row of `state`, which is about to be updated or deleted.
 
     With `loads`, what is expired is loaded into the instance as well, for a feed, which may not
     ask the database for it.
@@ -76,7 +76,7 @@ def read_old_row(
 def read(
     connection: Connection, mapper: Mapper[Any], keys: Iterable[str], identity: Any
 ) -> dict[str, Any]:
-    """What the row with the primary key `identity` holds in the attributes `keys`; nothing if
+    """The values of the attributes `keys` in the row with the primary key `identity`; nothing if
     there is no such row, for then the statement that comes is about to fail and says why."""
     columns = {key: columns_of(mapper)[key] for key in keys}
     if not columns or identity is None:

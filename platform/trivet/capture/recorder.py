@@ -1,4 +1,4 @@
-"""What a session has captured of its transaction, and has not written yet.
+"""The captures of a session's transaction that are not written yet.
 
 There is one recorder for each session. Publications and audit entries lie in one list, in the
 order in which they came, so that a savepoint that is rolled back cuts both at one mark.
@@ -84,7 +84,7 @@ class Recorder:
         self._old_rows[state] = row
 
     def old_row(self, state: InstanceState[Any]) -> OldRow:
-        """What the row of `state` was before this flush; empty if it is new."""
+        """The row of `state` as it was before this flush; empty if it is new."""
         return self._old_rows.get(state, _NO_ROW)
 
     @property

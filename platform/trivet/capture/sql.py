@@ -1,4 +1,4 @@
-"""What a statement of SQL does, told from its text: the one lexer of both guards.
+"""The effect of a statement of SQL, told from its text: the one lexer of both guards.
 
 No hook of SQLAlchemy's sees every way to the database with its tables; at the cursor there is
 the text alone. It is no parser: what it cannot tell, it says, and each guard decides by its own
@@ -30,7 +30,7 @@ _LEXEME = re.compile(
 _FOLLOWED = {"INSERT": {"INTO", "OR"}, "DELETE": {"FROM"}, "MERGE": {"INTO"}}
 """Verbs that a CTE may hide behind a SELECT, and what comes next if they are no names."""
 _BEGINNING = frozenset({";", "(", ")", "ANALYZE", "VERBOSE"})
-"""What stands before a verb. After a dot, a comma or AS it is a name."""
+"""The tokens that may precede a verb. After a dot, a comma or AS it is a name."""
 _FIRST = frozenset(
     {"REPLACE", "TRUNCATE", "ALTER", "DROP", "DO", "CALL", "PREPARE", "EXECUTE", "COPY"}
 )
@@ -40,12 +40,12 @@ _TARGETED = frozenset({*_FOLLOWED, "UPDATE"})
 _BETWEEN = frozenset(
     {"OR", "IGNORE", "REPLACE", "ABORT", "FAIL", "ROLLBACK", "INTO", "FROM", "ONLY"}
 )
-"""What may stand between a verb and its table."""
+"""The words that may stand between a verb and its table."""
 _UPDATE_REACH = 12
 """Words between UPDATE and its SET, at most."""
 _ENDING = frozenset({"COMMIT", "END", "ABORT", "ROLLBACK"})
 _MARKS = frozenset({"WORK", "TRANSACTION"})
-"""What may stand between ROLLBACK and its TO."""
+"""The words that may stand between ROLLBACK and its TO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a statement does.
+    """The effect of a statement.
 
     Attributes:
         words: Its words in upper case, quoted names with their quotes, signs; no comment and
@@ -83,7 +83,7 @@ class Statement:
 
 @lru_cache(maxsize=4096)
 def read_statement(sql: str) -> Statement:
-    """What `sql` does. Remembered by its text, so that a repeated statement costs a look into
+    """The effect of `sql`. Remembered by its text, so that a repeated statement costs a look into
     a dictionary."""
     tokens: list[str] = []
     is_opaque = False

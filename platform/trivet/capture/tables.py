@@ -18,7 +18,7 @@ from trivet.capture.sql import read_statement
 from trivet.models.mapped import every_mapper
 
 _ACTIONS = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
-"""What a foreign key may have the database do to the rows that refer to a changed one."""
+"""The actions of a foreign key on the rows that refer to a changed one."""
 
 
 class CapturedTables:
@@ -55,9 +55,9 @@ class CapturedTables:
 
 @dataclass(frozen=True, slots=True)
 class CaptureReason:
-    """What is said of captured tables: what they are ("is audited"), who does not hear of a
-    change that is not captured, what else can be done about it, and of which tables of a
-    captured class it is said."""
+    """The words of messages about captured tables: what they are ("is audited"), who would not
+    hear of an uncaptured change, the other cure, and the tables of a captured class that the
+    message is about."""
 
     of: str
     unheard: str
@@ -85,7 +85,7 @@ def associations_of(mapper: Mapper[Any]) -> Iterator[tuple[Table, RelationshipPr
 
 
 def action_of(rule: str | None) -> str | None:
-    """What the database does by a foreign key's `rule`; None if it only refuses."""
+    """The action of the database by a foreign key's `rule`; None if it only refuses."""
     name = (rule or "").upper()
     return name if name in _ACTIONS else None
 

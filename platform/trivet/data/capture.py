@@ -1,4 +1,4 @@
-"""What becomes of captured changes: publications by the feeds, entries of the audit trail.
+"""The results of captured changes: publications by the feeds, entries of the audit trail.
 
 Composed once in a process, and handed to every door: a change is told in the same way whichever
 of them it came through.

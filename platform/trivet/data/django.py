@@ -1,4 +1,4 @@
-"""What the platform needs of the room that knows Django: a transaction that both ORMs share.
+"""The platform's interface to the room that knows Django: a transaction that both ORMs share.
 
 The API may not import the admin, so the roof hands the platform this, as it hands it the house
 of users (`trivet.identity.accounts`).

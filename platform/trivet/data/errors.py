@@ -1,4 +1,4 @@
-"""What a failure of the database means to the one who asked.
+"""The meaning of a database's failure for the caller.
 
 The drivers' exceptions say what happened; this says whose turn it is: 409 for a state of the
 data that refuses the request, 422 for a value that no column takes, 503 for a database that
@@ -38,8 +38,8 @@ _SQLITE_IS_AWAY = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
 }
-"""What passes by itself or by an operator. Its other operational errors (no such table, a
-syntax error) are faults of ours, which no retry cures."""
+"""The failures that pass by themselves or with an operator's help. SQLite's other operational
+errors (no such table, a syntax error) are faults of ours, which no retry cures."""
 
 
 def explain(error: BaseException) -> TrivetError | None:

@@ -1,4 +1,4 @@
-"""What happens around a flush and at the end of a transaction, each as one function.
+"""The steps around a flush and at the end of a transaction, each as one function.
 
 `trivet.data.listeners` lists them in the order in which they run. Rows are looked at before the
 flush writes them (`remember_old_row`) and after it has (`capture_changes`): before, foreign keys
@@ -108,7 +108,7 @@ def _run_feed(session: TrivetSession, function: FeedFunction, change: Change[Any
 
 
 def _written(session: TrivetSession, flush: UOWTransaction) -> Iterator[Written]:
-    """What this flush wrote, orphans included, which ``session.deleted`` never lists."""
+    """The rows that this flush wrote, orphans included, which ``session.deleted`` never lists."""
     new = session.new
     # An instance is listed and not written if only its relationships were looked at.
     written = [(state, deleted) for state, (deleted, listed) in flush.states.items() if not listed]
@@ -152,13 +152,13 @@ def write_captured(session: TrivetSession) -> None:
 
 
 def mark_savepoint(session: TrivetSession, transaction: SessionTransaction) -> None:
-    """What is captured from here on belongs to the savepoint."""
+    """Everything captured from here on belongs to the savepoint."""
     if transaction.nested:
         session.recorder.mark(transaction)
 
 
 def cut_savepoint(session: TrivetSession, previous: SessionTransaction) -> None:
-    """What was captured in a savepoint that is rolled back did not happen."""
+    """Forget everything captured in a savepoint that is rolled back: it did not happen."""
     session.recorder.cut(previous)
 
 

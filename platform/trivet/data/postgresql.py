@@ -1,4 +1,4 @@
-"""What PostgreSQL's connections are made to do: fewer round trips, and no silent loss.
+"""The set-up of PostgreSQL's connections: fewer round trips, and no silent loss.
 
 A transaction is one of three modes: it writes (READ COMMITTED), it reads one snapshot
 (REPEATABLE READ, read-only), or it is a single query outside of any transaction. SQLAlchemy's

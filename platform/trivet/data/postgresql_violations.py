@@ -24,7 +24,7 @@ _KEY = re.compile(r"\((?P<columns>.*?)\)=\((?P<values>.*)\)", re.DOTALL)
 
 
 def read_postgresql(error: Any, statement: Any, rows: Sequence[Row]) -> Violation | None:
-    """What `error` (psycopg's) says that `statement` violated, with `rows` as its parameters; None
+    """The violation of `statement` that `error` (psycopg's) tells, with `rows` as parameters; None
     for a statement that is not known."""
     diagnosis = error.diag
     kind = _SQLSTATES.get(diagnosis.sqlstate or "")

@@ -47,7 +47,7 @@ class TrivetSession(Session):
 
     @property
     def actor(self) -> Identity | None:
-        """Who makes these changes, as far as anyone is known."""
+        """The actor of these changes; None if nobody is known."""
         return self.origin.actor
 
     def write_captured(self) -> None:

@@ -1,4 +1,4 @@
-"""What SQLite needs of every connection.
+"""The set-up of every SQLite connection.
 
 WAL mode. A unit that writes begins IMMEDIATE, so that two writers queue for the lock instead of
 failing when the second one upgrades; a unit that reads begins plain, and never waits for a

@@ -23,7 +23,7 @@ _SQLITE = re.compile(r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY) constraint failed(?::
 def read_sqlite(
     message: str, connection: Connection, statement: Any, rows: Sequence[Row]
 ) -> Violation | None:
-    """What `message` says that `statement` violated, with `rows` as its parameters."""
+    """The violation of `statement` that `message` tells, with `rows` as its parameters."""
     found = _SQLITE.match(message)
     if found is None:
         return None

@@ -24,7 +24,7 @@ S_co = TypeVar("S_co", covariant=True)
 
 
 class Transaction(Protocol[S_co]):
-    """What a unit of work stands on."""
+    """The transaction beneath a unit of work."""
 
     @property
     def session(self) -> S_co: ...
@@ -66,7 +66,7 @@ class UnitOfWork(Generic[S]):
 
     @property
     def actor(self) -> Identity:
-        """Who acts, as services take it."""
+        """The actor, as services take it."""
         return self._transaction.origin.identity
 
     @property

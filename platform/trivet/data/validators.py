@@ -33,7 +33,7 @@ class Refusal:
 
 
 def find_refusal(error: BaseException) -> Refusal | None:
-    """What a validator refused with `error`; None if it did not come out of a validator."""
+    """The refusal of a validator behind `error`; None if no validator raised it."""
     refusal: Refusal | None = getattr(error, _NOTE, None)
     return refusal
 
@@ -74,7 +74,7 @@ def _wrap(
 
 
 def _sentence(error: Exception, mapper: Mapper[Any], key: str, value: Any) -> str | None:
-    """What is wrong with `value`; None if `error` is a bug of the validator.
+    """A sentence about the fault of `value`; None if `error` is a bug of the validator.
 
     A validator that is given None where none may stand fails by Python's own words about
     NoneType. They help nobody, and an AttributeError is a refusal in this case alone.

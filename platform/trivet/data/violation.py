@@ -1,4 +1,4 @@
-"""What was violated, and what that means to the one who asked.
+"""Violations of constraints, and their meaning for the caller.
 
 A sentence holds a value only if the failed statement brought it: never one of another row.
 """

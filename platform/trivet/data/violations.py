@@ -1,4 +1,4 @@
-"""What the database refused, in the terms of the mapped classes.
+"""The refusals of the database, in the terms of the mapped classes.
 
 A driver names a constraint, a column, or (SQLite, for foreign keys) nothing at all. At the moment
 of the failure the statement and its parameters are at hand, and on SQLite the transaction still

@@ -14,7 +14,7 @@ NOWHERE = Position(epoch="", offset=0)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was found in a channel: where it stands, and the publications that come next."""
+    """One reading of a channel: its position, and the publications that come next."""
 
     channel: str
     position: Position
@@ -35,7 +35,7 @@ class Reading:
 
 
 def read_new(session: Session, known: Mapping[str, Position], *, limit: int) -> list[Reading]:
-    """What the channels of `known` have beyond those positions, about `limit` publications
+    """The publications of the channels of `known` beyond those positions, about `limit` of them
     in all.
 
     To be called in a read-only unit, which sees one moment. A channel for which no room was

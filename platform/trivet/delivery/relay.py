@@ -45,7 +45,7 @@ TRIM_SECONDS = 600.0
 
 
 class Receiver(Protocol):
-    """Who takes what the relay reads; called on the event loop, one call at a time."""
+    """The receiver of the relay's publications; called on the event loop, one call at a time."""
 
     async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
         """Take the next publications of `channel`, oldest first, without a hole."""

@@ -1,4 +1,4 @@
-"""Which tables feed channels; what guards them stands in `trivet.capture.tables`."""
+"""The tables that feed channels; `trivet.capture.tables` guards them."""
 
 from collections.abc import Iterable
 from typing import Any

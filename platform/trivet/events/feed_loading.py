@@ -1,4 +1,4 @@
-"""What a feed may want of an instance, loaded before the feed runs: a feed may not ask the
+"""Loading, before a feed runs, all that it may read of an instance: a feed may not ask the
 database."""
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who is asking: one frozen answer for every mounted app.
+"""The identity of a caller: one frozen answer for every mounted app.
 
 The platform knows no user model. Rooms bring an `Authenticator` each; the identity
 middleware asks them once a request, and everything behind it reads the same `Identity`.

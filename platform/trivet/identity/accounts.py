@@ -1,4 +1,4 @@
-"""What the platform needs of the house of users, which is Django's and a room's.
+"""The platform's interface to the users, which are Django's and belong to a room.
 
 The API's login makes the same session as the admin's login page. The API may not import
 the admin, so the roof hands it this.

@@ -83,7 +83,7 @@ class IdentityCache:
         return entry[1]
 
     async def look_up(self, name: bytes, load: Load) -> Identity | None:
-        """What `load` gives, which is remembered. Whoever asks for the same name meanwhile
+        """The answer of `load`, which is remembered. A caller that asks for the same name meanwhile
         gets the same answer. A caller that is cancelled takes the lookup from nobody.
 
         The answer is true when this returns, not only when it was read: a caller that goes

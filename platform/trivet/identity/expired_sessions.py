@@ -29,7 +29,7 @@ _random = random.Random()  # noqa: S311  # spreads the looks of several processe
 
 
 class Connects(Protocol):
-    """What has the database's engine (`trivet.data.database.Database`)."""
+    """The part of the database that is needed: its engine (`trivet.data.database.Database`)."""
 
     @property
     def engine(self) -> AsyncEngine: ...

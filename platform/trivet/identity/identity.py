@@ -14,7 +14,7 @@ Kind = Literal["anonymous", "session", "key", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking, and what they may do.
+    """The identity of a caller, with the permissions it has.
 
     `permissions` are Django's names (``departures.change_flight``), direct and by group;
     a superuser has every permission without holding any. `credential_id` names the

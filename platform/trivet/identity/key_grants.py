@@ -68,7 +68,7 @@ def _id_of(key: ApiKey) -> Any:
 
 
 def _read_former(connection: Connection, keys: Iterable[ApiKey]) -> dict[Any, Mapping[str, Any]]:
-    """What the rows of `keys` hold, and whether their owners are superusers, by their ids."""
+    """The rows of `keys`, and whether their owners are superusers, by their ids."""
     wanted = [_id_of(key) for key in keys]
     if not wanted:
         return {}

@@ -23,7 +23,7 @@ FLUSH_SECONDS = 30.0
 
 
 class Connects(Protocol):
-    """What has the database's engine (`trivet.data.database.Database`)."""
+    """The part of the database that is needed: its engine (`trivet.data.database.Database`)."""
 
     @property
     def engine(self) -> AsyncEngine: ...

@@ -29,7 +29,7 @@ from trivet.models.types import BigKey
 
 KEY_PATTERN = re.compile(r"(tvt_[a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 KEY_START = "tvt_"
-"""What every key begins with, so that scanners of leaked secrets can find one."""
+"""Every key begins with this, so that scanners of leaked secrets can find one."""
 
 DEFAULT_DAYS = 365
 """How long a key lives where nobody says otherwise, by whatever way it is made."""
@@ -75,7 +75,7 @@ class ApiKey(Model):
         return self.state(now) == "usable"
 
     def state(self, now: datetime) -> Literal["usable", "expired", "revoked"]:
-        """What the key is at `now` (aware)."""
+        """The state of the key at `now` (aware)."""
         if self.revoked_at is not None:
             return "revoked"
         return "usable" if self.expires_at is None or now < self.expires_at else "expired"

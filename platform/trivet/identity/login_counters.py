@@ -33,8 +33,8 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What counts one try. `known` names the mark of a success; where it stands, `account` is
-    counted and not asked."""
+    """The commands that count one try. `known` names the mark of a success; where it stands,
+    `account` is counted and not asked."""
 
     both: Counter
     address: Counter

@@ -1,4 +1,4 @@
-"""Which of Django's permissions somebody holds, read without Django."""
+"""The permissions of Django that a user holds, read without Django."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -40,5 +40,5 @@ def every_permission() -> Select[tuple[str, str]]:
 
 
 def names_of(rows: Iterable[Any]) -> frozenset[str]:
-    """What these queries found, as ``app_label.codename``."""
+    """The permissions that these queries found, as ``app_label.codename``."""
     return frozenset(f"{app}.{codename}" for app, codename in rows)

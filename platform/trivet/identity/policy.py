@@ -47,7 +47,7 @@ class Policy(_Dependency):  # type: ignore[misc]  # an Any for type checkers, se
 
     @property
     def dependency(self) -> "Policy":
-        """What FastAPI calls where it solves this policy as a dependency."""
+        """FastAPI calls this where it solves the policy as a dependency."""
         return self
 
     async def __call__(self, request: Request) -> None:

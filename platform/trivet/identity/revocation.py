@@ -12,7 +12,7 @@ from trivet.identity.identity import Identity, Kind
 
 
 class RevocationScope(StrEnum):
-    """What was lost: all trust, or only the certainty of what somebody may do."""
+    """The loss: all trust, or only the certainty of the permissions."""
 
     CREDENTIAL = "credential"
     """The credential opens nothing any more."""

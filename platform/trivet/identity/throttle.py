@@ -43,7 +43,7 @@ from trivet.identity.login_counters import (
 logger = logging.getLogger(__name__)
 
 IPV6_SITE_BITS = 64
-"""What one IPv6 customer has at the least (RFC 6177): anybody in it may take any address."""
+"""The least that one IPv6 customer has (RFC 6177): anybody in it may take any address."""
 
 PATIENCE_SECONDS = 2.0
 """How long a try waits for others that are under way, so that many right passwords at the same

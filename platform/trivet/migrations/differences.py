@@ -1,4 +1,4 @@
-"""What models and database disagree on, each difference in a sentence that names its table."""
+"""The differences between models and database, each in a sentence that names its table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -69,7 +69,7 @@ def upgrade(url: str, features: Sequence[Feature]) -> list[str]:
 
 
 def check(url: str, features: Sequence[Feature]) -> list[Difference]:
-    """What the models have that no revision has; [] is clean.
+    """The differences that the models have and no revision has; [] is clean.
 
     Compares with a database that is at the newest revisions; raises ConfigurationError if
     it is not.
@@ -154,7 +154,7 @@ def _next_number(folder: Path) -> int:
 
 
 def _refused(error: DBAPIError, features: Sequence[Feature]) -> Conflict:
-    """Which line of which revision the database refused, and why."""
+    """The line of the revision that the database refused, and why."""
     places = find_places(error, (HERE / "versions", *map(_folder, features)))
     where = f"{shown(places[-1][0])}:{places[-1][1]}: " if places else ""
     said = str(error.orig).strip().splitlines()[0]

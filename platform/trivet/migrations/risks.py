@@ -1,4 +1,4 @@
-"""What a new revision would do to rows that are there already, said before it is applied.
+"""The risks of a new revision for the rows that exist, said before it is applied.
 
 A table that is empty takes everything, so a revision is not refused for these; but its author
 learns of them while the file is new, and not when it fails on a database with rows in it.

@@ -1,4 +1,4 @@
-"""What Alembic may look at: our tables, of all features or of one."""
+"""The tables that Alembic may look at: ours, of all features or of one."""
 
 import sys
 from collections.abc import Collection

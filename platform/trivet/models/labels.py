@@ -1,4 +1,4 @@
-"""What people call a table and an attribute, for sentences about them.
+"""The names of tables and attributes in sentences for people.
 
 A class is called by its name in words (``ApiKey`` is "api key"), or by the ``verbose_name`` in its
 table's ``info``; an attribute by its name without underscores, or by the ``label`` in its
@@ -29,7 +29,7 @@ def find_mapper(table: Table) -> Mapper[Any] | None:
 
 
 def noun_of(table: Table) -> str:
-    """What a row of `table` is called."""
+    """The name of a row of `table`."""
     given = table.info.get("verbose_name")
     if isinstance(given, str):
         return given
@@ -52,7 +52,7 @@ def attribute_of(column: "Column[Any]") -> str:
 
 
 def label_of(column: "Column[Any]") -> str:
-    """What `column` is called in a sentence."""
+    """The name of `column` in a sentence."""
     given = column.info.get("label")
     name = attribute_of(column).rstrip("_")
     return given if isinstance(given, str) else name.removesuffix("_id").replace("_", " ") or name

@@ -1,4 +1,4 @@
-"""Which mapped classes are ours: one question, asked in one place.
+"""The mapped classes that are ours: one question, asked in one place.
 
 A class is ours if it stands in the registry of `Model` and its tables stand in its metadata,
 however it was mapped: as a subclass, as a dataclass, by ``Model.registry.mapped`` or imperatively.

@@ -1,4 +1,4 @@
-"""What is wrong with mapped classes, in a sentence that says the cure.
+"""Mistakes in mapped classes, each in a sentence that says the cure.
 
 SQLAlchemy's own messages are written for who calls its functions; these are for who writes a
 feature's ``models.py``. What is not known here keeps SQLAlchemy's first sentence.
@@ -33,7 +33,7 @@ _BACKGROUND = re.compile(r"\s*\(Background on this error at: .*\)", re.DOTALL)
 
 
 def explain(error: SQLAlchemyError, path: Path | None = None) -> str:
-    """What `error`, raised by the file at `path`, means to who wrote the class."""
+    """The meaning of `error`, raised by the file at `path`, for the author of the class."""
     text = _BACKGROUND.sub("", str(error))
     if found := _NO_KEY.search(text):
         return (

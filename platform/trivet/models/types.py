@@ -118,7 +118,7 @@ class JsonDocument(TypeDecorator[Any]):
 
 
 def enum_values(members: type[enum.Enum]) -> list[str]:
-    """What is stored for the members of an enum: their values, which are texts.
+    """The stored values of an enum's members, which are texts.
 
     Raises ConfigurationError for an enum whose values are something else.
     """

@@ -29,7 +29,7 @@ M = TypeVar("M")
 
 
 class Values(NamedTuple):
-    """What an attribute held, and what it is going to hold."""
+    """The old and the new value of an attribute."""
 
     old: Any
     new: Any
@@ -58,7 +58,7 @@ class Change(Generic[M]):
 
     @cached_property
     def changes(self) -> Mapping[str, Values]:
-        """What changes, by attribute: columns, and the members of many-to-many relationships.
+        """The changes, by attribute: columns, and the members of many-to-many relationships.
 
         Of a new row, every value that it is given; of one that is deleted, nothing.
         """
@@ -78,12 +78,12 @@ class Change(Generic[M]):
 
     @cached_property
     def old(self) -> Mapping[str, Any]:
-        """What the columns held before, by attribute; of a new row None everywhere."""
+        """The values before, by attribute; of a new row None everywhere."""
         return _OldValues(self)
 
     @cached_property
     def new(self) -> Mapping[str, Any]:
-        """What the columns are going to hold, by attribute; of a row that is deleted, what they
+        """The values to be written, by attribute; of a row that is deleted, those that it
         held to the end."""
         return _NewValues(self)
 
@@ -181,7 +181,7 @@ class Change(Generic[M]):
 
 
 class _OldValues(Mapping[str, Any]):
-    """What is known of the row as it was; the rest is read at once when it is asked for."""
+    """The known values of the row as it was; the rest is read at once when it is asked for."""
 
     def __init__(self, change: Change[Any]) -> None:
         self._change = change
@@ -214,7 +214,7 @@ class _OldValues(Mapping[str, Any]):
 
 
 class _NewValues(Mapping[str, Any]):
-    """What changes, over what stays."""
+    """The changed values, before those that stay."""
 
     def __init__(self, change: Change[Any]) -> None:
         self._change = change

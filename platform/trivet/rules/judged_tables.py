@@ -1,4 +1,4 @@
-"""Which tables have rules; what guards them stands in `trivet.capture.tables`."""
+"""The tables that have rules; `trivet.capture.tables` guards them."""
 
 from collections.abc import Iterable
 from typing import Any

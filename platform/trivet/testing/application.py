@@ -250,7 +250,7 @@ class Application:
         )
 
     def published(self, channel: str | None = None) -> list[Published]:
-        """What was published, oldest first, in one channel or in all."""
+        """The publications, oldest first, of one channel or of all."""
 
         def read(db: Session) -> list[Published]:
             row = PublicationRow
@@ -265,7 +265,7 @@ class Application:
         return self.run(read)
 
     def audited(self, table: str | None = None) -> list[AuditedChange]:
-        """What stands in the audit trail, oldest first, of one table or of all."""
+        """The entries of the audit trail, oldest first, of one table or of all."""
 
         def read(db: Session) -> list[AuditedChange]:
             return [

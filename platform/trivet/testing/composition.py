@@ -1,4 +1,4 @@
-"""What the plugin needs of the roof, which is the only place that knows every room.
+"""The plugin's interface to the roof, which is the only place that knows every room.
 
 The platform may not import the roof. The roof registers what it brings as an entry point of the
 group `GROUP`, as any other composition of the rooms may do.

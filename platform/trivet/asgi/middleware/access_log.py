@@ -20,7 +20,7 @@ REQUEST_ID = b"x-request-id"
 _ID_BYTES = 16
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
 _NO_RESPONSE = 499
-"""What the log says of a client that left before the first byte (nginx's number)."""
+"""The logged status of a client that left before the first byte (nginx's number)."""
 
 
 class AccessLogMiddleware:

@@ -15,7 +15,7 @@ _REPLACED = frozenset({b"content-type", b"content-length"})
 
 
 class Problem(msgspec.Struct):
-    """What a page shows of a problem document."""
+    """The parts of a problem document that a page shows."""
 
     title: str
     status: int

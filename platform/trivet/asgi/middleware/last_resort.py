@@ -78,7 +78,7 @@ _LAST = {
     "websocket.http.response.body",
     "websocket.close",
 }
-"""What completes an answer, unless it says that more comes."""
+"""The message that completes an answer, unless it says that more comes."""
 
 
 def _log_after(status: int, error: Exception) -> None:
