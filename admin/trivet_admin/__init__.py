@@ -7,17 +7,12 @@ A feature's ``admin.py`` needs four names of it::
     @register(Flight)
     class FlightAdmin(ModelAdmin): ...
 
-Importing this package configures nothing: `configure` does, once, before Django is used.
+Importing this package configures nothing: `trivet_admin.configuration.configure` does, once, before
+Django is used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from trivet_admin.auth.authenticator import SessionAuthenticator
-from trivet_admin.auth.login import DjangoAccounts
-from trivet_admin.configuration import configure
-from trivet_admin.mount import mount
-from trivet_admin.transactions import ThreadedTransactions
 
 if TYPE_CHECKING:
     from trivet_admin.outcomes import views_commit_on
@@ -26,24 +21,15 @@ if TYPE_CHECKING:
     from trivet_admin.unit import actor_of, unit_of, unit_session
 
 __all__ = [
-    "DjangoAccounts",
     "ModelAdmin",
-    "SessionAuthenticator",
     "StackedInline",
     "TabularInline",
-    "ThreadedTransactions",
-    "accounts",
     "actor_of",
-    "configure",
-    "mount",
     "register",
     "unit_of",
     "unit_session",
     "views_commit_on",
 ]
-
-accounts = DjangoAccounts()
-"""The house of users, for `trivet.open_platform`."""
 
 _NEEDS_DJANGO = {
     "ModelAdmin": "site.modeladmin",

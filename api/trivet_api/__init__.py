@@ -13,7 +13,6 @@ application does not start.
 from trivet.identity.policy import authenticated, public, requires, staff
 from trivet.outcome import commits_on
 from trivet_api.cursor import read_cursor, write_cursor
-from trivet_api.mount import mount
 from trivet_api.unit import CurrentPlatform, SingleQuery, Unit
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "Unit",
     "authenticated",
     "commits_on",
-    "mount",
     "public",
     "read_cursor",
     "requires",

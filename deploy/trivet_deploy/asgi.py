@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from starlette.types import ASGIApp
 
-import trivet_admin
-import trivet_api
-import trivet_realtime
+import trivet_admin.mount
+import trivet_api.mount
+import trivet_realtime.mount
 from trivet import Platform
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import Root, build_root, pages_of
@@ -25,9 +25,9 @@ from trivet_settings import Room, Settings, load_settings
 __all__ = ["create_app"]
 
 ROOMS: Mapping[Room, Callable[[Platform], MountedApp]] = {
-    "api": trivet_api.mount,  # FastAPI at /api
-    "admin": trivet_admin.mount,  # Django at /admin
-    "realtime": trivet_realtime.mount,  # sockets at /ws
+    "api": trivet_api.mount.mount,  # FastAPI at /api
+    "admin": trivet_admin.mount.mount,  # Django at /admin
+    "realtime": trivet_realtime.mount.mount,  # sockets at /ws
 }
 
 

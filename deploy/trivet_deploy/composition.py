@@ -4,12 +4,14 @@ Apart from `asgi`, so that a command that only needs the data does not wait for 
 serve it.
 """
 
-import trivet_admin
 from trivet import Platform
 from trivet.data.capture import compose_capture
 from trivet.features import load_features, naming_lines
 from trivet.models.mapping_errors import require_configured
 from trivet.platform import open_platform
+from trivet_admin.auth.login import DjangoAccounts
+from trivet_admin.configuration import configure
+from trivet_admin.transactions import ThreadedTransactions
 from trivet_settings import Settings
 
 
@@ -23,11 +25,11 @@ def open_platform_with_django(settings: Settings) -> Platform:
     with naming_lines([feature.folder for feature in features]):
         require_configured()
         capture = compose_capture(features, settings.audit_secrets)
-        trivet_admin.configure(settings, features, capture)
+        configure(settings, features, capture)
         return open_platform(
             settings,
             features,
-            accounts=trivet_admin.accounts,
-            django=trivet_admin.ThreadedTransactions(settings.django_threads),
+            accounts=DjangoAccounts(),
+            django=ThreadedTransactions(settings.django_threads),
             capture=capture,
         )

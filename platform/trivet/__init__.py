@@ -21,7 +21,7 @@ from trivet.identity.identity import Identity
 from trivet.identity.policy import Policy, authenticated, public, requires, staff
 from trivet.models import Model, Versioned
 from trivet.outcome import commits_on
-from trivet.platform import Platform, open_platform
+from trivet.platform import Platform
 
 __all__ = [
     "Conflict",
@@ -44,7 +44,6 @@ __all__ = [
     "authenticated",
     "commits_on",
     "context_of",
-    "open_platform",
     "public",
     "requires",
     "staff",

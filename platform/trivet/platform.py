@@ -22,7 +22,8 @@ from trivet.delivery.relay import Relay
 from trivet.events.feeds import FeedRegistry
 from trivet.events.wake_up import publish_wake_up
 from trivet.features import Feature
-from trivet.identity import Accounts, Identity, Revocation
+from trivet.identity import Identity, Revocation
+from trivet.identity.accounts import Accounts
 from trivet.identity.cache import IdentityCache
 from trivet.identity.expired_sessions import ExpiredSessions
 from trivet.identity.key_usage import KeyUses

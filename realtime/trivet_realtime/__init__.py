@@ -14,12 +14,9 @@ from sqlalchemy.orm import Session
 from trivet.errors import Forbidden, NotFound, Unauthenticated
 from trivet.identity import Identity, require_authenticated, require_permission
 from trivet.identity.policy import authenticated, public, requires, staff
-from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import channel
-from trivet_realtime.mount import mount
 
 __all__ = [
-    "Bounds",
     "Forbidden",
     "Identity",
     "NotFound",
@@ -27,7 +24,6 @@ __all__ = [
     "Unauthenticated",
     "authenticated",
     "channel",
-    "mount",
     "public",
     "require_authenticated",
     "require_permission",

@@ -14,14 +14,18 @@ import httpx2
 import msgspec
 from sqlalchemy import Engine, create_engine, text
 
-import trivet_admin
 from tests.admin import door
 from tests.admin.forms import Page, read_page
-from trivet import Model, MountedApp, Platform, open_platform
+from trivet import Model, MountedApp, Platform
 from trivet.asgi.root import Root, build_root
 from trivet.data.capture import compose_capture
 from trivet.events.outbox import list_after
 from trivet.features import Feature, load_features
+from trivet.platform import open_platform
+from trivet_admin.auth.login import DjangoAccounts
+from trivet_admin.configuration import configure
+from trivet_admin.mount import mount as mount_admin
+from trivet_admin.transactions import ThreadedTransactions
 from trivet_settings import Settings
 
 ORIGIN = "http://localhost:8000"
@@ -49,7 +53,7 @@ def stock_installed(settings: Settings) -> Iterator[tuple[Feature, ...]]:
     from trivet_admin import configuration, runtime
 
     plain = load_features(FEATURES)
-    trivet_admin.configure(settings, plain)
+    configure(settings, plain)
     features = load_features(settings.features)
     wanted = configuration.project(settings, features)
     changed = {name: wanted[name] for name in ("INSTALLED_APPS", "MIGRATION_MODULES")}
@@ -177,8 +181,8 @@ class Visitor:
 
 
 def build_house(settings: Settings, features: tuple[Feature, ...], *more: MountedApp) -> House:
-    django = trivet_admin.ThreadedTransactions(settings.django_threads)
-    platform = open_platform(settings, features, accounts=trivet_admin.accounts, django=django)
+    django = ThreadedTransactions(settings.django_threads)
+    platform = open_platform(settings, features, accounts=DjangoAccounts(), django=django)
     _ = platform.database.read_engine  # makes the engine, which looks at the file system
-    mounts = [trivet_admin.mount(platform), door.mount(), *more]
+    mounts = [mount_admin(platform), door.mount(), *more]
     return House(platform, build_root(platform, mounts), mounts)

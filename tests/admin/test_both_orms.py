@@ -10,7 +10,7 @@ import pytest
 from tests.admin import both
 from tests.admin.house import House
 from trivet.asgi.root import build_root
-from trivet.events import WakeUp
+from trivet.events.wake_up import WakeUp
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,9 @@ from trivet.errors import ConfigurationError
 from trivet.features import Feature, load_features
 from trivet_admin import configuration
 from trivet_admin.capacity import CapacityLimiter
+from trivet_admin.configuration import configure
 from trivet_admin.mount import BoundedApp, find_pending, list_routes
+from trivet_admin.mount import mount as mount_admin
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +83,7 @@ def _threads_of_django() -> int:
 
 
 async def test_a_lifespan_is_answered_as_django_does(house: House) -> None:
-    app = trivet_admin.mount(house.platform).app
+    app = mount_admin(house.platform).app
     with pytest.raises(ValueError, match="Django can only handle ASGI/HTTP"):
         await app({"type": "lifespan"}, None, None)  # type: ignore[arg-type]  # never called
 
@@ -183,16 +185,16 @@ class TestConfiguration:
     def test_configuring_again_alike_does_nothing(
         self, stock: tuple[Feature, ...], database_url: str
     ) -> None:
-        trivet_admin.configure(make_settings(database_url), stock)
+        configure(make_settings(database_url), stock)
 
     def test_configuring_otherwise_is_an_error_that_says_what_differs(
         self, stock: tuple[Feature, ...], database_url: str
     ) -> None:
         settings = make_settings(database_url, public_url="https://other.example")
         with pytest.raises(ConfigurationError, match="ALLOWED_HOSTS"):
-            trivet_admin.configure(settings, stock)
+            configure(settings, stock)
         with pytest.raises(ConfigurationError, match="INSTALLED_APPS"):
-            trivet_admin.configure(make_settings(database_url), load_features(()))
+            configure(make_settings(database_url), load_features(()))
 
     @pytest.mark.usefixtures("stock")  # which configures Django
     def test_names_that_need_django_are_found_lazily(self) -> None:

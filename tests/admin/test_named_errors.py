@@ -10,9 +10,9 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-import trivet_api
 from tests.admin.house import ORIGIN, House
 from trivet.asgi.root import build_root
+from trivet_api.mount import mount as mount_api
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ COUNT = "SELECT count(*) FROM stock_guest"
 @pytest.fixture
 def both_doors(built_house: House) -> House:
     """The admin and the API over one database."""
-    mounts = [trivet_api.mount(built_house.platform), *built_house.mounts]
+    mounts = [mount_api(built_house.platform), *built_house.mounts]
     return House(built_house.platform, build_root(built_house.platform, mounts))
 
 

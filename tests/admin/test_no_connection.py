@@ -8,10 +8,11 @@ from sqlalchemy import event, text
 
 from tests.admin.house import House, engine_of, make_settings
 from tests.platform.bare import client_of
-from trivet import open_platform
 from trivet.asgi.root import build_root
 from trivet.features import Feature
-from trivet_admin import ThreadedTransactions, accounts
+from trivet.platform import open_platform
+from trivet_admin.auth.login import DjangoAccounts
+from trivet_admin.transactions import ThreadedTransactions
 from trivet_deploy.asgi import list_mounts
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,7 @@ def whole_house(stock: tuple[Feature, ...], database_url: str) -> House:
     """Every room and page, as a server serves them; nothing runs besides."""
     settings = make_settings(database_url)
     django = ThreadedTransactions(settings.django_threads)
-    platform = open_platform(settings, stock, accounts=accounts, django=django)
+    platform = open_platform(settings, stock, accounts=DjangoAccounts(), django=django)
     _ = platform.database.engine  # whose making looks at the file system
     return House(platform, build_root(platform, list_mounts(platform)))
 

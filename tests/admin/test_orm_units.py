@@ -8,7 +8,7 @@ import pytest
 
 from tests.admin.house import House
 from tests.admin.shop import Shop
-from trivet.events import WakeUp
+from trivet.events.wake_up import WakeUp
 
 
 def test_nothing_is_told_before_the_commit(shop: Shop) -> None:

@@ -13,18 +13,21 @@ from starlette.applications import Starlette
 from starlette.routing import Route, Router
 from structlog.testing import capture_logs
 
-import trivet_admin
 from tests.admin import door
 from tests.admin.grant_changes import me
 from tests.admin.house import House, make_settings
 from tests.admin.stock.models import Tag
-from trivet import Conflict, Identity, Unauthenticated, commits_on, context_of, open_platform
+from trivet import Conflict, Identity, Unauthenticated, commits_on, context_of
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
 from trivet.features import Feature
 from trivet.identity import Revocation
+from trivet.platform import open_platform
 from trivet.web import list_pages, page
 from trivet_admin import outcomes
+from trivet_admin.auth.login import DjangoAccounts
+from trivet_admin.mount import mount as mount_admin
+from trivet_admin.transactions import ThreadedTransactions
 from trivet_api import Unit, public
 from trivet_api.include import include
 from trivet_api.policy import list_routes
@@ -142,10 +145,10 @@ def _copy(endpoint: Any) -> Any:
 
 def _build(database_url: str, features: tuple[Feature, ...]) -> House:
     settings = make_settings(database_url)
-    django = trivet_admin.ThreadedTransactions(settings.django_threads)
-    platform = open_platform(settings, features, accounts=trivet_admin.accounts, django=django)
+    django = ThreadedTransactions(settings.django_threads)
+    platform = open_platform(settings, features, accounts=DjangoAccounts(), django=django)
     _ = platform.database.read_engine  # makes the engine, which looks at the file system
-    mounts = [trivet_admin.mount(platform), door.mount(), *make_mounts()]
+    mounts = [mount_admin(platform), door.mount(), *make_mounts()]
     return House(platform, build_root(platform, mounts))
 
 

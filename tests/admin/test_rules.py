@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-import trivet_api
 from tests.admin.forms import Page
 from tests.admin.house import ORIGIN, House, Visitor
 from trivet.asgi.root import build_root
 from trivet.errors import Conflict, Invalid
+from trivet_api.mount import mount as mount_api
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ LIST = "/admin/stock/badge/"
 @pytest.fixture
 def both_doors(built_house: House) -> House:
     """The admin and the API over one database."""
-    mounts = [trivet_api.mount(built_house.platform), *built_house.mounts]
+    mounts = [mount_api(built_house.platform), *built_house.mounts]
     return House(built_house.platform, build_root(built_house.platform, mounts))
 
 

@@ -26,6 +26,7 @@ from trivet.identity import ANONYMOUS, Identity
 from trivet.identity.policy import Policy
 from trivet_api.direct import DirectFirst
 from trivet_api.include import include, list_frontends
+from trivet_api.mount import mount as mount_api
 from trivet_api.policy import list_routes
 from trivet_api.problems import install_problems
 from trivet_realtime.channels import ChannelRules, collect_rules
@@ -234,7 +235,7 @@ def test_what_is_no_policy_is_refused_where_it_is_written() -> None:
 
 
 def mounted_api(folder: Path, **settings: Any) -> Any:
-    return trivet_api.mount(bare_platform(folder, **settings)).app
+    return mount_api(bare_platform(folder, **settings)).app
 
 
 async def test_answers_are_direct_unless_a_setting_says_no(tmp_path: Path) -> None:

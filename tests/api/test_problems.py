@@ -11,7 +11,7 @@ from tests.platform.bare import bare_platform, client_of
 from trivet.asgi.root import Root, build_root
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
-from trivet_api import mount
+from trivet_api.mount import mount
 
 pytestmark = pytest.mark.anyio
 

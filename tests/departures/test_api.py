@@ -12,15 +12,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-import trivet_api
 from departures.models import Flight
 from tests.departures.house import AIRLINE, MORNING, STAFF, Desk, add_flights
 from tests.platform.bare import ORIGIN, NoAccounts, client_of
 from tests.services.databases import SECRET_KEY
-from trivet import Identity, open_platform
+from trivet import Identity
 from trivet.asgi.root import Root, build_root
 from trivet.audit import AuditEntry
 from trivet.features import load_features
+from trivet.platform import open_platform
+from trivet_api.mount import mount as mount_api
 from trivet_settings import load_settings
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +68,7 @@ def root(flights: None, fresh_database_url: str) -> Root:
         features=("departures",),
     )
     platform = open_platform(settings, load_features(settings.features), accounts=NoAccounts())
-    api = replace(trivet_api.mount(platform), authenticators=[Badges()])
+    api = replace(mount_api(platform), authenticators=[Badges()])
     return build_root(platform, [api])
 
 

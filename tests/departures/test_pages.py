@@ -11,9 +11,9 @@ from departures import web
 from tests.departures.house import Desk, add_flights
 from tests.platform.bare import ORIGIN, NoAccounts, client_of
 from tests.services.databases import SECRET_KEY
-from trivet import open_platform
 from trivet.asgi.root import Root, build_root
 from trivet.features import load_features
+from trivet.platform import open_platform
 from trivet_settings import load_settings
 
 pytestmark = pytest.mark.anyio

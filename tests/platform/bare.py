@@ -12,10 +12,11 @@ import httpx2
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
-from trivet import MountedApp, Platform, open_platform
+from trivet import MountedApp, Platform
 from trivet.asgi.root import Root, build_root
 from trivet.features import Feature
 from trivet.identity.accounts import SessionCookie
+from trivet.platform import open_platform
 from trivet_settings import Settings
 
 ORIGIN = "http://localhost:8000"

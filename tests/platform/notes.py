@@ -11,7 +11,8 @@ from trivet import Identity, Model
 from trivet.audit import AuditTrail
 from trivet.data.capture import Capture
 from trivet.data.database import Database
-from trivet.events import Change, FeedRegistry, Publication, feed
+from trivet.events import Change, Publication, feed
+from trivet.events.feeds import FeedRegistry
 from trivet.events.outbox import StoredPublication, list_after
 from trivet.identity import django_tables as tables
 from trivet.identity.keys import ApiKey

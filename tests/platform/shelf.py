@@ -19,7 +19,8 @@ from sqlalchemy.orm import (
 from trivet import Model
 from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
-from trivet.events import Change, FeedRegistry, Publication
+from trivet.events import Change, Publication
+from trivet.events.feeds import FeedRegistry
 from trivet.models.types import BigKey
 
 shelf_label = Table(

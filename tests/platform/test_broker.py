@@ -11,7 +11,7 @@ import pytest
 from trivet.broker import Message
 from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.messages import AnyMessage, Envelope, UndecodableMessage, decode, encode
-from trivet.events import WakeUp
+from trivet.events.wake_up import WakeUp
 from trivet.identity import Revocation, RevocationScope
 
 MESSAGES: list[WakeUp | Revocation] = [

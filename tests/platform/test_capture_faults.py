@@ -11,8 +11,9 @@ from tests.platform import notes
 from tests.platform.shelf import Thing, thing, unit
 from trivet.data.statement_guard import FeedError
 from trivet.errors import ConfigurationError
-from trivet.events import Change, FeedRegistry, Publication
+from trivet.events import Change, Publication
 from trivet.events.fed_tables import FedTables, require_captured
+from trivet.events.feeds import FeedRegistry
 from trivet.models.base import Model
 
 

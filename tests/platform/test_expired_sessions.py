@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 
 from trivet.data.capture import Capture
 from trivet.data.database import Database
-from trivet.events import FeedRegistry
+from trivet.events.feeds import FeedRegistry
 from trivet.identity.django_tables import sessions
 from trivet.identity.expired_sessions import AT_ONCE, ExpiredSessions
 

@@ -30,7 +30,8 @@ from trivet.features import load_features
 from trivet.identity.accounts import SessionCookie
 from trivet.observation import Observers
 from trivet.platform import open_platform
-from trivet_realtime import Bounds, mount
+from trivet_realtime.bounds import Bounds
+from trivet_realtime.mount import mount
 from trivet_settings import load_settings
 
 FEATURE = "tests.realtime.beacons"

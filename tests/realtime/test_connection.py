@@ -20,7 +20,7 @@ from tests.realtime.house import (
 )
 from tests.services.processes import free_port
 from trivet.identity import Revocation, RevocationScope
-from trivet_realtime import Bounds
+from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
 

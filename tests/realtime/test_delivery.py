@@ -7,8 +7,8 @@ from sqlalchemy import delete
 
 from tests.realtime.beacons.models import Beacon
 from tests.realtime.house import House, house_at
-from trivet.events import WakeUp
 from trivet.events.outbox import PublicationRow
+from trivet.events.wake_up import WakeUp
 
 pytestmark = pytest.mark.anyio
 

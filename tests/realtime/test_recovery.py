@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 
 from tests.realtime.house import House, Socket, house_at, offsets
 from trivet.events.outbox import Channel, PublicationRow
-from trivet_realtime import Bounds
+from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
 

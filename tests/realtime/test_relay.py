@@ -16,8 +16,9 @@ from trivet import Platform
 from trivet.broker import Broker
 from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.relay import Relay
-from trivet.events import StoredPublication, WakeUp, outbox
-from trivet.events.outbox import PublicationRow
+from trivet.events import outbox
+from trivet.events.outbox import PublicationRow, StoredPublication
+from trivet.events.wake_up import WakeUp
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from tests.services.node import TESTS, node_command
 from tests.services.processes import free_port
 from trivet.events.outbox import PublicationRow
 from trivet.identity import Revocation
-from trivet_realtime import Bounds
+from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from tests.realtime.house import House, create_tables, open_platform_with_django
-from trivet.events import StoredPublication
+from trivet.events.outbox import StoredPublication
 from trivet.features import modules_of
 from trivet.identity import ANONYMOUS
-from trivet_realtime import Bounds
+from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import collect_rules
 from trivet_realtime.client import Client
 from trivet_realtime.codes import DisconnectCode

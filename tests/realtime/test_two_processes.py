@@ -9,7 +9,7 @@ import pytest
 from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.house import House, house_at
 from trivet.delivery.messages import decode
-from trivet.events import WakeUp
+from trivet.events.wake_up import WakeUp
 from trivet.identity import Revocation
 
 pytestmark = pytest.mark.anyio

@@ -19,7 +19,7 @@ from trivet.asgi.process import Process
 from trivet.asgi.welcome import Welcome
 from trivet.errors import ConfigurationError
 from trivet.features import Feature, attribute_of, modules_of
-from trivet.identity import Authenticator
+from trivet.identity.identity import Authenticator
 from trivet.platform import Platform
 from trivet.web import list_pages, policy_of
 

@@ -5,16 +5,10 @@ none without its change, and no change without it. See `trivet.events.outbox` fo
 order, `trivet.delivery.relay` for the delivery.
 """
 
-from trivet.events.feeds import Change, FeedRegistry, Publication, feed
-from trivet.events.outbox import Position, StoredPublication
-from trivet.events.wake_up import WakeUp
+from trivet.events.feeds import Change, Publication, feed
 
 __all__ = [
     "Change",
-    "FeedRegistry",
-    "Position",
     "Publication",
-    "StoredPublication",
-    "WakeUp",
     "feed",
 ]

@@ -4,12 +4,10 @@ The platform knows no user model. Rooms bring an `Authenticator` each; the ident
 middleware asks them once a request, and everything behind it reads the same `Identity`.
 """
 
-from trivet.identity.accounts import Accounts
 from trivet.identity.django_tables import users
 from trivet.identity.grants import grant_as
 from trivet.identity.identity import (
     ANONYMOUS,
-    Authenticator,
     Identity,
     require_authenticated,
     require_permission,
@@ -19,8 +17,6 @@ from trivet.identity.revocation import Revocation, RevocationScope
 
 __all__ = [
     "ANONYMOUS",
-    "Accounts",
-    "Authenticator",
     "Identity",
     "Revocation",
     "RevocationScope",
