@@ -356,10 +356,13 @@ async def test_a_wider_admin_of_a_feature_s_gives_no_more(granting: Granting, wh
                 page = await visitor.get(USERS)
                 prefix = row_of(page, names.put_into(f"<user {name}>"))
                 values = {f"{prefix}{field}": checkbox(value), "_save": "Save"}
-                page = await visitor.send(page, **values)
+                listed, page = page, await visitor.send(page, **values)
                 found[edit] = bool(await granting.changed(before)), page.status
                 is_given = wanted.are_met_by(actor)
-                expected[edit] = is_given, 302 if is_given else 200  # the list, with its refusal
+                # The list with its refusal. Django 6.1 does not offer the rows that are not theirs
+                # to change, and passes over what is sent for them.
+                is_offered = f"{prefix}{field}" in listed.fields
+                expected[edit] = is_given, 302 if is_given or not is_offered else 200
                 await granting.restore(before)
             page = await visitor.get(USERS)
             chosen = names.put_into("<user guest>")

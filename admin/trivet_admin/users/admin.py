@@ -21,6 +21,7 @@ from trivet_admin.users.choices import (
     granted_form,
     granter_of_request,
     held_beyond,
+    is_stored_superuser,
     possible_owners,
 )
 from trivet_admin.users.grants import groups_beyond, sentence_about_stronger
@@ -98,7 +99,7 @@ class UserAdmin(ModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not g
         return super().user_change_password(request, id, form_url)
 
     def _is_above(self, request: HttpRequest, user: Any) -> bool:
-        return bool(user.is_superuser) and not granter_of_request(request).is_superuser
+        return not granter_of_request(request).is_superuser and is_stored_superuser(request, user)
 
 
 admin.site.unregister(Group)  # Django's module, imported above, has registered its own

@@ -41,6 +41,18 @@ def held_beyond(request: HttpRequest, user: Any) -> Sequence[str]:
     return found[user.pk]
 
 
+def is_stored_superuser(request: HttpRequest, user: Any) -> bool:
+    """Whether the row of `user` is a superuser's, whatever a form has put into the object."""
+    kept: Any = request
+    found: frozenset[Any] | None = kept.__dict__.get("trivet_superusers")
+    if found is None:
+        users: Any = get_user_model()
+        every = users._default_manager.filter(is_superuser=True)  # noqa: SLF001  # public by Django's documents
+        found = frozenset(every.values_list("pk", flat=True))
+        kept.trivet_superusers = found
+    return user.pk in found
+
+
 def grantable(granter: Identity, model: Any) -> QuerySet[Any]:
     """The permissions, or the groups, that `granter` may give and take."""
     every = model._default_manager.all()  # noqa: SLF001  # public by Django's documents
