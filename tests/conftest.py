@@ -11,4 +11,5 @@ pytest_plugins = (
     "tests.services.node",
     "tests.services.browser",
     "tests.services.loop",
+    "tests.services.log",
 )

@@ -13,6 +13,7 @@ from trivet import Platform
 from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet_admin import runtime
 from trivet_admin.auth.authenticator import SessionAuthenticator
+from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.capacity import CapacityLimiter
 from trivet_admin.configuration import configure
 from trivet_admin.site.policy import words_of
@@ -65,7 +66,8 @@ class BoundedApp:
             return
         body = await _read_body(receive)
         async with self._limiter.hold(), _worker():
-            await self.app(scope, _replay(body, receive), send)
+            with django_allowed():
+                await self.app(scope, _replay(body, receive), send)
 
 
 _idle: list[ThreadPoolExecutor] = []
@@ -133,7 +135,8 @@ def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple
 async def find_pending() -> str:
     """The reason why the admin is not ready, in a sentence; empty when it is migrated."""
     # The caller does not wait for a database that is away; the thread may.
-    return await anyio.to_thread.run_sync(_find_pending, abandon_on_cancel=True)
+    with django_allowed():
+        return await anyio.to_thread.run_sync(_find_pending, abandon_on_cancel=True)
 
 
 def _find_pending() -> str:

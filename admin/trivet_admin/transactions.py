@@ -16,6 +16,7 @@ import anyio
 from sqlalchemy.orm import Session
 
 from trivet.origin import Origin
+from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.capacity import CapacityLimiter
 
 T = TypeVar("T")
@@ -72,7 +73,8 @@ class ThreadedTransaction:
     async def _call(self, work: Callable[[], T]) -> T:
         """Run `work` on the thread, to its end even if the caller is cancelled meanwhile: a
         connection in use by a thread cannot be taken away from it."""
-        context = contextvars.copy_context()
+        with django_allowed():
+            context = contextvars.copy_context()
         future = asyncio.wrap_future(self._thread.submit(context.run, _by_meaning, work))
         try:
             return await asyncio.shield(future)

@@ -13,6 +13,7 @@ from trivet.asgi.mount import RouteInfo
 from trivet.context import context_of
 from trivet.errors import ConfigurationError
 from trivet.identity.policy import Policy
+from trivet_api.unawaitable import require_awaitable
 
 
 class PolicyRoute(APIRoute):
@@ -84,6 +85,9 @@ def list_routes(app: FastAPI, prefix: str) -> Sequence[RouteInfo]:
 
 def _describe(context: RouteContext, prefix: str) -> RouteInfo:
     policies = policies_of(context)
+    dependant = getattr(context, "dependant", None)
+    if dependant is not None:
+        require_awaitable(prefix + (context.path or ""), dependant)
     return RouteInfo(
         methods=",".join(sorted(context.methods or ())),
         path=prefix + (context.path or ""),

@@ -37,6 +37,10 @@ with a sentence.
 """
 
 
+UNITS = frozenset({_unit, _single_query})
+"""The dependencies behind both annotations."""
+
+
 async def _platform(request: Request) -> Platform:
     return context_of(request.scope).platform
 

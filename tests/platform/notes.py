@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import ForeignKey, String, create_engine
@@ -99,6 +100,7 @@ def as_service(
 ) -> Callable[Concatenate[Session, Identity, P], T]:
     """`function`, which does not ask who acts, as the service of a unit."""
 
+    @wraps(function)
     def service(db: Session, _actor: Identity, /, *args: P.args, **options: P.kwargs) -> T:
         return function(db, *args, **options)
 

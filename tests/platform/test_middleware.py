@@ -2,9 +2,8 @@
 
 import io
 import json
-import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -79,18 +78,6 @@ _ROUTES = [
     Route("/own-policy", own_policy),
 ]
 _APP = Starlette(routes=_ROUTES).router
-
-
-@pytest.fixture
-def json_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """The log as a deployment writes it; gives what was written so far."""
-    root = logging.getLogger()
-    before = (list(root.handlers), root.level)
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "stderr", stream := io.StringIO())
-        configure_logging(log_format="json")
-    yield stream.getvalue
-    root.handlers[:], root.level = before
 
 
 async def chunks(count: int, size: int) -> AsyncIterator[bytes]:

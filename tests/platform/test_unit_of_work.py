@@ -1,5 +1,6 @@
 """One request, one transaction, one outcome: through the whole stack, on real databases."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -100,6 +101,29 @@ async def do_unnoticed(request: Request) -> Response:
     return JSONResponse(await context_of(request.scope).unit.run(as_service(service)))
 
 
+async def forget_to_await(request: Request) -> Response:
+    """The commonest slip of the trade, before or after work that is awaited."""
+    unit = context_of(request.scope).unit
+    if request.query_params["before"] == "something":
+        await unit.run(as_service(add_note), "a", "awaited")
+    unit.run(as_service(add_note), "a", "forgotten")
+    return JSONResponse({"made": True}, 201)
+
+
+async def leave_running(request: Request) -> Response:
+    """A task of its own, which the response does not wait for."""
+    unit = context_of(request.scope).unit
+
+    def add_slowly(db: Session) -> None:
+        add_note(db, "a", "begun")
+
+    running: Any = unit.run(as_service(add_slowly))
+    task = asyncio.ensure_future(running)
+    await asyncio.sleep(0)  # it begins, and waits for the database
+    request.app.tasks.append(task)
+    return JSONResponse({"made": True}, 201)
+
+
 async def idle(request: Request) -> Response:
     return JSONResponse({})
 
@@ -112,6 +136,8 @@ ROUTES = [
     Route("/add-and-stream", add_and_stream, methods=["POST"]),
     Route("/commit-in-service", commit_in_service, methods=["POST"]),
     Route("/unnoticed", do_unnoticed),
+    Route("/forget-to-await", forget_to_await, methods=["POST"]),
+    Route("/leave-running", leave_running, methods=["POST"]),
     Route("/idle", idle, methods=["GET", "POST"]),
 ]
 
@@ -148,6 +174,7 @@ async def house(empty_database_url: str, tmp_path: Any) -> AsyncIterator[House]:
     platform.database.capture = Capture(feeds())
     root = build_root(platform, [mounted(Router(ROUTES))])
     root.url = empty_database_url  # type: ignore[attr-defined]  # for the endpoints above
+    root.tasks = []  # type: ignore[attr-defined]  # as above
     root.waiting = anyio.Event()  # type: ignore[attr-defined]  # as above
     async with client_of(root) as client:
         yield House(empty_database_url, platform, root, client)
@@ -255,6 +282,38 @@ async def test_a_stream_begins_after_the_commit_and_finds_its_unit_over(house: H
 async def test_a_service_can_neither_commit_nor_roll_back(house: House, verb: str) -> None:
     response = await house.client.post(f"/app/commit-in-service?verb={verb}")
     assert response.status_code == 500
+    assert await house.count() == 0
+
+
+@pytest.mark.parametrize("before", ["something", "nothing"])
+async def test_work_that_nobody_awaited_is_no_success(
+    house: House, before: str, json_log: Callable[[], str]
+) -> None:
+    response = await house.client.post(f"/app/forget-to-await?before={before}")
+    assert response.status_code == 500
+    assert "unit.run(add_note, …) was never awaited" in json_log()
+    assert await house.count() == 0
+    assert house.connections_in_use() == 0
+
+
+async def test_work_that_still_runs_when_the_response_begins_is_no_success(
+    house: House, json_log: Callable[[], str]
+) -> None:
+    response = await house.client.post("/app/leave-running")
+    assert response.status_code == 500
+    assert "is still running while the response begins" in json_log()
+    await asyncio.gather(*house.root.tasks, return_exceptions=True)  # type: ignore[attr-defined]  # set above
+    assert await house.count() == 0
+
+
+async def test_a_unit_of_its_own_is_not_committed_without_what_nobody_awaited(house: House) -> None:
+    async def work() -> None:
+        async with house.platform.open_unit() as unit:
+            await unit.run(as_service(add_note), "a", "awaited")
+            unit.run(as_service(add_note), "a", "forgotten")
+
+    with pytest.raises(RuntimeError, match="was never awaited"):
+        await work()
     assert await house.count() == 0
 
 

@@ -15,6 +15,7 @@ from trivet.identity.accounts import SessionCookie
 from trivet.identity.login_log import log_login
 from trivet.identity.throttle import LoginThrottle
 from trivet_admin.auth.sessions import SessionSource, identity_of, session_cookie
+from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.configuration import LOGIN_THREADS
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ class DjangoAccounts:
             await self._on_thread(lambda: _log_out(request))
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(_with_connection, work, limiter=self._limiter)
+        with django_allowed():
+            return await anyio.to_thread.run_sync(_with_connection, work, limiter=self._limiter)
 
     @cached_property
     def _limiter(self) -> anyio.CapacityLimiter:

@@ -16,6 +16,7 @@ from trivet.data.session import TrivetSession
 from trivet.observation import UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin, current_origin
 from trivet_admin import runtime
+from trivet_admin.backends.allowed import require_allowed_here
 from trivet_admin.backends.guard import require_allowed, writes
 from trivet_admin.backends.row_observer import require_observed
 from trivet_admin.backends.shared_transaction import SharedTransaction
@@ -59,6 +60,25 @@ class UnitWrapper(BaseDatabaseWrapper):
     def session(self) -> TrivetSession:
         """The session in the open transaction; TransactionManagementError without one."""
         return self.shared_transaction.session
+
+    # Each of these is refused before Django itself looks: it would say of an event loop that a
+    # thread is the cure, which would be refused next.
+
+    def ensure_connection(self) -> None:
+        require_allowed_here()
+        super().ensure_connection()
+
+    def connect(self) -> None:
+        require_allowed_here()
+        super().connect()
+
+    def cursor(self) -> Any:
+        require_allowed_here()
+        return super().cursor()
+
+    def chunked_cursor(self) -> Any:
+        require_allowed_here()
+        return super().chunked_cursor()
 
     def commit(self) -> None:
         """Write what was captured, then commit; on any error nothing of it stays.

@@ -6,8 +6,9 @@ both, for two connections are two transactions, and one of them could fail after
 committed.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +20,10 @@ from trivet.data.sealed_session import SealedSession
 from trivet.origin import Origin
 
 T = TypeVar("T")
+
+_BEGUN = (inspect.CORO_RUNNING, inspect.CORO_SUSPENDED)
+_PATIENCE_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.01
 
 _SINGLE = "this unit of work is a SingleQuery, which asks the database once"
 
@@ -50,6 +55,7 @@ class AsyncTransaction:
         self._django: DjangoTransaction | None = None
         self._opening: anyio.Lock | None = None
         self._is_over = False
+        self._promised: list[tuple[Coroutine[Any, Any, Any], Callable[[Session], Any]]] = []
         self._asks_once = self._has_asked = False
         self.read_only = read_only
         self.published: Mapping[str, int] = {}
@@ -58,6 +64,11 @@ class AsyncTransaction:
     def is_open(self) -> bool:
         """Whether this has begun, and so may hold a connection."""
         return self._sealed is not None or self._django is not None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is anything to decide: work that was promised, if nothing else."""
+        return bool(self._promised) or self.is_open
 
     @property
     def origin(self) -> Origin:
@@ -80,10 +91,23 @@ class AsyncTransaction:
             self._sealed = self._open(single_query=False)
         return self._sealed.session
 
-    async def run(self, work: Callable[[Session], T]) -> T:
+    def run(self, work: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
         """Run `work` on the event loop, its database calls awaited beneath it."""
+        return self._promise(work, self._run(work))
+
+    def run_with_django(self, work: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
+        """Run `work` on a bounded thread, where Django's ORM works too."""
+        return self._promise(work, self._run_with_django(work))
+
+    def _promise(
+        self, work: Callable[[Session], T], running: Coroutine[Any, Any, T]
+    ) -> Coroutine[Any, Any, T]:
+        self._promised.append((running, work))
+        return running
+
+    async def _run(self, work: Callable[[Session], T]) -> T:
         if self._django is not None:
-            return await self.run_with_django(work)
+            return await self._run_with_django(work)
         if self._asks_once:
             return await self._ask(work)
         return await self.session.run_sync(work)
@@ -108,8 +132,7 @@ class AsyncTransaction:
         self._sealed = None
         return found
 
-    async def run_with_django(self, work: Callable[[Session], T]) -> T:
-        """Run `work` on a bounded thread, where Django's ORM works too."""
+    async def _run_with_django(self, work: Callable[[Session], T]) -> T:
         if self._asks_once:
             raise RuntimeError(f"{_SINGLE}, and not with Django")
         transaction = await self._open_django()
@@ -124,8 +147,12 @@ class AsyncTransaction:
 
         Returns:
             The channels that were published to, with their newest offsets.
+
+        Raises:
+            RuntimeError: Work was begun in this unit and not awaited.
         """
         self._is_over = True
+        self._require_awaited()
         if self._sealed is not None:
             self.published = await self._sealed.commit()
         elif self._django is not None:
@@ -135,6 +162,7 @@ class AsyncTransaction:
     async def close(self, reason: str = "") -> None:
         """Give the connection back; what was not committed is rolled back, for `reason`."""
         self._is_over = True
+        await self._wait_for_running()
         sealed, self._sealed = self._sealed, None
         django, self._django = self._django, None
         if sealed is not None:
@@ -168,6 +196,30 @@ class AsyncTransaction:
                 self._origin, read_only=self.read_only
             )
             return self._django
+
+    def _require_awaited(self) -> None:
+        """A success would say of such work that it was done."""
+        for running, work in self._promised:
+            state = inspect.getcoroutinestate(running)
+            if state == inspect.CORO_CREATED:
+                running.close()  # Python's own warning would say less
+                raise RuntimeError(
+                    f"unit.run({work}, …) was never awaited, so nothing of it has happened, and "
+                    f"nothing is committed; write 'await unit.run({work}, …)'"
+                )
+            if state != inspect.CORO_CLOSED:
+                raise RuntimeError(
+                    f"unit.run({work}, …) is still running while the response begins, and nothing "
+                    "is committed; await it before the endpoint returns"
+                )
+
+    async def _wait_for_running(self) -> None:
+        """Let work that nobody awaits come to its end: a connection in use cannot be closed."""
+        with anyio.move_on_after(_PATIENCE_SECONDS):
+            while any(  # noqa: ASYNC110  # it is not ours to tell: a task of somebody else runs it
+                inspect.getcoroutinestate(each) in _BEGUN for each, _ in self._promised
+            ):
+                await anyio.sleep(_LOOK_AGAIN_SECONDS)
 
     def _require_undecided(self) -> None:
         if self._is_over:

@@ -109,8 +109,7 @@ class UnitOfWork(Generic[S]):
         Returns:
             What the service returns; on the event loop something to await.
         """
-        actor = self.actor
-        return self._transaction.run(lambda db: service(db, actor, *args, **options))
+        return self._transaction.run(_Call(service, self.actor, args, options))
 
     @overload
     def run_with_django(
@@ -146,5 +145,21 @@ class UnitOfWork(Generic[S]):
             RuntimeError: The unit has begun on the async session: call this first.
             Unavailable: No thread is free in time (503).
         """
-        actor = self.actor
-        return self._transaction.run_with_django(lambda db: service(db, actor, *args, **options))
+        return self._transaction.run_with_django(_Call(service, self.actor, args, options))
+
+
+class _Call:
+    """A service with its arguments, waiting for the session; named like the service."""
+
+    __slots__ = ("_actor", "_args", "_options", "_service")
+
+    def __init__(
+        self, service: Callable[..., Any], actor: Identity, args: Any, options: Any
+    ) -> None:
+        self._service, self._actor, self._args, self._options = service, actor, args, options
+
+    def __call__(self, db: Session) -> Any:
+        return self._service(db, self._actor, *self._args, **self._options)
+
+    def __str__(self) -> str:
+        return str(getattr(self._service, "__name__", self._service))

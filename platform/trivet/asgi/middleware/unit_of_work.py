@@ -46,7 +46,7 @@ class UnitOfWorkMiddleware:
                 return
             if message["type"] == "http.response.start":
                 try:
-                    if transaction.is_open:
+                    if transaction.is_used:
                         await _decide(transaction, message["status"], context.commits_on)
                     transaction.end()
                 except Exception as error:  # noqa: BLE001  # it becomes the answer
