@@ -162,8 +162,12 @@ async ({ contrast: required }) => {
     const shown = field.closest(".selector") ?? ( isShown(field) ? field : field.nextElementSibling);
     if (!shown || !isShown(shown)) continue;
     const [here, there] = [label.getBoundingClientRect(), shown.getBoundingClientRect()];
-    const aside = Math.max(there.left - here.right, here.left - there.right, 0);
-    const above = Math.max(there.top - here.bottom, here.top - there.bottom, 0);
+    // Since Django 6.1 the errors and the help of a field stand between it and its label.
+    const row = label.parentElement.querySelectorAll(":scope > .errorlist, :scope .help, :scope > ul");
+    const near = [there, ...[...row].filter(isShown).map((each) => each.getBoundingClientRect())];
+    const least = (distance) => Math.min(...near.map(distance));
+    const aside = least((it) => Math.max(it.left - here.right, here.left - it.right, 0));
+    const above = least((it) => Math.max(it.top - here.bottom, here.top - it.bottom, 0));
     const isTick = field.matches("[type=checkbox], [type=radio]");
     const isBehind = here.left >= there.right - 1 || here.top >= there.bottom - 1;
     if (aside > 48 || above > 48 || (isBehind && !isTick)) {
