@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,26 +9,15 @@ from sqlalchemy import Engine, create_engine, select, text, update
 
 from tests.platform.notes import Line, Note, create_tables
 from tests.platform.shelf import Book, Label, Shelf, Thing
-from trivet import Conflict, Identity, Model
+from tests.platform.watched_rules import BOSS, Watched, module_of, registry_of
+from trivet import Conflict
 from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
-from trivet.errors import ConfigurationError
 from trivet.origin import Origin
 from trivet.rules import Change, rule
-from trivet.rules.registry import RuleRegistry, collect_rules
+from trivet.rules.registry import collect_rules
 
-BOSS = Identity(user_id=1, username="boss", kind="session")
 Asked = list[Change[Any]]
-
-
-def module_of(**names: Any) -> ModuleType:
-    module = ModuleType("feature.rules")
-    vars(module).update(names)
-    return module
-
-
-def registry_of(*functions: Callable[..., None]) -> RuleRegistry:
-    return collect_rules([module_of(**{f"rule_{n}": each for n, each in enumerate(functions)})])
 
 
 @pytest.fixture
@@ -46,33 +34,6 @@ def engine(database_url: str) -> Iterator[Engine]:
         db.commit()
     yield engine
     engine.dispose()
-
-
-class Watched:
-    """Sessions whose rules write down what they are asked, of any class."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.asked: list[tuple[str, str, dict[str, Any]]] = []
-        self.refuses = False
-        asked = self.asked
-
-        @rule(Thing)
-        @rule(Note)
-        @rule(Line)
-        @rule(Shelf)
-        def note(change: Change[Any]) -> None:
-            changes = {key: tuple(values) for key, values in change.changes.items()}
-            asked.append((change.kind, type(change.instance).__name__, changes))
-            if self.refuses:
-                raise Conflict("no", "No.", attributes=["title"])
-
-        self.rules = registry_of(note)
-
-    def unit(self, **options: Any) -> TrivetSession:
-        return TrivetSession(
-            bind=self.engine, capture=Capture(rules=self.rules), origin=Origin(BOSS), **options
-        )
 
 
 @pytest.fixture
@@ -389,67 +350,6 @@ class TestARefusal:
     def test_raw_sql_passes_no_rule_and_is_refused(self, watched: Watched, sql: str) -> None:
         with watched.unit() as db, pytest.raises(RuntimeError, match=r"shelf_thing, .* rules"):
             db.connection().execute(text(sql))
-
-
-async def waiting(_change: Any) -> None: ...
-
-
-def takes_none() -> None: ...
-
-
-class Unmapped: ...
-
-
-def make_plain() -> Callable[[Any], None]:
-    def plain(_change: Any) -> None: ...
-
-    return plain
-
-
-class Servant:
-    def __call__(self, _change: Any) -> None: ...
-
-
-def as_any(value: Any) -> Any:
-    """What the type checker would refuse as well."""
-    return value
-
-
-@pytest.mark.parametrize(
-    ("declared", "sentence"),
-    [
-        (lambda: rule(Unmapped)(make_plain()), "names Unmapped, which is no mapped class"),
-        (lambda: rule(Model)(make_plain()), "names Model, which is no mapped class"),
-        (
-            lambda: rule(Thing, "titel")(make_plain()),
-            "Thing.titel, and there is none. Did you mean",
-        ),
-        (lambda: rule(Thing, "zzz")(make_plain()), "It has area, "),
-        (
-            lambda: rule(Thing, on=as_any("upsert"))(make_plain()),
-            "there are insert, update, delete",
-        ),
-        (lambda: rule(Thing)(as_any(waiting)), "waiting is no plain function"),
-        (lambda: rule(Thing)(as_any(takes_none)), "takes_none must take one argument"),
-        (lambda: rule(Thing)(Servant()), "is no plain function"),
-        (lambda: rule(Thing)(as_any(5)), "5 is no plain function"),
-        (make_plain, "feature.rules declares no rule"),
-    ],
-)
-def test_what_is_no_rule_is_refused_at_the_start(
-    declared: Callable[[], Any], sentence: str
-) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        collect_rules([module_of(rule=declared())])
-    assert sentence in caught.value.detail
-
-
-def test_all_faults_are_told_at_once() -> None:
-    module = module_of(a=rule(Thing, "nme")(lambda c: None), b=rule(Unmapped)(lambda c: None))
-    with pytest.raises(ConfigurationError) as caught:
-        collect_rules([module])
-    assert "Thing.nme" in caught.value.detail
-    assert "Unmapped" in caught.value.detail
 
 
 def test_a_rule_that_two_features_name_is_asked_once(engine: Engine) -> None:
