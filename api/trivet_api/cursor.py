@@ -19,13 +19,36 @@ _SIGNATURE_BYTES = 16
 
 
 def write_cursor(platform: Platform, purpose: str, position: Any) -> str:
-    """The cursor for `position` (any JSON value) in the list that `purpose` names."""
+    """Write the cursor that continues a list after `position`.
+
+    Args:
+        platform: The platform, whose secret key signs the cursor.
+        purpose: The name of the list, with all that decides its order. A cursor of another
+            purpose is refused.
+        position: Any JSON value, mostly the sort key of the last row of the page. It is signed
+            and not encrypted: the client can read it.
+
+    Returns:
+        The cursor, in characters that a URL takes as they are.
+    """
     body = msgspec.json.encode(position)
     return base64.urlsafe_b64encode(_sign(platform, purpose, body) + body).decode().rstrip("=")
 
 
 def read_cursor(platform: Platform, purpose: str, cursor: str) -> Any:
-    """The position that `write_cursor` put into `cursor`; Invalid if it did not."""
+    """Read the position that `write_cursor` put into `cursor`.
+
+    Args:
+        platform: The platform, whose secret key signed the cursor.
+        purpose: The same as when the cursor was written.
+        cursor: The cursor as the client sent it.
+
+    Returns:
+        The position, a JSON value.
+
+    Raises:
+        Invalid: `write_cursor` did not write this cursor for this purpose (422).
+    """
     if "=" in cursor:  # we write none, and one page has one cursor
         raise _bad()
     try:

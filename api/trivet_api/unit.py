@@ -29,11 +29,11 @@ async def _single_query(request: Request) -> UnitOfWork[AsyncSession]:
 
 
 SingleQuery = Annotated[UnitOfWork[AsyncSession], Depends(_single_query)]
-"""In place of `Unit`, for an endpoint of a safe method whose service asks the database once.
+"""The annotation, in place of `Unit`, for a safe method that asks the database once.
 
-It needs no transaction, and so a third of the round trips; the connection is free again before
-the answer is made. A second statement (a relation that is loaded later, another `run`) is refused
-with a sentence.
+It opens no transaction and so needs a third of the round trips. The connection is free again
+before the answer is made. A second statement (a relation that is loaded later, another `run`) is
+refused with an error that explains it.
 """
 
 

@@ -32,11 +32,20 @@ ROOMS: Mapping[Room, Callable[[Platform], MountedApp]] = {
 
 
 def create_app(settings: Settings | None = None) -> Root:
-    """The whole application, for one process; `settings` are loaded when not given.
+    """Make the whole application, for one process.
 
-    Raises SettingsError with all faults, and ConfigurationError when the product was put together
-    wrongly, a policy names a permission that no model has, or Django's own checks find an error.
     Nothing connects anywhere before the lifespan starts.
+
+    Args:
+        settings: The settings; loaded from the environment and `.env` if None.
+
+    Returns:
+        The ASGI application. It serves `http`, `websocket` and `lifespan`.
+
+    Raises:
+        SettingsError: Settings are missing or wrong. It lists all faults.
+        ConfigurationError: A feature does not fit, a policy names a permission that no model has,
+            or Django's own checks find an error.
     """
     settings = settings or load_settings()
     configure_logging(log_format=settings.log_format, level=settings.log_level)

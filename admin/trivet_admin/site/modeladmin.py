@@ -85,7 +85,7 @@ class _MirrorForms:
 
 
 class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """How a mapped class is shown and edited; register it with `trivet_admin.register`.
+    """The pages that show and edit a mapped class; register it with `trivet_admin.register`.
 
     Override ``save_with(unit, key, changes)`` and ``delete_with(unit, key)`` where a change is a
     command of a service (docs/rules.md).

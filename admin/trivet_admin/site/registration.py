@@ -20,9 +20,16 @@ def register(*mapped: type[object]) -> Callable[[A], A]:
         class FlightAdmin(ModelAdmin):
             list_display = ("designator", "gate")
 
-    Raises ConfigurationError, naming class, column and cure, for a class that is not mapped, and
-    for one that Django's admin cannot edit: a primary key of several columns, or a type that
-    Django does not know.
+    Args:
+        *mapped: The classes that SQLAlchemy maps, one or more.
+
+    Returns:
+        A decorator, which registers the `ModelAdmin` and returns it unchanged.
+
+    Raises:
+        ConfigurationError: A class is missing or not mapped, or Django's admin cannot edit it: its
+            primary key has several columns, or Django does not know the type of a column. The
+            error names class, column and cure.
     """
     if not mapped:
         raise ConfigurationError("register", "register() names no class: write @register(Flight).")
