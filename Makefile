@@ -5,7 +5,7 @@
 #   make check    format, lint, types, import laws, migration drift
 #   make bench    the measurements in benchmarks/
 #   make newest   the tests on the newest versions of every library, beside the locked ones
-#   make reference  write docs/reference and the list of public names anew
+#   make reference  regenerate docs/reference and the list of public names
 #   make format   write what `make check` would ask for
 #   make lock     resolve the dependencies again and write all locks
 #   make clean    remove everything that make made; the demo's data in var/ stays

@@ -18,9 +18,9 @@ POOL_TIMEOUT_SECONDS = 5
 """How long a request waits for a connection of Django's."""
 POOL_RECONNECT_SECONDS = 1
 """How long Django's pool insists on one attempt to connect. By its default it insists for
-minutes, in ever longer intervals, and starts no other attempt meanwhile, though the database
-is long back; what gave up is tried again by whoever begins to wait. Our backend begins anew
-after as long."""
+minutes, in ever longer intervals, and starts no other attempt meanwhile, even when the database
+is back. After an attempt gave up, the next caller that waits starts another. Our backend retries
+after the same time."""
 SESSION_COOKIE = "trivet_session"
 CSRF_COOKIE = "csrftoken"
 HOST_PREFIX = "__Host-"

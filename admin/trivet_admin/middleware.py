@@ -118,7 +118,7 @@ def _refuse_writes_until_closed(response: Any, connection: Any) -> None:
 class IdentityMiddleware:
     """Takes over the identity that the root established, with no query of Django's own.
 
-    Only a session counts here: whoever comes with an API key is nobody. Where no platform
+    Only a session counts here: a request with an API key is anonymous. Where no platform
     stands around Django (its own test client), Django finds the user itself.
 
     An unsafe request finds its user itself too, for two queries: what it may write has to

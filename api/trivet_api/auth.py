@@ -17,7 +17,7 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 
 
 MOST_NAMES = 16
-"""So many names are looked at one by one, so that whoever mistook one is told which."""
+"""Up to this many names are checked one by one, so that a client learns which one is wrong."""
 
 
 class Credentials(BaseModel):

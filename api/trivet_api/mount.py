@@ -34,7 +34,7 @@ def mount(platform: Platform) -> MountedApp:
         openapi_url=None,
         redirect_slashes=False,
         responses={"default": {"model": Problem, "description": "A problem (RFC 9457)."}},
-        # Whoever traces requests does it around the root, where every mount's pass.
+        # Tracing belongs around the root, where the requests of every mount pass.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.router.route_class = PolicyRoute

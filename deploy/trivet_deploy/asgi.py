@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Root:
     rooms = mount_rooms(platform)
     mounts = list_mounts(platform, rooms)
     require_sound([*mounts, *pages_of(platform.features)])
-    # Whoever is known to one room is known in every process, also where that room is not served.
+    # A credential of one room is valid in every process, also where that room is not served.
     known_by = [each for mounted in rooms.values() for each in mounted.authenticators]
     return build_root(platform, mounts, authenticators=known_by)
 

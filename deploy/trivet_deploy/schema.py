@@ -54,8 +54,8 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
 
 
 def _begin_trail(settings: Settings) -> None:
-    """Begin the audit trail of a new installation. Where users are, a trail was: each of them left
-    an entry when he was made. Whoever emptied it gets no new beginning from us."""
+    """Begin the audit trail of a new installation. A database with users had a trail, because each
+    user left an entry when it was made. A trail that was emptied does not begin again here."""
     import anyio
     from sqlalchemy import Connection, select
 

@@ -1,4 +1,4 @@
-"""The rules of a flight's changes, said once: every change is judged, whoever makes it.
+"""The rules of a flight's changes, said once; they judge every change from every caller.
 
 Staff at a form, an action, an airline's report and a command meet the same sentences. The services
 ask the functions here too, where they can tell more than one change at a time: which flights of a

@@ -40,7 +40,7 @@ class UnsubscribeCode:
 INSUFFICIENT_STATE = UnsubscribeCode(2500, "insufficient state")
 """The stream to this subscriber has a hole, which recovery can fill."""
 STATE_INVALIDATED = UnsubscribeCode(2502, "state invalidated")
-"""The hole cannot be filled: the SDK forgets its position, and the page loads anew."""
+"""The hole cannot be filled: the SDK forgets its position, and the page reloads."""
 
 
 @dataclass(frozen=True, slots=True)

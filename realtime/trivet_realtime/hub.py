@@ -123,8 +123,8 @@ class Hub:
         subscription.client.send(encode_unsubscribe(subscription.channel, why))
 
     def revoke(self, revocation: Revocation) -> None:
-        """Disconnect whoever is here by what was revoked: for good if trust was lost, to come
-        back and be asked again if only grants changed."""
+        """Disconnect the clients whose credential was revoked. They stay away if trust was lost;
+        they reconnect and are checked again if only grants changed."""
         trust_is_lost = revocation.scope is RevocationScope.CREDENTIAL
         for client in tuple(self._clients):
             if revocation.concerns(client.identity):

@@ -1,7 +1,7 @@
 """Recovery: everything that came after a position, or the plain statement that it cannot be had.
 
 Nothing partial: a client that is told "recovered" may trust its state, and one that is not
-told so loads its page anew.
+told so reloads its page.
 """
 
 from collections.abc import Sequence

@@ -44,7 +44,7 @@ async def subscribe(hub: Hub, client: Client, command: Command) -> None:
 
 
 def _require_possible(hub: Hub, client: Client, request: SubscribeRequest) -> Access:
-    """Refuse what cannot be, whoever asks; returns the rule that has to agree."""
+    """Refuse what no client may have; return the rule that decides about the rest."""
     access = hub.rules.find_access(request.channel)
     if request.type != 0 or request.tf:
         # A map or a filtered stream: to serve the plain stream instead would send what the

@@ -20,7 +20,7 @@ from trivet_admin.auth.sessions import (
 
 
 class SessionAuthenticator:
-    """Knows whoever logged in, through the admin's login page or the API's.
+    """Establishes the user of a session, from a login through the admin's login page or the API's.
 
     The checks are Django's own, in its order: the session is there and not expired, its
     data is signed by us, its user is active, and the password has not changed since.

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 AT_ONCE = 2
 """Passwords that a process hashes at the same time, through whatever door they come. Each
 takes a core for some 30 ms and 19 MiB, outside the GIL; more of them at once would only take
-turns with the event loop. Whoever waits does so on a thread, never on the loop."""
+turns with the event loop. A login waits for its turn on a thread, never on the loop."""
 
 _limiter = BoundedSemaphore(AT_ONCE)
 

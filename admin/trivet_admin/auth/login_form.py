@@ -37,8 +37,8 @@ class ThrottledLoginForm(AdminAuthenticationForm):
         return self.cleaned_data
 
     def confirm_login_allowed(self, user: Any) -> None:
-        """Say that this is for staff to whoever gave a right password and is not; Django would
-        say that the password was wrong."""
+        """Tell users with a right password who are not staff that the admin is for staff. Django
+        would say that the password was wrong."""
         if not user.is_staff:
             sentence = (
                 "Your password is right, but this account is not for staff, and the admin is. "

@@ -12,7 +12,7 @@ class SessionStore(DatabaseSessionStore):
     logout, a login that gives the session another key, a view that flushes it.
 
     A session gets a new key at every login, also at one of the user whose session it is, where
-    Django's login keeps the key: whoever learned the old one loses it then.
+    Django's login keeps the key. A thief of the old key loses access then.
 
     The class keeps its parent's name, because Django signs the data with it.
     """

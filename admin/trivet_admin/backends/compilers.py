@@ -3,8 +3,8 @@
 ``save``, ``delete``, ``QuerySet.update``, ``bulk_create``, the managers of relations and
 every cascade of the Collector end here. A write of a mirrored model becomes work of the
 unit's session, so that defaults, ``onupdate``, ``@validates``, version counters and the
-capture of events hold whoever writes; a write of any other model is Django's own, and is told
-to whoever observes that model.
+capture of events hold for every caller. A write of any other model is Django's own; the
+observers of that model are told.
 
 A write outside ``atomic()`` is a unit of its own, as it is a transaction of its own.
 """

@@ -2,7 +2,7 @@
 
 No signal tells of ``update()``, ``bulk_create()`` or of rows that go with others, but every
 write of Django's ORM passes the SQL compilers. There an observed model's rows are read before
-the statement and after it, in one transaction with it: once, for whoever listens.
+the statement and after it, in the same transaction: once, for all listeners.
 """
 
 from abc import ABC, abstractmethod
@@ -74,8 +74,8 @@ class Observer(ABC):
         """
         if any(field.primary_key for field, *_ in compiler.query.values):
             raise NotSupportedError(
-                f"{self.model._meta.verbose_name_plural} keep their primary keys, for it has to "
-                "be known what became of each; create anew and delete"
+                f"{self.model._meta.verbose_name_plural} keep their primary keys, because the "
+                "audit trail follows a row by its key; create a new row and delete the old one"
             )
         before = self._lock(compiler)
         result = write()
@@ -100,7 +100,7 @@ class Observer(ABC):
         return not {field.attname for field, *_ in query.values} <= self._ignored  # type: ignore[attr-defined]  # not in the stubs
 
     def tell(self, was: Any, now: Any) -> None:
-        """Tell whoever listens; nobody, if nothing differs."""
+        """Tell the listeners, if anything differs."""
         if was != now:
             for each in self._listeners:
                 if each.is_listening():

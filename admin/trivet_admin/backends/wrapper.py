@@ -138,8 +138,8 @@ class UnitWrapper(BaseDatabaseWrapper):
     def set_autocommit(
         self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
     ) -> None:
-        # Django's Atomic ends with this also where the connection was lost, and so would open
-        # another, for which it waits while the database is away; whoever needs one opens it.
+        # Django's Atomic ends with this call even when the connection was lost. It would open
+        # another and wait while the database is away. The next statement opens one if needed.
         if autocommit and self.connection is None:
             return
         super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)

@@ -1,6 +1,6 @@
 """Django's writes of mirrored models, as work of a SQLAlchemy session.
 
-Insert: construct, add, flush, copy the columns back. Update: lock the rows, load them anew,
+Insert: construct, add, flush, copy the columns back. Update: lock the rows, reload them,
 set attributes, flush. Delete: lock, load, ``session.delete``.
 """
 

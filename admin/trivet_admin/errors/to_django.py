@@ -41,7 +41,7 @@ def raise_for_django(error: Exception, connection: BaseDatabaseWrapper) -> NoRet
     if isinstance(error, DBAPIError) and error.orig is not None:
         driver_error: Any = error.orig
         # SQLAlchemy's error was raised from the driver's, and now it is the other way round:
-        # a chain that is a circle would keep whoever prints it busy for ever.
+        # code that prints a circular chain would never end.
         error.__cause__ = error.__context__ = None
         with connection.wrap_database_errors:
             raise driver_error from error

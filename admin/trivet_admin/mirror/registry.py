@@ -59,8 +59,8 @@ def mirror(mapped: type[Any]) -> type[MirrorModel]:
 def mirror_all(packages: Iterable[str]) -> None:
     """Mirror every mapped class of `packages`, so that each has Django's permissions.
 
-    A class that cannot be mirrored is left out: that is an error only for whoever registers
-    it, and `mirror` raises it there.
+    A class that cannot be mirrored is left out. That is an error only when somebody registers
+    it, and `mirror` raises it then.
     """
     configure_mappers()
     prefixes = tuple(f"{package}." for package in packages)

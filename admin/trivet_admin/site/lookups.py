@@ -1,7 +1,7 @@
 """The lookups that the address of a list may ask for: those that it shows, and no other.
 
 Django takes ``?column__startswith=`` for every column of a list's own model, shown or not, so
-that whoever sees the list reads a digest or a password's hash one letter at a time. Here a
+that anybody who sees the list can read a digest or a password's hash one letter at a time. Here a
 column, or a path of relations, can be asked for if the list shows, filters or searches by it.
 Everything else is refused with 400.
 """

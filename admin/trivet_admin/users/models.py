@@ -23,8 +23,8 @@ class User(AbstractUser):
         db_table = "accounts_user"
 
     def check_password(self, raw_password: str | None) -> bool:
-        # Django stores the hash anew here if it was made by an older hasher: the same password,
-        # known to who asks, so nothing is given, whoever is logged in so far.
+        # Django replaces the hash here if an older hasher made it. The password stays the same and
+        # the caller knows it, so nothing is granted, no matter who is logged in.
         with grant_as(_REHASHING):
             return super().check_password(raw_password)
 

@@ -1,14 +1,14 @@
 """Trust that ends: what happens to a user in Django becomes a revocation.
 
 It is published once it is committed: a rolled-back logout closes no socket. The end of a session is
-published by `trivet_admin.auth.session_store`, the end of a key by whoever revokes it.
+published by `trivet_admin.auth.session_store`, the end of a key by the code that revokes it.
 
 | what changes | what is lost |
 |---|---|
 | the user is disabled or deleted | trust: sessions, keys, sockets |
 | the password | trust in the user's sessions; keys go on |
 | staff, superuser, permissions, groups and what they grant, name, address | certainty: read again |
-| codename or content type of a permission | certainty of whoever holds it |
+| codename or content type of a permission | certainty of its holders |
 
 The rest of it is observed (`trivet_admin.users.observers`), whichever way of Django's it is
 written: row by row, in bulk, through either end of a relation, with what is deleted.

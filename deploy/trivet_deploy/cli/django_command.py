@@ -1,7 +1,7 @@
 """`trivet django …`: any management command, with Django set up as the house does it.
 
-Commands of Django's that would do something else here than they say are not offered, and whoever
-types one is told what to type instead.
+Some commands of Django would mislead here. They are not offered, and an error says which command
+to type instead.
 """
 
 from collections.abc import Sequence

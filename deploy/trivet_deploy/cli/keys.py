@@ -104,7 +104,7 @@ def revoke(
     from trivet_settings import load_settings
 
     def end(db: "Session") -> dict[str, Any]:
-        # Whoever has the whole key at hand may paste it: its beginning is enough.
+        # The whole key may be pasted too; its beginning is enough.
         key = revoke_key(db, "_".join(prefix.split("_")[:2]))
         return _row(key, "")
 

@@ -1,4 +1,4 @@
-"""The application of `trivet dev`: made anew after each change, with a word on what is wrong."""
+"""The application of `trivet dev`, rebuilt after each change; a sentence says what is wrong."""
 
 from concurrent.futures import ThreadPoolExecutor
 

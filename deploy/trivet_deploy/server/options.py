@@ -1,4 +1,4 @@
-"""How uvicorn is to serve the house, whoever starts it: Gunicorn's worker, `dev` or the demo."""
+"""The options of uvicorn, the same for all that start it: Gunicorn's worker, `dev` and the demo."""
 
 import logging
 from typing import Any
@@ -15,7 +15,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     """Keyword arguments of `uvicorn.Config` that follow from the settings.
 
     Proxy headers are believed only from `trusted_proxies`; with none of them uvicorn's own default
-    would still believe whoever connects from 127.0.0.1.
+    would still believe every connection from 127.0.0.1.
     """
     return {
         "http": BoundedHttpProtocol,

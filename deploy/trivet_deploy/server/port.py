@@ -9,7 +9,7 @@ LOCALHOST = "127.0.0.1"
 
 
 def claim_port(host: str, port: int, command: str) -> socket.socket:
-    """Take the port; whoever gets the socket closes it.
+    """Take the port; the caller closes the socket.
 
     Raises Conflict with a sentence and, for `command` (``trivet dev``), the line to type instead,
     when the address cannot be had.
