@@ -109,8 +109,8 @@ def find_undeclared(patterns: Sequence[Any] | None = None) -> Iterator[str]:
     for package in found:
         statuses = in_words(KNOWN[package])
         yield (
-            f"views of {package} answer {statuses} as outcomes that are to be kept, and are "
-            f"rolled back: include them by views_commit_on(include(…), {statuses})"
+            f"what views of {package} do before they answer {statuses} must be kept, but it "
+            f"is rolled back: include them by views_commit_on(include(…), {statuses})"
         )
 
 

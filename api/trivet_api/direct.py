@@ -73,8 +73,8 @@ def _reads_head_only(dependant: Dependant) -> bool:
 
 
 def _are_leaves(dependants: Sequence[Dependant]) -> bool:
-    """Dependencies on request and response alone, none of them twice, so that nothing is to be
-    shared."""
+    """Whether the dependencies need only request and response and occur once each, so that they
+    share no result."""
     return len({id(each.call) for each in dependants}) == len(dependants) and all(
         _reads_head_only(each) and not (_sources(each) or each.dependencies) for each in dependants
     )
@@ -120,7 +120,7 @@ class DirectAnswer:
         await (answer or self.otherwise)(scope, receive, send)
 
     async def prepare(self, scope: Scope, receive: Receive, send: Send) -> ASGIApp | None:
-        """Do the work and give the answer, of which nothing has been sent; None if the request
+        """Do the work and return the answer before any of it is sent; None if the request
         is for FastAPI. Raises what the policies and the endpoint raise."""
         identity = context_of(scope).identity
         for check in self.checks:

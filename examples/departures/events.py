@@ -90,7 +90,7 @@ class GateAssigned(FlightChanged):
 
 
 class FlightDelayed(FlightChanged):
-    """A flight is expected at another time than before, which may be its own again."""
+    """The expected time of a flight has changed, perhaps back to the scheduled one."""
 
     __slots__ = ()
 

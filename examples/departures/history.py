@@ -7,9 +7,9 @@ it was in the air. The rest is derived, by rules that stand here:
   in New York, come before the take-off.
 - landed is the arrival as recorded. Where it is not, but the time in the air is (the
   destination's zone is unknown), it is the end of that. A diverted flight never lands.
-- a delay is announced half an hour before the scheduled departure, if it is 15 minutes or
-  more (what the US Department of Transportation calls late), and a cancellation an hour
-  and a half before.
+- a delay of 15 minutes or more (the US Department of Transportation's "late") is announced
+  half an hour before the scheduled departure.
+- a cancellation is announced an hour and a half before the scheduled departure.
 """
 
 import datetime as dt

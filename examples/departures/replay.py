@@ -53,9 +53,9 @@ async def replay_week(
 ) -> None:
     """Report the week to the server at `url`, `speed` times as fast as it happened.
 
-    `start` (aware) is where the first replay begins; another one goes on where the boards
-    stand. `say` is told, in sentences, what goes on. Returns at the end of the week, and
-    raises ReplayError if the server refuses the key. An outage of the server is waited out.
+    `start` (aware) is where the first replay begins; a later one continues where the boards
+    stand. `say` gets each message. Returns at the end of the week, and raises ReplayError if
+    the server refuses the key. During an outage of the server the replay waits.
     """
     # Reading the files takes a second, and the loop may be the server's too.
     movements = await asyncio.to_thread(list_movements, data)

@@ -20,8 +20,8 @@ class Outgoing:
     def add(self, encoded: bytes) -> bool:
         """Queue one object; False if it does not fit, and then it is not queued.
 
-        An empty queue takes an object of any size: what is larger than the whole bound
-        could otherwise never be sent, and the client would come back for it for ever.
+        An empty queue takes an object of any size. An object larger than the whole bound
+        could otherwise never be sent, and the client would reconnect for it again and again.
         """
         if self._objects and self._bytes + len(encoded) > self._limit:
             return False

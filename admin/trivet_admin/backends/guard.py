@@ -85,8 +85,8 @@ def _writes_inside(words: tuple[str, ...]) -> bool:
 
 
 def _target(statement: Statement) -> str:
-    """The table of the one plain write that the statement is; a schema's table is none of
-    Django's."""
+    """The table that the statement writes; empty unless it is one plain write. A table with the
+    name of a schema before it is not Django's."""
     if len(statement.writes) != 1:
         return ""
     (write,) = statement.writes

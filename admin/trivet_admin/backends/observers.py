@@ -16,13 +16,13 @@ class RowObserver(Observer):
     """Tells the rows (`Rows`) that differ, as they were and as they are."""
 
     def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
-        """Raises NotSupportedError for conflicts that are to be passed over: who then was
-        created, and who was changed, nobody could say."""
+        """Tell of an insert. Raises NotSupportedError if it ignores or updates conflicts, because
+        it then cannot be known which rows it created or changed."""
         if compiler.query.on_conflict is not None:
             raise NotSupportedError(
                 f"{self.model._meta.verbose_name_plural} are created in bulk without "
-                "ignore_conflicts and update_conflicts, for it has to be known what became of "
-                "each; save them one by one"
+                "ignore_conflicts and update_conflicts, because these do not tell which rows "
+                "they created or changed; save them one by one"
             )
         rows = write([*returning, self.model._meta.pk])
         self.changed({}, self.read_keys([row[-1] for row in rows]))
@@ -37,7 +37,7 @@ class RowObserver(Observer):
 
 
 class PresentRowObserver(RowObserver):
-    """Tells of the rows that are there already; a new one is nobody's business.
+    """Tells of the rows that exist already, and not of new ones.
 
     Other ways to write the table stay open: after each migration Django creates permissions by
     models of the migrations' own, which are not observed.

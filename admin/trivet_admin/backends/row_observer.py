@@ -69,8 +69,8 @@ class Observer(ABC):
     def update(self, compiler: Any, write: Callable[[], T]) -> T:
         """Tell of an update, which `write` sends.
 
-        Raises NotSupportedError if it changes primary keys: which row became which, nobody
-        could say.
+        Raises NotSupportedError if it changes primary keys, because old and new rows could then
+        not be matched.
         """
         if any(field.primary_key for field, *_ in compiler.query.values):
             raise NotSupportedError(

@@ -19,9 +19,9 @@ def lock_rows(
 ) -> list[tuple[Any, ...]]:
     """The rows that the query of `compiler` means: `fields`, then `expressions`, for each.
 
-    They are locked until the transaction ends (SQLite's transaction holds the whole
-    database already) and come in the order of their keys, so that two writers of the same
-    rows wait for each other instead of deadlocking. A row that changed while this waited
+    They are locked until the transaction ends; on SQLite it holds the whole database already.
+    They come in the order of their keys, so that two writers of the same rows wait for each
+    other instead of deadlocking. A row that changed while this waited
     for its lock is judged again by PostgreSQL, so a condition still holds when we write.
     """
     query = _plain(compiler.query.chain(klass=Query))

@@ -1,7 +1,7 @@
-"""Permissions that are asked for, held against those that there are.
+"""Compares the permissions that policies name with those that exist.
 
-One that no model has opens for superusers and refuses everybody else for ever, which looks like a
-working application to its author, who is a superuser.
+A permission that no model has admits superusers and refuses everybody else. To its author, who is
+a superuser, the application seems to work.
 """
 
 import re

@@ -11,7 +11,7 @@ app = typer.Typer(help="Look after the sessions of logins.", no_args_is_help=Tru
 
 @app.callback()
 def _sessions() -> None:
-    """With a callback, one command stays a command below `sessions`."""
+    """Keeps `clear` a command below `sessions`; without a callback it would take its place."""
 
 
 @app.command("clear")

@@ -1,10 +1,9 @@
 """HTTP/1.1 with bounds on the head of a request, which neither uvicorn nor httptools has.
 
-uvicorn waits for ever for the rest of a request's head, and keeps all of it however long it
-gets. So a client that sends a byte a minute, or headers without end, holds a connection and
-memory. A proxy in front would bound both; this holds without one. The body is bounded by the
-root's limits as long as somebody reads it; the rest of one that was answered before its end is
-nobody's, and is bounded here.
+uvicorn waits without limit for the rest of a request's head, and keeps all of it at any length.
+A client that sends a byte a minute, or headers without end, then holds a connection and memory. A
+proxy in front would bound both; this holds without one. The root's limits bound a body as long as
+the application reads it. The rest of a body that was answered before its end is bounded here.
 """
 
 import asyncio

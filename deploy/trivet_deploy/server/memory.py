@@ -9,9 +9,9 @@ import ctypes
 import sys
 
 LARGE_BYTES = 64 * 1024
-"""From where a block is the system's; what uvicorn hands over of a body is about as large."""
+"""From this size the system gives a block; uvicorn hands over a body in parts about as large."""
 _M_MMAP_THRESHOLD = -3
-"""From glibc's malloc.h. A threshold that was set is learned no more (mallopt(3))."""
+"""The constant of glibc's malloc.h. Setting it ends the automatic adjustment (mallopt(3))."""
 
 
 def give_large_blocks_back() -> None:
