@@ -5,7 +5,7 @@
     python -m tests.surface            compare the sources with what was written
     python -m tests.surface --write    write tests/surface.txt and docs/reference anew
 
-A change of the surface is so a difference that somebody reviews. griffe reads the sources and the
+So a change of the surface is a difference that somebody reviews. griffe reads the sources and the
 Google sections of the docstrings.
 """
 
@@ -29,15 +29,15 @@ PUBLIC: dict[str, str] = {
     "trivet.models": "the declarative base and column types that both ORMs store alike",
     "trivet.events": "what a feature's `events.py` declares",
     "trivet.rules": "what a feature's `rules.py` declares",
-    "trivet.identity": "who is asking, and what they may do",
-    "trivet.observation": "what can be observed of a running process, for metrics and alarms",
+    "trivet.identity": "the identity of a caller, and its permissions",
+    "trivet.observation": "events of a running process, for metrics and alarms",
     "trivet.web": "pages of a feature's `web.py`",
     "trivet_api": "what a feature's `api.py` takes",
     "trivet_admin": "what a feature's `admin.py` takes",
     "trivet_realtime": "what a feature's `realtime.py` takes",
     "trivet.testing": "the pytest plugin, for the tests of a feature",
-    "trivet_settings": "the settings, for who starts the application in a program of his own",
-    "trivet_deploy.asgi": "the application, for who serves it with a server of his own",
+    "trivet_settings": "the settings, for programs that start the application themselves",
+    "trivet_deploy.asgi": "the application, for servers of your own",
 }
 """Module to one line about it, in the order of the reference."""
 
@@ -45,7 +45,10 @@ PUBLIC: dict[str, str] = {
 def load() -> dict[str, griffe.Module]:
     """The public modules, with their names resolved."""
     loader = griffe.GriffeLoader(
-        search_paths=[ROOT / root for root in SOURCE_ROOTS], docstring_parser=griffe.Parser.google
+        search_paths=[ROOT / root for root in SOURCE_ROOTS],
+        docstring_parser=griffe.Parser.google,
+        # What is returned is one sentence, which may have several lines and a colon.
+        docstring_options={"returns_multiple_items": False, "returns_named_value": False},
     )
     for package in sorted({name.split(".")[0] for name in PUBLIC} | {"trivet"}):
         loader.load(package)

@@ -20,7 +20,8 @@ from trivet_deploy.composition import open_platform_with_django
 from trivet_deploy.mounts.extra import mount_extras
 from trivet_deploy.observers import register_observers
 from trivet_deploy.server.options import quiet_sockets
-from trivet_settings import Room, Settings, load_settings
+from trivet_settings import Settings, load_settings
+from trivet_settings.model import Room
 
 __all__ = ["create_app"]
 

@@ -30,8 +30,8 @@ from departures.timetable import (
     read_legs,
     read_reference,
 )
+from trivet import Model
 from trivet.identity import Identity, require_permission
-from trivet.models.base import Model
 
 FLUSH_EVERY = 500
 ReportProgress = Callable[[int, int], None]

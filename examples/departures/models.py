@@ -14,7 +14,7 @@ from sqlalchemy import Enum, ForeignKey, Index, Integer, String, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from trivet import Model, Versioned
-from trivet.models.types import BigKey
+from trivet.models import BigKey
 
 GATE = re.compile(r"(?=.{1,4}$)[A-Z]?[1-9][0-9]{0,2}[A-Z]?")
 """A gate as it is signposted: 7, B22, 101A. A board has four tiles for it."""

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from departures.models import Flight, FlightStatus, Movement, MovementKind
-from trivet.errors import Conflict, Invalid
+from trivet import Conflict, Invalid
 from trivet.rules import Change, rule
 
 CLOCK_TOLERANCE = dt.timedelta(minutes=5)

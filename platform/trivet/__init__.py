@@ -1,17 +1,18 @@
-"""Trivet's hall: the root app, middleware, identity, database and events.
+"""The platform that all rooms share: the root application, identity, database and events.
 
-Everything that a room or a feature needs of the platform is imported from here or from
-the module that says why it is right.
+Features import from here, and from the other modules of the reference. Everything else is
+internal.
 """
 
-from trivet.asgi.mount import MountedApp, PageLink
 from trivet.context import RequestContext, context_of
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.errors import (
     Conflict,
     Forbidden,
+    InputError,
     Invalid,
     NotFound,
+    PreconditionFailed,
     TooManyRequests,
     TrivetError,
     Unauthenticated,
@@ -27,13 +28,13 @@ __all__ = [
     "Conflict",
     "Forbidden",
     "Identity",
+    "InputError",
     "Invalid",
     "Model",
-    "MountedApp",
     "NotFound",
-    "PageLink",
     "Platform",
     "Policy",
+    "PreconditionFailed",
     "RequestContext",
     "TooManyRequests",
     "TrivetError",

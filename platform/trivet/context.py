@@ -27,11 +27,17 @@ _current: ContextVar["RequestContext | None"] = ContextVar("trivet_context", def
 
 @dataclass(slots=True)
 class RequestContext:
-    """The life of one request (or one WebSocket connection).
+    """The context of one request, or of one WebSocket connection.
 
-    `mount` and `route` name where the request went, for the log and the audit trail. `commits_on`
-    are the refusals that whoever answers has declared as outcomes (`trivet.outcome`).
-    `client_request_id` is what the caller named the request, if anything; `request_id` is ours.
+    Attributes:
+        platform: The shared parts of the process.
+        request_id: The id that Trivet gave the request. The log and the audit trail name it.
+        identity: The caller.
+        mount: The name of the mounted application that serves the request (``api``).
+        route: The path template that matched; empty if the application does not tell it.
+        commits_on: The refusals that commit (`trivet.commits_on`).
+        client_request_id: The id that the client gave the request; empty if it gave none.
+        transaction: The transaction. Only the middleware that opened it ends it.
     """
 
     platform: Platform
@@ -42,20 +48,24 @@ class RequestContext:
     commits_on: frozenset[int] = NOTHING
     client_request_id: str = ""
     transaction: AsyncTransaction | None = None
-    """Set by the unit-of-work middleware, which alone ends it."""
 
     @property
     def unit(self) -> UnitOfWork[AsyncSession]:
         """This request's unit of work.
 
         Raises:
-            RuntimeError: There is none. A WebSocket opens one a message
+            RuntimeError: There is none: a WebSocket opens one for each message
                 (`Platform.open_unit`).
         """
         return UnitOfWork(self.require_transaction())
 
     def require_transaction(self) -> AsyncTransaction:
-        """This request's transaction; RuntimeError where there is none."""
+        """This request's transaction.
+
+        Raises:
+            RuntimeError: There is none: a WebSocket opens one for each message
+                (`Platform.open_unit`).
+        """
         if self.transaction is None:
             raise RuntimeError(
                 "there is no unit of work here: a WebSocket opens one a message with "
@@ -65,17 +75,27 @@ class RequestContext:
 
     @property
     def published(self) -> Mapping[str, int]:
-        """The channels that this request's unit has published to."""
+        """The channels that this request published to, each with its newest offset."""
         return {} if self.transaction is None else self.transaction.published
 
     @property
     def origin(self) -> Origin:
-        """Where changes come from that are made now."""
+        """The origin of changes that this request makes."""
         return Origin(self.identity, self.mount or "root", self.request_id)
 
 
 def context_of(scope: Mapping[str, Any]) -> RequestContext:
-    """The context of an ASGI scope; RuntimeError if it did not pass Trivet's middleware."""
+    """The context of a request.
+
+    Args:
+        scope: The ASGI scope; ``request.scope`` in Starlette and FastAPI.
+
+    Returns:
+        The context, which is the same object for the whole request.
+
+    Raises:
+        RuntimeError: The scope did not pass Trivet's middleware.
+    """
     context = scope.get("state", {}).get(STATE_KEY)
     if not isinstance(context, RequestContext):
         raise RuntimeError(  # noqa: TRY004  # not a wrong type: a wrong place
@@ -93,8 +113,8 @@ def enter_context(scope: Any, context: RequestContext) -> Callable[[], None]:
     """Make `context` the one of `scope` and of this task, and the origin of its changes.
 
     Returns:
-        What ends that for the task: the next thing that it does is not done by whoever made
-        this request.
+        A function that ends this for the task: what the task does next does not belong to this
+        request.
     """
     scope.setdefault("state", {})[STATE_KEY] = context
     token = _current.set(context)

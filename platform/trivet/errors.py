@@ -1,9 +1,9 @@
 """The one family of errors that the domain raises and the rooms render.
 
-The domain never knows which door a request came through: it raises by meaning, and
-the API answers a problem document (RFC 9457), the admin a message, the socket an error
-code. `detail` is public. The private cause travels beside it by ``raise … from``, and
-nothing renders it.
+The domain never knows which door a request came through. It raises by meaning: the API then
+answers a problem document (RFC 9457), the admin shows a message, the socket sends an error code.
+`detail` is public. The private cause travels beside it by ``raise … from``, and nothing
+renders it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +11,8 @@ from http import HTTPStatus
 from typing import Any, ClassVar, NotRequired, TypedDict
 
 InputError = TypedDict("InputError", {"pointer": str, "detail": str, "in": NotRequired[str]})
-"""One thing wrong with an input: what, and where: an RFC 6901 pointer into the body, or into
-what `in` names (query, path, header)."""
+"""One fault of an input: `detail` says what is wrong, `pointer` (RFC 6901) says where. The pointer
+leads into the body, or into the part that `in` names (``query``, ``path``, ``header``)."""
 
 
 def errors_at(attributes: Iterable[str], detail: str) -> list[InputError]:
@@ -22,13 +22,21 @@ def errors_at(attributes: Iterable[str], detail: str) -> list[InputError]:
 
 
 class TrivetError(Exception):
-    """Something that the caller can be told.
+    """The base of all errors that the caller may read.
 
-    `code` is a short stable slug for machines, `detail` one sentence for people that
-    says what to do, `data` whatever else the public may read. `attributes` names what in the
-    input it is about, so that every room can show it there: it becomes ``errors`` in `data`.
+    Args:
+        code: A short stable slug for programs, such as ``gate-taken``.
+        detail: One sentence for people. It says what to do.
+        attributes: The names of the attributes that the error is about. Every room shows the
+            error there: the names become ``errors`` in `data`.
+        **data: Anything else that the caller may read; the problem document carries it.
 
-    `subject` is the mapped class whose attributes ``errors`` names, where that is known.
+    Attributes:
+        status: The HTTP status that the API answers.
+        code: As given.
+        detail: As given.
+        data: As given, with ``errors``.
+        subject: The mapped class whose attributes ``errors`` names; None if it is not known.
     """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -49,13 +57,20 @@ class TrivetError(Exception):
 
 
 class Malformed(TrivetError):
-    """The input cannot be read at all."""
+    """The input cannot be read at all (400)."""
 
     status = HTTPStatus.BAD_REQUEST
 
 
 class Invalid(TrivetError):
-    """The input was understood and cannot be accepted; `errors` says where and why."""
+    """The input was understood and cannot be accepted (422).
+
+    Args:
+        code: As for every `TrivetError`.
+        detail: As for every `TrivetError`.
+        errors: The faults, each with its place; several attributes can have different faults.
+        **data: As for every `TrivetError`, `attributes` included.
+    """
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -68,55 +83,62 @@ class Invalid(TrivetError):
 
 
 class Unauthenticated(TrivetError):
-    """Nobody is known behind this request, and somebody has to be."""
+    """The request carries no valid credential, and it needs one (401)."""
 
     status = HTTPStatus.UNAUTHORIZED
 
 
 class Forbidden(TrivetError):
-    """The caller is known, and may not do this."""
+    """The caller is known, and may not do this (403)."""
 
     status = HTTPStatus.FORBIDDEN
 
 
 class NotFound(TrivetError):
-    """There is no such thing, or the caller may not learn that there is."""
+    """The thing does not exist, or the caller may not learn that it exists (404)."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class Conflict(TrivetError):
-    """The input was fine; the state of the data refuses it."""
+    """The input is valid, but it contradicts the present state of the data (409)."""
 
     status = HTTPStatus.CONFLICT
 
 
 class PreconditionFailed(TrivetError):
-    """The caller's version of the data (``If-Match``) is not the present one."""
+    """The caller's version of the data (``If-Match``) is not the present one (412)."""
 
     status = HTTPStatus.PRECONDITION_FAILED
 
 
 class TooLarge(TrivetError):
-    """The request is larger than the bound that its message names."""
+    """The request is larger than the bound that the message names (413)."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class RequestTimeout(TrivetError):
-    """The rest of the request did not come in time."""
+    """The rest of the request did not arrive in time (408)."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class UnsupportedMediaType(TrivetError):
-    """The body comes in a form that is not taken."""
+    """The body has a form that is not accepted (415)."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
 class Unavailable(TrivetError):
-    """Not now: the same request may succeed after `retry_after` seconds."""
+    """The server cannot do this now; the same request may succeed later (503).
+
+    Args:
+        code: As for every `TrivetError`.
+        detail: As for every `TrivetError`.
+        retry_after: Seconds after which the client may try again.
+        **data: As for every `TrivetError`.
+    """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -126,7 +148,14 @@ class Unavailable(TrivetError):
 
 
 class TooManyRequests(TrivetError):
-    """The caller has had its share; the same request may succeed after `retry_after` seconds."""
+    """The caller has used its share; the same request may succeed later (429).
+
+    Args:
+        code: As for every `TrivetError`.
+        detail: As for every `TrivetError`.
+        retry_after: Seconds after which the client may try again.
+        **data: As for every `TrivetError`.
+    """
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -136,4 +165,4 @@ class TooManyRequests(TrivetError):
 
 
 class ConfigurationError(TrivetError):
-    """The product was put together wrongly; raised at start, never for a request."""
+    """The product is put together wrongly. Raised at the start, never for a request."""

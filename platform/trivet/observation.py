@@ -8,7 +8,7 @@ is registered at the start (`docs/observation.md`) for one class of events:
 
 The rules:
 
-* without a listener an event costs one test of an attribute, and is not even made;
+* without a listener an event costs one test of an attribute, and is not created;
 * a listener runs where the event happens, on the event loop or in a thread of Django's, and
   must be as quick as adding to a counter; it must not block, and must not use the database;
 * a listener that fails is logged the first time, and harms neither what it observes nor the
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 E = TypeVar("E")
 
 MEASURE_SECONDS = 5.0
-"""How often what only has a present size (a queue) is measured: metrics are read every 10 to 60
+"""The time between two measurements of queues, in seconds. Metrics are read every 10 to 60
 seconds."""
 
 
@@ -51,13 +51,13 @@ class RequestEnded:
     """A request was answered, or a WebSocket ended.
 
     Attributes:
-        method: As in HTTP; ``WEBSOCKET`` for a socket.
+        method: The HTTP method; ``WEBSOCKET`` for a socket.
         mount: The mounted application (``api``); empty where none was reached.
-        route: The path template, as far as the application tells; never the path itself.
-        status: As in the access log: 499 for a client that left before the answer.
+        route: The path template, never the path itself; empty if the application does not tell it.
+        status: The HTTP status; 499 for a client that left before the answer, as in the log.
         seconds: From the first byte to the end of the response, or of the socket.
-        identity_kind: ``session``, ``key``, … as in `Identity.kind`.
-        request_id: As in the response and on every line of the log.
+        identity_kind: The kind of the caller: ``session``, ``key``, … (`Identity.kind`).
+        request_id: The id that the response and the lines of the log carry.
     """
 
     method: str
@@ -70,26 +70,27 @@ class RequestEnded:
 
 
 class UnitOutcome(StrEnum):
-    """How a unit of work ended."""
+    """The end of a unit of work."""
 
     COMMITTED = "committed"
+    """Its changes are in the database."""
     ROLLED_BACK = "rolled back"
-    """Its status, an exception or its author wanted so."""
+    """The status of the response, an exception or the service decided so."""
     HELD_BACK = "held back"
-    """It was to be committed, and the database or the platform refused."""
+    """The request succeeded, but the database or the platform refused the commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitEnded:
-    """A unit of work ended that had begun: a request that asks no data has none.
+    """A unit of work that had begun has ended. A request that asks for no data has none.
 
-    What the platform reads for itself (the relay, identities) is no unit of anybody.
+    Reads of the platform itself (the relay, identities) are not units of work.
 
     Attributes:
-        outcome: What became of it.
-        reason: Why it was not committed: ``status 409``, the name of an exception,
+        outcome: How it ended.
+        reason: The reason why it was not committed: ``status 409``, the name of an exception,
             ``no answer``; empty after a commit.
-        origin: By which way it came: the name of a mount, ``cli``, ``background``.
+        origin: The way by which it came: the name of a mount, ``cli``, ``background``.
         read_only: Whether it could only read.
     """
 
@@ -106,9 +107,9 @@ class RelayMeasured:
     Attributes:
         seconds_behind: The age of the oldest publication that this look delivered; 0 where
             there was none. After a failure: the time since the last look that succeeded.
-        publications_behind: What is committed in the watched channels that it looked at, and
-            still to be delivered; None after a failure, because nobody knows.
-        failures: Looks in a row that have failed; 0 after one that succeeded.
+        publications_behind: The number of committed publications in the watched channels that
+            are still to be delivered; None after a failure, because it is not known then.
+        failures: The number of failed looks in a row; 0 after one that succeeded.
     """
 
     seconds_behind: float
@@ -118,15 +119,15 @@ class RelayMeasured:
 
 @dataclass(frozen=True, slots=True)
 class QueuesMeasured:
-    """All queues of one kind at one moment, measured every `MEASURE_SECONDS`.
+    """All queues of one kind at one moment, measured every few seconds.
 
     Attributes:
-        name: ``sockets outgoing`` (what waits to be written to a socket), ``sockets held``
-            (publications that wait for the end of a recovery).
-        queues: How many there are.
-        items: What waits in all of them together.
-        bytes: The size of that.
-        longest_bytes: The size of the largest.
+        name: ``sockets outgoing`` (messages that wait to be written to a socket) or
+            ``sockets held`` (publications that wait for the end of a recovery).
+        queues: The number of queues.
+        items: The number of items in all of them together.
+        bytes: The size of these items, in bytes.
+        longest_bytes: The size of the largest queue, in bytes.
     """
 
     name: str
@@ -138,13 +139,14 @@ class QueuesMeasured:
 
 @dataclass(frozen=True, slots=True)
 class PoolWaited:
-    """Somebody needed one of a bounded number, and got it or gave up.
+    """A wait for a connection or a thread of a bounded pool has ended.
 
     Attributes:
-        pool: ``database`` (connections of the API and the sockets), ``django`` (threads with
+        pool: ``database`` (connections of the API and the sockets) or ``django`` (threads with
             a connection each).
-        seconds: How long that took; making a connection or asking an idle one included.
-        succeeded: False if the time was over first; the client gets 503.
+        seconds: The duration of the wait. It includes the time to open a connection or to test
+            an idle one.
+        succeeded: False if the wait was given up; the client then gets 503.
     """
 
     pool: str
@@ -158,9 +160,13 @@ def reason_of(error: BaseException | None) -> str:
 
 
 class Observers:
-    """The listeners of a process. Safe to use from any thread.
+    """The listeners of a process. It may be used from any thread.
 
-    `active` says whether there is any: test it before an event is made.
+    Args:
+        measure_seconds: The time between two measurements of queues.
+
+    Attributes:
+        active: Whether there is any listener. Code that emits tests it before it makes an event.
     """
 
     __slots__ = ("_failed", "_listeners", "_lock", "_seconds", "_sources", "_task", "active")
@@ -176,19 +182,24 @@ class Observers:
         self._lock = Lock()
 
     def add(self, kind: type[E], listener: Callable[[E], None]) -> None:
-        """Call `listener` for each event of exactly this `kind`, from now on.
+        """Call a listener for each event of one class, from now on.
 
         Args:
-            kind: `RequestEnded`, `UnitEnded`, `RelayMeasured`, `QueuesMeasured`, `PoolWaited`
-                or `trivet.identity.Revocation`.
-            listener: See the rules of this module.
+            kind: The class of the events, not of their subclasses: `RequestEnded`, `UnitEnded`,
+                `RelayMeasured`, `QueuesMeasured`, `PoolWaited` or
+                `trivet.identity.Revocation`.
+            listener: A quick function that does not block, and uses no database.
         """
         with self._lock:
             self._listeners[kind] = (*self._listeners.get(kind, ()), listener)
             self.active = True
 
     def emit(self, event: object) -> None:
-        """Give `event` to its listeners. Never raises."""
+        """Pass an event to its listeners. Never raises.
+
+        Args:
+            event: An instance of a class that listeners were added for.
+        """
         for listener in self._listeners.get(type(event), ()):
             try:
                 listener(event)
@@ -196,16 +207,20 @@ class Observers:
                 self._note_failure(listener, event, error)
 
     def measure(self, source: Callable[[], object]) -> None:
-        """Emit what `source` returns now and then, while `start` runs and anybody listens."""
+        """Emit the measurement of a source every few seconds, while there are listeners.
+
+        Args:
+            source: A function that returns an event, such as `QueuesMeasured`.
+        """
         with self._lock:
             self._sources = (*self._sources, source)
 
     async def start(self) -> None:
-        """Measure now and then, in a task of its own."""
+        """Begin to measure, in a task of its own. The platform calls it at its start."""
         self._task = asyncio.create_task(self._run(), name="measurements")
 
     async def stop(self) -> None:
-        """End that. Does nothing where it was not started."""
+        """Stop measuring. Does nothing if it was not started."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

@@ -23,15 +23,18 @@ NOTHING: frozenset[int] = frozenset()
 
 
 def commits_on(*statuses: int) -> Callable[[T], T]:
-    """Declare that these refusals of an endpoint, a page or a Django view keep what it did.
+    """Commit the changes of an endpoint, a page or a Django view also with these refusals.
 
-    The mark is an attribute of what is decorated, which stays as it was.
+    The decorator sets an attribute of the function, and returns the function itself.
 
     Args:
-        statuses: From 400 to 499. A fault (500 and above) is never an outcome.
+        *statuses: HTTP statuses from 400 to 499. A fault (500 and above) never commits.
+
+    Returns:
+        The decorator.
 
     Raises:
-        ValueError: For no status at all, and for one that is no refusal.
+        ValueError: No status is given, or one is not from 400 to 499.
     """
     declared = refusals(statuses)
 

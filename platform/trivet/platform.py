@@ -1,4 +1,4 @@
-"""The platform: what every room is given, for the life of the process."""
+"""The platform: the parts that all rooms share, for the life of the process."""
 
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -39,7 +39,27 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The shared parts. Frozen: nothing of it changes while the process lives."""
+    """The parts that all rooms share. Nothing of it changes while the process lives.
+
+    Features use `open_unit`, `run_with_django` and `settings`. The other attributes serve the
+    rooms, and their own attributes and methods are internal.
+
+    Attributes:
+        settings: The settings of the process.
+        features: The features that it has loaded, in the order of the settings.
+        accounts: Login and logout with Django's users.
+        broker: The carrier of messages between processes.
+        identities: The cache of identities.
+        key_uses: The times at which API keys were used last.
+        expired_sessions: The removal of sessions that have expired.
+        login_throttle: The counters of failed logins.
+        capture: The feeds, the audit trail and the rules.
+        database: The connections of the event loop.
+        relay: The delivery of publications.
+        django: The transactions that both ORMs share; None without Django.
+        observers: The listeners of this process.
+        lifecycle: The state of the process.
+    """
 
     settings: Settings
     features: tuple[Feature, ...]
@@ -64,9 +84,14 @@ class Platform:
     def open_transaction(
         self, find_origin: Callable[[], Origin] = current_origin, *, read_only: bool = False
     ) -> AsyncTransaction:
-        """A transaction that nothing has begun in yet; whoever opens it ends it.
+        """A transaction that has not begun yet. It is for rooms: features use `open_unit`.
 
-        Prefer `open_unit`.
+        The caller has to end it.
+
+        Args:
+            find_origin: A function that returns the origin of the changes. It is called when the
+                transaction begins.
+            read_only: Refuse writes, and see the data of one moment.
         """
         return AsyncTransaction(self.database, self.django, find_origin, read_only=read_only)
 
@@ -83,9 +108,9 @@ class Platform:
         It commits at the end of the block and rolls back on an exception.
 
         Args:
-            origin: Where the changes come from; by default what this task serves.
-            actor: Who acts, if it is another than the origin says.
-            read_only: Refuse writes, and see one moment.
+            origin: The origin of the changes; by default that of the current task.
+            actor: The identity that acts; by default the actor of the origin.
+            read_only: Refuse writes, and see the data of one moment.
 
         Yields:
             The unit. Its session cannot end the transaction.
@@ -106,22 +131,23 @@ class Platform:
         *args: P.args,
         **options: P.kwargs,
     ) -> T:
-        """Run ``service(db, actor, …)`` in a unit of its own in which both ORMs share one
-        transaction: for work after a response, or outside of any request.
+        """Run ``service(db, actor, …)`` in a unit of its own, in which both ORMs share one
+        transaction. It is for work after a response, or outside of a request.
 
-        The service runs on a bounded thread. Its unit is committed when it returns, and wakes
-        the delivery.
+        The service runs on a thread of a bounded pool. The unit is committed when the service
+        returns, and rolled back if it raises.
 
         Args:
-            service: The function; it may neither commit nor roll back.
-            args: Its arguments after `db` and `actor`.
-            options: Its keyword arguments.
+            service: The function. It may neither commit nor roll back.
+            *args: Its arguments after `db` and `actor`.
+            **options: Its keyword arguments.
 
         Returns:
             The value that the service returns.
 
         Raises:
-            RuntimeError: This platform was put together without Django.
+            RuntimeError: The platform has no Django.
+            Unavailable: No thread is free in time (503).
         """
         async with self.open_unit() as unit:
             return await unit.run_with_django(service, *args, **options)
@@ -139,9 +165,9 @@ def open_platform(
 ) -> Platform:
     """Put the shared parts together. Nothing connects before it is needed.
 
-    `capture` is given where it was composed before, because Django needs it too.
+    `capture` is passed where it was composed before, because Django needs the same one.
 
-    Raises ConfigurationError where the database would change fed or audited rows by itself.
+    Raises ConfigurationError if the database would change fed or audited rows by itself.
     """
     capture = capture or compose_capture(features, settings.audit_secrets)
     broker, observers = broker or MemoryBroker(), observers or Observers()

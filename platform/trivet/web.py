@@ -1,4 +1,4 @@
-"""Pages of a feature: what its ``web.py`` needs of the platform.
+"""The pages of a feature, which its ``web.py`` declares.
 
     from trivet.web import files, page, public, requires
 
@@ -9,9 +9,9 @@
     ]
 
 Each has a policy; without one the application does not start. They are served below the
-feature's name, in the order in which they stand. The page at ``/`` of a feature is listed on the
-root's page, under the first line of the package's docstring; the root's own ``/`` is no
-feature's to take, and the setting `home` sends its visitors on.
+feature's name, and the first one that matches answers. The start page of the site lists the page
+at ``/`` of each feature, with the first line of the package's docstring. No feature can take the
+``/`` of the site itself; the setting `home` sends its visitors to another page.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,14 +42,41 @@ def page(
     methods: Sequence[str] = ("GET",),
     name: str | None = None,
 ) -> Route:
-    """A page: `endpoint` is Starlette's, a function of a request that gives a response."""
+    """A page.
+
+    Args:
+        path: The path below the feature's name, as Starlette writes it (``/gates/{gate}``).
+        endpoint: Starlette's endpoint, a function of a request that returns a response.
+        policy: The condition under which a visitor may open the page.
+        methods: The HTTP methods that it answers.
+        name: The route's name, for links; the endpoint's by default.
+
+    Returns:
+        The route, for the list ``routes``.
+
+    Raises:
+        TypeError: `policy` is no policy.
+    """
     route = Route(path, endpoint, methods=list(methods), name=name)
     _cover(route, policy, declared_by(endpoint))
     return route
 
 
 def files(path: str, directory: Path, *, policy: Policy, name: str | None = None) -> Mount:
-    """The files of `directory` and its folders, below `path`."""
+    """The files of a folder and its subfolders.
+
+    Args:
+        path: The path below the feature's name.
+        directory: The folder.
+        policy: The condition under which a visitor may read the files.
+        name: The route's name, for links; by default `path` without its slashes.
+
+    Returns:
+        The route, for the list ``routes``.
+
+    Raises:
+        TypeError: `policy` is no policy.
+    """
     mount = Mount(path, StaticFiles(directory=directory), name=name or path.strip("/"))
     _cover(mount, policy)
     return mount

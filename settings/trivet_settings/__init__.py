@@ -1,4 +1,4 @@
-"""The ground of the house: one frozen object with every setting of a process.
+"""The settings: one frozen object with every setting of a process.
 
 Rules of this package:
 
@@ -8,21 +8,8 @@ Rules of this package:
 * a secret never appears in a fault, a `repr` or a description.
 """
 
-from trivet_settings.database_url import DatabaseUrl
-from trivet_settings.description import SettingDescription, describe
 from trivet_settings.faults import SettingFault, SettingsError
 from trivet_settings.loading import load_settings
-from trivet_settings.model import Room, Settings
-from trivet_settings.public_url import PublicUrl
+from trivet_settings.model import Settings
 
-__all__ = [
-    "DatabaseUrl",
-    "PublicUrl",
-    "Room",
-    "SettingDescription",
-    "SettingFault",
-    "Settings",
-    "SettingsError",
-    "describe",
-    "load_settings",
-]
+__all__ = ["SettingFault", "Settings", "SettingsError", "load_settings"]

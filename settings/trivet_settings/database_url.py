@@ -1,7 +1,7 @@
 """The address of the database, written once and without a driver.
 
-Two ORMs and Alembic each want the address in a form of their own with a driver of their own. The
-setting therefore names none of them, and this value gives each consumer the parts.
+Each of the two ORMs and Alembic needs the address in its own form with its own driver. The setting
+therefore names no driver, and this value gives each of them the parts.
 """
 
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ class DatabaseUrl:
             return cls._parse_postgresql(text)
         if scheme.partition("+")[0] in {"sqlite", "postgresql"}:
             raise ValueError(
-                "names a driver; each framework brings its own, leave the part from + out"
+                "names a driver; each framework brings its own, so leave out the part from +"
             )
         # The scheme stands before any password, but a password pasted without a scheme may
         # itself hold "://": nothing of the text is repeated.
@@ -84,9 +84,9 @@ class DatabaseUrl:
         if path in {"", "/", "/:memory:"} or "mode=memory" in path:
             raise ValueError(_MEMORY)
         if not path.startswith("/"):
-            raise ValueError("has two slashes after sqlite:, a file takes three")
+            raise ValueError("has two slashes after sqlite:, but a file needs three")
         if "?" in path:
-            raise ValueError("carries options, and SQLite takes none")
+            raise ValueError("has options, but SQLite takes none")
         return cls("sqlite", path.removeprefix("/"))
 
     @classmethod

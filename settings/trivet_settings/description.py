@@ -13,7 +13,7 @@ PREFIX = "TRIVET_"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Stands in a field's `Annotated`: its meaning, its unit, and the cure when it is wrong."""
+    """A setting's meaning, its unit, and the cure of a wrong value; part of its `Annotated`."""
 
     text: str
     unit: str = ""
@@ -23,7 +23,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class SettingDescription:
-    """One setting as a reader meets it. `default` is the text to write, empty when required."""
+    """One setting, for a reader. `default` is the text to write; empty if it is required."""
 
     name: str
     variable: str
@@ -40,7 +40,7 @@ def variable_of(name: str) -> str:
 
 
 def about(settings_class: "type[Settings]", name: str) -> About:
-    """The `About` of the field `name`; every field must have one (a test keeps this)."""
+    """The `About` of the field `name`. Every field has one, which a test checks."""
     metadata = settings_class.model_fields[name].metadata
     return next(item for item in metadata if isinstance(item, About))
 
@@ -71,7 +71,7 @@ def _describe(settings_class: "type[Settings]", name: str) -> SettingDescription
 
 
 def text_of(value: Any) -> str:
-    """A value as one would write it in `.env`; a secret becomes asterisks."""
+    """A value in the form of `.env`; a secret becomes asterisks."""
     match value:
         case bool():
             return str(value).lower()

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SettingFault:
-    """One thing that is wrong.
+    """One fault of the configuration.
 
-    `variable` is the environment variable to touch, `problem` says what is wrong with it without
-    ever quoting its value, and `cure` is something that the reader can do.
+    Attributes:
+        variable: The environment variable that is wrong.
+        problem: What is wrong with it. It never quotes the value, which may be a secret.
+        cure: What the reader can do.
     """
 
     variable: str
@@ -21,9 +23,12 @@ class SettingFault:
 
 
 class SettingsError(Exception):
-    """The configuration has faults; `faults` holds all of them, not only the first.
+    """The configuration has faults.
 
-    It is no child of the platform's errors, because this package stands below the platform.
+    It is not a `TrivetError`, because this package lies below the platform.
+
+    Attributes:
+        faults: All faults, not only the first.
     """
 
     def __init__(self, faults: Iterable[SettingFault]) -> None:

@@ -1,4 +1,4 @@
-"""Reading the environment and `.env`, and saying everything that is wrong with them at once."""
+"""The environment and `.env` are read here, and all their faults are reported at once."""
 
 import difflib
 import os
@@ -22,11 +22,22 @@ _SENTENCES = {
 
 
 def load_settings(*, env_file: str | Path | None = ".env", **overrides: Any) -> Settings:
-    """The settings of this process: overrides before environment before `env_file` before defaults.
+    """Read the settings of this process.
 
-    `env_file` is looked for in the working directory and may be absent; None reads no file.
-    Raises SettingsError with every fault: values that do not fit, required ones that are not
-    there, and variables with our prefix that no setting has.
+    An override comes before the environment, the environment before the file, and the file before
+    the default.
+
+    Args:
+        env_file: A file of variables, relative to the working directory. It may be absent; None
+            reads no file.
+        **overrides: Values of settings by their names (``session_hours=1``).
+
+    Returns:
+        The settings, frozen.
+
+    Raises:
+        SettingsError: A value does not fit, a required one is missing, or a variable begins with
+            ``TRIVET_`` and names no setting. All faults are in it.
     """
     faults = list(_unknown_variables(env_file, overrides))
     try:
@@ -54,7 +65,7 @@ def _unknown_variables(
 
 
 def _did_you_mean(variable: str, known: list[str]) -> str:
-    # Compared without the prefix, which would make everything look alike.
+    # Compared without the prefix: it would make all names look alike.
     names = {name.removeprefix(PREFIX): name for name in known}
     close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1)
     if close:
@@ -87,5 +98,5 @@ def _example(name: str, variable: str) -> str:
 
 
 def _one_each(faults: list[SettingFault]) -> list[SettingFault]:
-    # A list with three bad items has three errors in pydantic, and one cure for its reader.
+    # A list with three bad items has three errors in pydantic, and one cure for the reader.
     return list({fault.variable: fault for fault in reversed(faults)}.values())[::-1]

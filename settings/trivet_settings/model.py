@@ -1,4 +1,4 @@
-"""The settings object: every knob of a process, its default, its unit and its meaning."""
+"""The settings of a process, each with its default, its unit and its meaning."""
 
 from functools import cached_property
 from types import MappingProxyType
@@ -31,11 +31,11 @@ Room = Literal["api", "admin", "realtime"]
 
 
 class Settings(BaseSettings):
-    """Every setting of one process, frozen.
+    """All settings of one process, frozen. ``trivet check --settings`` explains each of them.
 
-    Make it with `load_settings()`, which reads the environment and `.env` and reports all faults
-    as one `SettingsError`. Made directly it raises pydantic's ValidationError, and `.env` is not
-    read.
+    `load_settings()` makes it: that function reads the environment and `.env`, and reports all
+    faults as one `SettingsError`. The class itself does not read `.env`, and raises pydantic's
+    ValidationError.
     """
 
     model_config = SettingsConfigDict(
@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     )
 
     debug: Annotated[
-        bool, About("Show tracebacks to whoever meets an error; never on a public installation.")
+        bool,
+        About("Show tracebacks to everybody who meets an error; never on a public installation."),
     ] = False
     secret_key: Annotated[
         SecretStr,
@@ -92,7 +93,7 @@ class Settings(BaseSettings):
     public_url: Annotated[
         PublicAddress,
         About(
-            "The address under which people reach this installation. Gives host checks, "
+            "The address under which people reach this installation. It decides host checks, "
             "cross-site checks and cookie flags.",
             cure="Write it like https://board.example.org",
         ),
@@ -105,13 +106,16 @@ class Settings(BaseSettings):
     database_connections: Annotated[
         int,
         Field(ge=1, le=1000),
-        About("Bound of the pool that serves the API and the sockets.", "connections a process"),
+        About(
+            "Largest number of connections that serve the API and the sockets.",
+            "connections a process",
+        ),
     ] = 10
     audit_keys: Annotated[
         tuple[SecretStr, ...],
         *Listed,
         About(
-            "Authenticate the audit trail, the newest first; the older ones are still believed. "
+            "Authenticate the audit trail, the newest first; the older ones are still accepted. "
             "Empty: the secret key does it.",
             "secrets, comma-separated or JSON",
             cure="Make one with: trivet secret --print",
@@ -148,8 +152,8 @@ class Settings(BaseSettings):
     mount_policies: Annotated[
         MountPolicies,
         About(
-            "Who may use an extra mount, checked before it is asked. A mount that is not named "
-            "here decides by itself (its-own).",
+            "Who may use an extra mount; Trivet checks it before the mount is called. A mount "
+            "that is not named here decides by itself (its-own).",
             "JSON object of prefix to public, authenticated, staff, its-own or app.permission",
             cure='Write it like {"/legacy": "staff"}',
         ),
@@ -158,7 +162,7 @@ class Settings(BaseSettings):
         MountCommits,
         About(
             "Refusals of an extra mount that keep what the request did (a logout that answers "
-            "401). Without, whatever is answered by 400 or more is rolled back.",
+            "401). Without it, every request that is answered with 400 or more is rolled back.",
             "JSON object of prefix to a list of statuses from 400 to 499",
             cure='Write it like {"/accounts": [401, 409]}',
         ),
@@ -167,28 +171,33 @@ class Settings(BaseSettings):
         bool,
         About(
             "Answer plain GET routes of the API without FastAPI's machinery, which makes them "
-            "three times as fast. Off: FastAPI answers, the same."
+            "three times as fast. Off: FastAPI gives the same answers."
         ),
     ] = True
     django_threads: Annotated[
         int,
         Field(ge=1, le=1000),
-        About("Bound of concurrent Django requests, a thread each.", "threads a process"),
+        About("Bound of concurrent Django requests; each has a thread.", "threads a process"),
     ] = 8
     body_limit_bytes: Annotated[
-        int, Field(ge=1024), About("Largest request body; more is a 413.", "bytes")
+        int,
+        Field(ge=1024),
+        About("Largest request body; a larger one is answered with 413.", "bytes"),
     ] = 2 * 1024 * 1024
     body_seconds: Annotated[
         float,
         Field(gt=0, le=3600),
-        About("How long a request waits for its body in all; then it is a 408.", "seconds"),
+        About(
+            "How long a request waits for its body in all; after that it is answered with 408.",
+            "seconds",
+        ),
     ] = 60.0
     held_bodies_bytes: Annotated[
         int,
         Field(ge=1024),
         About(
-            "What the bodies of all requests may hold in memory together; beyond it the slowest "
-            "are sent away with a 503.",
+            "Memory that the bodies of all requests may fill together; beyond it the slowest "
+            "requests are answered with 503.",
             "bytes a process",
         ),
     ] = 64 * 1024 * 1024
@@ -197,8 +206,8 @@ class Settings(BaseSettings):
         float,
         Field(ge=0, le=300),
         About(
-            "How long it is remembered who a credential belongs to; 0: not at all. A revocation "
-            "ends it at once in its own process.",
+            "How long the identity behind a credential is cached; 0: not at all. A revocation "
+            "removes it at once in its own process.",
             "seconds",
         ),
     ] = 5.0
@@ -243,7 +252,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[
         Proxies,
         About(
-            "Whose X-Forwarded-For and X-Forwarded-Proto are believed; by default nobody's.",
+            "Proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted; by default none.",
             "IP addresses or networks, comma-separated or JSON",
             cure="Write it like 127.0.0.1,10.0.0.0/8",
         ),
@@ -290,7 +299,7 @@ class Settings(BaseSettings):
 
     @property
     def csrf_origins(self) -> tuple[str, ...]:
-        """Origins whose unsafe requests are believed to be this site's own."""
+        """Origins whose unsafe requests count as this site's own."""
         return self.public.origins
 
     @property

@@ -48,9 +48,9 @@ class PublicUrl:
 
     @classmethod
     def parse(cls, text: str) -> "PublicUrl":
-        """Read an address, lower-casing the host and dropping a trailing slash and default port.
+        """Read an address. The host becomes lower case; a last slash and default port are dropped.
 
-        Raises ValueError with a sentence when it is no http(s) address of a site.
+        Raises ValueError, with a sentence, if it is no http(s) address of a site.
         """
         parts = urlsplit(text)
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:

@@ -1,7 +1,7 @@
-"""The shapes in which settings are written, turned into the values that the house works with.
+"""The values of settings, read from the text in which they are written.
 
-Environment variables are text. Lists may be written as a person would (`a,b`) or as JSON, and the
-validators here raise ValueError with a sentence that says what is wrong, never what was written.
+Environment variables are text. A list is written with commas (`a,b`) or as JSON. The validators
+here raise ValueError with a sentence that says what is wrong, and never quotes the text.
 """
 
 import json
@@ -71,7 +71,7 @@ def _check_mounts(mounts: Mapping[str, str]) -> Mapping[str, str]:
             )
         if any(f"{prefix}/".startswith(f"{taken}/") for taken in RESERVED_PREFIXES):
             raise ValueError(
-                f"has a prefix that is taken by the house ({', '.join(RESERVED_PREFIXES)})"
+                f"has a prefix that Trivet uses itself ({', '.join(RESERVED_PREFIXES)})"
             )
         if not _TARGET.fullmatch(target):
             raise ValueError(
@@ -121,7 +121,7 @@ def _check_proxies(addresses: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_rooms(rooms: tuple[str, ...]) -> tuple[str, ...]:
     if not rooms:
-        raise ValueError("is empty, so that this process would serve nothing")
+        raise ValueError("is empty, so this process would serve nothing")
     return tuple(dict.fromkeys(rooms))
 
 
@@ -134,7 +134,7 @@ def _check_path(path: str) -> str:
 def _strip_name(name: str) -> str:
     name = " ".join(name.split())
     if not name:
-        raise ValueError("is empty, and people would not know where they are")
+        raise ValueError("is empty, but pages show it")
     return name
 
 

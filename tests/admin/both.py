@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
 
-from trivet import Conflict, Identity, MountedApp
+from trivet import Conflict, Identity
+from trivet.asgi.mount import MountedApp
 from trivet.context import context_of
 
 

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from trivet import MountedApp
+from trivet.asgi.mount import MountedApp
 from trivet.context import context_of
 
 

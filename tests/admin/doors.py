@@ -15,7 +15,8 @@ from starlette.routing import Route, Router
 
 from tests.admin.grant_changes import with_connections
 from tests.admin.house import House
-from trivet import Identity, MountedApp, context_of
+from trivet import Identity, context_of
+from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
 from trivet_deploy.unit import run_in_unit
 

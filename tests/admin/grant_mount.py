@@ -12,7 +12,8 @@ from starlette.routing import Route, Router
 
 from tests.admin.grant_changes import groups, users
 from tests.admin.grant_table import ATTEMPTS, KEY_ATTEMPTS
-from trivet import Conflict, Identity, MountedApp, TrivetError
+from trivet import Conflict, Identity, TrivetError
+from trivet.asgi.mount import MountedApp
 from trivet.context import context_of
 from trivet.identity import system
 from trivet.identity.grants import grant_as

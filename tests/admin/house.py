@@ -16,7 +16,8 @@ from sqlalchemy import Engine, create_engine, text
 
 from tests.admin import door
 from tests.admin.forms import Page, read_page
-from trivet import Model, MountedApp, Platform
+from trivet import Model, Platform
+from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import Root, build_root
 from trivet.data.capture import compose_capture
 from trivet.events.outbox import list_after

@@ -14,7 +14,8 @@ from starlette.routing import Route, Router
 
 from tests.admin.house import House
 from tests.admin.test_refusals import defer_a_constraint
-from trivet import Conflict, MountedApp
+from trivet import Conflict
+from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
 from trivet.context import RequestContext, context_of
 from trivet.identity import Identity, Revocation

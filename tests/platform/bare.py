@@ -12,7 +12,8 @@ import httpx2
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
-from trivet import MountedApp, Platform
+from trivet import Platform
+from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import Root, build_root
 from trivet.features import Feature
 from trivet.identity.accounts import SessionCookie

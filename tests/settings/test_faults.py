@@ -64,7 +64,7 @@ SCENARIOS = (
     Scenario("mounts that are no object", "EXTRA_MOUNTS", "[]", ("should be a valid dictionary",)),
     Scenario("a mount at the root", "EXTRA_MOUNTS", '{"/": "asgi:a:b"}', ("never / alone",)),
     Scenario(
-        "a mount on a room", "EXTRA_MOUNTS", '{"/api/x": "asgi:a:b"}', ("taken by the house",)
+        "a mount on a room", "EXTRA_MOUNTS", '{"/api/x": "asgi:a:b"}', ("Trivet uses itself",)
     ),
     Scenario("a target of no kind", "EXTRA_MOUNTS", '{"/a": "a:b"}', ("asgi:module:attribute",)),
     Scenario(

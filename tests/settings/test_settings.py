@@ -5,14 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from trivet_settings import (
-    DatabaseUrl,
-    PublicUrl,
-    Settings,
-    SettingsError,
-    describe,
-    load_settings,
-)
+from trivet_settings import Settings, SettingsError, load_settings
+from trivet_settings.database_url import DatabaseUrl
+from trivet_settings.description import describe
+from trivet_settings.public_url import PublicUrl
 
 SECRET = "k" * 40
 

@@ -176,7 +176,7 @@ def find_unwise(settings: "Settings") -> Iterator[Finding]:
 
 
 def _print_settings(as_json: bool) -> None:
-    from trivet_settings import describe
+    from trivet_settings.description import describe
 
     if as_json:
         print_json([asdict(setting) for setting in describe()])

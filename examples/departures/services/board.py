@@ -20,8 +20,8 @@ from departures.events import (
     channel_of,
 )
 from departures.models import Airport, Flight, FlightStatus, Movement
-from trivet.errors import NotFound
-from trivet.events.outbox import Position, find_position
+from trivet import NotFound
+from trivet.events import Position, find_position
 from trivet.identity import Identity
 
 AHEAD = dt.timedelta(hours=6)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from departures.models import Aircraft, Airport, Flight, FlightStatus
 from departures.rules import is_gone, require_waiting, too_late
-from trivet.errors import Conflict, InputError, Invalid, NotFound, PreconditionFailed
+from trivet import Conflict, InputError, Invalid, NotFound, PreconditionFailed
 from trivet.identity import Identity, require_permission
 
 PAGE = 50

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from departures import rules
 from departures.models import Flight, FlightStatus, Movement, MovementKind
 from departures.services.flights import lock_flights
-from trivet.errors import Conflict, InputError, Invalid
+from trivet import Conflict, InputError, Invalid
 from trivet.identity import Identity, require_permission
 
 BATCH_MAX = 1000

@@ -1,11 +1,11 @@
-"""The unit of work: one transaction, whichever door opened it.
+"""The unit of work: one transaction, whatever door opened it.
 
-There is one class, with one interface, for an endpoint, a socket's message, a command, work after
-a response and a view of the admin. What differs is the transaction underneath: on the event loop
-it stands on the async engine (`trivet.data.transaction`), in a view of the admin on Django's own
-connection. On the loop the unit's verbs are awaited, in a view they are called.
+An endpoint, a socket's message, a command, work after a response and a view of the admin use one
+class with one interface. Only the transaction underneath differs: on the event loop it uses the
+async engine (`trivet.data.transaction`), in a view of the admin Django's own connection. On the
+loop the unit's methods are awaited, in a view they are called.
 
-A unit has no verb that ends it, and its session is sealed: whoever opened it decides.
+A unit has no method that ends it, and its session is sealed: the code that opened it decides.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -44,10 +44,10 @@ class Transaction(Protocol[S_co]):
 
 
 class UnitOfWork(Generic[S]):
-    """One transaction, and who acts in it.
+    """One transaction, with its actor. The platform makes it.
 
-    `UnitOfWork[AsyncSession]` is what an endpoint, a socket's message and a command are given;
-    `UnitOfWork[Session]` is given to a view of the admin, where nothing is awaited.
+    Endpoints, messages of sockets and commands get a `UnitOfWork[AsyncSession]`. Views of the
+    admin, where nothing is awaited, get a `UnitOfWork[Session]`.
     """
 
     def __init__(self, transaction: Transaction[S]) -> None:
@@ -55,28 +55,27 @@ class UnitOfWork(Generic[S]):
 
     @property
     def session(self) -> S:
-        """The session, for work that is no service's. It cannot end the transaction.
+        """The session, for work that no service does. It cannot end the transaction.
 
         Raises:
-            RuntimeError: The unit is decided: what is written after the response began could
-                not change its outcome any more. Or it is a `SingleQuery`, or it stands on
-                Django's connection, which no async session can reach.
+            RuntimeError: The unit has ended, because the response has begun; or it is a
+                `SingleQuery`; or it uses Django's connection, which no async session can reach.
         """
         return self._transaction.session
 
     @property
     def actor(self) -> Identity:
-        """The actor, as services take it."""
+        """The identity that acts. Services get it as their second argument."""
         return self._transaction.origin.identity
 
     @property
     def read_only(self) -> bool:
-        """Whether writes are refused, and the unit sees one moment."""
+        """Whether writes are refused, and the unit sees the data of one moment."""
         return self._transaction.read_only
 
     @property
     def published(self) -> Mapping[str, int]:
-        """The channels that the commit published to, with their newest offsets; empty before."""
+        """The channels that the commit published to, with their newest offsets; empty before it."""
         return self._transaction.published
 
     @overload
@@ -98,16 +97,19 @@ class UnitOfWork(Generic[S]):
     def run(self, service: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """Run the plain function ``service(db, actor, …)`` in this unit.
 
-        On the event loop its database calls are awaited beneath it (greenlets); it may not
-        block on anything else.
+        On the event loop SQLAlchemy awaits its database calls (by greenlets). It may not block
+        on anything else.
 
         Args:
-            service: The function; it may neither commit nor roll back.
-            args: Its arguments after `db` and `actor`.
-            options: Its keyword arguments.
+            service: The function. It may neither commit nor roll back.
+            *args: Its arguments after `db` and `actor`.
+            **options: Its keyword arguments.
 
         Returns:
-            What the service returns; on the event loop something to await.
+            The value that the service returns; on the event loop an awaitable of it.
+
+        Raises:
+            RuntimeError: The unit has ended, because the response has begun.
         """
         return self._transaction.run(_Call(service, self.actor, args, options))
 
@@ -130,19 +132,20 @@ class UnitOfWork(Generic[S]):
     def run_with_django(self, service: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """Run ``service(db, actor, …)`` where Django's ORM works too, both in this transaction.
 
-        On the event loop that is a bounded thread, and the unit stands on Django's connection
-        from then on: `run` follows it there, and `session` is refused. In the admin it is `run`.
+        On the event loop the service runs on a thread of a bounded pool. From then on the unit
+        uses Django's connection: `run` uses it too, and `session` is refused. In the admin this
+        is the same as `run`.
 
         Args:
-            service: The function; it may neither commit nor roll back.
-            args: Its arguments after `db` and `actor`.
-            options: Its keyword arguments.
+            service: The function. It may neither commit nor roll back.
+            *args: Its arguments after `db` and `actor`.
+            **options: Its keyword arguments.
 
         Returns:
-            What the service returns; on the event loop something to await.
+            The value that the service returns; on the event loop an awaitable of it.
 
         Raises:
-            RuntimeError: The unit has begun on the async session: call this first.
+            RuntimeError: The unit has already begun on the async session. Call this first.
             Unavailable: No thread is free in time (503).
         """
         return self._transaction.run_with_django(_Call(service, self.actor, args, options))

@@ -1,14 +1,17 @@
-"""The stream of events: what changed, told to whoever listens, in commit order.
+"""The stream of events: committed changes reach subscribers in the order of the commits.
 
-A publication is a row, written in the transaction of the change it tells of. So there is
-none without its change, and no change without it. See `trivet.events.outbox` for the
-order, `trivet.delivery.relay` for the delivery.
+A publication is a row that is written in the transaction of the change that it reports. So no
+publication exists without its change, and no change without its publication. See
+`trivet.events.outbox` for the order, `trivet.delivery.relay` for the delivery.
 """
 
 from trivet.events.feeds import Change, Publication, feed
+from trivet.events.outbox import Position, find_position
 
 __all__ = [
     "Change",
+    "Position",
     "Publication",
     "feed",
+    "find_position",
 ]

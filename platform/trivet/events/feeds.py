@@ -1,4 +1,4 @@
-"""Feeds: which changes of which models become which publications.
+"""Feeds: functions that turn changes of models into publications.
 
 A feature's ``events.py`` declares them::
 
@@ -34,8 +34,13 @@ _CHANNEL = re.compile(r"[\x21-\x7e]{1,255}")
 class Change(Generic[M]):
     """One row that a flush wrote.
 
-    `old` holds the old values of the columns that this change replaced (an update) or
-    is empty (an insert, a delete); the present ones stand on `instance`.
+    Attributes:
+        kind: ``insert``, ``update`` or ``delete``.
+        instance: The object, with its present values.
+        old: The old values by attribute name, of the columns that an update changed and of
+            many-to-many relationships (the keys of the former members). Empty for an insert
+            and a delete.
+        actor: The identity that made the change; None if nobody is known.
     """
 
     kind: Kind
@@ -44,14 +49,29 @@ class Change(Generic[M]):
     actor: Identity | None
 
     def changed(self, *columns: str) -> bool:
-        """Whether any of `columns` (attribute names) has a new value, or the row is new."""
+        """Whether a feed for some columns has to report this change.
+
+        Args:
+            *columns: Attribute names.
+
+        Returns:
+            True if an update changed one of them; always True for an insert and a delete.
+        """
         return self.kind != "update" or any(column in self.old for column in columns)
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """An event on its way to a channel; `event` is a frozen dataclass, named in the past
-    tense. Browsers get its fields and ``type``, its class's name in snake_case."""
+    """An event on its way to a channel.
+
+    Args:
+        channel: The channel's name: 1 to 255 printable ASCII characters without spaces.
+        event: A frozen dataclass, named in the past tense. Browsers get its fields and
+            ``type``, the name of its class in snake_case.
+
+    Raises:
+        ValueError: `channel` is not such a name.
+    """
 
     channel: str
     event: object
@@ -97,8 +117,15 @@ class FeedRegistry:
 def feed(model: type) -> Callable[[F], F]:
     """Declare, in a feature's ``events.py``, a function that feeds channels from `model`.
 
-    The declaration is a mark on the function: `collect_feeds` finds it when the feature
-    is loaded, so importing the module changes nothing.
+    The function gets a `Change` and yields publications, or none. It runs inside the flush, so
+    it may only read the instance: a query, a lazy load or a write is refused. The declaration is
+    a mark on the function, which the start finds: importing the module changes nothing.
+
+    Args:
+        model: A mapped class. Changes of its subclasses are reported too.
+
+    Returns:
+        The decorator, which returns the function itself.
     """
 
     def mark(function: F) -> F:

@@ -75,7 +75,12 @@ class PublicationRow(Model):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a channel stands: `offset` counts from 1, 0 means that nothing was published."""
+    """The position of a channel: the newest publication that was read or delivered.
+
+    Attributes:
+        epoch: The life of the channel. After a new epoch, old offsets mean nothing.
+        offset: The number of the newest publication, from 1; 0 if there is none yet.
+    """
 
     epoch: str
     offset: int
@@ -249,7 +254,15 @@ def open_channel(session: Session, channel: str) -> Position:
 
 
 def find_position(session: Session, channel: str) -> Position | None:
-    """The position of `channel`, or None if it was never opened nor published to."""
+    """The present position of a channel: a page reads it with its data, and subscribes from it.
+
+    Args:
+        session: A session. Data and position are of one moment in a unit that only reads.
+        channel: The channel's name.
+
+    Returns:
+        The position; None if nobody has published or subscribed to the channel yet.
+    """
     return positions(session, [channel]).get(channel)
 
 

@@ -12,7 +12,7 @@ from trivet.models.types import BigKey, UtcDateTime
 
 _EXTERNAL = {"external": True}
 _UNAUDITED = {**_EXTERNAL, "audit": "ignored"}
-"""Of what is Django's, users, groups and what they are given are audited, and by Django's part."""
+"""Users, groups and their permissions are audited by Django's side; the other tables are not."""
 
 users = Table(
     "accounts_user",
@@ -30,6 +30,7 @@ users = Table(
     Column("date_joined", UtcDateTime, nullable=False),
     info=_EXTERNAL,
 )
+"""The table of Django's users: a foreign key refers to ``users.c.id``, and queries read it."""
 
 sessions = Table(
     "django_session",

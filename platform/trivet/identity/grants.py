@@ -1,7 +1,7 @@
-"""Nobody gives what they do not have: who is judged, and how a refusal is said.
+"""Nobody gives what they do not have: the identity that is judged, and the words of a refusal.
 
-A staff member who may change users could otherwise make a superuser of themselves. The rule
-is judged where every write passes, whatever form, endpoint, action or service caused it:
+A staff member who may change users could otherwise make themselves a superuser. The rule is
+checked where every write passes, whatever form, endpoint, action or service caused it:
 users, groups and permissions at Django's statements (`trivet_admin.users.grants`), API keys in
 the flush (`trivet.identity.key_grants`). The acting identity of the unit of work is judged.
 The product's own work, such as a command, may give everything.
@@ -22,13 +22,13 @@ Refusal = tuple[str, str]
 
 @contextmanager
 def grant_as(identity: Identity) -> Iterator[None]:
-    """Have `identity` judged, while this is open, in place of who makes the request.
+    """Grant permissions in the name of `identity` inside the block, not of the caller.
 
-    For code that gives by a decision of its own, such as a registration that puts each new
-    user into a group. The audit trail still names who made the request.
+    It is for code that grants by a decision of its own, such as a registration that puts each
+    new user into a group. The audit trail still names the caller.
 
     Args:
-        identity: whose permissions count, for example ``system("registration")``.
+        identity: The identity whose permissions count, such as ``system("registration")``.
 
     Example:
         ::

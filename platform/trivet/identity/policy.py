@@ -1,6 +1,7 @@
-"""Policies: who may use a route, a page or a channel.
+"""Policies: the conditions under which a caller may use a route, a page or a channel.
 
-Each has one, and says it where it is defined. A policy is one object everywhere:
+Each of them has a policy, which stands where it is defined. A policy is the same object
+everywhere:
 
     @router.post("/flights", dependencies=[requires("departures.add_flight")])    # api.py
     page("/desk", desk, policy=requires("departures.change_flight"))              # web.py
@@ -28,10 +29,12 @@ else:
 
 @dataclass(frozen=True)
 class Policy(_Dependency):  # type: ignore[misc]  # an Any for type checkers, see above
-    """A check of the identity, with the words for ``trivet routes``.
+    """A check of the caller, for routes, pages and channels alike.
 
-    `check` raises Unauthenticated or Forbidden. `permissions` are those that it asks for
-    (``app.codename``).
+    Attributes:
+        words: The name that ``trivet routes`` shows.
+        check: A function of the identity. It raises Unauthenticated or Forbidden, or returns.
+        permissions: The permissions that the check asks for, as ``app.codename``.
     """
 
     words: str
@@ -64,23 +67,29 @@ def _require_staff(identity: Identity) -> None:
 
 
 public = Policy("public", _anyone)
-"""Anyone."""
+"""The policy for everybody, known or not."""
 
 authenticated = Policy("authenticated", require_authenticated)
-"""Anyone who is known; 401 otherwise."""
+"""The policy for everybody who is logged in or sends a key: 401 for others."""
 
 staff = Policy("staff", _require_staff)
-"""Staff and superusers: 401 for nobody, 403 for anybody else."""
+"""The policy for staff and superusers: 401 for an anonymous caller, 403 for any other."""
 
 its_own = Policy("its own", _anyone)
 """A mounted application that decides for itself: it finds the identity in ``scope["user"]``."""
 
 
 def requires(permission: str) -> Policy:
-    """The policy for those who hold a permission: 401 for nobody, 403 for anybody else.
+    """The policy for callers who hold a permission.
+
+    It answers 401 to an anonymous caller and 403 to any other who does not hold it.
 
     Args:
-        permission: Its name as Django has it, ``app.codename``.
+        permission: Its name as Django has it, ``app.codename``. An application with a name that
+            no model has does not start.
+
+    Returns:
+        The policy, for a route's ``dependencies``, a page's or a channel's ``policy``.
     """
     return _holding(permission)
 

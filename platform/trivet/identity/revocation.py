@@ -1,8 +1,8 @@
-"""The revocation: the message that something is not to be trusted any more.
+"""The revocation: the message that a credential is no longer to be trusted.
 
-Whoever keeps trust for longer than one request (an open socket, a cache) subscribes to it at
-the broker. Whoever ends trust publishes one after the commit; in the same process it has
-taken effect when `publish` returns.
+Everything that trusts a credential for longer than one request (an open socket, a cache)
+subscribes to it at the broker. Code that ends the trust publishes one after the commit; in the
+same process it has taken effect when `publish` returns.
 """
 
 from enum import StrEnum
@@ -12,20 +12,25 @@ from trivet.identity.identity import Identity, Kind
 
 
 class RevocationScope(StrEnum):
-    """The loss: all trust, or only the certainty of the permissions."""
+    """The part of the trust that has ended."""
 
     CREDENTIAL = "credential"
-    """The credential opens nothing any more."""
+    """The credential itself is not valid any more."""
     GRANTS = "grants"
-    """The credential may be as good as ever, but what it allows has to be read again."""
+    """The credential is still valid, but its permissions have to be read again."""
 
 
 class Revocation(Message, frozen=True, tag="revocation"):
-    """Everything of one user, or one credential (`Identity.credential_id`).
+    """The end of trust in one credential, or in all credentials of one user.
 
-    With `kind`, only identities that were established that way: a new password ends a
-    user's sessions and leaves the API keys alone. Nothing in it can be used as a credential,
-    so that it may be logged and carried.
+    Nothing in it can be used as a credential, so it may be logged and sent.
+
+    Attributes:
+        user_id: The user whose credentials are meant; None if one credential is meant.
+        credential_id: The one credential that is meant, as `Identity.credential_id`.
+        kind: Only identities of this kind are meant. A new password ends a user's sessions
+            (``session``) and leaves the API keys alone. None: all kinds.
+        scope: Whether the credential has ended, or only its permissions have changed.
     """
 
     user_id: int | None = None
@@ -38,7 +43,11 @@ class Revocation(Message, frozen=True, tag="revocation"):
             raise ValueError("a revocation names a user or a credential")
 
     def concerns(self, identity: Identity) -> bool:
-        """Whether `identity` is one of those that are meant."""
+        """Whether the revocation means an identity.
+
+        Args:
+            identity: An identity that somebody still trusts.
+        """
         if self.kind is not None and identity.kind != self.kind:
             return False
         if self.credential_id is not None:

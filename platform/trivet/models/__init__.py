@@ -1,6 +1,7 @@
 """The declarative base and the column types that both ORMs store alike."""
 
-from trivet.models.base import NAMING_CONVENTION, Model
+from trivet.models.base import Model
+from trivet.models.types import BigKey
 from trivet.models.versioned import Versioned
 
-__all__ = ["NAMING_CONVENTION", "Model", "Versioned"]
+__all__ = ["BigKey", "Model", "Versioned"]

@@ -1,8 +1,7 @@
 """The declarative base of every mapped class, and the habits that come with it.
 
-There is one metadata for the whole product: foreign keys cross features, and Alembic
-compares one whole with the database. A feature's tables are told apart by the module
-of their class.
+The whole product has one metadata: foreign keys cross features, and Alembic compares the
+whole with the database. The module of a class says to which feature its table belongs.
 """
 
 import datetime as dt
@@ -29,8 +28,8 @@ class Model(DeclarativeBase):
 
     Annotated ``Mapped[datetime]``, ``time``, ``timedelta`` and ``dict``/``list`` columns
     get the types of `trivet.models.types`, which store what Django stores. An annotated enum,
-    ``Mapped[Status]``, is stored by its values, as text: SQLAlchemy's own default would store
-    the names, in a type of PostgreSQL's that a migration can hardly change.
+    ``Mapped[Status]``, is stored as text by its values. SQLAlchemy's own default stores the
+    names, in a type of PostgreSQL that a migration can hardly change.
     """
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)

@@ -1,9 +1,9 @@
-"""Column types whose bytes in the database are the ones Django's fields write.
+"""Column types that store the same bytes as Django's fields.
 
-Both ORMs read and write the same rows, so a value must be stored the same way whichever
-of them stored it: an equality filter of one has to find what the other wrote. SQLAlchemy's
-stock types for these values differ from Django's on SQLite, and some on PostgreSQL too;
-these are used instead, through the annotation map of `trivet.models.base.Model`.
+Both ORMs read and write the same rows, so both must store a value in the same way: an equality
+filter of one has to find what the other wrote. SQLAlchemy's stock types for these values differ
+from Django's on SQLite, and some on PostgreSQL too. The annotation map of
+`trivet.models.base.Model` puts these types in their place.
 """
 
 import datetime as dt
@@ -19,7 +19,8 @@ from trivet.errors import ConfigurationError
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
-"""A 64-bit key. On SQLite only ``INTEGER PRIMARY KEY`` numbers itself, and it has 64 bits."""
+"""The type of a 64-bit key that numbers itself: ``BIGINT`` on PostgreSQL, ``INTEGER`` on SQLite,
+where only ``INTEGER PRIMARY KEY`` numbers itself and holds 64 bits too."""
 
 
 def _is_sqlite(dialect: Dialect) -> bool:

@@ -7,10 +7,11 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 
 class Versioned:
-    """A mixin: a counter that every update checks and raises, so that no edit is lost.
+    """A mixin with a version counter, so that no edit is lost.
 
-    An update of a row whose version moved on since it was read raises
-    sqlalchemy.orm.exc.StaleDataError, which the rooms render as a conflict.
+    Every update checks the counter and increases it. An update of a row that somebody else has
+    changed since it was read raises ``sqlalchemy.orm.exc.StaleDataError``, which the rooms
+    answer as a conflict (409).
     """
 
     version: Mapped[int] = mapped_column(Integer, nullable=False)

@@ -1,9 +1,9 @@
-"""One change of one row, as a rule is asked about it: before it is written.
+"""One change of one row, as a rule sees it before it is written.
 
-At this moment foreign keys that a relationship sets, defaults, and expressions of SQL are not yet
-in the object. They are worked out here, so that a rule sees what the row is going to hold. What was
-there before is what the session has loaded; the rest is read, in one statement, when a rule asks
-for it.
+At this moment the object does not yet hold defaults, expressions of SQL, and foreign keys that a
+relationship sets. They are computed here, so that a rule sees the future values of the row. The
+old values are those that the session has loaded; the others are read, in one statement, when a
+rule asks for one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,12 @@ M = TypeVar("M")
 
 
 class Values(NamedTuple):
-    """The old and the new value of an attribute."""
+    """The two values of a changed attribute.
+
+    Attributes:
+        old: The value before; None for a new row.
+        new: The value that is about to be written.
+    """
 
     old: Any
     new: Any
@@ -41,9 +46,9 @@ class Change(Generic[M]):
     Attributes:
         kind: ``insert``, ``update`` or ``delete``.
         instance: The object. Its attributes hold the new values already.
-        actor: Who changes it; None if nobody is known.
-        session: The session, for a rule that has to look at other rows. It sees what the database
-            holds without this change.
+        actor: The identity that makes the change; None if nobody is known.
+        session: The session, for a rule that has to look at other rows. A query sees the database
+            without this change.
     """
 
     __slots__ = ("__dict__", "actor", "instance", "kind", "session")
@@ -58,9 +63,9 @@ class Change(Generic[M]):
 
     @cached_property
     def changes(self) -> Mapping[str, Values]:
-        """The changes, by attribute: columns, and the members of many-to-many relationships.
+        """The changed attributes with their values: columns and many-to-many relationships.
 
-        Of a new row, every value that it is given; of one that is deleted, nothing.
+        A new row has all values that it gets; a row that is deleted has none.
         """
         if self.kind == "delete":
             return {}
@@ -78,27 +83,26 @@ class Change(Generic[M]):
 
     @cached_property
     def old(self) -> Mapping[str, Any]:
-        """The values before, by attribute; of a new row None everywhere."""
+        """The old values by attribute; None everywhere for a new row."""
         return _OldValues(self)
 
     @cached_property
     def new(self) -> Mapping[str, Any]:
-        """The values to be written, by attribute; of a row that is deleted, those that it
-        held to the end."""
+        """The new values by attribute; for a row that is deleted, its last values."""
         return _NewValues(self)
 
     def changed(self, *attributes: str) -> bool:
-        """Whether any of `attributes` is going to hold something else than before.
+        """Whether one of some attributes gets another value.
 
-        A relationship to one other row has changed with its foreign key, a composite with its
+        A relationship to one other row changes with its foreign key, a composite with its
         columns.
 
         Args:
-            attributes: Names of attributes of the class.
+            *attributes: Names of attributes of the class.
 
         Raises:
-            AttributeError: The class has no such attribute, or it is a collection of rows that
-                have changes of their own.
+            AttributeError: The class has no such attribute, or the attribute is a collection of
+                rows of another class, which have changes of their own.
         """
         return any(self._is_changed(name) for name in attributes)
 
@@ -135,7 +139,7 @@ class Change(Generic[M]):
                 return False
 
     def _references(self) -> dict[str, Any]:
-        """The foreign keys that relationships are going to set."""
+        """The foreign keys that relationships will set."""
         found: dict[str, Any] = {}
         for relationship in self._mapper.relationships:
             if relationship.viewonly or not _is_to_one(relationship):
@@ -156,7 +160,7 @@ class Change(Generic[M]):
             if relationship.secondary is None or relationship.viewonly:
                 continue
             attribute = self._state.attrs[relationship.key]
-            # What the other side adds to an unloaded collection waits there.
+            # Objects that the other side added to an unloaded collection wait there.
             waits = relationship.key in self._state._pending_mutations  # noqa: SLF001  # as the feeds' old values do
             if waits or attribute.history.has_changes():
                 history = attribute.load_history()
@@ -169,7 +173,7 @@ class Change(Generic[M]):
         return self.old[key]
 
     def _evaluated(self, value: Any) -> Any:
-        """A value, in place of an expression that the database would work out."""
+        """The value of an expression that the database would compute."""
         if not isinstance(value, ClauseElement):
             return value
         expression: Any = value
@@ -181,7 +185,7 @@ class Change(Generic[M]):
 
 
 class _OldValues(Mapping[str, Any]):
-    """The known values of the row as it was; the rest is read at once when it is asked for."""
+    """The old values that are known; the others are read together when one is asked for."""
 
     def __init__(self, change: Change[Any]) -> None:
         self._change = change
@@ -214,7 +218,7 @@ class _OldValues(Mapping[str, Any]):
 
 
 class _NewValues(Mapping[str, Any]):
-    """The changed values, before those that stay."""
+    """The new values: those that changed, and those that stay."""
 
     def __init__(self, change: Change[Any]) -> None:
         self._change = change
@@ -231,7 +235,7 @@ class _NewValues(Mapping[str, Any]):
 
 
 def _default_of(column: "Column[Any]") -> Any:
-    """The plain value that a new row gets by itself; None for what only the flush can tell."""
+    """The plain default of a new row; None for a default that only the flush can compute."""
     default: Any = column.default
     return default.arg if default is not None and default.is_scalar else None
 

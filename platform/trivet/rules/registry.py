@@ -31,8 +31,8 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A function that is asked about the changes of `model` of the kinds `on`; with `attributes`
-    only if one of these changes."""
+    """A function that judges the changes of `model` of the kinds `on`; with `attributes`, only
+    changes of one of them."""
 
     function: RuleFunction
     model: type[Any]
@@ -40,7 +40,7 @@ class Rule:
     on: tuple[str, ...]
 
     def concerns(self, change: Change[Any]) -> bool:
-        """Whether the function is to be asked about `change`."""
+        """Whether the function judges `change`."""
         if change.kind not in self.on:
             return False
         return not self.attributes or change.changed(*self.attributes)
@@ -51,13 +51,14 @@ def rule(
 ) -> Callable[[F], F]:
     """Declare, in a feature's ``rules.py``, a function that judges changes of `model`.
 
-    The function gets a `Change` and returns nothing; it refuses by raising an error of
-    `trivet.errors` that names ``attributes``. The declaration is a mark on the function:
-    `collect_rules` finds it when the application starts.
+    The function gets a `Change` and returns nothing. It refuses a change by raising a
+    `trivet.TrivetError`, such as `trivet.Conflict`, that names ``attributes``. The declaration is
+    a mark on the function, which the start finds. The start also refuses a rule that names no
+    mapped class or no attribute of it.
 
     Args:
-        model: A mapped class. Its subclasses are judged too.
-        attributes: Ask only if one of these changes; none: ask about every change.
+        model: A mapped class. Changes of its subclasses are judged too.
+        *attributes: Judge only changes of one of these attributes; none: every change.
         on: The kinds of changes, one or several of ``insert``, ``update`` and ``delete``.
 
     Returns:
@@ -86,7 +87,7 @@ class RuleRegistry:
     _tables: JudgedTables | None = None
 
     def add(self, declared: Rule) -> None:
-        """Take a rule; one that is there already is not taken twice."""
+        """Add a rule. A rule that was added before is not added twice."""
         known = self._rules.setdefault(declared.model, [])
         if declared not in known:
             known.append(declared)
@@ -123,9 +124,10 @@ def collect_rules(modules: Iterable[ModuleType]) -> RuleRegistry:
         modules: The features' ``rules.py``.
 
     Raises:
-        ConfigurationError: A ``rules.py`` declares none, or a rule is no plain function, or it
-            names a class that is not mapped, an attribute that is not there, or no kind of change
-            (all told at once); or the database would change judged rows by itself.
+        ConfigurationError: A ``rules.py`` declares no rule; or a rule is no plain function, or
+            it names a class that is not mapped, an attribute that does not exist, or an unknown
+            kind of change (all are reported at once); or the database would change judged rows
+            by itself.
     """
     registry = RuleRegistry()
     faults: list[str] = []

@@ -1,4 +1,4 @@
-"""For the tests of a feature: the whole application, on a database of each test's own.
+"""The tests of a feature get the whole application, each test on a database of its own.
 
 pytest finds the plugin by itself once Trivet is installed. Name the features in the project's
 configuration of pytest, and ask for `trivet`::
@@ -15,7 +15,7 @@ configuration of pytest, and ask for `trivet`::
             assert socket.next_publication()["type"] == "book_lent"
         assert [entry.kind for entry in trivet.audited("library_loan")] == ["insert"]
 
-| fixture | what it gives |
+| fixture | value |
 |---|---|
 | `trivet` | the `Application` of this test, started, on a migrated database without rows |
 | `trivet_server` | starts processes with other features or settings and another database |
@@ -25,8 +25,8 @@ configuration of pytest, and ask for `trivet`::
 
 The database is SQLite in a temporary directory, or PostgreSQL with
 ``--trivet-database=postgresql://user:password@host/postgres``: a server on which databases may be
-made and dropped. Variables of the developer's own shell that begin with ``TRIVET_`` are not read,
-so that no test can meet a database that matters.
+made and dropped. Variables of the developer's shell that begin with ``TRIVET_`` are not read, so
+that no test can touch a database that matters.
 
 Django can be configured once in a process. Every test therefore has its database at the same
 address, and a process has one list of features. An application with others is a process of its
@@ -39,12 +39,13 @@ own, which `trivet_server` starts::
 
 from trivet.testing.application import Application, AuditedChange, Client, Published, User
 from trivet.testing.processes import Server, StartServer
-from trivet.testing.socket import Socket, SocketClosed
+from trivet.testing.socket import ProtocolError, Socket, SocketClosed
 
 __all__ = [
     "Application",
     "AuditedChange",
     "Client",
+    "ProtocolError",
     "Published",
     "Server",
     "Socket",

@@ -1,7 +1,7 @@
-"""The whole application in a test: started, with clients, people, and what became of a change.
+"""The whole application in a test: started, with clients, users, publications and audit entries.
 
-It runs in an event loop of its own, on a thread of its own, as a server runs it. The test stays
-a plain function.
+It runs in an event loop of its own, on a thread of its own, as under a server. The test stays a
+plain function.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,14 +29,20 @@ from trivet_settings import Settings
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PASSWORD = "correct horse battery staple"  # noqa: S105  # of people who live as long as a test
+PASSWORD = "correct horse battery staple"  # noqa: S105  # of users who live as long as a test
 ENTRIES = 10_000
-"""As many audit entries as one test can want to see."""
+"""The most audit entries that a test is given; more than any test makes."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user who was made for the test."""
+    """A user who was made for the test.
+
+    Attributes:
+        id: The key of the user's row.
+        username: The name to log in with.
+        password: The password in plain text.
+    """
 
     id: int
     username: str
@@ -45,7 +51,13 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One publication, as a subscriber reads it."""
+    """One publication, as a subscriber reads it.
+
+    Attributes:
+        channel: The channel's name.
+        offset: Its number in the channel, from 1.
+        data: The fields of the event, with ``type``.
+    """
 
     channel: str
     offset: int
@@ -54,7 +66,18 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class AuditedChange:
-    """One entry of the audit trail; `changes` are the fields with ``from`` and ``to``."""
+    """One entry of the audit trail.
+
+    Attributes:
+        table: The name of the table.
+        key: The primary key as text; the parts of a composite one are joined by commas.
+        kind: ``insert``, ``update`` or ``delete``.
+        changes: The changed fields by name, each with ``from``, ``to`` or both.
+        actor: The name of the actor; empty if nobody is known.
+        origin: The way by which the change came: ``api``, ``admin``, ``cli``, ``background``.
+        request_id: The id of the request; empty outside of one.
+        at: The moment of the change (aware UTC).
+    """
 
     table: str
     key: str
@@ -67,10 +90,13 @@ class AuditedChange:
 
 
 class Client(TestClient):
-    """Starlette's test client, under the host that the settings name, sockets included."""
+    """Starlette's test client. Its requests and sockets carry the host that the settings name."""
 
     def log_in(self, user: User) -> None:
         """Log in as a browser does; the cookie stays with this client.
+
+        Args:
+            user: A user with the password in plain text.
 
         Raises:
             AssertionError: The application refuses the login.
@@ -84,9 +110,9 @@ class Application:
     """The application of one test. The fixture `trivet` gives it.
 
     Attributes:
-        app: The ASGI application, middleware and all.
-        platform: What every room of it was given.
-        settings: The settings that it was made from.
+        app: The ASGI application, with its middleware.
+        platform: The platform that all its rooms share.
+        settings: The settings from which it was made.
     """
 
     def __init__(self, settings: Settings, composition: Composition) -> None:
@@ -98,7 +124,11 @@ class Application:
 
     @contextmanager
     def started(self) -> Iterator["Application"]:
-        """The application between its start and its stop, with every connection closed after."""
+        """Start the application, and stop it at the end of the block. The fixture does this.
+
+        Yields:
+            The application itself. Every connection is closed after the block.
+        """
         try:
             with self._first:
                 yield self
@@ -107,7 +137,11 @@ class Application:
 
     @property
     def portal(self) -> BlockingPortal:
-        """The way into the event loop in which the application runs."""
+        """The portal that calls functions in the application's event loop.
+
+        Raises:
+            RuntimeError: The application is not started.
+        """
         portal = self._first.portal
         if portal is None:
             raise RuntimeError("the application is not started: use the fixture, or started()")
@@ -124,13 +158,13 @@ class Application:
         """An HTTP client with cookies of its own.
 
         Args:
-            user: Who is logged in with it; nobody by default.
+            user: The user who logs in with it; nobody by default.
             key: An API key that every request carries.
-            headers: Further headers of every request.
+            headers: Other headers of every request.
 
         Yields:
-            A client whose relative URLs belong to this application. An exception that the
-            application does not answer is raised in the test.
+            A client whose relative URLs belong to this application. It raises, in the test, an
+            exception that the application does not answer.
         """
         given = {} if key is None else {"authorization": f"Bearer {key}"}
         client = self._make_client({**given, **(headers or {})})
@@ -151,7 +185,19 @@ class Application:
         key: str | None = None,
         wait_seconds: float = WAIT_SECONDS,
     ) -> Iterator[Socket]:
-        """A connected socket, of a user who logs in for it, of a key, or of nobody."""
+        """A connected socket.
+
+        Args:
+            user: The user who logs in for it; nobody by default.
+            key: An API key that the handshake carries.
+            wait_seconds: The longest wait for a reply or a publication.
+
+        Yields:
+            The socket, which is closed at the end of the block.
+
+        Raises:
+            SocketClosed: The application refuses the connection.
+        """
         headers = {"host": self._host}
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
@@ -168,10 +214,18 @@ class Application:
         *args: P.args,
         **options: P.kwargs,
     ) -> T:
-        """Run a service in a unit of work of its own, as the product itself.
+        """Run a service in a unit of work of its own, without an actor.
 
-        What it changes is committed, published and audited; an exception rolls it back and is
-        raised in the test.
+        Its changes are committed, published and audited. An exception rolls them back, and the
+        test gets it.
+
+        Args:
+            service: A function of a session.
+            *args: Its arguments after the session.
+            **options: Its keyword arguments.
+
+        Returns:
+            The value that the service returns.
         """
         return self.run_as(None, service, *args, **options)
 
@@ -182,7 +236,17 @@ class Application:
         *args: P.args,
         **options: P.kwargs,
     ) -> T:
-        """As `run`, with `actor` as the one who makes the changes."""
+        """Run a service as `run` does, with an actor.
+
+        Args:
+            actor: The identity that makes the changes; None: nobody.
+            service: A function of a session.
+            *args: Its arguments after the session.
+            **options: Its keyword arguments.
+
+        Returns:
+            The value that the service returns.
+        """
 
         async def work() -> T:
             async with self.platform.open_unit(actor=actor) as unit:
@@ -203,12 +267,15 @@ class Application:
         """Make an active user.
 
         Args:
-            username: The name to log in with; the address follows from it.
-            permissions: What the user may do, as ``app.codename``.
-            groups: Names of groups to join; those that are missing are made.
-            is_staff: Whether the admin opens.
-            is_superuser: Whether everything is allowed.
-            password: By default one that the validators take.
+            username: The name to log in with; the mail address is made from it.
+            permissions: The permissions of the user, as ``app.codename``.
+            groups: The names of the user's groups. A group that does not exist is made.
+            is_staff: Whether the user may open the admin.
+            is_superuser: Whether the user has every permission.
+            password: The password; by default one that the validators accept.
+
+        Returns:
+            The user, with the password in plain text.
 
         Raises:
             LookupError: No model has one of `permissions`.
@@ -227,11 +294,14 @@ class Application:
         """Make an API key.
 
         Args:
-            owner: Whose it is.
-            scopes: Permissions that it is limited to; by default all that its owner has.
+            owner: The user to whom the key belongs.
+            scopes: The permissions that it is limited to; by default all that its owner has.
 
         Returns:
             The key as a client sends it, in ``Authorization: Bearer``.
+
+        Raises:
+            Invalid: The owner does not hold one of the scopes.
         """
 
         def issue(db: Session) -> str:
@@ -240,7 +310,14 @@ class Application:
         return self.run(issue)
 
     def identity(self, user: User, *permissions: str, is_staff: bool = False) -> Identity:
-        """An identity for `run_as`, of a user as a session would make it."""
+        """An identity for `run_as`, as a session of a user has it.
+
+        Args:
+            user: The user.
+            *permissions: The permissions of the identity, as ``app.codename``. They need not be
+                the user's own.
+            is_staff: Whether the identity may open the admin.
+        """
         return Identity(
             user_id=user.id,
             username=user.username,
@@ -250,7 +327,14 @@ class Application:
         )
 
     def published(self, channel: str | None = None) -> list[Published]:
-        """The publications, oldest first, of one channel or of all."""
+        """The committed publications.
+
+        Args:
+            channel: The name of one channel; None: all channels.
+
+        Returns:
+            The publications, oldest first.
+        """
 
         def read(db: Session) -> list[Published]:
             row = PublicationRow
@@ -265,7 +349,14 @@ class Application:
         return self.run(read)
 
     def audited(self, table: str | None = None) -> list[AuditedChange]:
-        """The entries of the audit trail, oldest first, of one table or of all."""
+        """The entries of the audit trail.
+
+        Args:
+            table: The name of one table; None: all tables.
+
+        Returns:
+            The entries, oldest first.
+        """
 
         def read(db: Session) -> list[AuditedChange]:
             return [
@@ -289,6 +380,6 @@ class Application:
         return self.settings.origin.partition("://")[2]
 
     def _make_client(self, headers: Mapping[str, str] | None = None) -> Client:
-        # Starlette's client asks sockets of a host of its own, whatever the base URL.
+        # Starlette's client sends sockets to a host of its own, whatever the base URL is.
         given = {"host": self._host, **(headers or {})}
         return Client(self.app, base_url=self.settings.origin, headers=given)

@@ -1,7 +1,7 @@
-"""The plugin's interface to the roof, which is the only place that knows every room.
+"""The plugin's interface to the roof, the only place that knows every room.
 
-The platform may not import the roof. The roof registers what it brings as an entry point of the
-group `GROUP`, as any other composition of the rooms may do.
+The platform may not import the roof. The roof registers its composition as an entry point of the
+group `GROUP`, and any other composition of the rooms may do the same.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ GROUP = "trivet.composition"
 
 
 class Composition(Protocol):
-    """A way to put the whole application together, and to make what only Django can make."""
+    """A way to put the whole application together, and to make users, which only Django can."""
 
     def create_app(self, settings: Settings) -> Root:
         """The whole application."""

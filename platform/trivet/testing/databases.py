@@ -15,7 +15,7 @@ Migrate = Callable[[str], None]
 
 
 class Databases(Protocol):
-    """Makes databases and throws them away. A database is known by its URL."""
+    """Makes databases and drops them. A database is known by its URL."""
 
     def create(self) -> str:
         """A new, migrated database without rows."""
@@ -35,7 +35,7 @@ class Databases(Protocol):
         ...
 
     def drop(self, url: str) -> None:
-        """Throw a database away. Ends connections to it."""
+        """Drop a database. Ends connections to it."""
         ...
 
 
@@ -112,7 +112,7 @@ class PostgresDatabases:
         self._execute(f'DROP DATABASE IF EXISTS "{_database(url)}" WITH (FORCE)')
 
     def close(self) -> None:
-        """Drop the template; the other databases are dropped by whoever made them."""
+        """Drop the template; the code that made the other databases drops them."""
         if self._template is not None:
             self.drop(self._url(self._template))
 
@@ -151,7 +151,7 @@ def _database(url: str) -> str:
 
 
 def _leave_write_ahead_log(path: Path) -> None:
-    # A copy of the file alone is whole only when nothing of it still stands in the log.
+    # A copy of the file is complete only if nothing is left in the write-ahead log.
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

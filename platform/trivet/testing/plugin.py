@@ -1,4 +1,4 @@
-"""The pytest plugin. `trivet.testing` says what it offers and how it is used."""
+"""The pytest plugin. `trivet.testing` describes its fixtures and their use."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -148,7 +148,7 @@ def variables_of(
 def make_settings(
     database_url: str, features: tuple[str, ...], variables: Mapping[str, Any]
 ) -> Settings:
-    """Settings of a test, whatever the shell and the folder of the developer hold."""
+    """The settings of a test, independent of the shell and the folder of the developer."""
     given = {
         "database_url": database_url,
         "features": features,

@@ -17,19 +17,29 @@ COMMAND_SECONDS = 100.0
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
 LINES = 60
-"""How much of a log an error shows."""
+"""The number of lines of a log that an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that is ready. The fixture `trivet_server` starts them and stops them."""
+    """A server that is ready. The fixture `trivet_server` starts and stops it.
+
+    Attributes:
+        url: The address of the server, without a slash at the end.
+        log: The file of its standard output and standard error.
+        process: The process.
+    """
 
     url: str
     log: Path
     process: "subprocess.Popen[bytes]"
 
     def stop(self) -> int:
-        """Ask the server to stop as a supervisor does, and return its exit code."""
+        """Send SIGTERM to the server as a supervisor does, and wait for its end.
+
+        Returns:
+            The exit code. A server that does not stop within 40 seconds is killed.
+        """
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -39,15 +49,26 @@ class Server:
             return self.process.wait()
 
     def log_text(self) -> str:
-        """Everything that the server has written so far."""
+        """The log of the server up to now."""
         return self.log.read_text(errors="replace")
 
 
 class StartServer(Protocol):
-    """Starts a server; settings are given by their names without ``TRIVET_``."""
+    """The function that the fixture `trivet_server` gives: it starts a server."""
 
     def __call__(self, *, features: tuple[str, ...] = ..., **variables: Any) -> Server:
-        """Return when it is ready. Raises RuntimeError, with its log, if it never is."""
+        """Start a server on a new database, and wait until it is ready.
+
+        Args:
+            features: The feature packages; by default those of the test session.
+            **variables: Settings by their names without ``TRIVET_``.
+
+        Returns:
+            The server. It is stopped at the end of the test.
+
+        Raises:
+            RuntimeError: The server does not become ready; the message shows its log.
+        """
         ...
 
 
@@ -97,9 +118,9 @@ def start_server(
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment and import path, with `variables` as the only settings."""
+    """The environment and import path of this process, with `variables` as the only settings."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("TRIVET_")}
-    # What pytest put on the import path is where the features are found.
+    # The features lie where pytest put them on the import path.
     path = os.pathsep.join(filter(None, sys.path))
     return {**inherited, "PYTHONPATH": path, **variables}
 

@@ -1,8 +1,8 @@
 """A client of the realtime protocol, in the process of the application.
 
 It speaks ASGI to the application and the Centrifuge protocol (version 2, JSON) through it, so
-that a test needs neither a port nor an SDK. Every wait has an end: what does not come is a
-TimeoutError that says what was waited for.
+that a test needs neither a port nor an SDK. Every wait has a bound: a message that does not come
+is a TimeoutError that names it.
 """
 
 import contextlib
@@ -20,7 +20,12 @@ WAIT_SECONDS = 5.0
 
 
 class SocketClosed(Exception):
-    """The application closed the socket, with a code of the protocol and a reason."""
+    """The application closed the socket.
+
+    Attributes:
+        code: The close code of the protocol; the HTTP status if the handshake was refused.
+        reason: The reason that the application gave.
+    """
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"closed with {code}: {reason}")
@@ -29,14 +34,14 @@ class SocketClosed(Exception):
 
 
 class Socket:
-    """A socket at ``/ws``, connected on entry; close it by leaving the block.
+    """A socket at ``/ws``. A ``with`` block connects it and closes it.
 
     Args:
         app: The application.
-        portal: Where its event loop runs.
+        portal: The portal of the event loop in which it runs.
         headers: Headers of the handshake, such as ``host`` and ``cookie``.
         path: The path of the realtime room.
-        wait_seconds: How long `next_publication` and replies are waited for.
+        wait_seconds: The longest wait for a reply or a publication.
     """
 
     def __init__(
@@ -89,10 +94,13 @@ class Socket:
         Args:
             **method: The method and its parameters: ``history={"channel": "a:b"}``.
 
+        Returns:
+            The result of the method, as the protocol has it.
+
         Raises:
             ProtocolError: The application answered with an error.
-            SocketClosed: It closed the socket instead.
-            TimeoutError: It did not answer in time.
+            SocketClosed: The application closed the socket instead.
+            TimeoutError: The application did not answer in time.
         """
         self._commands += 1
         number = self._commands
@@ -108,30 +116,62 @@ class Socket:
         return found
 
     def subscribe(self, channel: str, **options: Any) -> dict[str, Any]:
-        """Subscribe to `channel` and return the result; `options` are the protocol's."""
+        """Subscribe to a channel.
+
+        Args:
+            channel: The channel's name.
+            **options: Options of the protocol, such as ``recover``, ``epoch`` and ``offset``.
+
+        Returns:
+            The result, as the protocol has it. Recovered publications are read by
+            `next_publication` too.
+
+        Raises:
+            ProtocolError: The application refused the subscription.
+            SocketClosed: The application closed the socket instead.
+            TimeoutError: The application did not answer in time.
+        """
         result = self.command(subscribe={"channel": channel, **options})
         for publication in result.get("publications", ()):
             self._publications.append({"channel": channel, **publication})
         return result
 
     def next_publication(self) -> dict[str, Any]:
-        """The data of the next publication of any channel that is subscribed to.
+        """Wait for the next publication of any subscribed channel.
+
+        Returns:
+            The data of the publication: the fields of the event, with ``type``.
 
         Raises:
-            TimeoutError: None came in time.
+            TimeoutError: No publication came in time.
             SocketClosed: The application closed the socket.
         """
         data: dict[str, Any] = self.next_push()["data"]
         return data
 
     def next_push(self) -> dict[str, Any]:
-        """As `next_publication`, with ``channel`` and ``offset`` beside ``data``."""
+        """Wait as `next_publication` does.
+
+        Returns:
+            The publication with ``channel``, ``offset`` and ``data``.
+
+        Raises:
+            TimeoutError: No publication came in time.
+            SocketClosed: The application closed the socket.
+        """
         while not self._publications:
             self._keep(self._next_object("a publication"))
         return self._publications.popleft()
 
     def wait_closed(self) -> SocketClosed:
-        """Wait until the application closes the socket, and return how."""
+        """Wait until the application closes the socket.
+
+        Returns:
+            The code and the reason of the close.
+
+        Raises:
+            TimeoutError: The socket stayed open.
+        """
         while True:
             try:
                 self._keep(self._next_object("the end of the socket"))
@@ -139,7 +179,11 @@ class Socket:
                 return closed
 
     def send(self, *objects: Any) -> None:
-        """Send objects in one frame, as they are."""
+        """Send objects in one frame, one JSON document on each line.
+
+        Args:
+            *objects: Commands of the protocol, or anything else that JSON can hold.
+        """
         text = "\n".join(json.dumps(each) for each in objects)
         self._send({"type": "websocket.receive", "text": text})
 
@@ -168,7 +212,7 @@ class Socket:
         return self._objects.popleft()
 
     def _send(self, message: Message) -> None:
-        # An application that has ended hears nothing more; what it said is still to be read.
+        # An application that has ended reads nothing more, but its last messages can be read.
         with contextlib.suppress(anyio.BrokenResourceError):
             self._portal.call(self._to_app.send, message)
 
@@ -208,7 +252,11 @@ class Socket:
 
 
 class ProtocolError(Exception):
-    """The application answered a command with an error of the protocol."""
+    """The application answered a command with an error of the protocol.
+
+    Attributes:
+        code: The error code of the protocol.
+    """
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
