@@ -1,12 +1,16 @@
 """The public surface: what the sources offer is what the file and the reference say."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import newest, surface
+
+EXAMPLES = surface.ROOT / "examples"
 
 
 def test_the_surface_and_the_reference_are_what_the_sources_say() -> None:
@@ -23,6 +27,32 @@ def test_every_public_callable_says_what_it_promises() -> None:
         if not found.is_alias and (found.is_class or found.is_function) and not found.docstring
     ]
     assert silent == []
+
+
+def _imports(text: str) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trivet"):
+            yield from ((node.module or "", each.name) for each in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((each.name, "") for each in node.names if each.name.startswith("trivet"))
+
+
+def test_the_example_imports_nothing_that_is_internal() -> None:
+    """Migrations are generated, and import the column types that they store."""
+    offered = {
+        (module, name)
+        for module, loaded in surface.load().items()
+        for name, _ in surface.exported(loaded)
+    }
+    files = [path for path in EXAMPLES.rglob("*.py") if path.parent.name != "migrations"]
+    internal = [
+        f"{path.relative_to(EXAMPLES)}: {module} {name}"
+        for path in files
+        for module, name in _imports(path.read_text(encoding="utf-8"))
+        if (module, name) not in offered
+    ]
+    assert len(files) > 10
+    assert internal == []
 
 
 def test_the_reference_has_no_page_of_a_module_that_is_not_public() -> None:
