@@ -13,9 +13,9 @@ _JSON = frozenset({"application/json", "application/problem+json"})
 
 
 def preferred_form(scope: Mapping[str, Any]) -> Literal["html", "json"] | None:
-    """The form that the request's Accept header names first; None if it names neither.
+    """The form that the request's Accept header prefers; None if it names neither.
 
-    Of two with the same weight the one that stands first counts.
+    Of two with the same weight the first one counts.
     """
     accept = (find_header(scope, b"accept") or "").lower()
     if "html" not in accept and "json" not in accept:

@@ -1,7 +1,7 @@
 """The files of the root's own pages: their style, the icon, and the icon that browsers ask for.
 
-They are few and known by name, so that there is no folder to look into when an application is
-put together, which may happen on an event loop.
+They are few and listed by name. So the start reads no folder, which would block the event loop
+on which an application may be put together.
 """
 
 from pathlib import Path
@@ -12,12 +12,12 @@ from starlette.routing import Route
 
 _FOLDER = Path(__file__).parent / "files"
 _HOUR = 3600
-"""How long a browser may keep a file without asking again, in seconds."""
+"""The time for which a browser may keep a file without asking again, in seconds."""
 
 _FILES = {
     "/static/trivet/page.css": "text/css",
     "/static/trivet/icon.svg": "image/svg+xml",
-    # Browsers ask for it where no page names an icon.
+    # Browsers ask for it if a page names no icon.
     "/favicon.ico": "image/vnd.microsoft.icon",
 }
 ICON = "/static/trivet/icon.svg"

@@ -1,10 +1,10 @@
-"""Bodies while they arrive: how large one may be, how long it may take, and what all may hold.
+"""The bounds of bodies that arrive: the size of one, its time, and the size of all together.
 
-A request's body lies in memory until the request has ended. Clients that send most of one and
-then nothing would fill the memory of a process with a few hundred connections. So the time that
-a request waits for its client is counted, and so are the bytes of all requests together. If a
-byte would be too many, the body that is under way for the longest time gives its room: whoever
-sends swiftly is not held up by those who do not.
+A request's body stays in memory until the request has ended. Clients that send most of a body and
+then nothing could fill the memory of a process with a few hundred connections. So the time for
+which a request waits for its client is counted, and so are the bytes of all requests together. If
+these become too many, the body that has been arriving for the longest time is refused: slow clients
+do not hold up quick ones.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from trivet.asgi.problem import error_response
 from trivet.errors import RequestTimeout, TooLarge, TrivetError, Unavailable
 
 LINGER_SECONDS = 2.0
-"""How long a refused body is still read, and thrown away, before the connection is closed. Closed
-at once, the client's system would drop our answer along with what could not be delivered
+"""The time for which a refused body is still read and dropped before the connection is closed. If
+it were closed at once, the client's system would drop our answer with the undelivered bytes
 (RFC 9112, 9.6)."""
 
 
 class Bodies:
     """The bodies of all requests of a process.
 
-    `body_bytes` bounds each, `seconds` the time for which a request waits for its body in all,
-    `held_bytes` what all requests hold; less than one body is taken as one body.
+    `body_bytes` is the bound of each body, and `held_bytes` of all bodies together (at least one
+    body). `seconds` is the bound of the time for which a request waits for its body in all.
     """
 
     def __init__(self, *, body_bytes: int, seconds: float, held_bytes: int) -> None:
@@ -45,7 +45,7 @@ class Bodies:
         )
 
     def make_room(self, wanted: int, by: "Body") -> bool:
-        """Whether `by` may hold `wanted` bytes more; others that wait longer may have to go."""
+        """Whether `by` may hold `wanted` more bytes. Slower bodies may be refused for it."""
         for other in list(self.open):
             if self.held + wanted <= self.held_bytes:
                 break
@@ -55,7 +55,7 @@ class Bodies:
 
 
 class Body:
-    """One request's body. `fault` is why it was refused, once it was."""
+    """One request's body. `fault` is the reason of its refusal, if it was refused."""
 
     def __init__(self, bodies: Bodies, receive: Receive) -> None:
         self.fault: TrivetError | None = None
@@ -67,8 +67,8 @@ class Body:
         self._waiting: asyncio.Timeout | None = None
 
     async def receive(self) -> Message:
-        """The next message; raises `fault` where the body is refused."""
-        if self._is_complete:  # what comes now is that the client left
+        """The next message. Raises `fault` if the body is refused."""
+        if self._is_complete:  # the next message says that the client left
             return await self._receive()
         if self.fault is not None:
             raise self.fault
@@ -104,28 +104,27 @@ class Body:
         self._bodies.held += size
 
     def give_way(self) -> None:
-        """End the wait for the client, if there is one, and give the room back."""
+        """End the wait for the client, if there is one, and release the bytes."""
         if self._waiting is not None and self.fault is None:
             self.fault = _full()
             self._waiting.reschedule(asyncio.get_running_loop().time())
             self.release()
 
     def release(self) -> None:
-        """The body counts no longer."""
+        """Stop counting the body."""
         self._bodies.open.pop(self, None)
         self._bodies.held -= self._held
         self._held = 0
 
     def end(self) -> None:
-        """The request has ended. The error that refused its body remembers the frames through
-        which it went, and these hold what was read of it; in a circle, so that the memory would
-        wait for the garbage collector."""
+        """End the request. The error that refused its body keeps frames that hold the bytes, and
+        they keep the error: without this, the memory would wait for the garbage collector."""
         self.release()
         if self.fault is not None:
             self.fault.__traceback__ = self.fault.__context__ = None
 
     async def refuse(self, scope: Scope, send: Send, error: TrivetError) -> None:
-        """Answer with `error`, announce that the connection ends, and read on for a moment."""
+        """Answer with `error`, announce the end of the connection, and read on for a moment."""
         self.release()
         response = error_response(scope, error)
         response.headers["connection"] = "close"
@@ -144,7 +143,7 @@ class Body:
 
 
 def _too_slow() -> RequestTimeout:
-    # A new one each time: an exception keeps the frames through which it went, and these hold
+    # A new one each time: an exception keeps the frames that it passed, and these hold
     # the body.
     return RequestTimeout("body-too-slow", "The body did not arrive in time.")
 

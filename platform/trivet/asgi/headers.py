@@ -1,6 +1,6 @@
 """One header of a request, for middleware that every request passes.
 
-Starlette's `Headers` offers more, and costs an object and a decoding a look.
+Starlette's `Headers` offers more, but each use costs an object and a decoding.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def find_header(scope: Mapping[str, Any], name: bytes) -> str | None:
-    """The first header called `name`, in lower case as ASGI has them; None without one."""
+    """The first header with `name` (lower case, as in ASGI); None if there is none."""
     for header, value in scope["headers"]:
         if header == name:
             return str(value, "latin-1")

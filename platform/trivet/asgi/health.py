@@ -20,19 +20,19 @@ PROBE_SECONDS = 2.0
 OK = "ok"
 
 Question = Callable[[], Awaitable[str | None]]
-"""Asks one part what it waits for: a sentence, or nothing when it can work."""
+"""Asks one part for what it waits: it returns a sentence, or nothing if it can work."""
 
 
 async def alive(_request: Request) -> JSONResponse:
-    """200 as long as the event loop turns; touches nothing else."""
+    """200 as long as the event loop runs. It needs nothing else."""
     return JSONResponse({"status": OK})
 
 
 class Readiness:
     """200 if the process is ready, the database answers, every migration is applied, the relay
-    delivers and every mounted app is ready; 503, the state and what is wrong otherwise.
+    delivers and every mounted app is ready; otherwise 503, with the state and the reasons.
 
-    A process that drains is asked nothing: whatever works in it, nothing should be sent there.
+    A process that drains skips the checks: it should get no request, whatever still works.
     """
 
     def __init__(self, mounts: Sequence[MountedApp]) -> None:
@@ -62,8 +62,8 @@ class Readiness:
 async def _ask_all(questions: Mapping[str, Question]) -> dict[str, str]:
     """The answers in the order of the questions, within `PROBE_SECONDS` for all together.
 
-    Side by side, because checks that wait for the same lost database one after another would take
-    so long that an orchestrator gives up before it is told which of them failed.
+    The checks run side by side. One after another, several checks that wait for the same lost
+    database would take so long that an orchestrator gives up before it learns which one failed.
     """
     answers = dict.fromkeys(questions, "")
 
@@ -83,7 +83,7 @@ async def _ask(question: Question) -> str:
             return await question() or OK
     except TimeoutError:
         return f"no answer within {PROBE_SECONDS:g} s"
-    except Exception as error:  # noqa: BLE001  # whatever fails here is the answer
+    except Exception as error:  # noqa: BLE001  # any failure here is the answer
         return type(error).__name__
 
 
@@ -92,7 +92,7 @@ async def _find_pending_migrations(platform: Platform) -> str:
         return "run 'trivet migrate'"
     if not platform.settings.debug:
         return ""
-    # Reads the whole schema: worth it where models change under the hands of their author.
+    # Reads the whole schema, which is worth it only while an author changes the models.
     found = await migrations.find_difference(platform.database, platform.features)
     return f"{found.sentence}: {found.cure}" if found else ""
 

@@ -1,8 +1,8 @@
-"""The Host header, read by its grammar and by nothing looser.
+"""The Host header, read strictly by its grammar.
 
-What everybody behind the root believes about this site's name comes from it: links, redirects,
-cookies, Django's own checks. So what is not a host and perhaps a port (RFC 9110, 7.2; RFC 3986,
-3.2.2 and 3.2.3) is none, however much of it looks like our name.
+Links, redirects, cookies and Django's own checks take this site's name from it. So a value that is
+not a host with an optional port (RFC 9110, 7.2; RFC 3986, 3.2.2 and 3.2.3) is refused, however
+similar to our name it looks.
 """
 
 import re
@@ -15,16 +15,16 @@ from starlette.types import Scope
 _AUTHORITY = re.compile(
     r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::(?P<port>[0-9]*))?", re.ASCII
 )
-"""``uri-host [ ":" port ]``. Left out on purpose: percent-encoded names and IPvFuture, which no
-site is called, and zones of IPv6 addresses, which mean something on one machine only."""
+"""``uri-host [ ":" port ]``. Percent-encoded names and IPvFuture are left out, because no site has
+such a name, and zones of IPv6 addresses, because they have a meaning on one machine only."""
 _LONGEST = 255
 """Characters of a name in the DNS (RFC 1035, 2.3.4)."""
 _LAST_PORT = 65535
 
 
 class Host(NamedTuple):
-    """A host in the one form in which it is compared: lower case, no root dot, an IPv6 address
-    in brackets and as RFC 5952 writes it. `port` is None where none, or an empty one, is given."""
+    """A host in the form in which hosts are compared: lower case, without a root dot, an IPv6
+    address in brackets and as RFC 5952 writes it. `port` is None if it is missing or empty."""
 
     name: str
     port: int | None = None
@@ -34,7 +34,7 @@ class Host(NamedTuple):
 
 
 def parse_host(text: str) -> Host | None:
-    """The host of a Host header's value; None if it is none."""
+    """The host that a Host header's value names; None if the value does not fit the grammar."""
     found = _AUTHORITY.fullmatch(text)
     if found is None:
         return None
@@ -54,14 +54,14 @@ def _normalise(name: str) -> str | None:
             return f"[{IPv6Address(name[1:-1])}]"
         except AddressValueError:
             return None
-    # A name may end with the dot of the root (RFC 3986, 3.2.2), and with one only.
+    # A name may end with one dot of the root (RFC 3986, 3.2.2).
     plain = name.removesuffix(".").lower()
     is_name = 0 < len(plain) <= _LONGEST and all(plain.split("."))
     return plain if is_name else None
 
 
 class HostCheck:
-    """Whether a request comes under one of `names`, the way a Host header writes them."""
+    """Whether a request names one of `names`, which are written as in a Host header."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(str(parse_host(name) or name) for name in names)
@@ -69,8 +69,8 @@ class HostCheck:
     def accepts(self, scope: Scope) -> bool:
         """Whether the scope has exactly one Host, and it is ours.
 
-        A Host in another spelling of ours is put into the scope in the one form, so that nobody
-        behind has to know the spellings.
+        Another spelling of our host is replaced in the scope by the form for comparison, so that
+        the code behind does not have to know the spellings.
         """
         given = [n for n, header in enumerate(scope["headers"]) if header[0] == b"host"]
         if len(given) != 1:

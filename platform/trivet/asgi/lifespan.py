@@ -1,9 +1,9 @@
 """The lifespan of a mounted app.
 
-Starlette does not hand the lifespan scope to what it mounts, so each app gets a lifespan
-task of its own here. Source: the ASGI specification, "Lifespan Protocol" 2.0. There an
-exception before ``startup.complete`` says "I do not know lifespans" (Django says so), and
-only ``startup.failed`` says "I could not start".
+Starlette does not pass the lifespan scope to the apps that it mounts, so each app gets a lifespan
+task of its own here. Source: the ASGI specification, "Lifespan Protocol" 2.0. An exception before
+``startup.complete`` means that the app does not support lifespans, as in Django. Only
+``startup.failed`` means that the app could not start.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ logger = logging.getLogger(__name__)
 
 
 class LifespanFailed(ConfigurationError):
-    """An app said that it could not start or stop."""
+    """An app reported that it could not start or stop."""
 
 
 class Lifespan:
-    """The lifespan of `app`; `state` is what the app set at its start.
+    """The lifespan of `app`; `state` holds the values that the app set at its start.
 
     An app without lifespan support is left alone.
     """
@@ -37,8 +37,7 @@ class Lifespan:
         self._supported = True
 
     async def start(self) -> None:
-        """Raises LifespanFailed, with the app's name and its own reason, if it reports that it
-        could not start."""
+        """Start the app. Raises LifespanFailed, with name and reason, if it reports a failure."""
         self._task = asyncio.create_task(self._run(), name=f"lifespan of {self.name}")
         await self._inbox.put({"type": "lifespan.startup"})
         try:
@@ -55,7 +54,7 @@ class Lifespan:
             raise LifespanFailed("startup-failed", f"{self.name} could not start: {_why(answer)}")
 
     async def stop(self) -> None:
-        """Does nothing where the app had not started. Cancelled, it leaves no task behind."""
+        """Stop the app, if it has started. A cancelled stop leaves no task behind."""
         task, self._task = self._task, None
         if not self._supported or task is None:
             return

@@ -1,7 +1,7 @@
 """The mounts that rooms give to the root, and the root's routes to them.
 
-A prefix stays in ``scope["path"]`` and grows ``root_path`` (ASGI's meaning of the two);
-that is what Django, FastAPI, Quart, Litestar and WSGI adapters read.
+The prefix stays in ``scope["path"]`` and is added to ``root_path``, as ASGI defines the two.
+Django, FastAPI, Quart, Litestar and WSGI adapters read them so.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,11 +23,10 @@ from trivet.outcome import NOTHING
 
 @dataclass(frozen=True, slots=True)
 class RouteInfo:
-    """One line of ``trivet routes``. `policy` says who may use the route.
+    """One line of ``trivet routes``. `policy` names the condition for the use of the route.
 
-    `policies` are the objects behind those words, as far as they are ours; each lists the
-    permissions that it asks for. `commits_on` are the refusals that the route declares as outcomes
-    (`trivet.commits_on`).
+    `policies` are the policies behind that name, as far as they are ours. `commits_on` are the
+    refusals that the route declares as outcomes (`trivet.commits_on`).
     """
 
     methods: str
@@ -43,11 +42,11 @@ class PageLink:
     """A page of a mounted app that people may begin at: the root's page lists them.
 
     Attributes:
-        title: What the link says, in a few words.
+        title: The text of the link, in a few words.
         path: The page below the mount's prefix, such as ``/``.
-        about: What one finds there, in a sentence; may be empty.
-        policy: Who may open the page; nobody else is shown the link.
-        is_page: False for an address that programs use: it is shown, and no link leads there.
+        about: A sentence about the page; may be empty.
+        policy: The condition for opening the page. Other visitors do not see the link.
+        is_page: False for an address that programs use: it is shown as text, without a link.
     """
 
     title: str
@@ -67,19 +66,25 @@ async def _nothing_to_drain() -> None:
 
 @dataclass(frozen=True, slots=True)
 class MountedApp:
-    """An app under a prefix (``/api``), and what it brings to the whole.
+    """An app under a prefix, with everything that it adds to the whole.
 
-    `websocket` says whether WebSockets are passed to it; without, they are refused before
-    the app sees them. `policy` is checked before the app is asked; a room that has a policy
-    for each of its routes leaves it at `its_own`. `lifespan` runs the app's own.
-    `list_routes` is asked by ``trivet routes`` and gives paths with the prefix.
-    `static_packages` are (package, folder) pairs whose files are served at ``/static``.
-    `commits_on` are refusals of the app, by their statuses, that keep what the request did
-    (`trivet.outcome`).
-    `find_pending` is asked by ``/readyz``: what the app waits for, in a sentence, or an empty
-    string when it can work. `links` are the pages that people begin at.
-    `drain` is awaited when the process begins to stop: it sends
-    connections that would stay open (sockets, streams) elsewhere, within a few seconds.
+    Attributes:
+        name: The name in the log, the audit trail and ``trivet routes``.
+        prefix: The path under which the app lies, such as ``/api``.
+        app: The ASGI application.
+        authenticators: The ways of establishing an identity that the app brings.
+        websocket: Whether WebSockets are passed to the app. Without it they are refused before.
+        policy: The condition that is checked before the app is called. An app that has a policy
+            for each of its routes leaves it at `its_own`.
+        commits_on: The statuses of refusals that commit (`trivet.outcome`).
+        lifespan: Whether the app's own lifespan is run.
+        list_routes: A function that lists the routes, with the prefix, for ``trivet routes``.
+        static_packages: Pairs of package and folder, whose files are served at ``/static``.
+        find_pending: A function for ``/readyz``. It returns a sentence that names what the app
+            waits for, or an empty string if the app can work.
+        links: The pages of the app at which people may begin.
+        drain: A function that is awaited when the process begins to stop. It sends connections
+            that would stay open (sockets, streams) elsewhere, within a few seconds.
     """
 
     name: str
@@ -102,12 +107,12 @@ class MountedApp:
 
 
 class MountRoute(BaseRoute):
-    """The route to a mounted app: everything below its prefix, and the prefix without its
-    slash. There a page moves to the slash, and a WebSocket, which no client would follow, is
-    served as if it had one.
+    """The route to a mounted app: every path below its prefix, and the prefix without a slash. A
+    page at the latter is redirected to the slash. A WebSocket there is served directly, because
+    no client follows a redirect of one.
 
-    Does what Starlette's `Mount` does by a regular expression and a handful of entries in
-    the scope, which `_Guarded` would have to take out again.
+    Starlette's `Mount` does this by a regular expression and several entries in the scope, which
+    `_Guarded` would have to remove again.
     """
 
     def __init__(self, mounted: MountedApp) -> None:
@@ -137,8 +142,8 @@ class MountRoute(BaseRoute):
 
 
 class _Guarded:
-    """Names the mount in the request's context, keeps WebSockets from apps that would only
-    fail on them, and hides the root's router, by which an app would build wrong links."""
+    """Names the mount in the request's context, refuses WebSockets for apps that cannot serve
+    them, and hides the root's router, with which an app would build wrong links."""
 
     def __init__(self, mounted: MountedApp) -> None:
         self.mounted = mounted
@@ -167,6 +172,6 @@ def _path_below(scope: Scope) -> str:
 
 
 def redirect_to_slash(scope: Scope) -> Response:
-    """A redirect to the same path with a slash, relative to whatever host was asked."""
+    """A redirect to the same path with a slash, on the same host."""
     query = scope.get("query_string", b"").decode("latin-1")
     return RedirectResponse(scope["path"] + "/" + (f"?{query}" if query else ""))

@@ -1,7 +1,7 @@
 """The frame of the root's own pages: the way in, and the errors that a browser meets.
 
 The style comes from our own static files and nothing is inline, so that the content security
-policy needs no exception. Everything that is put into a page is escaped here.
+policy needs no exception. Text that is put into a page is escaped here.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Frame:
     logo: str = ""
 
     def render(self, root_path: str, title: str, body: str) -> str:
-        """A page. `body` is HTML; `root_path` is what stands before every path of this site."""
+        """A page. `body` is HTML; `root_path` precedes every path of this site."""
         return _PAGE.substitute(
             title=escape(title if title == self.name else f"{title} | {self.name}"),
             name=escape(self.name),

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one form in which errors leave by HTTP.
+"""Problem documents (RFC 9457): the form of every error by HTTP.
 
 A WebSocket handshake is refused with the same document where the server can send one
 (ASGI's ``websocket.http.response``), and with a bare 403 where it cannot.
@@ -35,8 +35,8 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **data: Any,
 ) -> Response:
-    """A problem document. `code` names the kind of problem for machines, `detail` what
-    to do about it; the request id is added, so that a report can be traced."""
+    """A problem document. `code` names the kind of problem for programs, `detail` tells people
+    what to do. The request id is added, so that a report can be traced."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

@@ -1,11 +1,11 @@
 """The start and the stop of a process, each one list that is read from top to bottom.
 
-The server leads through it: ``lifespan.startup`` runs the first list, ``lifespan.shutdown``
-the second (ASGI specification, "Lifespan Protocol"). uvicorn and its Gunicorn worker send the
-shutdown only after they have closed their listening socket, closed every WebSocket with 1012
-and waited `shutdown_seconds` for requests. A server of ours that begins to drain before that,
-on the signal itself, calls `Lifecycle.drain` and the first two steps of `stopping` earlier;
-nothing else changes, because each of them may run again.
+The server starts both: ``lifespan.startup`` runs the first list, ``lifespan.shutdown`` the second
+(ASGI specification, "Lifespan Protocol"). uvicorn and its Gunicorn worker send the shutdown only
+after they have closed their listening socket, closed every WebSocket with 1012 and waited
+`shutdown_seconds` for requests. A server of ours that drains earlier, on the signal itself, can
+call `Lifecycle.drain` and the first two steps of `stopping` then. Nothing else changes, because
+each of them may run twice.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from trivet.platform import Platform
 
 
 class Process:
-    """A platform and what is mounted on it, from their start to their stop."""
+    """A platform with its mounted apps, from their start to their stop."""
 
     def __init__(self, platform: Platform, mounts: Sequence[MountedApp]) -> None:
         self.platform = platform
@@ -33,17 +33,17 @@ class Process:
         """The steps of starting, in the order in which they run."""
         platform = self.platform
         return [
-            # What other processes say is received before anything could rely on it.
+            # Messages of other processes arrive before anything could rely on them.
             Step("the broker is connected", platform.broker.start),
-            # What is committed from here on is delivered.
+            # Commits from here on are delivered.
             Step("the relay delivers", platform.relay.start),
-            # When keys are used is written now and then.
+            # Uses of keys are written at intervals.
             Step("uses of keys are written", platform.key_uses.start),
-            # Sessions that have expired are removed now and then.
+            # Expired sessions are removed at intervals.
             Step("expired sessions are removed", platform.expired_sessions.start),
-            # What has a size only (queues) is measured now and then.
+            # Queues are measured at intervals.
             Step("queues are measured", platform.observers.start),
-            # Each mounted app, in order: what it does at its start finds the above running.
+            # Each mounted app, in order: at its start the parts above run already.
             *(Step(f"{each.name} has started", each.start) for each in self.lifespans),
         ]
 
@@ -55,14 +55,14 @@ class Process:
             Step("not ready for the balancer", self._leave_balancer, seconds=1),
             # Clients of sockets go to another process and recover there.
             Step("sockets are told to go elsewhere", self._drain_mounts, seconds=5),
-            # Whoever asks gets the answer; the server itself has waited before.
+            # Requests that have begun get their answers; the server has waited for them before.
             Step("requests are finished", platform.lifecycle.requests.wait_finished, seconds=3),
-            # Each mounted app, in reverse: what it does at its stop finds the below running.
+            # Each mounted app, in reverse order: at its stop the parts below still run.
             *(
                 Step(f"{each.name} has stopped", each.stop, seconds=2)
                 for each in reversed(self.lifespans)
             ),
-            # Nothing is measured that is being taken apart.
+            # Queues that are being closed are not measured.
             Step("queues are measured no more", platform.observers.stop, seconds=1),
             # Expired sessions are left to other processes.
             Step("no session is being removed", platform.expired_sessions.stop, seconds=2),
@@ -70,15 +70,15 @@ class Process:
             Step("uses of keys are written", platform.key_uses.stop, seconds=2),
             # The relay has come to the end of what it was delivering.
             Step("the relay is drained", platform.relay.stop, seconds=4),
-            # Other processes are neither heard nor spoken to.
+            # No message is sent or received any more.
             Step("the broker is disconnected", platform.broker.stop, seconds=1),
-            # Nobody needs a connection any more.
+            # No connection is needed any more.
             Step("connections are closed", platform.database.close, seconds=2),
         ]
 
     async def serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Start, stop, and tell the server. A start that fails stops what had started and
-        gives the server one sentence."""
+        """Start and stop, and report both to the server. A start that fails stops the parts that
+        have started, and the server gets one sentence."""
         lifecycle = self.platform.lifecycle
         await receive()
         try:
@@ -99,7 +99,7 @@ class Process:
 
     async def _leave_balancer(self) -> None:
         # A balancer that asks every few seconds needs a wait here, before anything is closed.
-        # It belongs to a server that drains on the signal; with uvicorn's, nobody can ask now.
+        # It belongs to a server that drains on the signal: under uvicorn nobody can ask now.
         self.platform.lifecycle.drain()
 
     async def _drain_mounts(self) -> None:

@@ -35,7 +35,7 @@ def build_root(
     `authenticators` default to those that the mounts bring; they are asked in order, those
     of credentials that a client sends on purpose before the ambient ones.
 
-    Raises ConfigurationError if two of them claim the same prefix, or one a place of ours.
+    Raises ConfigurationError if two mounts claim the same prefix, or one claims a path of ours.
     """
     pages = pages_of(platform.features)
     _refuse_clashes([*mounts, *pages])
@@ -61,19 +61,19 @@ def build_root(
 
 
 def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[Middleware]:
-    """The middleware, outermost first, a promise a line."""
+    """The middleware, outermost first, with the promise of each."""
     settings, database = platform.settings, platform.database
     return [
         # Every response carries a request id, and every request leaves one line in the log.
         Middleware(middleware.AccessLogMiddleware, platform=platform),
-        # Browsers load nothing from elsewhere, nobody frames our pages, and no cache keeps for
-        # one what was answered to another.
+        # Browsers load nothing from elsewhere, nobody frames our pages, and no cache gives one
+        # caller the answer to another.
         Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
-        # A problem that a browser meets is a page with a way back.
+        # A browser sees a problem as a page with a link to the start page.
         Middleware(middleware.ErrorPagesMiddleware, frame=Frame(settings.name, settings.logo)),
-        # What nobody caught becomes a problem document, without a detail.
+        # An exception that no code caught becomes a problem document, without a detail.
         Middleware(middleware.LastResortMiddleware, debug=settings.debug),
-        # No request brings more than its share, nor comes under another site's name.
+        # No request is larger or slower than the limits, or names another site.
         Middleware(
             middleware.LimitsMiddleware,
             body_bytes=settings.body_limit_bytes,
@@ -83,7 +83,7 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
         ),
         # No page of another site acts with a visitor's cookies.
         Middleware(middleware.CrossSiteMiddleware, trusted_origins=settings.csrf_origins),
-        # Who is asking is established once, for every mount.
+        # The identity is established once, for every mount.
         Middleware(
             middleware.IdentityMiddleware,
             database=database,
@@ -91,7 +91,7 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
             key_uses=platform.key_uses,
             authenticators=sorted(authenticators, key=lambda each: each.is_ambient),
         ),
-        # What was committed is delivered at once.
+        # Committed publications are delivered at once.
         Middleware(middleware.DeliveryMiddleware, broker=platform.broker),
         # One transaction, decided by the status, committed before the first byte.
         Middleware(middleware.UnitOfWorkMiddleware, debug=settings.debug),
@@ -120,7 +120,7 @@ class Root:
         if scope["type"] == "lifespan":
             await self.process.serve_lifespan(scope, receive, send)
             return
-        # Starlette's routes raise, for us to render, only where they know of an application.
+        # Starlette's routes raise, so that we can render, only if the scope names an application.
         scope["app"] = self
         if scope["type"] == "http":
             with self.requests:
@@ -173,14 +173,14 @@ def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
     packages: list[str | tuple[str, str]] = [p for m in mounts for p in m.static_packages]
     if not packages:
         return []
-    # The first look at a file's type reads the machine's tables: here, not on the event loop.
+    # The first guess of a media type reads the machine's tables: here, not on the event loop.
     if not mimetypes.inited:
         mimetypes.init()
     return [Mount("/static", app=StaticFiles(packages=packages), name="static")]
 
 
 def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:
-    # Mounts are tried before the root's own routes, and may not take their places.
+    # Mounts are tried before the root's own routes, so they may not claim their paths.
     seen = dict.fromkeys(("/healthz", "/readyz", "/static", "/favicon.ico"), "the root")
     for mounted in mounts:
         if mounted.prefix in seen:

@@ -1,8 +1,8 @@
 """The page at ``/``: the places to go, for anyone who opens the address of the site.
 
-It belongs to the root. A feature's pages lie below the feature's name, so that two features
-never fight for one address; a site whose own page should come first names it in the setting
-`home`, and its visitors are sent there.
+It belongs to the root. A feature's pages lie below the feature's name, so that two features never
+claim one address. A site can name another first page in the setting `home`; visitors of ``/`` are
+then redirected to it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ from trivet.identity import Identity
 class Welcome:
     """The endpoint of ``/``: a page of what is mounted and what the visitor may open.
 
-    A client that would rather have JSON gets the problem document of a path where nothing is.
-    With `home` everybody is sent there instead.
+    A client that prefers JSON gets the problem document of a path that does not exist. With `home`
+    everybody is redirected there instead.
     """
 
     def __init__(self, frame: Frame, mounts: Sequence[MountedApp], home: str = "") -> None:

@@ -1,9 +1,10 @@
-"""The audit trail: who changed what, when, by which way, and proof that it is whole.
+"""The audit trail: the actor, the fields, the time and the way of every change, and a proof that
+the trail is complete.
 
-Entries are captured where publications are (`trivet.data.flush`), and are written in the
-transaction of the change they tell of. `trivet.audit.capture` says what becomes an entry,
-`trivet.audit.trail` how entries are chained, `trivet.audit.verification` what a check of
-the chains can find. docs/audit.md tells what the trail does not see.
+Entries are captured together with publications (`trivet.data.flush`), and are written in the
+transaction of their change. `trivet.audit.capture` makes the entries, `trivet.audit.trail` chains
+them, `trivet.audit.verification` checks the chains. docs/audit.md lists what the trail does not
+see.
 """
 
 from trivet.audit.entry import Entry

@@ -1,6 +1,6 @@
-"""The audited tables: all that do not say otherwise, Django's users among them.
+"""The audited tables: all tables that do not say otherwise, Django's users among them.
 
-What guards them stands in `trivet.capture.tables`.
+`trivet.capture.tables` guards them.
 """
 
 from functools import lru_cache
@@ -24,7 +24,7 @@ _AUDITED = CaptureReason(
 
 
 WHICH_IS_AUDITED = 'which is audited (one that needs no trail says info={"audit": "ignored"})'
-"""Said of a table whose change the trail would not see, with the way out."""
+"""The words about a table whose change the trail would not see, with the way out."""
 
 
 def audited_tables() -> CapturedTables:

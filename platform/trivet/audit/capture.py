@@ -1,13 +1,13 @@
-"""From a flush to entries: what each row was before, and what it is after.
+"""The entries of a flush: each row before it and after it.
 
-What a row was is noted just before it is updated or deleted (`trivet.capture.old_values`);
-`entries_of` runs after the flush. What the session does not know then (an expression that the
-database evaluates, a server's default) is read from the database in the same transaction: an entry
-with a hole would be one that nobody can rely on.
+The old row is noted just before it is updated or deleted (`trivet.capture.old_values`);
+`entries_of` runs after the flush. Values that the session does not know then (an expression that
+the database evaluates, a server's default) are read from the database in the same transaction: an
+incomplete entry could not be relied on.
 
-A column or table says in its ``info`` if it wants something else:
+A column or table declares exceptions in its ``info``:
 
-* ``{"audit": "redacted"}``: that it changed is noted, its values are not;
+* ``{"audit": "redacted"}``: the change is noted, the values are not;
 * ``{"audit": "ignored"}``: nothing is noted.
 
 A version counter is ignored by itself: it counts the entries.
@@ -34,8 +34,8 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AuditedColumn:
-    """A column as the trail sees it. `fills_itself`: an update may write it unasked;
-    `is_generated`: the database may give it a value on insert."""
+    """A column as the trail sees it. `fills_itself`: an update may write it by itself;
+    `is_generated`: the database may set its value on insert."""
 
     key: str
     column: ColumnElement[Any]

@@ -39,8 +39,8 @@ def encode_changes(changes: Mapping[str, Field]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """`value` as it is written down. Of bytes the length and digest are kept: the trail
-    tells that a picture was replaced, it is no second store of pictures."""
+    """`value` in the form of an entry. Bytes are replaced by their length and digest: the trail
+    records that a picture was replaced, and does not store pictures."""
     if isinstance(value, bytes | bytearray | memoryview):
         return {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
     return value

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 LONGEST = 60
-"""How much of a value is shown, in characters; the entry has all of it."""
+"""The characters of a value that are shown; the entry has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field's change as people read it. `old` and `new` are empty where there is none."""
+    """The change of one field, for people. `old` and `new` are empty where there is no value."""
 
     name: str
     old: str
@@ -35,7 +35,7 @@ def _ends(field: Mapping[str, Any]) -> tuple[str, str]:
         return "", "(not shown)"
     if "added" in field or "removed" in field:
         return _list("−", field.get("removed", ())), _list("+", field.get("added", ()))
-    # An update names both ends, so that a null is told from a field that was not there.
+    # An update shows both ends, so that a null differs from a field that did not exist.
     return tuple(_text(field[end]) if end in field else "" for end in ("from", "to"))  # type: ignore[return-value]  # two ends
 
 

@@ -9,16 +9,16 @@ from trivet.models.base import Model
 from trivet.models.types import BigKey
 
 CHAINS = 16
-"""How many transactions can end at the same moment without waiting for each other's head.
+"""The number of chains: so many transactions can end at once without waiting for a head.
 It is part of every entry's id, so it cannot be changed for a trail that exists."""
 
 HASH_CHARACTERS = 64
 
 
 class AuditChain(Model):
-    """The head of a chain: how many entries it has, and the hash of the newest.
+    """The head of a chain: the number of its entries, and the hash of the newest.
 
-    `seal` authenticates both, so that cutting the newest entries off shows.
+    `seal` authenticates both, so that a check notices if the newest entries were cut off.
     """
 
     __tablename__ = "trivet_audit_chain"
@@ -45,7 +45,7 @@ class AuditEntry(Model):
             "info": {
                 "audit": "ignored",
                 "verbose_name_plural": "audit entries",
-                # Nobody adds, changes or deletes one, so nobody is given the permission to.
+                # Nobody may add, change or delete an entry, so these permissions do not exist.
                 "default_permissions": ("view",),
             }
         },

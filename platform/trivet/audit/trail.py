@@ -1,13 +1,14 @@
 """The chains: each entry authenticated together with the hash of the one before it.
 
 A chain orders its writers: its head is locked from the moment an entry is added until the
-commit. One chain for all would make every transaction of the house wait for every other,
-so there are `CHAINS` of them, and a transaction takes whichever is free, as its very last
-lock, and only one. Nobody waits for anything while holding a head, so there is no deadlock
-with it, and nobody waits for a head unless all of them are held at once.
+commit. With one chain for all, every transaction would wait for every other. So there are
+`CHAINS` chains, and a transaction takes one that is free, as its very last lock, and only one.
+A transaction that holds a head waits for nothing, so a head is part of no deadlock. A
+transaction waits for a head only if all of them are held at once.
 
-The hashes are HMACs under the installation's key: who can write to the database but does
-not know the key cannot recompute a chain. Who knows it can; see `Anchor` for that.
+The hashes are HMACs under the installation's key: somebody who can write to the database but
+does not know the key cannot recompute a chain. Against somebody who knows the key, there is
+`Anchor`.
 """
 
 import hashlib
@@ -32,20 +33,20 @@ GENESIS = ""
 """The predecessor's hash in the first entry of a chain."""
 
 BROKEN = "broken"
-"""The seal of a head that was found with a wrong one. It stays: writing goes on, because an
-audit must not stop the work, but a new valid seal would hide what was done to the head."""
+"""The seal of a head that was found with a wrong seal. It stays: writing goes on, because an audit
+must not stop the work, but a new valid seal would hide the damage of the head."""
 
 MISSING = "missing"
-"""The seal of a head that was not there when somebody wanted to write. A trail begins once, with
-the installation (`AuditTrail.begin`). If writers sealed the heads that they make, the trail could
-be emptied, and would go on as if nothing had ever been there."""
+"""The seal of a head that was missing when an entry was to be written. A trail begins once, with
+the installation (`AuditTrail.begin`). If writers sealed the heads that they make, somebody could
+empty the trail, and it would look like a new one."""
 
 OTHER_KEY = "other-key:"
-"""Begins the seal of a head that went on from one made under a key that the writer did not know;
-the name of that key follows."""
+"""The beginning of the seal of a head whose last seal was made under a key that the writer did not
+know; the name of that key follows."""
 
 _NAME_CHARACTERS = 8
-"""The part of a seal that names its key, before its own hash. It helps nobody to find either."""
+"""The part of a seal that names its key, before the hash. It reveals nothing about the key."""
 
 _head, _entry = AuditChain, AuditEntry
 _CONTENT = tuple(c.key for c in AuditEntry.__table__.columns if c.key != "hash")
@@ -53,10 +54,10 @@ _dice = random.Random()  # noqa: S311  # spreads waiting writers; nothing is kep
 
 
 class AuditTrail:
-    """Appends to the trail, and knows its hashes.
+    """Appends to the trail, and checks its hashes.
 
-    `secrets` are the installation's, the newest first. The newest writes; the others are
-    believed, so that a secret can be replaced.
+    `secrets` are the installation's, the newest first. Entries are written with the newest; the
+    others are accepted, so that a secret can be replaced.
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
@@ -65,9 +66,9 @@ class AuditTrail:
         self._keys = [_derive(secret) for secret in secrets]
 
     def begin(self, connection: Connection) -> bool:
-        """Make the heads of all chains, sealed, where neither a head nor an entry is; returns
-        whether it did. An installation does this once, when its tables are made: from then on it
-        knows that it has a trail, and a trail that is gone is damage."""
+        """Make the sealed heads of all chains, if there is neither a head nor an entry. Returns
+        whether it did. An installation does this once, when its tables are made: from then on a
+        missing trail is damage."""
         if connection.execute(_ANY_HEAD).first() or connection.execute(_ANY_ENTRY).first():
             return False
         seals = {chain: self._seal(chain, 0, GENESIS) for chain in range(CHAINS)}
@@ -75,8 +76,8 @@ class AuditTrail:
         return True
 
     def unknown_key(self, seal: str) -> str:
-        """The name of the key under which `seal` says that it was made, if it is none of ours; or
-        empty. What it says is not authenticated."""
+        """The name of the key in `seal`, if it is not one of ours; otherwise empty. This name is
+        not authenticated."""
         name = seal.removeprefix(OTHER_KEY)[:_NAME_CHARACTERS]
         is_ours = any(name == _name_of(key) for key in self._keys)
         return "" if seal in (BROKEN, MISSING) or is_ours else name
@@ -88,10 +89,10 @@ class AuditTrail:
         origin: Origin,
         head: Row[Any] | None = None,
     ) -> None:
-        """Add `entries`, oldest first, to a chain of this transaction's choice; all are of one
-        `origin`. `head` is what `FIND_FREE_HEAD` has found, if it was asked already.
+        """Add `entries`, oldest first, to a free chain; all have one `origin`. `head` is the row
+        of `FIND_FREE_HEAD`, if the query has run already.
 
-        To be called as the last act of a transaction: the chain stays locked until it ends.
+        It has to be the last act of a transaction: the chain stays locked until the end.
         """
         connection = session.connection()
         head = head or self._take_chain(connection)
@@ -125,11 +126,11 @@ class AuditTrail:
         return _mac(self._keys[0], _content(row))
 
     def is_authentic(self, row: Mapping[str, Any]) -> bool:
-        """Whether an entry is as it was written, and stands where it was written."""
+        """Whether an entry and its place are unchanged since it was written."""
         return self._is_known(_content(row), row["hash"])
 
     def is_sealed(self, chain: int, length: int, newest: str, seal: str) -> bool:
-        """Whether a head is as it was written."""
+        """Whether a head is unchanged since it was written."""
         content = _head_content(chain, length, newest)
         # Seals of earlier versions do not name their key.
         return self._is_known(content, seal) or any(
@@ -157,7 +158,7 @@ class AuditTrail:
         return found
 
     def _make_heads(self, connection: Connection, seals: Mapping[int, str]) -> None:
-        """Make those that are not there, at once."""
+        """Make the missing heads, in one statement."""
         heads = [
             {"id": chain, "length": 0, "hash": GENESIS, "seal": seal}
             for chain, seal in seals.items()
@@ -182,8 +183,8 @@ class AuditTrail:
     def _write(
         self, connection: Connection, rows: list[dict[str, Any]], moved: dict[str, Any]
     ) -> None:
-        """Write `rows`, and move the head: in one statement if there is one row, as there
-        mostly is, for each statement is a round trip with the head held."""
+        """Write `rows` and move the head. For one row, the common case, this is one statement,
+        because each statement is a round trip while the head is held."""
         if len(rows) == 1 and connection.dialect.name == "postgresql":
             connection.exec_driver_sql(_MOVE_AND_ENTER, rows[0] | moved)
         else:
@@ -192,20 +193,20 @@ class AuditTrail:
 
 
 def _find_free_head(connection: Connection) -> Row[Any] | None:
-    """The first head that nobody holds, locked. SQLite's one writer holds the whole database
-    already, and finds the first free."""
+    """The first free head, locked. On SQLite the one writer holds the whole database already, so
+    the first head is free."""
     if connection.dialect.name == "sqlite":
         return connection.execute(_FIND_HEAD_ON_SQLITE, {"now": datetime.now(UTC)}).first()
     return connection.exec_driver_sql(FIND_FREE_HEAD).first()
 
 
-# The three statements of a common transaction are handed to the driver as text: what SQLAlchemy
-# does around a statement costs more than the statement.
+# The three statements of a common transaction go to the driver as text: the work of SQLAlchemy
+# around a statement costs more than the statement.
 FIND_FREE_HEAD = (
     "SELECT id, length, hash, seal, clock_timestamp() AT TIME ZONE 'UTC' AS at "
     "FROM trivet_audit_chain ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
-"""The first head that nobody holds, locked; no row if all are held. For PostgreSQL."""
+"""The first free head, locked; no row if all are held. For PostgreSQL."""
 _names = (*_CONTENT, "hash")
 _MOVE_AND_ENTER = (
     "WITH moved AS (UPDATE trivet_audit_chain SET length = %(new_length)s, hash = %(new_hash)s, "  # noqa: S608  # of the names of our own columns
@@ -214,7 +215,7 @@ _MOVE_AND_ENTER = (
     f"VALUES ({', '.join(f'%({name})s' for name in _names)})"
 )
 
-# The others are written once: to build a statement costs more than to run it.
+# The other statements are built once: to build one costs more than to run it.
 _columns = (_head.id, _head.length, _head.hash, _head.seal)
 # The time is the database's on PostgreSQL. Two transactions that change the same row come one
 # after the other, so their entries are in that order, whichever chains and servers wrote them.
@@ -248,7 +249,7 @@ def _mac(key: bytes, content: bytes) -> str:
 
 
 def _seal_of(key: bytes, content: bytes) -> str:
-    """A seal: the name of its key, and so much of the HMAC as the column has room for."""
+    """A seal: the name of its key, and as much of the HMAC as fits into the column."""
     return _name_of(key) + _mac(key, content)[_NAME_CHARACTERS:]
 
 
@@ -258,5 +259,5 @@ def _name_of(key: bytes) -> str:
 
 
 def _derive(secret: str) -> bytes:
-    """A key for this purpose alone, so that nothing else that is signed can pass for it."""
+    """A key for this purpose only, so that no other signature can take its place."""
     return hmac.digest(secret.encode(), b"trivet.audit", hashlib.sha256)

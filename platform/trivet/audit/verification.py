@@ -1,16 +1,16 @@
-"""Checking the chains: one pass over the trail, in pages, with memory for one page.
+"""The check of the chains: one pass over the trail, with memory for one page at a time.
 
-What is found, and how it is called:
+The kinds of damage, with their causes:
 
-| damage | what somebody did |
+| damage | cause: somebody |
 |---|---|
 | edited | changed a field of an entry, or put a forged one in its place |
 | moved | put an entry in another's place |
 | removed | deleted entries, the newest included |
 | inserted | added entries behind the end, or under an impossible id |
-| unlinked | joined pieces that are authentic but never followed each other |
+| unlinked | joined authentic pieces that did not follow each other |
 | head | changed, deleted or restored the head of a chain, or emptied the trail |
-| key | nobody needs to have done anything: the chain was written under another key |
+| key | perhaps did nothing: the chain was written under another key |
 """
 
 import hashlib
@@ -30,12 +30,12 @@ from trivet.errors import Invalid
 
 PAGE_ROWS = 1000
 SEARCHES = 100
-"""How many damaged entries are looked for elsewhere; each search reads the whole table."""
+"""The number of damaged entries that are searched elsewhere. A search reads the whole table."""
 
 
 def find_other_keys(session: Session, trail: AuditTrail) -> list[str]:
-    """The names of the keys under which the heads say that they were sealed, if `trail` does not
-    know them: most likely somebody changed the secret. Quick; it reads no entry."""
+    """The names of unknown keys in the seals of the heads: most likely the secret was changed.
+    It is quick, because it reads no entry."""
     heads = session.execute(select(*AuditChain.__table__.columns))
     found = {
         trail.unknown_key(head.seal)
@@ -63,10 +63,10 @@ _Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something that is not as it was written.
+    """One damage of the trail.
 
-    `entry` is the id of the first entry that it concerns and `last` of the last one (ids in
-    between that leave the same remainder by 16 belong to it); None for a head.
+    `entry` is the id of the first entry that is concerned and `last` of the last one; None for a
+    head. The ids between them that have the same remainder by 16 are concerned too.
     """
 
     kind: DamageKind
@@ -81,8 +81,8 @@ class Damage:
 class Anchor:
     """A trail at one moment, in a line that can be kept elsewhere.
 
-    Whoever knows the key, or has kept an old state of heads and entries, can put a trail
-    back to what it was. He cannot make one that goes on from an anchor he could not change.
+    Somebody who knows the key, or has kept an old state of heads and entries, can restore an old
+    trail. But that trail does not continue from an anchor that was kept elsewhere.
     """
 
     lengths: tuple[int, ...]
@@ -110,8 +110,8 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of a check: `anchor` is the trail as it is now, `other_keys` names the keys under
-    which parts of it say that they were written, and which were not given."""
+    """The result of a check. `anchor` is the present trail; `other_keys` names the keys in its
+    seals that were not given."""
 
     entries: int
     damages: int
@@ -125,10 +125,10 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Chain:
-    """How far a chain has been read. `is_sound` says whether its last entry was authentic.
+    """The progress of reading a chain. `is_sound`: its last entry was authentic.
 
-    `key` names the key under which the head says that it was made, if that is not known; then
-    `unreadable` counts the entries that it would have to authenticate.
+    `key` is the unknown key that the head names, if it names one; then `unreadable` counts the
+    entries that cannot be checked without it.
     """
 
     length: int = 0
@@ -146,10 +146,10 @@ def verify(
     anchor: Anchor | None = None,
     report: Callable[[Damage], None] = lambda _: None,
 ) -> Verdict:
-    """Check every entry and every head, and tell `report` of each damage as it is found.
+    """Check every entry and every head, and pass each damage to `report` when it is found.
 
-    With `anchor`, also whether today's trail goes on from it. To be called in a read-only
-    unit, which sees one moment.
+    With `anchor`, check also that the present trail continues from it. It needs a read-only unit,
+    which sees the data of one moment.
     """
     check = _Check(session, trail, anchor, report)
     check.read_entries()
@@ -216,8 +216,8 @@ class _Check:
             self._found("moved", number, f"it was written as entry {original}", row)
 
     def _original_place(self, row: _Row) -> int | None:
-        """The id under which `row` is authentic: it names the hash of its predecessor, which
-        stands before that place, or was exchanged with it."""
+        """The id under which `row` is authentic. The row holds the hash of its predecessor, which
+        stands before that place or was exchanged with the row."""
         self.searches += 1
         if self.searches > SEARCHES:
             return None
@@ -248,8 +248,8 @@ class _Check:
             self._found("key", numbers[0], _other_key(key, len(numbers), entries))
 
     def _explain_head(self, number: int, chain: _Chain, head: Any) -> None:
-        """A head without a valid seal: another key, or damage. What a head says of its key anybody
-        may have written, so it is believed only where the entries do not contradict it."""
+        """The finding for a head without a valid seal: another key, or damage. Anybody can have
+        written the key's name into it, so it counts only if the entries do not contradict it."""
         continued = head.seal.startswith(OTHER_KEY)
         if head.seal == MISSING:
             self._found("head", number, "the head of the chain was gone, and was made anew")

@@ -1,9 +1,9 @@
 """The rows before a flush changes them: the old values of audit entries and feeds.
 
-SQLAlchemy knows the old value of an attribute if it was loaded when it was set. A deferred or
-expired attribute, or an instance that was made persistent by hand, has none, and a change
-without its old value is half told. What is missing is read just before the UPDATE or DELETE,
-while the row still holds it: one statement for each such row, none for the others.
+SQLAlchemy knows the old value of an attribute only if it was loaded when it was set. It does not
+know that of a deferred or expired attribute, or of an instance that was made persistent by hand. A
+change without its old value is incomplete, so missing values are read just before the UPDATE or
+DELETE: one statement for each such row, none for the others.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,9 +18,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 @dataclass(frozen=True, slots=True)
 class OldRow:
-    """A row as it was. `values` holds what is known of it by attribute, `changed` says which
-    attributes this flush was to change, and `members` holds, by their keys, who belonged to
-    its many-to-many relationships that change."""
+    """A row before the flush. `values` holds its known values by attribute, `changed` the
+    attributes that the flush changes, and `members` the keys of the former members of changed
+    many-to-many relationships."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
@@ -38,7 +38,7 @@ def columns_of(mapper: Mapper[Any]) -> Mapping[str, Column[Any]]:
 
 
 def fills_itself(column: ColumnElement[Any]) -> bool:
-    """Whether an update may write `column` unasked."""
+    """Whether an update may write `column` by itself."""
     given = (getattr(column, name, None) for name in ("onupdate", "server_onupdate", "computed"))
     return any(each is not None for each in given)
 
@@ -48,8 +48,8 @@ def read_old_row(
 ) -> OldRow:
     """The values of the row of `state`, which is about to be updated or deleted.
 
-    With `loads`, what is expired is loaded into the instance as well, for a feed, which may not
-    ask the database for it.
+    With `loads`, expired attributes are also loaded into the instance, for a feed, which may not
+    query the database.
     """
     known: dict[str, Any] = {}
     unknown, changed = [], []
@@ -63,7 +63,7 @@ def read_old_row(
             known[key] = present[0]
         elif history.added or is_delete or fills_itself(column):
             unknown.append(key)
-    # An attribute that was set counts as expired still; what was set stays.
+    # An attribute that was set still counts as expired; its new value stays.
     expired = state.expired_attributes & state.unloaded & columns_of(state.mapper).keys()
     wanted = dict.fromkeys((*unknown, *(expired if loads else ())))
     found = read(connection, state.mapper, wanted, None if state.key is None else state.key[1])
@@ -76,8 +76,8 @@ def read_old_row(
 def read(
     connection: Connection, mapper: Mapper[Any], keys: Iterable[str], identity: Any
 ) -> dict[str, Any]:
-    """The values of the attributes `keys` in the row with the primary key `identity`; nothing if
-    there is no such row, for then the statement that comes is about to fail and says why."""
+    """The values of the attributes `keys` in the row with the primary key `identity`. Nothing if
+    there is no such row: the next statement will fail then, with the reason."""
     columns = {key: columns_of(mapper)[key] for key in keys}
     if not columns or identity is None:
         return {}

@@ -20,7 +20,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._notes: list[Any] = []
-        # Kept until all is over, because a rolled-back savepoint is announced after its end.
+        # Kept until the transaction ends: a rolled-back savepoint is announced after its end.
         self._marks: dict[Hashable, int] = {}
         self._old_rows: dict[InstanceState[Any], OldRow] = {}
         self._judged: dict[InstanceState[Any], Any] = {}
@@ -32,35 +32,35 @@ class Recorder:
         self._notes.extend(notes)
 
     def note_each(self, notes: Iterable[Any]) -> None:
-        """The same, one by one as they are made."""
+        """Add notes one by one, as they are made."""
         self._notes.extend(notes)
 
     def drain(self) -> list[Any]:
-        """Every note, oldest first; none is left."""
+        """Remove and return all notes, oldest first."""
         notes, self._notes = self._notes, []
         return notes
 
     def mark(self, savepoint: Hashable) -> None:
-        """Remember what was noted before `savepoint`."""
+        """Mark the present notes as those before `savepoint`."""
         self._marks[savepoint] = len(self._notes)
 
     def cut(self, savepoint: Hashable, *, unmarked: int | None = None) -> None:
-        """Forget what was noted since `savepoint`, which was rolled back. Without a mark for it,
-        forget what came after the first `unmarked` notes; by default nothing."""
+        """Forget the notes since `savepoint`, which was rolled back. Without a mark for it, keep
+        the first `unmarked` notes; by default all of them."""
         mark = self._marks.get(savepoint, unmarked)
         if mark is not None:
             del self._notes[mark:]
 
     def end_transaction(self) -> None:
-        """Forget everything: what was not written will not be."""
+        """Forget all notes. They will not be written."""
         if not self._is_kept:
             self._notes.clear()
             self._marks.clear()
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """While this is open, the end of the session's transaction is not the end of the
-        database's, which somebody else owns: the notes stay."""
+        """Keep the notes beyond the end of the session's transaction inside the block, because the
+        transaction of the database belongs to other code and goes on."""
         self._is_kept = True
         try:
             yield
@@ -68,19 +68,19 @@ class Recorder:
             self._is_kept = False
 
     def begin_flush(self) -> None:
-        """Forget the old rows of the flush before, and what was judged in it."""
+        """Forget the old rows and the judged changes of the last flush."""
         self._old_rows.clear()
         self._judged.clear()
 
     def judge_once(self, state: InstanceState[Any], change: Any) -> bool:
-        """Whether `change` of the row of `state` was not judged in this flush; now it is."""
+        """Mark `change` of the row of `state` as judged; returns whether it was not yet."""
         if self._judged.get(state) == change:
             return False
         self._judged[state] = change
         return True
 
     def remember(self, state: InstanceState[Any], row: OldRow) -> None:
-        """Keep what the row of `state` was before this flush changes it."""
+        """Keep the row of `state` as it is before this flush changes it."""
         self._old_rows[state] = row
 
     def old_row(self, state: InstanceState[Any]) -> OldRow:
@@ -89,12 +89,12 @@ class Recorder:
 
     @property
     def running_feed(self) -> str | None:
-        """The feed that runs at this moment, by a name for messages."""
+        """The name, for messages, of the feed that runs at this moment."""
         return self._running_feed
 
     @contextmanager
     def feed_running(self, name: str) -> Iterator[None]:
-        """While this is open, the feed `name` runs, and the database may not be asked."""
+        """Mark that the feed `name` runs inside the block: it may not query the database."""
         self._running_feed = name
         try:
             yield

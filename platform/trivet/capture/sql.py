@@ -1,9 +1,9 @@
-"""The effect of a statement of SQL, told from its text: the one lexer of both guards.
+"""The effect of an SQL statement, read from its text: the one lexer of both guards.
 
-No hook of SQLAlchemy's sees every way to the database with its tables; at the cursor there is
-the text alone. It is no parser: what it cannot tell, it says, and each guard decides by its own
-policy (`trivet.data.statement_guard` refuses what the capture would not see, the admin's
-`backends.guard` allows what Django may do).
+No hook of SQLAlchemy sees every way to the database together with the tables; the cursor sees only
+the text. This is not a parser. It reports what it cannot tell, and each guard decides by its own
+policy: `trivet.data.statement_guard` refuses what the capture would not see, the admin's
+`backends.guard` allows what Django may do.
 """
 
 import re
@@ -28,13 +28,13 @@ _LEXEME = re.compile(
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
 _FOLLOWED = {"INSERT": {"INTO", "OR"}, "DELETE": {"FROM"}, "MERGE": {"INTO"}}
-"""Verbs that a CTE may hide behind a SELECT, and what comes next if they are no names."""
+"""Verbs that a CTE may hide behind a SELECT, each with the words that follow a verb."""
 _BEGINNING = frozenset({";", "(", ")", "ANALYZE", "VERBOSE"})
-"""The tokens that may precede a verb. After a dot, a comma or AS it is a name."""
+"""The tokens that may precede a verb. After a dot, a comma or AS the word is a name."""
 _FIRST = frozenset(
     {"REPLACE", "TRUNCATE", "ALTER", "DROP", "DO", "CALL", "PREPARE", "EXECUTE", "COPY"}
 )
-"""Verbs that begin a statement, and are mere names inside of one."""
+"""Verbs at the beginning of a statement. Inside a statement the words are names."""
 _READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"})
 _TARGETED = frozenset({*_FOLLOWED, "UPDATE"})
 _BETWEEN = frozenset(
@@ -42,7 +42,7 @@ _BETWEEN = frozenset(
 )
 """The words that may stand between a verb and its table."""
 _UPDATE_REACH = 12
-"""Words between UPDATE and its SET, at most."""
+"""The largest number of words between UPDATE and its SET."""
 _ENDING = frozenset({"COMMIT", "END", "ABORT", "ROLLBACK"})
 _MARKS = frozenset({"WORK", "TRANSACTION"})
 """The words that may stand between ROLLBACK and its TO."""
@@ -83,8 +83,8 @@ class Statement:
 
 @lru_cache(maxsize=4096)
 def read_statement(sql: str) -> Statement:
-    """The effect of `sql`. Remembered by its text, so that a repeated statement costs a look into
-    a dictionary."""
+    """The effect of `sql`. It is cached by the text, so that a repeated statement costs one lookup
+    in a dictionary."""
     tokens: list[str] = []
     is_opaque = False
     for found in _LEXEME.finditer(sql):

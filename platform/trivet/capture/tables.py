@@ -1,9 +1,9 @@
-"""Tables whose every change is captured, and what could change their rows behind its back.
+"""The tables whose every change is captured, and their protection against unseen changes.
 
-Feeds (`trivet.events.fed_tables`) and the audit trail (`trivet.audit.audited_tables`) stand on
-the same capture, which sees what a flush writes. A statement that names such a table is refused
-outside of a flush (`trivet.data.statement_guard`), and what the database would do to its rows
-by itself is refused when the application starts.
+Feeds (`trivet.events.fed_tables`) and the audit trail (`trivet.audit.audited_tables`) use the same
+capture, which sees the writes of a flush. Outside of a flush, a statement that writes to such a
+table is refused (`trivet.data.statement_guard`). Actions of the database itself on its rows (ON
+DELETE, ON UPDATE) are refused when the application starts.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ class CapturedTables:
         linking = list(associations)
         every = {*tables, *linking}
         self.associations = frozenset(table.name for table in linking)
-        # In lower case: SQLite takes a quoted name in any case.
+        # In lower case: SQLite accepts a quoted name in any case.
         self._written = frozenset(table.name.lower() for table in every)
         self._deleted = self._written | {
             key.referred_table.name.lower()
@@ -55,9 +55,8 @@ class CapturedTables:
 
 @dataclass(frozen=True, slots=True)
 class CaptureReason:
-    """The words of messages about captured tables: what they are ("is audited"), who would not
-    hear of an uncaptured change, the other cure, and the tables of a captured class that the
-    message is about."""
+    """The words of messages about captured tables: their property ("is audited"), the consequence
+    of an uncaptured change, the other cure, and the tables of a captured class."""
 
     of: str
     unheard: str
@@ -130,13 +129,13 @@ def _faults_of_links(table: Table, reason: CaptureReason) -> Iterator[str]:
 def _on_update(subject: str, key: ForeignKeyConstraint, reason: CaptureReason) -> str:
     return (
         f"{subject} has ON UPDATE {key.onupdate}, by which the database changes rows "
-        f"{reason.unheard}: leave it out, for keys do not change{reason.otherwise}."
+        f"{reason.unheard}: leave it out, because keys do not change{reason.otherwise}."
     )
 
 
 def _parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
-    """The class that `key` refers to, of several in one table the one that they inherit from,
-    for any of their rows may be deleted. None for a table without one: Django's own, whose
+    """The class that `key` refers to; of several classes in one table their common base, because
+    any of their rows may be deleted. None for a table without a class: Django's own tables, whose
     deletions Django collects."""
     table = key.referred_table
     found = [each for each in every_mapper() if each.local_table is table]

@@ -1,4 +1,4 @@
-"""The middleware of the root, each one promise. All pure ASGI, http and websocket."""
+"""The middleware of the root, all of it pure ASGI. Each class keeps one promise."""
 
 from trivet.asgi.middleware.access_log import AccessLogMiddleware
 from trivet.asgi.middleware.cross_site import CrossSiteMiddleware

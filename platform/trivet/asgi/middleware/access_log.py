@@ -1,4 +1,4 @@
-"""The request id and the access log: the first to see a request, the last to let it go."""
+"""The request id and the access log: the outermost middleware."""
 
 import os
 import re
@@ -20,16 +20,16 @@ REQUEST_ID = b"x-request-id"
 _ID_BYTES = 16
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
 _NO_RESPONSE = 499
-"""The logged status of a client that left before the first byte (nginx's number)."""
+"""The logged status of a client that left before the first byte (as nginx logs it)."""
 
 
 class AccessLogMiddleware:
-    """Gives every request an id of ours, which its response and its audit entries carry, and one
-    log line.
+    """Gives every request an id, which its response and its audit entries carry, and writes one
+    log line for it.
 
-    A caller's own ``X-Request-ID`` of 8 to 128 plain characters stands beside it in the log, as
-    ``client_request_id``, so that a proxy's log and ours can be joined. It is never taken for
-    ours: the trail would name what somebody chose.
+    If the caller sends an ``X-Request-ID`` of 8 to 128 plain characters, the log shows it too, as
+    ``client_request_id``, so that a proxy's log and ours can be joined. It never replaces our id:
+    the audit trail would otherwise name a value that a stranger chose.
     """
 
     def __init__(self, app: ASGIApp, platform: "Platform") -> None:
@@ -115,5 +115,5 @@ def _method(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The path template that matched, as far as the mounted app leaves it in the scope."""
+    """The path template that matched; empty if the mounted app does not leave it in the scope."""
     return getattr(scope.get("route"), "path", "")

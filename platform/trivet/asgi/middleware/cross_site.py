@@ -1,8 +1,8 @@
 """The cross-site check: no page of another site acts with a visitor's cookies here.
 
-The browser says where a request comes from: ``Sec-Fetch-Site`` (Fetch Metadata), or
-``Origin`` in browsers that do not send it. Neither can be set by a page. A request with
-neither is not from a browser, so no cookie was added behind anyone's back.
+The browser reports the site of the page that makes a request: in ``Sec-Fetch-Site`` (Fetch
+Metadata), or in ``Origin`` if it does not send the other. A page can set neither of them. A
+request with neither is not from a browser, so no cookie was added without the user's knowledge.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,8 +50,8 @@ class CrossSiteMiddleware:
 
 
 def _own_origin(scope: Scope) -> str:
-    """The origin under which the client reached us, as far as the server knows. Behind a
-    proxy that is not trusted it differs from the public one, which is trusted anyway."""
+    """The origin under which the client reached us, as the server sees it. Behind a proxy that
+    is not trusted it differs from the public origin, which is always trusted."""
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     return f"{scheme}://{find_header(scope, b'host') or ''}"
 

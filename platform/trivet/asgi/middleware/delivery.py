@@ -1,4 +1,4 @@
-"""The delivery: once the commit is done, wake the relay."""
+"""The delivery: the relay wakes up after the commit."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -8,8 +8,8 @@ from trivet.events.wake_up import publish_wake_up
 
 
 class DeliveryMiddleware:
-    """Publishes a wake-up for what the request's unit published, as soon as its response begins:
-    the commit came before that. Whatever else commits does so by itself."""
+    """Wakes the relay for the publications of a request, when the response begins: the commit came
+    before that. Other units of work wake it themselves."""
 
     def __init__(self, app: ASGIApp, *, broker: Publisher) -> None:
         self.app = app
@@ -25,7 +25,7 @@ class DeliveryMiddleware:
             try:
                 await send(message)
             finally:
-                # Also if the client is gone: what is committed is committed.
+                # Also if the client has left: the commit is done.
                 if message["type"] == "http.response.start":
                     publish_wake_up(self.broker, context.published)
 

@@ -1,4 +1,4 @@
-"""Problems as pages: what a browser meets where a program reads a problem document."""
+"""Problems as pages: a browser sees a page where a program reads a problem document."""
 
 from html import escape
 
@@ -25,11 +25,11 @@ class Problem(msgspec.Struct):
 
 
 class ErrorPagesMiddleware:
-    """Shows a problem document as a page to a client that would rather have HTML, with the
-    same status, sentence and request id, and a way back.
+    """Shows a problem document as a page to a client that prefers HTML. The page has the same
+    status, sentence and request id, and a link to the start page.
 
-    Every problem passes here, whoever refused: the root, a feature's page, a mounted app. A
-    client that names JSON, or nothing in particular, gets the document as it is.
+    Every problem passes here: those of the root, of a feature's page and of a mounted app. A
+    client that names JSON, or nothing in particular, gets the document itself.
     """
 
     def __init__(self, app: ASGIApp, *, frame: Frame) -> None:
@@ -77,8 +77,7 @@ def _is_problem(start: Message) -> bool:
 
 
 def _read(body: bytes) -> Problem | None:
-    """The document; None if a mounted app means something else by its media type, or sent none
-    (HEAD)."""
+    """The document; None if the body is not a problem document of ours, or is empty (HEAD)."""
     try:
         return msgspec.json.decode(body, type=Problem)
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""Identity: established once, at the root, for every mounted app."""
+"""The identity of a request, established once at the root for every mounted app."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,11 +23,11 @@ class IdentityMiddleware:
     """Puts an `Identity` into the request's context and into ``scope["user"]``, the place
     where ASGI frameworks look for one.
 
-    The authenticators are asked in order, and the first that finds its credential in the
-    request decides. What it says is remembered in `identities` for seconds; otherwise it
-    gets a short session of its own, which ends before the app runs. A request without a
-    credential costs no database work. A bad credential is 401, also for a public path;
-    except an ambient one (a stale cookie), which counts as none.
+    The authenticators are asked in order, and the first one that finds its credential in the
+    request decides. Its answer comes from the cache `identities`, or else from the database, by a
+    short session that ends before the app runs. A request without a credential needs no database.
+    A bad credential is answered with 401, also for a public path. Only a bad ambient credential
+    (a stale cookie) is ignored.
     """
 
     def __init__(

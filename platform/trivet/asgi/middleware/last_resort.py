@@ -1,9 +1,9 @@
-"""The last resort: an exception that nobody caught becomes an honest answer.
+"""The last resort: an exception that no code caught becomes an answer.
 
-An answered error ends here. Frameworks raise an exception again after they have answered it, for
-whoever logs; a server takes what it is given as a failure, logs a second traceback and drops the
-connection, on which the client's next request may already be under way. So nothing is raised to
-the server unless a response is incomplete and has to be broken off.
+An answered error ends here. Frameworks raise an exception again after they have answered it, so
+that it can be logged. A server takes such an exception for a failure: it logs a second traceback
+and drops the connection, on which the client may already have sent its next request. So an
+exception reaches the server only if a response is incomplete and has to be broken off.
 """
 
 from http import HTTPStatus
@@ -25,12 +25,12 @@ logger = structlog.stdlib.get_logger("trivet.errors")
 
 
 class LastResortMiddleware:
-    """Answers what nobody caught: an error of the domain or of Starlette with its own status,
-    a fault of the database with 409 or 503, anything else with 500 and no detail.
+    """Answers exceptions that no code caught: an error of the domain or of Starlette with its own
+    status, a refusal of the database with 409 or 503, anything else with 500 and no detail.
 
-    With `debug`, a fault of ours shows its traceback instead. What an app raises after its
-    answer is complete is logged and ends here. What it raises in the midst of an answer is
-    logged, and raised as `BrokenResponse` for the server to cut the connection.
+    With `debug`, a fault of ours shows its traceback instead. An exception after a complete answer
+    is logged and ends here. An exception in the middle of an answer is logged and raised as
+    `BrokenResponse`, so that the server cuts the connection.
     """
 
     def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:
@@ -50,7 +50,7 @@ class LastResortMiddleware:
             if kind != "websocket.close":
                 status = status or message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
             await send(message)
-            # Only now: a server that refuses the message has not completed the answer.
+            # Set after the send: if the server refuses the message, the answer is not complete.
             complete = kind in _LAST and not message.get("more_body", False)
 
         try:
@@ -82,8 +82,8 @@ _LAST = {
 
 
 def _log_after(status: int, error: Exception) -> None:
-    """Log what an app raised behind its complete answer: the error that it has answered, or a
-    failure of work that came later, which nobody has seen."""
+    """Log an exception after a complete answer: the error that was answered, or a failure of later
+    work, which no client has seen."""
     if status >= HTTPStatus.BAD_REQUEST:
         log_server_error(error)
     else:
@@ -94,7 +94,7 @@ INTERNAL = TrivetError("internal", "Something went wrong on our side. Quote the 
 
 
 def server_error_response(scope: Scope, error: Exception, *, debug: bool) -> Response:
-    """The answer to an exception that nobody caught. Mounted frameworks that answer such
+    """The answer to an exception that no code caught. Mounted frameworks that answer such
     exceptions themselves use this too, so that the answer is the same everywhere."""
     explained = explain(error)
     if explained is not None:
@@ -109,7 +109,7 @@ def server_error_response(scope: Scope, error: Exception, *, debug: bool) -> Res
 
 
 def log_server_error(error: Exception) -> None:
-    """Log what is a fault of ours with its traceback; what has a public meaning is not."""
+    """Log a fault of ours with its traceback. An error with a public meaning is not a fault."""
     if isinstance(error, HTTPException):
         return
     if explain(error) is None:
@@ -126,5 +126,5 @@ DEBUG_PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page of a traceback brings its style and its script in itself. It exists under debug alone,
-and neither loads anything else nor sends what it shows anywhere."""
+"""The page of a traceback contains its own style and script. It exists only under debug; it loads
+nothing else and sends nothing."""

@@ -1,7 +1,7 @@
-"""Limits: what a request may bring, and under which name it may come.
+"""The limits of a request: its body, and the host that it names.
 
-The host is checked here because everything behind believes it: links, redirects, Django's
-own checks. The probes are exempt, as an orchestrator asks for them by address.
+The host is checked here because the code behind trusts it: links, redirects, Django's own checks.
+The probes are exempt, because an orchestrator reaches them by an address.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,16 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class LimitsMiddleware:
-    """Refuses a host that is not one of `hosts` (400), an encoded body (415), a body of more
-    than `body_bytes`, announced or streamed (413), one for which the request waited longer than
-    `body_seconds` (408), and one for which there is no room in the `held_bytes` that all
-    requests may hold together (503).
+    """Refuses requests that exceed a limit.
 
-    A body that passes its bound ends the read with an error; whatever the app then makes of
-    that error, the client is told the true reason, and that the connection ends.
+    * 400: the host is not one of `hosts`;
+    * 415: the body is encoded;
+    * 413: the body has more than `body_bytes`, announced or streamed;
+    * 408: the request has waited for its body longer than `body_seconds`;
+    * 503: the bodies of all requests together would have more than `held_bytes`.
+
+    Reading a refused body raises an error in the app. Whatever the app does with it, the client
+    gets the true reason, and the announcement that the connection ends.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Security headers, for every response of every mount.
 
-The same path answers differently to different people, and the difference is in the cookie or in
-``Authorization``. So every response names both in ``Vary``, and what was answered to somebody, or
-logs somebody in, is kept by no cache, unless whoever wrote the endpoint said what may be kept.
-Static files are the same for everybody, and stay as they are.
+One path gives different answers to different people, who are told apart by the cookie or by
+``Authorization``. So every response names both in ``Vary``. No cache keeps the answer to a known
+caller, or one that logs a caller in, unless the endpoint sets its own caching headers. Static files
+are the same for everybody and are not changed.
 """
 
 from collections.abc import Iterable
@@ -24,8 +24,9 @@ HSTS_SECONDS = 31_536_000
 
 
 class SecurityHeadersMiddleware:
-    """Sets what a response does not set itself: everything comes from this site, nothing
-    is sniffed, nobody frames it, no cache keeps it. `https` adds Strict-Transport-Security."""
+    """Sets the headers that a response does not set itself: it loads from this site only, browsers
+    guess no media type, no site frames it, no cache keeps it. `https` adds
+    Strict-Transport-Security."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self.app = app
@@ -38,7 +39,7 @@ class SecurityHeadersMiddleware:
         }
         if https:
             headers["strict-transport-security"] = f"max-age={HSTS_SECONDS}"
-        # As the server takes them, so that nothing is encoded again for every response.
+        # In the form that the server takes, so that no response has to encode them again.
         self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +68,7 @@ _STATIC = "/static/"
 _VARY = (b"vary", b"Cookie, Authorization")
 _NOT_KEPT = (b"cache-control", b"no-store")
 _REVALIDATED = (b"cache-control", b"private, no-cache")
-"""With a validator a browser may keep its own copy, which it asks about every time."""
+"""With a validator a browser may keep a copy, if it checks it every time."""
 _VALIDATORS = frozenset({b"etag", b"last-modified"})
 
 
@@ -78,7 +79,7 @@ def _is_static(scope: Scope) -> bool:
 
 
 def _is_personal(scope: Scope, named: Iterable[bytes]) -> bool:
-    """Whether a response may be meant for one caller alone."""
+    """Whether a response may be for one caller only."""
     return (
         b"set-cookie" in named
         or context_of(scope).identity.is_authenticated
@@ -88,7 +89,7 @@ def _is_personal(scope: Scope, named: Iterable[bytes]) -> bool:
 
 
 def _with_vary(headers: list[Header], named: Iterable[bytes]) -> list[Header]:
-    """`headers` with both names in ``Vary``, beside those that stand there."""
+    """`headers` with both names in ``Vary``, in addition to the present ones."""
     if b"vary" not in named:
         return [*headers, _VARY]
     said = b", ".join(value for name, value in headers if name.lower() == b"vary")

@@ -16,13 +16,13 @@ from trivet.observation import reason_of
 
 
 class UnitOfWorkMiddleware:
-    """Decides the request's unit of work when its response starts, before the first byte
-    leaves: a status below 400 commits, anything else rolls back, unless whoever answers has
-    declared this refusal an outcome (`trivet.outcome`).
+    """Ends the request's unit of work when its response starts, before the first byte is sent. A
+    status below 400 commits. Any other rolls back, unless the endpoint has declared it an outcome
+    (`trivet.outcome`).
 
-    A commit that fails replaces the response by the problem that it is; what the app
-    still sends of its own is dropped. A request that never answers (the client left, an
-    exception) is rolled back. A WebSocket has no unit: its room opens one a message.
+    If the commit fails, the problem replaces the response, and the rest of the app's response is
+    dropped. A request without an answer (the client left, an exception) is rolled back. A
+    WebSocket has no unit: its room opens one for each message.
     """
 
     def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:
@@ -61,7 +61,7 @@ class UnitOfWorkMiddleware:
             await self.app(scope, receive, decide_and_send)
         finally:
             if transaction.is_open:
-                # A cancelled request must give its connection back all the same.
+                # A cancelled request has to give its connection back too.
                 reason = reason_of(sys.exception()) or "no answer"
                 with anyio.CancelScope(shield=True):
                     await transaction.close(reason)
@@ -72,7 +72,7 @@ async def _decide(transaction: AsyncTransaction, status: int, commits_on: frozen
         if status < HTTPStatus.BAD_REQUEST:
             await transaction.commit()
         elif status in commits_on:
-            # A unit whose flush was refused cannot be committed, and its refusal is the answer.
+            # A unit whose flush was refused cannot be committed: the refusal is the answer.
             with suppress(PendingRollbackError):
                 await transaction.commit()
     finally:
