@@ -1,7 +1,7 @@
 """The results of captured changes: publications by the feeds, entries of the audit trail.
 
-Composed once in a process, and handed to every door: a change is told in the same way whichever
-of them it came through.
+They are composed once in a process, and every door gets the same object: so a change has the same
+results whatever door it came through.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ class Capture:
         return self.audit is not None and is_audited(table)
 
     def guarded_tables(self) -> Iterator[tuple[CapturedTables, str]]:
-        """The tables whose changes have to be seen, and why."""
+        """The tables whose changes have to be seen, each with the reason."""
         if self.feeds:
             yield self.feeds.tables, "whose rows feed channels"
         if self.audit is not None:
@@ -45,8 +45,8 @@ class Capture:
             yield self.rules.tables, "whose changes rules judge"
 
     def write(self, session: Session, notes: Sequence[Any], origin: Origin) -> dict[str, int]:
-        """Write publications and audit entries, in this order always: a chain of the trail is
-        the last lock that is taken.
+        """Write publications and audit entries, always in this order: a chain of the trail is the
+        last lock that is taken.
 
         Returns:
             Each channel that was published to, with its newest offset.

@@ -1,4 +1,4 @@
-"""Constraints by the names that the databases give them, and what they are about.
+"""Constraints and their columns, found by the names that the databases give them.
 
 A constraint without a name of its own (in a metadata without a naming convention) is called by
 PostgreSQL after its table and columns, and by SQLite after its expression.
@@ -18,7 +18,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A CHECK: what it says to people, and the columns that it looks at."""
+    """A CHECK: its sentence for people, and the columns that it tests."""
 
     text: str
     columns: "tuple[Column[Any], ...]"
@@ -52,7 +52,7 @@ def columns_of_constraint(table: Table, name: str) -> "tuple[Column[Any], ...]":
 def rule_of(table: Table, name: str) -> Rule:
     """The CHECK that the database calls `name`.
 
-    It says of itself what its ``comment`` or the ``label`` in its ``info`` says, or its name.
+    Its sentence is its ``comment``, the ``label`` in its ``info``, or its name.
     """
     checks = [each for each in table.constraints if isinstance(each, CheckConstraint)]
     check = next((each for each in checks if each.name == name), None)
@@ -75,12 +75,10 @@ def _other_names(table: Table, check: CheckConstraint) -> set[str]:
 def _columns(table: Table, check: CheckConstraint) -> "tuple[Column[Any], ...]":
     if given := tuple(check.columns):
         return given
-    words = set(
-        _WORD.findall(str(check.sqltext))
-    )  # SQL in a string is not taken apart by SQLAlchemy
+    words = set(_WORD.findall(str(check.sqltext)))  # SQLAlchemy does not parse SQL in a string
     return tuple(column for column in table.columns if column.name in words)
 
 
 def _short(table: Table, name: str) -> str:
-    """A constraint's name without what the naming convention put before it."""
+    """A constraint's name without the prefix of the naming convention."""
     return name.removeprefix(f"ck_{table.name}_")

@@ -19,7 +19,7 @@ class Database:
     """The async leg's connections.
 
     Attributes:
-        capture: What becomes of the changes that sessions flush.
+        capture: The feeds, the audit trail and the rules for the changes that sessions flush.
 
     Args:
         url: ``sqlite:///path`` or ``postgresql://…``.
@@ -27,9 +27,9 @@ class Database:
         on_published: Called after a commit, with the channels that it published to and their
             newest offsets: the wake-up.
         connections: The bound of the pool.
-        timeout: A unit that finds no connection free within so many seconds raises
+        timeout: The seconds for which a unit waits for a connection. After that it raises
             sqlalchemy.exc.TimeoutError, which the rooms answer with 503.
-        observers: Who observes units and waits for connections.
+        observers: The listeners for units and for waits for connections.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Database:
 
     @property
     def is_open(self) -> bool:
-        """Whether the engine was made, which the first unit with data does."""
+        """Whether the engine exists. The first unit with data makes it."""
         return self._engines.is_made
 
     @property
@@ -83,7 +83,7 @@ class Database:
     ) -> SealedSession:
         """A session that has no connection yet, with the right to end its transaction.
 
-        Whoever opens it ends it: prefer `unit`. `observed` lets its end be observed.
+        The caller has to end it, so prefer `unit`. With `observed`, observers get its end.
         """
         engine = self.read_engine if read_only else self.engine
         if single_query:
@@ -105,9 +105,9 @@ class Database:
         read_only: bool = False,
     ) -> AsyncIterator[AsyncSession]:
         """A sealed session that commits at the end of the block, rolls back on an exception, and
-        tells what it published."""
+        reports its publications."""
         origin = (origin or current_origin()).by(actor)
-        # What the platform reads for itself is no unit of anybody.
+        # Reads of the platform itself are not observed as units.
         sealed = self.open_session(origin, read_only=read_only, observed=not read_only)
         try:
             yield sealed.session
@@ -126,10 +126,10 @@ class Database:
             await sealed.close()
 
     async def ping(self) -> None:
-        """Raise whatever the driver raises if the database does not answer."""
+        """Test that the database answers. The driver's error is raised if it does not."""
         async with self.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        """Close every connection; the engine is made anew if it is needed again."""
+        """Close every connection. A later unit makes a new engine."""
         await self._engines.close()

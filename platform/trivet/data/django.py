@@ -1,7 +1,7 @@
 """The platform's interface to the room that knows Django: a transaction that both ORMs share.
 
-The API may not import the admin, so the roof hands the platform this, as it hands it the house
-of users (`trivet.identity.accounts`).
+The API may not import the admin, so the roof gives the platform this object, as it gives it the
+users (`trivet.identity.accounts`).
 """
 
 from collections.abc import Callable, Mapping
@@ -20,32 +20,33 @@ class DjangoTransaction(Protocol):
     async def run(self, work: Callable[[Session], T]) -> T:
         """Run `work` on the thread, with the session that stands on Django's connection.
 
-        One at a time. What `work` raises is raised here, Django's errors by their meaning
-        (`trivet.errors`).
+        It runs one at a time. An exception of `work` is raised here; an error of Django becomes
+        one of `trivet.errors` with the same meaning.
         """
         ...
 
     async def commit(self) -> Mapping[str, int]:
         """Commit, and return the channels that were published to with their newest offsets.
 
-        Raises, with nothing committed, if the database refuses or if an error of the database
-        was swallowed on the way.
+        Raises, with nothing committed, if the database refuses, or if the code has swallowed an
+        error of the database.
         """
         ...
 
     async def close(self, reason: str = "") -> None:
-        """Roll back what is not committed, for `reason`, and give the connection and the
-        thread back."""
+        """Roll back uncommitted changes, for `reason`, and give the connection and the thread
+        back."""
         ...
 
 
 class DjangoTransactions(Protocol):
-    """Opens them, a bounded number at a time."""
+    """Opens such transactions, a bounded number at a time."""
 
     async def open(self, origin: Origin, *, read_only: bool = False) -> DjangoTransaction:
-        """A transaction with a connection and a thread of its own; whoever opens it closes it.
+        """A transaction with its own connection and thread. The caller has to close it.
 
-        Its changes are those of `origin`. `read_only` sees one snapshot and refuses writes.
+        Its changes have the origin `origin`. With `read_only` it sees one snapshot and refuses
+        writes.
         Raises Unavailable if no thread is free in time.
         """
         ...

@@ -1,8 +1,8 @@
 """The async engine, and its three modes of a transaction.
 
-A unit that reads sees one snapshot, on both databases (REPEATABLE READ on PostgreSQL, a deferred
-transaction on SQLite): what it returns was true at one moment, a channel's position included,
-from which a browser can go on.
+A unit that only reads sees one snapshot on both databases (REPEATABLE READ on PostgreSQL, a
+deferred transaction on SQLite). So all its data is of one moment, a channel's position included,
+from which a browser can continue.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY
 from trivet.observation import Observers
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
-"""Ours of PostgreSQL is the one that Django has too (docs/decisions/0013)."""
+"""The driver of PostgreSQL is the same as Django's (docs/decisions/0013)."""
 
 
 def async_url(url: str) -> URL:
@@ -41,33 +41,33 @@ class Engines:
 
     @property
     def is_made(self) -> bool:
-        """Whether anything may be connected."""
+        """Whether there may be a connection."""
         return self._writing is not None
 
     @property
     def writing(self) -> AsyncEngine:
-        """For transactions that write."""
+        """The mode of transactions that write."""
         if self._writing is None:
             self._writing = self._create()
         return self._writing
 
     @property
     def reading(self) -> AsyncEngine:
-        """For transactions that only read, and see one moment."""
+        """The mode of transactions that only read, and see the data of one moment."""
         if self._reading is None:
             self._reading = self.writing.execution_options(**{READ_ONLY: True})
         return self._reading
 
     @property
     def single_query(self) -> AsyncEngine:
-        """For sessions that read by one statement. It has no transaction around it, which saves
-        two round trips of three."""
+        """The mode of sessions that read by one statement. It has no transaction around it, which
+        saves two round trips of three."""
         if self._single is None:
             self._single = self.reading.execution_options(**{SINGLE_QUERY: True})
         return self._single
 
     async def close(self) -> None:
-        """Close every connection; the engine is made anew if it is needed again."""
+        """Close every connection. A later unit makes a new engine."""
         if self._writing is not None:
             await self._writing.dispose()
             self._writing = self._reading = self._single = None
@@ -75,7 +75,7 @@ class Engines:
     def _create(self) -> AsyncEngine:
         options: dict[str, Any] = {}
         if not self.is_sqlite:
-            # hstore would cost two extra round trips a connection, and nothing here uses it.
+            # hstore would cost two extra round trips for each connection, and nothing here uses it.
             options["use_native_hstore"] = False
             options["skip_autocommit_rollback"] = True  # where there is no transaction
         engine = create_async_engine(

@@ -1,11 +1,11 @@
 """The meaning of a database's failure for the caller.
 
-The drivers' exceptions say what happened; this says whose turn it is: 409 for a state of the
-data that refuses the request, 422 for a value that no column takes, 503 for a database that
-cannot serve it now. Whichever ORM wraps the driver's exception, its meaning is decided here.
+The drivers' exceptions say what happened. This module says what the caller can do: 409 if the
+state of the data refuses the request, 422 if a value does not fit its column, 503 if the database
+cannot serve the request now. The meaning does not depend on the ORM that wraps the exception.
 
-A refusal names its attributes where they can be known: `trivet.data.violations` finds out what
-a constraint was about, `trivet.data.validators` which validator refused.
+A refusal names its attributes where they can be known: `trivet.data.violations` finds the columns
+of a constraint, `trivet.data.validators` the validator that refused.
 """
 
 import sqlite3
@@ -27,7 +27,7 @@ _UNDEFINED_SQLSTATES = {"42P01", "42703"}
 """undefined_table and undefined_column."""
 
 _UNDEFINED = ("no such table", "no such column")
-"""The same of SQLite, which has no code for it."""
+"""The same for SQLite, which has no codes for them."""
 
 _SQLITE_IS_AWAY = {
     sqlite3.SQLITE_BUSY,
@@ -38,8 +38,8 @@ _SQLITE_IS_AWAY = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
 }
-"""The failures that pass by themselves or with an operator's help. SQLite's other operational
-errors (no such table, a syntax error) are faults of ours, which no retry cures."""
+"""The failures that end by themselves or with an operator's help. SQLite's other operational errors
+(no such table, a syntax error) are faults of ours, which no retry cures."""
 
 
 def explain(error: BaseException) -> TrivetError | None:
@@ -90,7 +90,7 @@ def explain_driver(error: BaseException) -> TrivetError | None:
 
 
 def lacks_table(error: BaseException) -> bool:
-    """Whether the database has not the tables or columns of the models: it is not migrated."""
+    """Whether the database lacks tables or columns of the models, so that it is not migrated."""
     driver = error.orig if isinstance(error, DBAPIError) else error
     if getattr(driver, "sqlstate", None) in _UNDEFINED_SQLSTATES:
         return True

@@ -1,7 +1,7 @@
-"""Why a column cannot hold a value: asked once a database has refused one.
+"""The reason why a column cannot hold a value, found after the database has refused it.
 
-PostgreSQL says that a value is too long or out of range, and of which type, but not of which
-column. The same can be told from the column's type.
+PostgreSQL says that a value is too long or out of range, and names the type, but not the column.
+The column's type tells the same.
 """
 
 from decimal import Decimal
@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 
 def why_unfit(column: "Column[Any]", value: Any) -> str | None:
-    """A sentence for what keeps `value` from `column`; None if it fits, as far as can be told."""
+    """The reason why `value` does not fit `column`, in a sentence; None if no reason is found."""
     kind: Any = column.type
     if isinstance(kind, TypeDecorator):
         kind = kind.impl_instance

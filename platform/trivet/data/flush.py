@@ -1,8 +1,8 @@
 """The steps around a flush and at the end of a transaction, each as one function.
 
-`trivet.data.listeners` lists them in the order in which they run. Rows are looked at before the
-flush writes them (`remember_old_row`) and after it has (`capture_changes`): before, foreign keys
-and generated keys are not there yet; after, the old values are gone.
+`trivet.data.listeners` lists them in the order in which they run. Rows are read before the flush
+writes them (`remember_old_row`) and after it (`capture_changes`): before it, foreign keys and
+generated keys do not exist yet; after it, the old values are gone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,20 +32,20 @@ Written = tuple[InstanceState[Any], Kind]
 
 
 def refuse_writes_when_reading(session: TrivetSession, *_: Any) -> None:
-    """A unit that only reads has nothing to flush."""
+    """Refuse changes in a unit that only reads."""
     session.require_unchanged()
 
 
 def load_what_feeds_read(session: TrivetSession, *_: Any) -> None:
-    """A feed may not ask the database, so what it may want is loaded before."""
+    """Load what feeds may read of the instance, because they may not query the database."""
     session.recorder.begin_flush()
     if session.capture.feeds:
         load_for_feeds(session, session.capture.feeds, session.recorder)
 
 
 def refuse_half_captured(mapper: Mapper[Any], _connection: Connection, target: Any) -> None:
-    """A class that was mapped after the start, or on another base, is captured whole or not
-    written: what the start refuses for ours is looked at with its first row."""
+    """Refuse rows that cannot be captured completely. The start checks our own classes; a class
+    that was mapped later, or on another base, is checked with its first row."""
     if mapper in _whole:
         return
     session = object_session(target)
@@ -57,16 +57,16 @@ def refuse_half_captured(mapper: Mapper[Any], _connection: Connection, target: A
 
 
 _whole: WeakSet[Mapper[Any]] = WeakSet()
-"""Classes whose rows the audit trail can note whole."""
+"""Classes whose rows the audit trail can note completely."""
 
 
 def remember_updated_row(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
-    """Note the row of `target` while it still holds its old values."""
+    """Note the row of `target` before the update, while it holds its old values."""
     _remember(mapper, connection, target, is_delete=False)
 
 
 def remember_deleted_row(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
-    """Note the row of `target` while it is still there."""
+    """Note the row of `target` before the delete, while it exists."""
     _remember(mapper, connection, target, is_delete=True)
 
 
@@ -84,7 +84,7 @@ def _remember(mapper: Mapper[Any], connection: Connection, target: Any, *, is_de
 
 
 def capture_changes(session: TrivetSession, flush: UOWTransaction) -> None:
-    """Run the feeds on what this flush wrote, and note it for the audit trail."""
+    """Run the feeds on the rows of this flush, and note the rows for the audit trail."""
     written = list(_written(session, flush))
     if session.capture.feeds:
         for change in _changes(session, written):
@@ -110,7 +110,7 @@ def _run_feed(session: TrivetSession, function: FeedFunction, change: Change[Any
 def _written(session: TrivetSession, flush: UOWTransaction) -> Iterator[Written]:
     """The rows that this flush wrote, orphans included, which ``session.deleted`` never lists."""
     new = session.new
-    # An instance is listed and not written if only its relationships were looked at.
+    # An instance is listed but not written if only its relationships were read.
     written = [(state, deleted) for state, (deleted, listed) in flush.states.items() if not listed]
     for state, is_delete in sorted(written, key=_order):
         instance = state.obj()
@@ -119,19 +119,19 @@ def _written(session: TrivetSession, flush: UOWTransaction) -> Iterator[Written]
 
 
 def _changes(session: TrivetSession, written: Iterable[Written]) -> Iterator[Change[Any]]:
-    """The changes of columns, as feeds are given them."""
+    """The changes of columns, in the form of the feeds."""
     for state, kind in written:
         old = {}
         if kind == "update":
             old = old_values(state, session.recorder.old_row(state))
-        # A flush may have listed a row of which it changed nothing.
+        # A flush may list a row that it did not change.
         if old or kind != "update":
             yield Change(kind, state.obj(), old, session.actor)
 
 
 def _order(written: tuple[InstanceState[Any], bool]) -> tuple[Any, ...]:
-    """The order of one flush's changes: what is new as it was added, then changes, then what
-    is gone, both by class and key. SQLAlchemy's own collection is unordered."""
+    """The order of one flush's changes: new rows in the order in which they were added, then
+    changed rows, then deleted rows, both by class and key. SQLAlchemy's collection is unordered."""
     state, is_delete = written
     if state.key is None:
         return (0, "", (state.insert_order,))
@@ -139,37 +139,37 @@ def _order(written: tuple[InstanceState[Any], bool]) -> tuple[Any, ...]:
 
 
 def refuse_sealed_commit(session: TrivetSession) -> None:
-    """No service ends its transaction, also not by the transaction's own ``commit()``."""
+    """Refuse a service that ends its transaction, also by the transaction's ``commit()``."""
     # SQLAlchemy announces the release of a savepoint as a commit too.
     if not session.in_nested_transaction():
         session.require_unsealed("commit")
 
 
 def write_captured(session: TrivetSession) -> None:
-    """Publications and entries are part of the transaction that they tell of."""
+    """Write publications and entries in the transaction of their changes."""
     if not session.in_nested_transaction():
         session.write_captured()
 
 
 def mark_savepoint(session: TrivetSession, transaction: SessionTransaction) -> None:
-    """Everything captured from here on belongs to the savepoint."""
+    """Mark the captures before a savepoint: later ones belong to it."""
     if transaction.nested:
         session.recorder.mark(transaction)
 
 
 def cut_savepoint(session: TrivetSession, previous: SessionTransaction) -> None:
-    """Forget everything captured in a savepoint that is rolled back: it did not happen."""
+    """Forget the captures of a savepoint that was rolled back."""
     session.recorder.cut(previous)
 
 
 def forget_transaction(session: TrivetSession, transaction: SessionTransaction) -> None:
-    """Nothing captured outlives its transaction."""
+    """Forget the captures at the end of the transaction."""
     if transaction.parent is None:
         session.recorder.end_transaction()
 
 
 def refuse_bulk_writes(state: ORMExecuteState) -> None:
-    """``update(Model)`` and ``delete(Model)`` change rows that no flush ever sees."""
+    """Refuse ``update(Model)`` and ``delete(Model)``: they change rows that no flush sees."""
     session = state.session
     if not (state.is_update or state.is_delete or state.is_insert):
         return

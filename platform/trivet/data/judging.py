@@ -1,9 +1,9 @@
-"""Asking the rules, in the flush, before anything is written.
+"""The judgement of changes by the rules, in the flush, before anything is written.
 
-A flush is judged as a whole before its first statement. A few changes come about within it: a
-child that became an orphan is deleted, a foreign key follows a new parent. So each row of a class
-with rules is looked at once more when its turn comes, and judged if it is going to hold something
-else than what was judged.
+A flush is judged as a whole before its first statement. A few changes arise only within it: an
+orphaned child is deleted, a foreign key follows a new parent. So each row of a class with rules is
+checked again just before it is written, and judged again if its values differ from those that were
+judged.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from trivet.rules.change import Kind
 
 
 def judge_flush(session: TrivetSession, *_: Any) -> None:
-    """Judge whatever `session` is about to flush. A listener of ``before_flush``."""
+    """Judge the changes that `session` is about to flush. A listener of ``before_flush``."""
     if not session.capture.rules:
         return
     for kind, instance in _pending(session):
@@ -27,17 +27,17 @@ def judge_flush(session: TrivetSession, *_: Any) -> None:
 
 
 def judge_insert(_mapper: Any, _connection: Any, target: Any) -> None:
-    """Judge a row of which the flush has made something else. A listener of ``before_insert``."""
+    """Judge a row that the flush itself has changed. A listener of ``before_insert``."""
     _judge_again("insert", target)
 
 
 def judge_update(_mapper: Any, _connection: Any, target: Any) -> None:
-    """The same, of ``before_update``."""
+    """The same for ``before_update``."""
     _judge_again("update", target)
 
 
 def judge_delete(_mapper: Any, _connection: Any, target: Any) -> None:
-    """The same, of ``before_delete``: orphans come here unannounced."""
+    """The same for ``before_delete``: orphans appear only here."""
     _judge_again("delete", target)
 
 

@@ -1,9 +1,10 @@
-"""Every SQLAlchemy listener of the product, a promise a line, in the order in which they run.
+"""Every SQLAlchemy listener of the product, with the promise of each, in the order in which they
+run.
 
-The order of the lines is the order of the events in the life of a unit of work; of two lines
-for one event the upper one runs first. The list is bound when `trivet.data` is imported, so
-there is no session of ours without it; the lines of `SQLITE` and `POSTGRESQL` are bound to each
-engine that `trivet.data.engine` makes.
+The order of the lines is the order of the events in the life of a unit of work; of two lines for
+one event the upper one runs first. The list is bound when `trivet.data` is imported, so no session
+of ours works without it. The lines of `SQLITE` and `POSTGRESQL` are bound to each engine that
+`trivet.data.engine` makes.
 """
 
 from collections.abc import Callable

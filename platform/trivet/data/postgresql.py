@@ -1,9 +1,9 @@
 """The set-up of PostgreSQL's connections: fewer round trips, and no silent loss.
 
-A transaction is one of three modes: it writes (READ COMMITTED), it reads one snapshot
-(REPEATABLE READ, read-only), or it is a single query outside of any transaction. SQLAlchemy's
-own options for that set the mode before each transaction and set it back after it; here a
-connection keeps its mode until another one is wanted (docs/decisions/0025).
+A transaction has one of three modes: it writes (READ COMMITTED), it reads one snapshot (REPEATABLE
+READ, read-only), or it is a single query outside of any transaction. SQLAlchemy's own options set
+the mode before each transaction and reset it afterwards. Here a connection keeps its mode until
+another one is needed (docs/decisions/0025).
 """
 
 import time
@@ -18,16 +18,16 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
 
 IDLE_SECONDS = 1.0
-"""A connection that nobody used for longer is asked whether it still is one before it is given
-out. One that was used just now is not, which saves every request of a busy server a round trip."""
+"""A connection that was idle for longer (in seconds) is tested before it is used. One that was used
+just now is not tested, which saves each request of a busy server a round trip."""
 
 
 class AbortedTransactionError(RuntimeError):
-    """A commit of a transaction that the database has given up."""
+    """A commit of a transaction that the database has aborted."""
 
 
 def require_intact(connection: Connection) -> None:
-    """Before a COMMIT: raise AbortedTransactionError if the database has given up."""
+    """Before a COMMIT: raise AbortedTransactionError if the database has aborted it."""
     # A failed statement whose error was swallowed without a savepoint: PostgreSQL's COMMIT
     # would be a ROLLBACK, and neither the server nor the driver calls that an error.
     driver: Any = connection.connection.driver_connection
@@ -40,9 +40,9 @@ def require_intact(connection: Connection) -> None:
 
 
 def prepare_nothing_behind_pooler(connection: Any, _record: Any) -> None:
-    """Behind a pooler that lends a server connection for one transaction, a statement that was
-    prepared in one is not there in the next. A pooler is known by the number of the server's
-    process: it tells its clients another one than the server does."""
+    """Stop preparing statements behind a pooler that lends a server connection for one
+    transaction: a prepared statement may be missing in the next one. A pooler is recognised by
+    the number of the server's process: it reports another number than the server does."""
     driver = connection.driver_connection
     connection.autocommit = True  # one round trip, and only for a new connection
     cursor = connection.cursor()
@@ -63,8 +63,8 @@ def note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
 
 
 def ping_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-    """Try a connection that was idle. By `InvalidatePoolError` the pool drops it, and all that
-    are as old."""
+    """Test a connection that was idle. On `InvalidatePoolError` the pool drops it, and all
+    connections that are as old."""
     used_at = record.info.get(_USED_AT)
     if used_at is None or time.monotonic() - used_at < IDLE_SECONDS:
         return
@@ -81,12 +81,12 @@ _LEVEL = "isolation_level"
 
 
 def choose_mode(connection: Connection) -> None:
-    """Have the next BEGIN say what the transaction is for, or have none."""
+    """Set the mode of the next transaction, or that there is none."""
     options = connection.get_execution_options()
     mode = options.get(READ_ONLY, False), options.get(SINGLE_QUERY, False)
     if mode[1]:
         expect_one(connection)
-    is_chosen = _LEVEL in options  # by whoever asks for a connection of the engine
+    is_chosen = _LEVEL in options  # by code that asks for a connection of the engine
     if connection.info.get(_MODE, _WRITING) == mode and not is_chosen:
         return
     dialect: Any = connection.dialect  # PostgreSQL's, and without types
@@ -99,7 +99,7 @@ def choose_mode(connection: Connection) -> None:
 
 
 def forget_mode(connection: Connection, options: Mapping[str, Any]) -> None:
-    """SQLAlchemy sets a chosen level, and sets it back in the end, whatever it was before."""
+    """Let SQLAlchemy set a chosen level, and reset it afterwards."""
     if _LEVEL in options:
         connection.info[_MODE] = None
 

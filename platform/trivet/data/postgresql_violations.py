@@ -1,5 +1,5 @@
-"""PostgreSQL's failures, read from the fields of its diagnosis: its sentences come in the server's
-language."""
+"""PostgreSQL's failures, read from the fields of its diagnosis, because its sentences are in the
+server's language."""
 
 import re
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ _KEY = re.compile(r"\((?P<columns>.*?)\)=\((?P<values>.*)\)", re.DOTALL)
 
 
 def read_postgresql(error: Any, statement: Any, rows: Sequence[Row]) -> Violation | None:
-    """The violation of `statement` that `error` (psycopg's) tells, with `rows` as parameters; None
-    for a statement that is not known."""
+    """The violation that `error` (psycopg's) reports for `statement` with the parameters `rows`;
+    None for a statement that is not known."""
     diagnosis = error.diag
     kind = _SQLSTATES.get(diagnosis.sqlstate or "")
     written = None if statement is None else statement.table
@@ -82,8 +82,8 @@ def _is_of_parent(
     rows: Sequence[Row],
     keyed: Columns,
 ) -> bool:
-    """Whether a row that is referred to was to go, and not one that refers to come: PostgreSQL
-    has one code for both."""
+    """Whether the statement deletes a row that others refer to. PostgreSQL has the same code for
+    a row that refers to nothing."""
     if kind == "referred" or isinstance(statement, Delete):
         return True
     if statement is None:  # found at the commit; the key is named by the columns of its side

@@ -1,4 +1,4 @@
-"""An async session together with the right to end it, which nobody else has."""
+"""An async session, together with the only right to end it."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class SealedSession:
-    """`session` for whoever works in the unit, `commit` and `close` for who opened it."""
+    """`session` is for the code in the unit, `commit` and `close` for the code that opened it."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class SealedSession:
         return session
 
     async def commit(self) -> dict[str, int]:
-        """Make it so, and return the channels that were published to, with their newest offsets.
+        """Commit, and return the channels that were published to, with their newest offsets.
 
-        A unit that only read is committed as well: there is nothing to undo, and at a ROLLBACK
-        psycopg would forget its prepared statements.
+        A unit that only reads is committed too: there is nothing to undo, and psycopg forgets its
+        prepared statements at a ROLLBACK.
         """
         try:
             with self._seal.lifted():
@@ -60,7 +60,7 @@ class SealedSession:
         return self._sync.published
 
     async def run_and_close(self, work: Callable[[Session], T]) -> T:
-        """Run `work`, and give the connection back before what it found is looked at."""
+        """Run `work`, and give the connection back before the result is used."""
 
         def call(db: Session) -> T:
             found = work(db)
@@ -74,14 +74,14 @@ class SealedSession:
         return found
 
     async def close(self, reason: str = "") -> None:
-        """Give the connection back; what was not committed is rolled back, for `reason`."""
+        """Give the connection back. Uncommitted changes are rolled back, for `reason`."""
         self._observe(UnitOutcome.ROLLED_BACK, reason)
-        # A cancelled unit must give its connection back all the same.
+        # A cancelled unit has to give its connection back too.
         with anyio.CancelScope(shield=True), self._seal.lifted():
             await self.session.close()
 
     def _observe(self, outcome: UnitOutcome, reason: str = "") -> None:
-        """Let the end of the transaction be observed, once."""
+        """Report the end of the transaction to the observers, once."""
         observers, self._observers = self._observers, None
         if observers is not None and observers.active:
             session = self._sync

@@ -1,12 +1,12 @@
 """The one Session class of every door.
 
 The API's AsyncSession wraps it, the admin binds it to Django's own connection, tests and scripts
-may open it directly. What it flushes is captured and written with the commit: its listeners
-stand in one list, in `trivet.data.listeners`, in the order in which they run.
+may open it directly. Its flushes are captured, and the captures are written with the commit. The
+listeners stand in one list in `trivet.data.listeners`, in the order in which they run.
 
-What would slip past the capture is refused: bulk writes of fed and audited models, raw writes
-of their tables (`trivet.data.statement_guard`). In a unit of work the session is sealed: ending
-the transaction is the right of the one who opened it.
+Writes that the capture would not see are refused: bulk writes of fed and audited models, and raw
+writes to their tables (`trivet.data.statement_guard`). In a unit of work the session is sealed:
+only the code that opened the unit can end the transaction.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ from trivet.origin import Origin, current_origin
 
 
 class TrivetSession(Session):
-    """A Session that captures what it writes and publishes it with the commit.
+    """A Session that captures its writes, and publishes them with the commit.
 
-    `capture` says what becomes of the changes, and `origin` where they come from. A session
-    with `read_only` refuses to flush a change. `published` holds the channels that its commits
-    published to, each with its newest offset.
+    `capture` turns the changes into publications and entries, and `origin` is their origin. With
+    `read_only` the session refuses to flush a change. `published` holds the channels that its
+    commits published to, each with its newest offset.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class TrivetSession(Session):
         return self.origin.actor
 
     def write_captured(self) -> None:
-        """Flush, and write every captured publication and audit entry. The last act before a
-        commit; `published` then holds what the delivery is to be woken for."""
+        """Flush, and write every captured publication and audit entry: the last act before a
+        commit. `published` then holds the channels for which the delivery has to wake up."""
         self.flush()
         notes = self.recorder.drain()
         if notes:
@@ -67,10 +67,10 @@ class TrivetSession(Session):
             )
 
     def seal(self) -> "Seal":
-        """Refuse from now on whatever ends the transaction.
+        """Refuse from now on every end of the transaction.
 
         Returns:
-            What lifts the refusal. The opener of the unit keeps it, and gives it to nobody.
+            The right to end it. The code that opens the unit keeps it for itself.
         """
         self._seal = Seal()
         return self._seal
@@ -132,7 +132,7 @@ class Seal:
 
     @contextmanager
     def lifted(self) -> Iterator[None]:
-        """While this is open, the session's transaction may be ended."""
+        """Allow the end of the session's transaction inside the block."""
         self.is_lifted = True
         try:
             yield
@@ -145,11 +145,11 @@ class ReadOnlyError(RuntimeError):
 
 
 class UncapturedError(RuntimeError):
-    """A write that the capture would not see, or not whole."""
+    """A write that the capture would not see, or not completely."""
 
 
 def uncaptured(what: str) -> UncapturedError:
-    """The error for `what`, which no flush would see."""
+    """The error for a write, `what`, that no flush would see."""
     return UncapturedError(
         f"{what} writes past the capture of events; add, change or delete the objects instead"
     )

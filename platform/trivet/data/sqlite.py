@@ -1,7 +1,7 @@
 """The set-up of every SQLite connection.
 
-WAL mode. A unit that writes begins IMMEDIATE, so that two writers queue for the lock instead of
-failing when the second one upgrades; a unit that reads begins plain, and never waits for a
+The mode is WAL. A unit that writes begins IMMEDIATE: so two writers queue for the lock, and the
+second one does not fail when it upgrades. A unit that reads begins plain, and never waits for a
 writer.
 """
 
@@ -13,11 +13,11 @@ from sqlalchemy.pool import PoolResetState
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
 
 BUSY_TIMEOUT_MS = 10_000
-"""How long a writer waits for another on SQLite before "database is locked"."""
+"""The time for which a writer waits for another one before "database is locked"."""
 
 
 def prepare_connection(connection: Any, _record: Any) -> None:
-    """Set what SQLite keeps for each connection."""
+    """Set the options that SQLite keeps for each connection."""
     # The driver's own BEGIN comes too late and is never IMMEDIATE: `begin` does it.
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -32,7 +32,7 @@ def prepare_connection(connection: Any, _record: Any) -> None:
 
 
 def begin(connection: Connection) -> None:
-    """Begin as the unit needs it; a single query has no transaction."""
+    """Begin in the mode of the unit. A single query has no transaction."""
     options = connection.get_execution_options()
     if options.get(SINGLE_QUERY):
         expect_one(connection)
@@ -41,8 +41,8 @@ def begin(connection: Connection) -> None:
 
 
 def end_what_is_open(connection: Any, _record: Any, state: PoolResetState) -> None:
-    """Roll back what a refused COMMIT left open, before the connection goes to the pool."""
-    # A COMMIT that a deferred constraint refuses leaves SQLite's transaction open, while
-    # SQLAlchemy, as PostgreSQL does, takes it for ended.
+    """Roll back a transaction that a refused COMMIT left open, before the pool takes it."""
+    # A COMMIT that a deferred constraint refuses leaves SQLite's transaction open, but
+    # SQLAlchemy takes it as ended, as it is on PostgreSQL.
     if state.asyncio_safe and connection.driver_connection.in_transaction:
         connection.rollback()

@@ -1,7 +1,7 @@
-"""SQLite's failures: its messages name columns and rules, and of a foreign key nothing.
+"""SQLite's failures: its messages name columns and checks, but nothing of a foreign key.
 
-Its transaction is as it was before the failed statement, so the parents can be asked, and the
-children.
+Its transaction is as it was before the failed statement, so the parents and the children can be
+queried.
 """
 
 import re
@@ -15,7 +15,7 @@ from trivet.data.constraints import columns_of_constraint, rule_of
 from trivet.data.violation import Row, Violation, named, say
 
 ROWS_ASKED = 500
-"""Rows of a failed statement whose references are looked up, one by one."""
+"""The number of rows of a failed statement whose references are looked up, one by one."""
 
 _SQLITE = re.compile(r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY) constraint failed(?:: (.*))?", re.DOTALL)
 
@@ -23,7 +23,7 @@ _SQLITE = re.compile(r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY) constraint failed(?::
 def read_sqlite(
     message: str, connection: Connection, statement: Any, rows: Sequence[Row]
 ) -> Violation | None:
-    """The violation of `statement` that `message` tells, with `rows` as its parameters."""
+    """The violation that `message` reports for `statement` with the parameters `rows`."""
     found = _SQLITE.match(message)
     if found is None:
         return None
@@ -46,8 +46,7 @@ def read_sqlite(
 def _find_reference(
     connection: Connection, statement: Any, rows: Sequence[Row]
 ) -> Violation | None:
-    """SQLite says of a foreign key that it failed, and nothing else. Its transaction is as it was
-    before the statement, so the parents can be asked, and the children."""
+    """The violated foreign key, found by queries: SQLite says only that one failed."""
     found = [] if isinstance(statement, Delete) else _missing(connection, statement.table, rows)
     if isinstance(statement, Insert):
         return next(iter(found), None)

@@ -1,8 +1,8 @@
-"""Every statement of a session, looked at before it is sent.
+"""The check of every statement of a session, before it is sent.
 
-What the capture would not see is refused here, whatever way it takes to the connection: raw
-writes of fed and audited tables, writes in a unit that reads, a second statement in a unit of
-one, queries in a feed, and the end of a transaction that is not the service's.
+Statements are refused here whatever way they take to the connection: raw writes to fed and audited
+tables, writes in a unit that only reads, a second statement in a `SingleQuery`, queries in a feed,
+and the end of the transaction by a service.
 """
 
 from typing import Any
@@ -19,23 +19,23 @@ class SecondQueryError(RuntimeError):
 
 
 class FeedError(RuntimeError):
-    """A feed that does what a feed may not."""
+    """A feed that queries the database."""
 
 
 READ_ONLY = "trivet_read_only"
 """The execution option of an engine whose transactions only read."""
 SINGLE_QUERY = "trivet_single_query"
-"""The execution option of an engine whose sessions ask one thing, outside of a transaction."""
+"""The execution option of an engine whose sessions send one query, without a transaction."""
 _SESSION = "trivet_session"
-"""The execution option of a connection: the session that it works for."""
+"""The execution option of a connection: the session that uses it."""
 
 
 def bind_session(
     session: TrivetSession, _transaction: SessionTransaction, connection: Connection
 ) -> None:
-    """Have the statements of `connection` judged as those of `session`, which has begun on it."""
+    """Check the statements of `connection` for `session`, which has begun on it."""
     options = connection.get_execution_options()
-    # A single query has no transaction to end, and its engine says all that there is to know.
+    # A single query has no transaction to end, and its engine has its own check.
     if not options.get(SINGLE_QUERY) and options.get(_SESSION) is not session:
         connection.execution_options(**{_SESSION: session})
 
@@ -48,8 +48,8 @@ def judge_statement(
     context: Any,
     _many: bool,
 ) -> None:
-    """Refuse what the capture would not see. The flush's own statements are known by the
-    mapper's cache that they are compiled with."""
+    """Refuse statements that the capture would not see. The flush's own statements are recognised
+    by the mapper's cache with which they are compiled."""
     options = connection.get_execution_options()
     session = options.get(_SESSION)
     if options.get(READ_ONLY):
@@ -78,18 +78,18 @@ def judge_statement(
 
 
 def refuse_sealed_commit(connection: Connection) -> None:
-    """No service commits by the connection under its session."""
+    """Refuse a service that commits by the connection under its session."""
     try:
         refuse_sealed_rollback(connection)
     except RuntimeError:
-        # SQLAlchemy takes the transaction for ended now, and would give the connection to the
+        # SQLAlchemy takes the transaction as ended now, and would give the connection to the
         # pool with it still open.
         connection.connection.rollback()
         raise
 
 
 def refuse_sealed_rollback(connection: Connection) -> None:
-    """No service rolls back by the connection under its session."""
+    """Refuse a service that rolls back by the connection under its session."""
     session = connection.get_execution_options().get(_SESSION)
     # A flush that fails rolls back by itself; SQLAlchemy sets the flag, pinned by a test.
     if session is not None and not session._flushing:  # noqa: SLF001  # as just said
@@ -100,7 +100,7 @@ _ASKED = "trivet_asked"
 
 
 def expect_one(connection: Connection) -> None:
-    """Count the statements of `connection` from here on. For engines with SINGLE_QUERY."""
+    """Count the statements of `connection` from now on. For engines with SINGLE_QUERY."""
     connection.info[_ASKED] = 0
 
 
@@ -123,7 +123,7 @@ def _judge_read(
 
 
 def only_reading() -> ReadOnlyError:
-    """The error for a statement that writes where only reading is allowed."""
+    """The error for a statement that writes in a unit that only reads."""
     return ReadOnlyError("this unit of work is read-only; a statement in it may only read")
 
 

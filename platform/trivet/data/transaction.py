@@ -1,9 +1,8 @@
-"""The transaction of a unit on the event loop: opened late, decided once.
+"""The transaction of a unit on the event loop: opened late, ended once.
 
-A request that touches no data opens no connection. A transaction stands on the async engine or,
-from its first `run_with_django` on, on Django's connection, where both ORMs share it; never on
-both, for two connections are two transactions, and one of them could fail after the other was
-committed.
+A request that uses no data opens no connection. A transaction uses the async engine or, from its
+first `run_with_django` on, Django's connection, where both ORMs share it. It never uses both:
+two connections are two transactions, and one of them could fail after the other was committed.
 """
 
 import inspect
@@ -29,14 +28,14 @@ _SINGLE = "this unit of work is a SingleQuery, which asks the database once"
 
 
 class AsyncTransaction:
-    """One transaction; `unit` is given away, `commit` and `close` stay with who opened it.
+    """One transaction. Only the code that opened it may call `commit` and `close`.
 
     Args:
         database: The async leg.
         django: Opens the transactions that both ORMs share; None without Django.
-        find_origin: Asked when the transaction opens, and not before: a request learns its
-            identity and its mount on the way.
-        read_only: Refuse writes, and see one moment.
+        find_origin: A function that returns the origin of the changes. It is called when the
+            transaction opens, because a request learns its identity and mount on the way.
+        read_only: Refuse writes, and see the data of one moment.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class AsyncTransaction:
 
     @property
     def is_open(self) -> bool:
-        """Whether this has begun, and so may hold a connection."""
+        """Whether the transaction has begun, and so may hold a connection."""
         return self._sealed is not None or self._django is not None
 
     @property
@@ -72,7 +71,7 @@ class AsyncTransaction:
 
     @property
     def origin(self) -> Origin:
-        """Where the changes come from; once the transaction is open it stays the same."""
+        """The origin of the changes. It is fixed when the transaction opens."""
         return self._origin or self._find_origin()
 
     @property
@@ -92,11 +91,11 @@ class AsyncTransaction:
         return self._sealed.session
 
     def run(self, work: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
-        """Run `work` on the event loop, its database calls awaited beneath it."""
+        """Run `work` on the event loop. SQLAlchemy awaits its database calls (by greenlets)."""
         return self._promise(work, self._run(work))
 
     def run_with_django(self, work: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
-        """Run `work` on a bounded thread, where Django's ORM works too."""
+        """Run `work` on a thread of a bounded pool, where Django's ORM works too."""
         return self._promise(work, self._run_with_django(work))
 
     def _promise(
@@ -113,7 +112,7 @@ class AsyncTransaction:
         return await self.session.run_sync(work)
 
     def ask_once(self) -> None:
-        """Have this ask the database one thing, by one `run`, outside of a transaction.
+        """Use this for one query by one `run`, without a transaction.
 
         Raises RuntimeError if it may write, or has begun.
         """
@@ -139,11 +138,11 @@ class AsyncTransaction:
         return await transaction.run(work)
 
     def end(self) -> None:
-        """Let nothing begin here any more."""
+        """Refuse any use from now on."""
         self._is_over = True
 
     async def commit(self) -> Mapping[str, int]:
-        """Make it so; nothing if unused.
+        """Commit. Does nothing if the transaction was not used.
 
         Returns:
             The channels that were published to, with their newest offsets.
@@ -160,7 +159,7 @@ class AsyncTransaction:
         return self.published
 
     async def close(self, reason: str = "") -> None:
-        """Give the connection back; what was not committed is rolled back, for `reason`."""
+        """Give the connection back. Uncommitted changes are rolled back, for `reason`."""
         self._is_over = True
         await self._wait_for_running()
         sealed, self._sealed = self._sealed, None
@@ -177,7 +176,7 @@ class AsyncTransaction:
         )
 
     async def _open_django(self) -> DjangoTransaction:
-        if self._opening is None:  # made here, because few requests need one
+        if self._opening is None:  # created late, because few requests need one
             self._opening = anyio.Lock()
         async with self._opening:
             self._require_undecided()

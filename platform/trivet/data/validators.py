@@ -1,11 +1,11 @@
-"""Values that a ``@validates`` function refused, told from errors that are bugs.
+"""Values that a ``@validates`` function refused, distinguished from bugs.
 
-A validator refuses by raising ValueError, AssertionError or TypeError, as Python code does. The
-same exceptions come out of bugs anywhere else, and nothing in them says from where. So every
-validator of a mapped class is wrapped when the class is configured: what it raises leaves as it
-was, with a note of the attribute, and whoever has to answer asks `find_refusal`.
+A validator refuses by raising ValueError, AssertionError or TypeError, as Python code does. Bugs
+anywhere raise the same exceptions, and nothing in them says where they come from. So every
+validator of a mapped class is wrapped when the class is configured. Its exception gets a note of
+the attribute, and code that has to answer calls `find_refusal`.
 
-An exception stays what it is, so code that catches a ValueError of a model goes on to do so.
+The exception itself stays the same, so code can still catch the ValueError of a model.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ from trivet.errors import TrivetError, errors_at
 _NOTE = "trivet_refusal"
 """The attribute of an exception that holds its `Refusal`."""
 _WRAPPED = "trivet_wrapped"
-"""The mark of a validator that is wrapped already."""
+"""The mark of a wrapped validator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A value that the validator of `attribute` of the class `mapped` refused, and why."""
+    """A value that the validator of `attribute` of `mapped` refused, with the reason."""
 
     mapped: type[Any]
     attribute: str
@@ -39,8 +39,8 @@ def find_refusal(error: BaseException) -> Refusal | None:
 
 
 def wrap_validators(mapper: Mapper[Any], mapped: type[Any]) -> None:
-    """Have the errors of the validators of `mapped` say which attribute they are about. A listener
-    of ``before_mapper_configured``, after which SQLAlchemy takes the validators from here."""
+    """Make the errors of the validators of `mapped` name their attribute. A listener of
+    ``before_mapper_configured``: after it SQLAlchemy reads the validators."""
     validators: Mapping[str, Any] = mapper.validators  # functions; SQLAlchemy says str
     wrapped = {
         key: (_wrap(validator, mapper, mapped, key), options)
@@ -76,8 +76,8 @@ def _wrap(
 def _sentence(error: Exception, mapper: Mapper[Any], key: str, value: Any) -> str | None:
     """A sentence about the fault of `value`; None if `error` is a bug of the validator.
 
-    A validator that is given None where none may stand fails by Python's own words about
-    NoneType. They help nobody, and an AttributeError is a refusal in this case alone.
+    A validator that gets None for a required value fails with Python's own words about NoneType,
+    which help nobody. Only in this case an AttributeError is a refusal.
     """
     if value is None and isinstance(error, TypeError | AttributeError):
         if isinstance(error, TypeError) or not _is_nullable(mapper, key):

@@ -1,6 +1,6 @@
 """Violations of constraints, and their meaning for the caller.
 
-A sentence holds a value only if the failed statement brought it: never one of another row.
+A sentence contains a value only if it comes from the failed statement, never from another row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from trivet.errors import Conflict, Invalid, TrivetError, errors_at
 from trivet.models.labels import attribute_of, find_mapper, label_of, noun_of, with_article
 
 VALUE_LENGTH = 60
-"""Characters of a value that a sentence still repeats."""
+"""The longest value, in characters, that a sentence repeats."""
 Kind = Literal["unique", "missing", "referred", "null", "check", "overlap", "value"]
 Row = Mapping[str, Any]
 Columns = tuple["Column[Any]", ...]
@@ -22,9 +22,9 @@ Columns = tuple["Column[Any]", ...]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """`columns` of `table` were refused. `detail` is what only the failure knows: the value that
-    refers to nothing, the rule of a check, why a value does not fit. `other` is the table that
-    is referred to, or that refers."""
+    """A refusal of `columns` of `table`. `detail` is known from the failure only: the value that
+    refers to nothing, the condition of a check, or the reason why a value does not fit. `other`
+    is the table at the other end of the foreign key."""
 
     kind: Kind
     table: Table
@@ -39,9 +39,9 @@ class Violation:
         return None if mapper is None else mapper.class_
 
     def error(self) -> TrivetError:
-        """The public meaning: 409 where the data refuses, 422 where the value does."""
+        """The public meaning: 409 if the present data refuses, 422 if the value is wrong."""
         sentence = self._sentence()
-        # An error says it at the attribute; where there is no form, the sentence has to name it.
+        # A form shows the error at the attribute; elsewhere the sentence has to name it.
         names = " and ".join(label_of(column) for column in self.columns)
         whole = f"{names}: {sentence}" if self.kind in ("null", "value") else sentence
         detail = f"{whole[:1].upper()}{whole[1:]}."
@@ -85,13 +85,13 @@ class Violation:
 
 
 def named(table: Table, names: Sequence[str]) -> Columns:
-    """The columns of `table` that the database calls so."""
+    """The columns of `table` with these names in the database."""
     found = (find_column(table, name) for name in names)
     return tuple(column for column in found if column is not None)
 
 
 def say(value: str, columns: Columns) -> str:
-    """A value as a sentence repeats it: nothing if it is long, in quotes if it is text."""
+    """A value in a sentence: empty if it is long, in quotes if it is text."""
     if not value or len(value) > VALUE_LENGTH:
         return ""
     try:

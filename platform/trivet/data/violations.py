@@ -1,10 +1,10 @@
 """The refusals of the database, in the terms of the mapped classes.
 
 A driver names a constraint, a column, or (SQLite, for foreign keys) nothing at all. At the moment
-of the failure the statement and its parameters are at hand, and on SQLite the transaction still
-answers questions. So it is found out there (`note_violation`), and noted at the driver's exception,
-which carries it through whatever wraps it. PostgreSQL's diagnosis is read from its fields alone:
-its sentences come in the server's language.
+of the failure the statement and its parameters are known, and SQLite's transaction can still be
+queried. So the violation is found there (`note_violation`), and noted at the driver's exception,
+which stays reachable however it is wrapped. Only the fields of PostgreSQL's diagnosis are read,
+because its sentences are in the server's language.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ _NOTE = "trivet_violation"
 
 
 def find_violation(error: BaseException | None) -> Violation | None:
-    """The violation behind `error`: noted at it or at what it was raised from, or told by
-    PostgreSQL's own fields, where no statement of ours failed (a deferred constraint)."""
+    """The violation behind `error`: noted at it or at its cause, or read from PostgreSQL's fields
+    if no statement of ours failed (a deferred constraint)."""
     seen: list[BaseException] = []  # the driver's error and SQLAlchemy's may each be the other's
     while error is not None and error not in seen:
         seen.append(error)
@@ -40,7 +40,7 @@ def find_violation(error: BaseException | None) -> Violation | None:
 
 
 def note_violation(context: ExceptionContext) -> None:
-    """Note at a failure what it violated. A listener of ``handle_error`` of an engine."""
+    """Note the violation at its failure. A listener of ``handle_error`` of an engine."""
     error = context.original_exception
     violation = _find(context, error)
     if violation is not None:
@@ -78,7 +78,7 @@ def _unfit(table: Table, rows: Sequence[Row]) -> Violation | None:
 
 
 def _refused_by_type(context: ExceptionContext) -> Violation | None:
-    """A value that its column's type refused before anything was sent."""
+    """The violation by a value that its column's type refused before anything was sent."""
     writes = read_statement(context.statement or "").writes
     table = find_table(writes[0].table, None, None) if writes else None
     given: Any = context.parameters or ()
@@ -98,6 +98,6 @@ def _refuses(context: ExceptionContext, column: "Column[Any]", value: Any) -> bo
     try:
         if process is not None:
             process(value)
-    except Exception:  # noqa: BLE001  # whatever it is, this column has raised it
+    except Exception:  # noqa: BLE001  # any exception: this column's type has raised it
         return True
     return False
