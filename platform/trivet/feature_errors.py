@@ -1,8 +1,8 @@
 """The line of a feature's files behind an exception, and a cure for its author.
 
-An exception that a feature's file raises while it is loaded is its author's to cure, and its
-message begins with the place: file, line, then the sentence. SQLAlchemy's errors of mapped classes
-get the sentence of `trivet.models.mapping_errors`. What no file of a feature raised is left alone.
+If a feature's file raises an exception while it is loaded, its author has to cure it. So the
+message begins with the place: the file, the line, then the sentence. SQLAlchemy's errors of mapped
+classes get the sentence of `trivet.models.mapping_errors`. Other exceptions are not changed.
 """
 
 import traceback
@@ -19,7 +19,7 @@ from trivet.source_files import shown
 def locate(error: Exception, folders: Iterable[Path]) -> ConfigurationError | None:
     """`error` as a refusal that begins with the line in `folders` that caused it.
 
-    None if no line of them did, and nothing is known of it besides.
+    None if no line of them did, and nothing else is known about it.
     """
     places = find_places(error, tuple(folders))
     if not places:
@@ -29,7 +29,7 @@ def locate(error: Exception, folders: Iterable[Path]) -> ConfigurationError | No
     path, line = _line_to_change(error, places)
     where = f"{shown(path)}:{line}: "
     if isinstance(error, ConfigurationError):
-        # It names a line already when one file of a feature loads another.
+        # It already names a line if one file of a feature loads another.
         detail = error.detail if error.detail.startswith(shown(path)) else where + error.detail
         return ConfigurationError(error.code, detail, **error.data)
     return ConfigurationError("feature-file", where + _sentence(error, places[-1][0]))
@@ -38,7 +38,7 @@ def locate(error: Exception, folders: Iterable[Path]) -> ConfigurationError | No
 def find_places(error: Exception, folders: tuple[Path, ...]) -> list[tuple[Path, int]]:
     """The lines of a feature that led to `error`, the one that raised it last."""
     if isinstance(error, SyntaxError) and error.filename:
-        # Raised by the import system, in none of the feature's own frames.
+        # The import system raises it, in no frame of the feature.
         return [(Path(error.filename), error.lineno or 1)]
     return [
         (Path(frame.filename), frame.lineno or 1)
@@ -72,6 +72,6 @@ def _circle_in(error: ImportError) -> str:
     if "partially initialized module" not in str(error) or not error.name:
         return ""
     return (
-        f"{error.name} is not loaded to its end, because it imports this file, directly or not: "
+        f"{error.name} is not fully loaded yet, because it imports this file, directly or not: "
         "move what both need into a third one"
     )

@@ -1,8 +1,8 @@
 """Features: packages of the user's own, found by their name in the settings.
 
-One framework a file, and a file's presence is the plug; each of them may be missing. A feature's
-name is the last part of its package: it is the Django app label, the channel namespace and the
-URL segment.
+Each file of a feature uses one framework, and is used if it exists; each of them may be missing. A
+feature's name is the last part of its package. It is the Django app label, the channel namespace
+and the URL segment.
 """
 
 import importlib
@@ -66,8 +66,8 @@ class Feature:
     def find_module(self, file: str) -> ModuleType | None:
         """The module of ``<package>/<file>.py``, imported, or None if there is no file.
 
-        A broken plug is not a missing one: what the file raises becomes a ConfigurationError
-        that begins with the file and the line.
+        A broken file is not a missing one: its exception becomes a ConfigurationError that begins
+        with the file and the line.
         """
         if not self.has_file(file):
             return None
@@ -77,8 +77,8 @@ class Feature:
 
 @contextmanager
 def naming_lines(folders: Iterable[Path]) -> Iterator[None]:
-    """Make what a file in `folders` raises in this block a ConfigurationError that begins with
-    the file and the line; anything else passes as it is."""
+    """Turn exceptions of a file in `folders` inside this block into a ConfigurationError that
+    begins with the file and the line. Other exceptions are not changed."""
     try:
         yield
     except Exception as error:
@@ -120,7 +120,7 @@ def _load(package: str) -> Feature:
             "feature's package another name.",
         )
     feature = Feature(name, package)
-    # To look for a file is to import the package above it.
+    # Looking for a file imports the package above it.
     with naming_lines(_folders_of(root)):
         _require_package(package)
         if not any(feature.has_file(file) for file in PLUGS):
@@ -136,7 +136,7 @@ def _folders_of(root: str) -> list[Path]:
 
 
 def _require_package(package: str) -> None:
-    """Raise ConfigurationError unless there is such a package. Its parents are imported."""
+    """Raise ConfigurationError if there is no such package. Its parents are imported."""
     try:
         found = importlib.util.find_spec(package)
     except ModuleNotFoundError as error:
@@ -175,7 +175,7 @@ def modules_of(features: Iterable[Feature], file: str) -> list[tuple[Feature, Mo
 def attribute_of(module: ModuleType, name: str, kind: type[T], cure: str) -> T:
     """The definition that a file of a feature needs, a `kind` called `name`.
 
-    Raises ConfigurationError, with the file and `cure`, if it is not there or something else.
+    Raises ConfigurationError, with the file and `cure`, if it is missing or of another kind.
     """
     value: Any = getattr(module, name, None)
     if isinstance(value, kind):

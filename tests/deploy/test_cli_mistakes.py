@@ -92,7 +92,7 @@ MISTAKES = (
             "api.py": "from store.prices import gross\n\nnet = 1\n",
             "prices.py": "from store.api import net\n\ngross = 2\n",
         },
-        ("store/prices.py:1: ", "store.api is not loaded to its end", "a third one"),
+        ("store/prices.py:1: ", "store.api is not fully loaded yet", "a third one"),
     ),
     Mistake(
         "a package that cannot be imported",

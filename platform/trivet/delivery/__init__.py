@@ -1,1 +1,1 @@
-"""After the commit: wake-ups and the relay, which bring what was published to subscribers."""
+"""The delivery after the commit: wake-ups, and the relay that serves subscribers."""

@@ -1,12 +1,11 @@
 """Messages as bytes, for a broker that carries them to other processes.
 
-An envelope names the process that sent it, because most carriers hand a message back to its
-sender as well (LISTEN/NOTIFY and Redis pub/sub do); a process drops what it sent itself.
+An envelope names the process that sent it, because most carriers (LISTEN/NOTIFY, Redis pub/sub)
+return a message to its sender too. A process drops its own messages.
 
 Two versions of the product may be connected while one replaces the other. A field that this
-version does not know is ignored; a kind of message that it does not know is an error, which
-a broker logs and drops. A new field therefore needs a default, and no field changes its
-meaning.
+version does not know is ignored. A kind of message that it does not know is an error, which a
+broker logs and drops. So a new field needs a default, and no field changes its meaning.
 """
 
 import msgspec
@@ -16,18 +15,18 @@ from trivet.events.wake_up import WakeUp
 from trivet.identity.revocation import Revocation
 
 AnyMessage = WakeUp | Revocation
-"""Every message that there is. A new kind is added here, and to the table of its tests."""
+"""All kinds of messages. A new kind is added here, and to the table of its tests."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A message on its way, and the process that sent it (`sender`)."""
+    """A message with the process that sent it (`sender`)."""
 
     sender: str
     message: AnyMessage
 
 
 class UndecodableMessage(ValueError):
-    """Bytes that are no message of this version."""
+    """Bytes that this version cannot read as a message."""
 
 
 def encode(message: Message, *, sender: str) -> bytes:

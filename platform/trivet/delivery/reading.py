@@ -1,4 +1,4 @@
-"""One look at the outbox: what is new in the channels that somebody watches."""
+"""One reading of the outbox: the new publications of the watched channels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from trivet.events import outbox
 from trivet.events.outbox import Position, StoredPublication
 
 NOWHERE = Position(epoch="", offset=0)
-"""The position of a channel that does not exist yet; it comes to life with its own epoch."""
+"""The position of a channel that does not exist yet. It gets an epoch when it is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class Reading:
     publications: Sequence[StoredPublication]
 
     def continues(self, known: Position) -> bool:
-        """Whether this goes on exactly after `known`, in the same life of the channel.
+        """Whether this continues exactly after `known`, in the same epoch of the channel.
 
-        A channel that was opened since then, and not published to, goes on with nothing.
+        So does a channel that was opened since then and has no publication.
         """
         if known.epoch not in ("", self.position.epoch):
             return False
@@ -38,8 +38,8 @@ def read_new(session: Session, known: Mapping[str, Position], *, limit: int) -> 
     """The publications of the channels of `known` beyond those positions, about `limit` of them
     in all.
 
-    To be called in a read-only unit, which sees one moment. A channel for which no room was
-    left is read by one publication: that tells a hole, and the rest follows later.
+    It needs a read-only unit, which sees the data of one moment. If `limit` is reached, one
+    publication of each other channel is read: it shows a hole, and the rest follows later.
     """
     readings = []
     for channel, position in outbox.positions(session, known).items():

@@ -1,13 +1,13 @@
 """The relay: reads committed publications and hands them on, in order, each once.
 
-One relay serves a process. It reads only the channels that somebody in the process watches.
-A wake-up starts it, and a poll stands behind the wake-ups, so a publication without one (a
-crash after the commit, another process) is late by one poll and never lost.
+One relay serves a process. It reads only the channels that are watched in the process. A wake-up
+starts it, and it polls besides. So a publication without a wake-up (a crash after the commit,
+another process) is late by one poll, and never lost.
 
-Why nothing is skipped: the rows of a channel are committed in the order of their offsets
-(`trivet.events.outbox`), so whoever sees offset n can see n - 1, unless retention removed
-it. The relay reads on from the last offset it delivered and checks that there is no hole;
-a hole is announced, never papered over.
+Nothing is skipped, because the rows of a channel are committed in the order of their offsets
+(`trivet.events.outbox`): a reader that sees offset n also sees n - 1, unless retention removed it.
+The relay continues from the last offset that it delivered, and checks that there is no hole. A
+hole is always announced.
 """
 
 import asyncio
@@ -32,33 +32,33 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 PASS_CHANNELS = 500
-"""Channels whose positions are asked for in one statement; SQLite binds at most 32,766 values."""
+"""The channels whose positions one statement reads; SQLite binds at most 32,766 values."""
 PASS_PUBLICATIONS = 1000
-"""Publications read in one pass, so that a flood neither fills the memory nor holds a snapshot."""
+"""The publications of one pass, so that a flood fills no memory and holds no snapshot."""
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
-"""Waits after the first, second … failure in a row; the last one repeats. Short, because a
-database that was away is to be served again within 5 seconds of its return."""
+"""The waits after the first, second … failure in a row; the last one repeats. They are short,
+because delivery should go on within 5 seconds of the return of a database."""
 STOP_SECONDS = 3.0
-"""How long a stopping relay waits for the database before it lets go of what it was doing."""
+"""The time for which a stopping relay waits for the database before it gives up its work."""
 TRIM_SECONDS = 600.0
-"""How often publications past their time are removed: retention is counted in hours."""
+"""The time between two removals of old publications. Retention is counted in hours."""
 
 
 class Receiver(Protocol):
     """The receiver of the relay's publications; called on the event loop, one call at a time."""
 
     async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
-        """Take the next publications of `channel`, oldest first, without a hole."""
+        """Receive the next publications of `channel`, oldest first, without a hole."""
         ...
 
     async def invalidate(self, channel: str) -> None:
-        """`channel` went on past publications that are gone; what follows is after the hole."""
+        """Receive the news that publications of `channel` are gone: the next ones follow a hole."""
         ...
 
 
 @dataclass(slots=True)
 class RelayState:
-    """How the relay is doing, for readiness: `last_success` is aware UTC."""
+    """The state of the relay, for readiness. `last_success` is aware UTC."""
 
     running: bool = False
     last_success: datetime | None = None
@@ -66,14 +66,14 @@ class RelayState:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether it runs and its latest look at the database succeeded."""
+        """Whether the relay runs, and its last look at the database succeeded."""
         return self.running and self.failures == 0
 
 
 @dataclass(slots=True, eq=False)
 class _Watch:
-    """A watched channel; `position` is what was delivered last, None until it is known.
-    `missed_wake_up` notes that there was a wake-up for it before that."""
+    """A watched channel. `position` is the last delivered one; None until it is known.
+    `missed_wake_up` notes a wake-up that came before it was known."""
 
     watchers: int = 0
     position: Position | None = None
@@ -82,10 +82,10 @@ class _Watch:
 
 
 class Relay:
-    """Delivers what is committed to `receiver`.
+    """Delivers committed publications to `receiver`.
 
-    `poll_seconds` is the longest that an unannounced publication waits. With
-    `history_hours`, publications older than that are removed now and then.
+    `poll_seconds` is the longest wait of a publication without a wake-up. Publications older than
+    `history_hours` are removed at intervals.
     """
 
     def __init__(
@@ -111,11 +111,11 @@ class Relay:
 
     @property
     def watched(self) -> frozenset[str]:
-        """The channels that somebody watches."""
+        """The watched channels."""
         return frozenset(self._watches)
 
     async def watch(self, channel: str) -> Position:
-        """Deliver `channel` from now on, and return the position after which.
+        """Deliver `channel` from now on, and return the position at which the delivery begins.
 
         Every watch needs its own `unwatch`. A database error is raised, and leaves no watch.
         """
@@ -140,11 +140,11 @@ class Relay:
             del self._watches[channel]
 
     async def start(self) -> None:
-        """Begin to deliver, in tasks of its own."""
+        """Begin to deliver, in separate tasks."""
         loop = asyncio.get_running_loop()
 
         def wake(message: WakeUp) -> None:
-            # A watch that begins after this look reads what was committed before it.
+            # A watch that begins after this look reads earlier commits itself.
             if not self._watches.keys().isdisjoint(message.offsets):
                 loop.call_soon_threadsafe(self._note, tuple(message.offsets))
 
@@ -156,7 +156,7 @@ class Relay:
         self.state.running = True
 
     async def stop(self) -> None:
-        """End, once what is being delivered has been. Does nothing where it was not started."""
+        """Stop after the present delivery. Does nothing if the relay was not started."""
         self.state.running = False
         if self._unsubscribe is not None:
             self._unsubscribe()
@@ -181,7 +181,7 @@ class Relay:
                 poll_at = now() + self._poll_seconds
             try:
                 await _to_its_end(self._relay())
-            except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
+            except Exception as error:  # noqa: BLE001  # after any failure the next try may succeed
                 await asyncio.sleep(self._note_failure(error))
             else:
                 self._note_success()
@@ -215,7 +215,7 @@ class Relay:
         return wait
 
     async def _relay(self) -> None:
-        """Deliver what some of the channels that are due have to offer."""
+        """Deliver the new publications of some of the channels that are due."""
         channels = list(islice(self._due, PASS_CHANNELS))
         self._due.difference_update(channels)
         try:
@@ -237,8 +237,8 @@ class Relay:
             readings = await session.run_sync(read_new, known, limit=PASS_PUBLICATIONS)
         handed_on = []
         for reading in readings:
-            # A channel that was left during the read, or left and entered again, stands
-            # elsewhere by now: its new watch knows from where to go on.
+            # A channel that was left during the read, or left and watched again, has another
+            # position now, and its new watch knows it.
             if self._watches.get(reading.channel) is watches[reading.channel]:
                 await self._hand_on(watches[reading.channel], reading)
                 handed_on.append((reading, watches[reading.channel]))
@@ -247,7 +247,7 @@ class Relay:
 
     async def _hand_on(self, watch: _Watch, reading: Reading) -> None:
         assert watch.position is not None
-        assert self.receiver is not None, "who watches has to set the receiver before"
+        assert self.receiver is not None, "set the receiver before a channel is watched"
         if not reading.continues(watch.position):
             logger.warning("channel %s has a hole; its subscribers start anew", reading.channel)
             watch.position = reading.position
@@ -255,7 +255,7 @@ class Relay:
             return
         last = watch.position.offset
         if reading.publications:
-            # Delivered first, noted second: after a failure in between they are delivered
+            # Delivered first, noted second: after a failure between them they are delivered
             # again, and a subscription drops what it has.
             await self.receiver.deliver(reading.channel, reading.publications)
             last = reading.publications[-1].offset
@@ -273,12 +273,12 @@ class Relay:
             return await session.run_sync(outbox.find_position, channel) or NOWHERE
 
     async def _keep_house(self) -> None:
-        """Remove what is past its time, beside the delivery and never in its way."""
+        """Remove old publications at intervals, without delaying the delivery."""
         while self._retention is not None:
             try:
                 gone = await _to_its_end(self._trim(self._retention))
             except Exception as error:
-                # On a database that is not migrated nothing is past its time.
+                # A database that is not migrated has no old publications.
                 if not lacks_table(error):
                     logger.exception("publications past their time could not be removed")
             else:
@@ -291,7 +291,7 @@ class Relay:
 
 
 def _measure(handed_on: Sequence[tuple[Reading, _Watch]]) -> RelayMeasured:
-    """How far behind a look was whose readings are handed on."""
+    """The lag of a look whose readings are delivered."""
     born = [each.created_at for reading, _ in handed_on for each in reading.publications]
     seconds = (datetime.now(UTC) - min(born)).total_seconds() if born else 0.0
     behind = sum(
@@ -303,10 +303,10 @@ def _measure(handed_on: Sequence[tuple[Reading, _Watch]]) -> RelayMeasured:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await `work`; cancelled, let it come to its end first, for at most `STOP_SECONDS`.
+    """Await `work`. A cancelled call still waits for its end, for at most `STOP_SECONDS`.
 
-    A connection that is cancelled while it opens belongs to nobody: no pool closes it, and
-    the thread of aiosqlite behind it answers to a loop that may be gone.
+    If a connection is cancelled while it opens, no pool closes it, and the thread of aiosqlite
+    behind it answers to a loop that may be gone.
     """
     task = asyncio.ensure_future(work)
     try:

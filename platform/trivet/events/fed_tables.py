@@ -25,15 +25,15 @@ class FedTables(CapturedTables):
 
 
 def require_captured(models: Iterable[type]) -> None:
-    """Raise ConfigurationError, naming every case, where the database would change rows of
-    `models` by itself and no flush would see it."""
-    configure_mappers()  # only then do relationships know each other
+    """Raise ConfigurationError, with every case, if the database would change rows of `models` by
+    itself and no flush would see it."""
+    configure_mappers()  # relationships know each other only after this
     faults = faults_of(family_of(models), _FED)
     if faults:
         raise ConfigurationError("uncaptured", " ".join(faults))
 
 
 def family_of(models: Iterable[type]) -> set[Mapper[Any]]:
-    """The mappers of `models` and of their subclasses, of whose rows a feed of `models` hears."""
+    """The mappers of `models` and of their subclasses, whose rows feed the same channels."""
     mappers: Iterable[Mapper[Any]] = map(inspect, models)
     return {each for mapper in mappers for each in mapper.self_and_descendants}

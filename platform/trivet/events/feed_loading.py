@@ -1,5 +1,5 @@
-"""Loading, before a feed runs, all that it may read of an instance: a feed may not ask the
-database."""
+"""The loading of all values that a feed may read of an instance, before it runs: a feed may not
+query the database."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from trivet.events.feeds import FeedRegistry
 
 
 def load_for_feeds(session: Session, feeds: FeedRegistry, recorder: Recorder) -> None:
-    """Load what `feeds` may want of instances that are about to be written: the columns of a
-    row that goes, and the old members of a many-to-many relationship."""
+    """Load values that `feeds` may read of instances before they are written: the columns of a row
+    that is deleted, and the old members of a many-to-many relationship."""
     for instance in session.deleted:
         if feeds.feeds_of(type(instance)):
             load_computed(instance)
@@ -25,23 +25,23 @@ def load_for_feeds(session: Session, feeds: FeedRegistry, recorder: Recorder) ->
 
 
 def load_computed(instance: Any) -> None:
-    """Read back what the database computed in this flush (an expression, a default). A row
-    that changed its key is found again only after the flush."""
+    """Read values that the database computed in this flush (an expression, a default). A row that
+    changed its key is found only after the flush."""
     state: InstanceState[Any] = inspect(instance)
     expired = state.expired_attributes.intersection(columns_of(state.mapper))
     if expired and state.identity in (
         None,
         tuple(state.mapper.primary_key_from_instance(instance)),
     ):
-        getattr(instance, min(expired))  # one loads all
+        getattr(instance, min(expired))  # one attribute loads all of them
 
 
 def old_values(state: InstanceState[Any], row: OldRow) -> dict[str, Any]:
-    """The old values of what this flush changed of a row: of its columns, and the members of
-    its many-to-many relationships, by their keys."""
+    """The old values of a row that this flush changed: its columns, and the keys of the members
+    of its many-to-many relationships."""
     old = {key: row.values.get(key) for key in row.changed} | dict(row.members)
     for attribute in state.mapper.column_attrs:
-        # What the flush itself set, after the old row was noted.
+        # Values that the flush itself set, after the old row was noted.
         history = state.attrs[attribute.key].history
         if attribute.key not in old and history.has_changes():
             old[attribute.key] = history.deleted[0] if history.deleted else None
@@ -54,7 +54,7 @@ def _old_members(state: InstanceState[Any]) -> dict[str, Any]:
         if relationship.secondary is None or relationship.viewonly or state.key is None:
             continue
         attribute: AttributeState = state.attrs[relationship.key]
-        # What the other side of a relationship adds to an unloaded collection waits there.
+        # Objects that the other side added to an unloaded collection wait there.
         waits = relationship.key in state._pending_mutations  # noqa: SLF001  # pinned by a test
         if waits or attribute.history.has_changes():
             history = attribute.load_history()

@@ -103,7 +103,7 @@ class FeedRegistry:
         return self._tables
 
     def require_captured(self) -> None:
-        """Raise ConfigurationError where the database would change fed rows by itself."""
+        """Raise ConfigurationError if the database would change fed rows by itself."""
         require_captured(self._feeds)
 
     def feeds_of(self, model: type) -> Sequence[FeedFunction]:
@@ -140,7 +140,7 @@ def collect_feeds(modules: Iterable[Any]) -> FeedRegistry:
     """The registry of every feed that `modules` declare.
 
     Raises ConfigurationError if an ``events.py`` declares none (a file that feeds nothing
-    is a forgotten decorator), and where the database would change fed rows by itself.
+    is a forgotten decorator), or if the database would change fed rows by itself.
     """
     registry = FeedRegistry()
     for module in modules:

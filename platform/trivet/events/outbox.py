@@ -2,11 +2,10 @@
 
 The outbox is also each channel's history, so recovery and delivery read the same rows.
 
-Order. A channel is one row that holds its newest offset. A transaction that publishes
-raises it just before it commits and thereby locks the row until the commit: the next
-writer waits, so the order of offsets is the order of commits and a rollback leaves no
-gap. The rows are taken late (short locks) and in sorted order (no deadlock), all in one
-statement where the database can.
+Order. A channel is one row that holds its newest offset. A transaction that publishes raises the
+offset just before it commits, and thereby locks the row until the commit. The next writer waits,
+so the order of offsets is the order of commits, and a rollback leaves no gap. The rows are locked
+late (short locks) and in sorted order (no deadlock), in one statement if the database can.
 """
 
 import secrets
@@ -40,11 +39,11 @@ from trivet.models.base import Model
 from trivet.models.types import BigKey
 
 EPOCH_BYTES = 4
-"""An epoch tells one life of a channel from another; 32 bits are ample for that."""
+"""An epoch distinguishes the lives of a channel. 32 bits are enough for that."""
 
 
 class Channel(Model):
-    """A channel's position: how many publications it has had in this life of it."""
+    """A channel's position: the number of publications in its present epoch."""
 
     __tablename__ = "trivet_channel"
     __table_args__ = ({"info": {"audit": "ignored"}},)
@@ -55,7 +54,7 @@ class Channel(Model):
 
 
 class PublicationRow(Model):
-    """One publication, as it was told."""
+    """One publication, in the form in which it is delivered."""
 
     __tablename__ = "trivet_publication"
     __table_args__ = (
@@ -99,7 +98,7 @@ class StoredPublication:
 def append(session: Session, messages: Sequence[tuple[str, str]]) -> dict[str, Position]:
     """Append (channel, JSON) pairs, oldest first, and return each channel's new position.
 
-    To be called as the last act of a transaction: the channels stay locked until it ends.
+    It has to be the last act of a transaction: the channels stay locked until it ends.
     """
     connection = session.connection()
     if len(messages) == 1 and connection.dialect.name == "postgresql":
@@ -236,9 +235,9 @@ _TELL = insert(PublicationRow)
 
 
 def open_channel(session: Session, channel: str) -> Position:
-    """The position of `channel`, which comes to life at offset 0 if nobody used it before.
+    """The position of `channel`. A channel that does not exist yet is opened at offset 0.
 
-    A subscriber needs an epoch to recover from, also on a channel with no publication yet.
+    A subscriber needs an epoch for its recovery, also on a channel without a publication.
     """
     found = find_position(session, channel)
     if found is not None:

@@ -1,4 +1,5 @@
-"""The wake-up: a commit published something, so nobody has to wait for the next poll."""
+"""The wake-up: the message that a commit has published, so that the relay need not wait for its
+next poll."""
 
 from collections.abc import Mapping
 
@@ -15,6 +16,6 @@ class WakeUp(Message, frozen=True, tag="wake-up"):
 
 
 def publish_wake_up(broker: Publisher, published: Mapping[str, int]) -> None:
-    """Send a wake-up for what a commit published; nothing if that is nothing."""
+    """Send a wake-up for the publications of a commit, if there are any."""
     if published:
         broker.publish(WakeUp(dict(published)))

@@ -1,7 +1,7 @@
 """The identity of a caller: one frozen answer for every mounted app.
 
-The platform knows no user model. Rooms bring an `Authenticator` each; the identity
-middleware asks them once a request, and everything behind it reads the same `Identity`.
+The platform knows no user model. Each room brings an `Authenticator`. The identity middleware asks
+them once for each request, and all code behind it reads the same `Identity`.
 """
 
 from trivet.identity.django_tables import users

@@ -1,7 +1,7 @@
 """The platform's interface to the users, which are Django's and belong to a room.
 
-The API's login makes the same session as the admin's login page. The API may not import
-the admin, so the roof hands it this.
+The API's login makes the same session as the admin's login page. The API may not import the
+admin, so the roof gives it this object.
 """
 
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ class Accounts(Protocol):
     async def log_in(
         self, connection: HTTPConnection, username: str, password: str
     ) -> SessionCookie | None:
-        """Open a session if the password is right and the user active, otherwise None.
+        """Open a session if the password is right and the user is active; otherwise return None.
 
-        Takes the same time whether the user exists or not; the hash is computed on a
-        bounded thread pool. The session is stored when this returns.
+        It takes the same time whether the user exists or not. The hash is computed on a bounded
+        thread pool. The session is stored when this returns.
         """
         ...
 

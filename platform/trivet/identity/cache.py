@@ -1,17 +1,16 @@
-"""Identities, remembered for seconds and forgotten at once.
+"""The cache of identities: they are kept for seconds, and removed at once by a revocation.
 
-To establish an identity costs a few queries, milliseconds that most requests of the same
-client would pay again for the same answer. What makes remembering it safe:
+Establishing an identity costs a few queries. Most requests of the same client would pay these
+milliseconds again for the same answer. The cache is safe by these rules:
 
-* an entry lives for the settings' few seconds, and never past its credential's own end;
+* an entry lives for the few seconds of the setting, and never longer than its credential;
 * a revocation removes it before the broker's `publish` returns;
-* a revocation that arrives while a lookup is under way makes the lookup start again, for it
-  may have read what was true before;
-* requests that come together with one unknown credential share one lookup;
-* credentials that open nothing are not remembered, so nobody can fill the cache by guessing,
-  and a key works from the moment it is made;
-* the cache is keyed by a digest, under a secret of the process: what lies in memory is no
-  credential.
+* a revocation that arrives during a lookup makes the lookup start again, because the lookup may
+  have read an old state;
+* requests that come at once with the same unknown credential share one lookup;
+* invalid credentials are not cached, so nobody can fill the cache by guessing, and a key works from
+  the moment it is made;
+* the key of an entry is a digest under a secret of the process, so the memory holds no credential.
 
 A hit is one dictionary lookup, without a lock and without an await.
 """
@@ -38,10 +37,10 @@ _DIGEST_BYTES = 16
 
 @dataclass(slots=True, eq=False)
 class _Lookup:
-    """A lookup under way.
+    """A lookup that has begun.
 
-    `answer` is what it found, and the generation in which that was true. `revoked` is what was
-    revoked since it began to read.
+    `answer` is its result, with the generation in which the result was true. `revoked` holds the
+    revocations since it began to read.
     """
 
     answer: asyncio.Future[tuple[Identity | None, int]]
@@ -49,7 +48,7 @@ class _Lookup:
 
 
 class IdentityCache:
-    """Remembers identities for at most `seconds` (0: not at all), at most `entries` of them.
+    """Keeps identities for at most `seconds` (0: not at all), and at most `entries` of them.
 
     Used on one event loop; `forget` may be called from any thread.
     """
@@ -70,24 +69,24 @@ class IdentityCache:
         return len(self._entries)
 
     def name(self, authenticator: int, credential: str) -> bytes:
-        """The key under which `credential` is remembered: a keyed digest. `authenticator`
-        tells apart what the same text means to another one."""
+        """The name of the entry for `credential`: a keyed digest. The same text has another name
+        for another `authenticator`."""
         given = f"{authenticator}:{credential}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(given, digest_size=_DIGEST_BYTES, key=self._secret).digest()
 
     def find(self, name: bytes) -> Identity | None:
-        """The identity that is remembered under `name`, if it still is."""
+        """The identity that is cached under `name`; None if there is none, or no longer."""
         entry = self._entries.get(name)
         if entry is None or entry[0] <= time.monotonic():
             return None
         return entry[1]
 
     async def look_up(self, name: bytes, load: Load) -> Identity | None:
-        """The answer of `load`, which is remembered. A caller that asks for the same name meanwhile
-        gets the same answer. A caller that is cancelled takes the lookup from nobody.
+        """The answer of `load`, which is cached. Callers that ask for the same name at once share
+        one lookup, and a cancelled caller does not end it for the others.
 
-        The answer is true when this returns, not only when it was read: a caller that goes
-        on without an await (to admit a socket, say) cannot miss a revocation.
+        The answer is true when this returns, not only when it was read. So a caller that goes on
+        without an await (for example to admit a socket) cannot miss a revocation.
         """
         while True:
             lookup = self._lookups.get(name) or self._start(name, load)
@@ -100,7 +99,7 @@ class IdentityCache:
                 return remembered
 
     def forget(self, revocation: Revocation) -> None:
-        """Forget what `revocation` concerns, whatever is being looked up included."""
+        """Remove the entries that `revocation` concerns, and repeat lookups that it concerns."""
         with self._lock:
             self._generation += 1
             for lookup in tuple(self._lookups.values()):
@@ -111,7 +110,7 @@ class IdentityCache:
 
     def _start(self, name: bytes, load: Load) -> _Lookup:
         lookup = _Lookup(asyncio.get_running_loop().create_future())
-        # In its place before it begins to read: from here on revocations are noted in it.
+        # Stored before it begins to read: from here on it gets revocations.
         self._lookups[name] = lookup
         task = asyncio.create_task(self._run(name, lookup, load), name="identity lookup")
         self._tasks.add(task)
@@ -121,9 +120,9 @@ class IdentityCache:
     async def _run(self, name: bytes, lookup: _Lookup, load: Load) -> None:
         try:
             lookup.answer.set_result(await self._read(name, lookup, load))
-        except Exception as error:  # noqa: BLE001  # it is raised where it was asked for
+        except Exception as error:  # noqa: BLE001  # it is raised in the callers
             lookup.answer.set_exception(error)
-            lookup.answer.exception()  # every caller may have left; then nobody is to be warned
+            lookup.answer.exception()  # all callers may have left; asyncio should not warn then
         finally:
             lookup.answer.cancel()  # does nothing, unless the loop is ending
             del self._lookups[name]

@@ -1,9 +1,9 @@
-"""Sessions whose time is over are removed, a few at a time and by whichever process comes by.
+"""The removal of expired sessions, a few at a time, by every process.
 
-Django leaves them in the table until somebody calls its `clearsessions`. A row that nobody needs is
-still a row that a stolen backup holds, and the table grows with every login. So every process that
-serves looks now and then, at a moment of its own, and removes what has expired; two that look at
-once remove different rows. `trivet sessions clear` does the same by hand.
+Django leaves them in the table until somebody calls its `clearsessions`. A useless row is still in
+every stolen backup, and the table grows with every login. So every process that serves removes
+expired sessions at intervals, each at its own moments. Two that do it at once remove different
+rows. `trivet sessions clear` does the same by hand.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from trivet.identity.django_tables import sessions
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 600.0
-"""How often a process looks, on average; each look without anything to remove reads an index."""
+"""The average time between two looks of a process. A look that finds nothing reads an index."""
 AT_ONCE = 500
-"""Rows of one transaction: few enough that on SQLite no writer waits for it noticeably."""
+"""The rows of one transaction: so few that no writer on SQLite waits noticeably."""
 
 _random = random.Random()  # noqa: S311  # spreads the looks of several processes
 
@@ -39,7 +39,7 @@ class Connects(Protocol):
 
 
 class ExpiredSessions:
-    """Removes what has expired; used on the event loop only."""
+    """Removes expired sessions. It is used on the event loop only."""
 
     def __init__(self, database: Connects, *, seconds: float = EVERY_SECONDS) -> None:
         self._database = database
@@ -47,11 +47,11 @@ class ExpiredSessions:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Look now and then, in a task of its own."""
+        """Begin to look at intervals, in a separate task."""
         self._task = asyncio.create_task(self._run(), name="expired sessions")
 
     async def stop(self) -> None:
-        """End that. Does nothing where it was not started."""
+        """Stop. Does nothing if it was not started."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -59,11 +59,11 @@ class ExpiredSessions:
                 await task
 
     async def remove(self) -> int:
-        """Remove all that have expired by now; returns how many this was. Each transaction
-        removes `AT_ONCE`, so that nobody waits for long."""
+        """Remove all sessions that have expired by now, and return their number. Each transaction
+        removes at most `AT_ONCE`, so that other writers do not wait long."""
         now, removed = datetime.now(UTC), 0
         while True:
-            # The engine and no session: nobody changes anything by it, so nothing is audited.
+            # The engine, without a session: this is no change by an actor, so it is not audited.
             async with self._database.engine.begin() as connection:
                 statement = _remove(now, is_sqlite=self._database.is_sqlite)
                 count = (await connection.execute(statement)).rowcount
@@ -76,7 +76,7 @@ class ExpiredSessions:
             await asyncio.sleep(self._seconds * _random.uniform(0.5, 1.5))
             try:
                 removed = await self.remove()
-            except Exception as error:  # noqa: BLE001  # whatever it was, serving goes on
+            except Exception as error:  # noqa: BLE001  # serving goes on after any failure
                 logger.warning("expired sessions could not be removed: %s", error)
             else:
                 if removed:
@@ -91,6 +91,6 @@ def _remove(now: datetime, *, is_sqlite: bool) -> Delete:
         .limit(AT_ONCE)
     )
     if not is_sqlite:
-        # What another process is removing, and what somebody is just writing again, is left.
+        # Rows that another process removes or writes at this moment are left.
         expired = expired.with_for_update(skip_locked=True)
     return delete(sessions).where(sessions.c.session_key.in_(expired.scalar_subquery()))

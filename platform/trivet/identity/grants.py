@@ -17,7 +17,7 @@ from trivet.identity.identity import Identity, system
 _declared: ContextVar[Identity | None] = ContextVar("trivet_granter", default=None)
 
 Refusal = tuple[str, str]
-"""The attribute that a refusal is about, "" for the whole, and a sentence that says why."""
+"""The attribute of a refusal ("" for the whole), and a sentence with the reason."""
 
 
 @contextmanager
@@ -44,18 +44,18 @@ def grant_as(identity: Identity) -> Iterator[None]:
 
 
 def granter_of(actor: Identity | None) -> Identity:
-    """The identity that is judged for what `actor` writes; without an actor it is the product's
-    own work."""
+    """The identity whose permissions count for the writes of `actor`. Without an actor it is the
+    product itself."""
     return _declared.get() or actor or system("trivet")
 
 
 def lacking(granter: Identity, permissions: Iterable[str]) -> list[str]:
-    """Those of `permissions` that `granter` does not hold, sorted."""
+    """The permissions among `permissions` that `granter` does not hold, sorted."""
     return sorted({each for each in permissions if not granter.allows(each)})
 
 
 def refusal_of(refusals: Sequence[Refusal]) -> Forbidden:
-    """The error that tells `refusals`, of which there is at least one."""
+    """The error with `refusals`, which are not empty."""
     faults: list[InputError] = [
         {"pointer": f"/{attribute}" if attribute else "", "detail": sentence}
         for attribute, sentence in refusals

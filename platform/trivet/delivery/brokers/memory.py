@@ -1,7 +1,7 @@
 """The broker of one process: a message reaches its receivers by a call.
 
-A broker that spans processes keeps one of these for the receivers here, sends what is
-published here to the others, and publishes what arrives from them here alone.
+A broker for several processes keeps one of these for its own receivers. It sends the messages
+that are published here to the other processes, and passes the messages of others to this one.
 """
 
 import logging
