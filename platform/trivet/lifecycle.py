@@ -1,13 +1,13 @@
 """The life of a process: starting, ready, draining, stopped.
 
-A process goes through the states in this order, once. What starts and what stops is a list of
-steps (`trivet.asgi.process`), read from top to bottom. Every step is logged, those of a quick
-start at the level of debugging.
+A process goes through the states in this order, once. The start and the stop are lists of steps
+(`trivet.asgi.process`), which run from top to bottom. Every step is logged; the steps of a quick
+start only at the level ``debug``.
 
-* A step of starting that fails ends the start: nothing is served by half of an application.
-* A step of stopping has a bound in seconds. One that fails or takes longer is logged, and the
-  later ones run all the same: what a process owes others (uses of keys, connections) does not
-  depend on how well its sockets closed.
+* A step of starting that fails ends the start: half an application serves nothing.
+* A step of stopping has a bound in seconds. One that fails or takes longer is logged, and the later
+  ones still run: the uses of keys have to be written, and connections closed, even if a socket
+  did not close well.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ from enum import StrEnum
 logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 1.0
-"""A step of starting that takes longer is worth a line of its own."""
+"""A step of starting that takes longer is logged as information."""
 _DONE = "%s %d of %d: %s, %.2f s"
 
 
 class State(StrEnum):
-    """Where a process is in its life."""
+    """The state of a process."""
 
     STARTING = "starting"
     READY = "ready"
     DRAINING = "draining"
-    """It finishes what it has begun, and nothing new should be sent to it."""
+    """It finishes its work, and should get no new requests."""
     STOPPED = "stopped"
 
 
 ALLOWED = {
-    State.STARTING: (State.READY, State.DRAINING),  # a start that failed is drained as well
+    State.STARTING: (State.READY, State.DRAINING),  # a failed start is drained too
     State.READY: (State.DRAINING,),
     State.DRAINING: (State.STOPPED,),
     State.STOPPED: (),
@@ -43,15 +43,15 @@ ALLOWED = {
 
 
 class LifecycleError(RuntimeError):
-    """A process was to enter a state that its present one does not lead to."""
+    """A change of state that the present state does not allow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of starting or stopping.
 
-    `name` says what is so when the step is done. `seconds` bounds a step of stopping; a
-    start takes the time that it takes, for the server has a bound of its own.
+    `name` describes the result of the step. `seconds` bounds a step of stopping. A step of
+    starting has no bound, because the server has one.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Step:
 
 
 class Lifecycle:
-    """The state of a process. Changed on its event loop; may be read anywhere."""
+    """The life of a process. It changes on the event loop, and may be read anywhere."""
 
     def __init__(self) -> None:
         self._state = State.STARTING
@@ -68,11 +68,11 @@ class Lifecycle:
 
     @property
     def state(self) -> State:
-        """Where the process is."""
+        """The present state."""
         return self._state
 
     async def start(self, steps: Sequence[Step]) -> None:
-        """Run every step in order; then the process is ready. Raises what a step raises."""
+        """Run every step in order; then the process is ready. An exception of a step is raised."""
         self._require(State.READY)
         for number, step in enumerate(steps, 1):
             began = time.perf_counter()
@@ -83,7 +83,7 @@ class Lifecycle:
         self._enter(State.READY)
 
     def drain(self) -> None:
-        """Say that nothing new should be sent here. To say it again changes nothing.
+        """Announce that no new requests should come. A second call changes nothing.
 
         Raises LifecycleError in a process that has stopped.
         """
@@ -91,9 +91,9 @@ class Lifecycle:
             self._enter(State.DRAINING)
 
     async def stop(self, steps: Sequence[Step]) -> None:
-        """Run every step in order, whatever becomes of the others; then the process is stopped.
+        """Run every step in order, even if others fail; then the process is stopped.
 
-        Raises LifecycleError in a process that has stopped already, and runs no step then.
+        Raises LifecycleError, and runs no step, in a process that has stopped already.
         """
         if self._state is not State.DRAINING:
             self._require(State.DRAINING)
@@ -120,7 +120,7 @@ class Lifecycle:
 
 
 class RunningRequests:
-    """Counts the requests that are being answered: ``with requests: …``, on the event loop."""
+    """Counts the requests that are being answered (``with requests: …``), on the event loop."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -141,7 +141,7 @@ class RunningRequests:
             self._finished.set()
 
     async def wait_finished(self) -> None:
-        """Return when none is running."""
+        """Wait until no request is running."""
         await self._finished.wait()
 
 
@@ -153,7 +153,7 @@ async def _run_bounded(step: Step) -> None:
         task.cancel()
         raise
     if not done:
-        # Not awaited: what does not end may not heed a cancellation either.
+        # Not awaited: a step that does not end may ignore the cancellation too.
         task.cancel()
         raise TimeoutError(f"not done within {step.seconds:g} s")
     task.result()

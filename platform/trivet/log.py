@@ -1,8 +1,8 @@
-"""The log: one structured line an event, and no secret in it.
+"""The log: one structured line for each event, without secrets.
 
 structlog renders our own events, and by the same rules those of every library that uses
-`logging`, so a deployment has one format. A request's id stands on every line that is logged
-while the request is served.
+`logging`, so a deployment has one format. Every line that is logged during a request carries the
+request's id.
 """
 
 import contextlib
@@ -36,10 +36,10 @@ _MARKS = (
     *("tvt_", "://", "Bearer ", "Basic ", "trivet_session", "csrftoken", "sessionid", "ookie"),
     *("uthorization", "?", "&", "argon2$", "pbkdf2_", "bcrypt", "scrypt$"),
 )
-"""One of these stands in whatever the pattern finds: to look for them is ten times as quick."""
+"""Every match of the pattern contains one of these; searching for them is ten times as quick."""
 
 _QUIET = ("uvicorn.access", "httpx2", "httpcore2", "alembic", "asyncio")
-"""Loggers whose INFO repeats what our access log says, or says nothing to operators."""
+"""Loggers whose INFO repeats our access log, or does not help operators."""
 
 _REVEALING = (
     "aiosqlite",  # each statement with its parameters
@@ -60,16 +60,16 @@ _REVEALING = (
     "urllib3",
     "concurrent",
 )
-"""Loggers that say below INFO what they were given: statements with session keys, frames with
-tokens, templates with password hashes. It is never logged, at whatever level: what a line holds
-cannot be told from a secret once it stands there. Their warnings and errors are logged."""
+"""Loggers that write their data below INFO: statements with session keys, frames with tokens,
+templates with password hashes. These lines are never logged, at any level, because a secret in a
+line cannot be recognised later. The warnings and errors of these loggers are logged."""
 
 Event = MutableMapping[str, Any]
 
 
 class BrokenResponse(Exception):
-    """Raised to the server so that it cuts the connection in the midst of a response. The reason
-    is in the log already, and the server's own traceback of it is dropped."""
+    """Raised to the server so that it cuts the connection in the middle of a response. The reason
+    is in the log already, so the server's own traceback is dropped."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -80,7 +80,7 @@ def configure_logging(*, log_format: Literal["console", "json"], level: str = "I
     """Send the whole process's log to standard error, as `log_format`. Called by the roof, once."""
     shared: list[Any] = [structlog.contextvars.merge_contextvars, _complete]
     rendering = _rendering(log_format)
-    # Our own events do not go through `logging`: a line costs a fourth of what it does there,
+    # Our own events do not go through `logging`: a line costs a fourth of its price there,
     # and every request leaves one (docs/performance.md).
     structlog.configure(
         processors=[*shared, *rendering],
@@ -104,7 +104,7 @@ def configure_logging(*, log_format: Literal["console", "json"], level: str = "I
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _REVEALING:
-        # The level saves the work; the handler's filter holds whatever level somebody sets later.
+        # The level saves the work; the handler's filter holds even if the level is changed later.
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, logging.INFO))
 
@@ -115,7 +115,7 @@ def _is_discreet(record: logging.LogRecord) -> bool:
 
 @lru_cache(maxsize=1024)  # loggers are named by source code
 def _least(name: str) -> int:
-    """The level from which on a logger's lines are written."""
+    """The lowest level at which a logger's lines are written."""
     is_revealing = any(name == each or name.startswith(f"{each}.") for each in _REVEALING)
     if not is_revealing:
         return logging.NOTSET
@@ -124,17 +124,17 @@ def _least(name: str) -> int:
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Django logs every refusal with its traceback. Who was refused was answered, so the line is
-    enough; a fault of ours (500) keeps it."""
+    """Remove the traceback that Django logs with every refusal: the client got an answer, so the
+    line is enough. A fault of ours (500) keeps its traceback."""
     if getattr(record, "status_code", 500) < 500:
         record.exc_info = None
     return True
 
 
 class _LineLogger:
-    """Writes a rendered line to standard error, whole and at once: a crash loses none.
+    """Writes a rendered line to standard error, complete and at once, so that a crash loses none.
 
-    A standard error that nobody reads any more is no reason to fail a request.
+    If nobody reads standard error any more, requests do not fail for it.
     """
 
     def __init__(self, stream: TextIO, name: str) -> None:
@@ -150,11 +150,11 @@ class _LineLogger:
 
 
 def request_logger(name: str) -> Callable[[Event], None]:
-    """The function that writes the line of a request, as the logger `name`; an event is its
-    fields, with its text as `event`.
+    """The function that writes the line of a request, as the logger `name`. Its argument holds the
+    fields, with the text as `event`.
 
-    It calls the processors that structlog is configured with at this moment. What structlog
-    does around them for any line costs as much again, and every request leaves one.
+    It calls the processors that structlog is configured with at this moment. Structlog's own work
+    around them costs as much again, and every request writes a line.
     """
     config = structlog.get_config()
     processors, logger = config["processors"], config["logger_factory"](name)
@@ -173,8 +173,8 @@ def request_logger(name: str) -> Callable[[Event], None]:
 
 
 def _complete(logger: Any, method: str, event: Event) -> Event:
-    """The fields of every line: its level, its logger, its time, and its request. In one
-    step, because each step is a call for each line."""
+    """Add the fields of every line: its level, logger, time and request. It is one step, because
+    each step is a call for each line."""
     context = current_context()
     if context is not None:
         event["request_id"] = context.request_id
@@ -189,7 +189,7 @@ def _complete(logger: Any, method: str, event: Event) -> Event:
 
 def _rendering(log_format: Literal["console", "json"]) -> list[Any]:
     if log_format == "console":
-        # The renderer's own choice prints local variables, and a password is one.
+        # The renderer's default prints local variables, which may hold a password.
         plain = structlog.dev.plain_traceback
         colors = sys.stderr.isatty()
         render = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)
@@ -207,15 +207,15 @@ def _to_json(event: Event, default: Callable[[Any], Any]) -> str:
 
 
 def redact(_logger: object, _method: str, event: Event) -> Event:
-    """Blank what is named like a secret."""
+    """Blank the fields whose names are those of secrets."""
     for name in _secret_names(tuple(event)):
         event[name] = REDACTED
     return event
 
 
 def _redact_line(_logger: object, _method: str, line: str) -> str:
-    """Blank keys, tokens, cookies, password hashes and passwords in URLs wherever they stand in a
-    rendered line: in a text, in a value within a value, in a traceback."""
+    """Blank keys, tokens, cookies, password hashes and passwords in URLs anywhere in a rendered
+    line: in a text, in a nested value, in a traceback."""
     if any(mark in line for mark in _MARKS):
         return _SECRET_VALUE.sub(_blank, line)
     return line

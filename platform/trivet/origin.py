@@ -1,11 +1,11 @@
-"""Where a change comes from: who acts, by which way, and in which request.
+"""The origin of a change: its actor, its way and its request.
 
-A request knows far more than that (`trivet.context`), and what lies below the ASGI layer must
-not know a request. So a unit of work takes this one small value when it opens, and the audit
-trail writes it down.
+A request knows far more than that (`trivet.context`), but code below the ASGI layer must not know
+a request. So a unit of work gets this one small value when it opens, and the audit trail stores
+it.
 
-The origin of a task or thread stands in a context variable, for code that is handed nothing:
-Django's ORM, a background task, a command.
+A context variable holds the origin of a task or thread, for code that gets no argument: Django's
+ORM, a background task, a command.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from trivet.identity.identity import ANONYMOUS, Identity
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the changes of one transaction come from.
+    """The origin of the changes of one transaction.
 
     Attributes:
-        actor: Who acts; None where nobody is known, as in background work.
+        actor: The identity that acts; None if nobody is known, as in background work.
         way: The mount that serves the request (``api``, ``admin``), ``cli`` or ``background``.
         request_id: The request's id; empty outside of a request.
     """
@@ -31,11 +31,11 @@ class Origin:
 
     @property
     def identity(self) -> Identity:
-        """The actor as services take one: nobody is `ANONYMOUS`."""
+        """The actor in the form for services: `ANONYMOUS` if nobody is known."""
         return self.actor or ANONYMOUS
 
     def by(self, actor: Identity | None) -> "Origin":
-        """The same origin with another actor; None leaves it as it is."""
+        """The same origin with another actor; None keeps the actor."""
         return self if actor is None else replace(self, actor=actor)
 
 
@@ -45,19 +45,19 @@ _current: ContextVar[Callable[[], Origin]] = ContextVar("trivet_origin", default
 
 
 def enter_origin(origin: Origin | Callable[[], Origin]) -> Callable[[], None]:
-    """Say where the changes of this task or thread come from, from here on.
+    """Set the origin of later changes of this task or thread.
 
     Args:
         origin: The value, or a function that makes it when a unit of work opens: a request
             learns its identity and its mount on the way.
 
     Returns:
-        What makes it again as it was before; whoever says it for good needs it not.
+        A function that restores the previous origin.
     """
     token = _current.set((lambda: origin) if isinstance(origin, Origin) else origin)
     return lambda: _current.reset(token)
 
 
 def current_origin() -> Origin:
-    """Where the changes of this task or thread come from at this moment."""
+    """The present origin of changes of this task or thread."""
     return _current.get()()

@@ -1,15 +1,15 @@
-"""The one exception to "status decides", and it is declared: a refusal that is an outcome.
+"""The one exception to "status decides": a refusal that is declared as an outcome.
 
-A unit of work is committed below 400 and rolled back from there on. Some refusals are what a
-request came for, though: a logout that answers 401 (nobody is logged in now), a login that answers
-401 or 409 to ask for its next step. An endpoint, a page or a Django view that answers so says it:
+A unit of work is committed if the status is below 400, and otherwise rolled back. But some refusals
+are the purpose of a request: a logout that answers 401 (nobody is logged in now), a login that
+answers 401 or 409 to ask for its next step. An endpoint, a page or a Django view declares this:
 
     @router.post("/steps", dependencies=[public])
     @commits_on(401)
     async def log_in_by_steps(…): ...
 
-A mount says it for everything in it (`MountedApp.commits_on`, TRIVET_MOUNT_COMMITS_ON). What the
-database has refused is never committed, whatever was declared.
+A mount declares it for everything in it (`MountedApp.commits_on`, TRIVET_MOUNT_COMMITS_ON). Changes
+that the database has refused are never committed, whatever is declared.
 """
 
 from collections.abc import Callable, Iterable
@@ -46,7 +46,7 @@ def commits_on(*statuses: int) -> Callable[[T], T]:
 
 
 def refusals(statuses: Iterable[int]) -> frozenset[int]:
-    """`statuses` as a set. Raises ValueError for what is no refusal."""
+    """`statuses` as a set. Raises ValueError for a status that is no refusal."""
     given = frozenset(map(int, statuses))
     if not given:
         raise ValueError("name the statuses whose outcome is kept, as in commits_on(401)")

@@ -1,16 +1,17 @@
 """API keys give nothing that their maker, or their owner, does not have.
 
-Judged before each flush, so that it holds for the admin, an endpoint, an action and a command
-alike. What holds for everybody, the command line included: the scopes of a key are its owner's
-to give. What holds for everybody but superusers and the product's own work:
+Each flush is judged before it writes, so the rules hold for the admin, an endpoint, an action and a
+command. For everybody, the command line included: the owner of a key holds its scopes. For
+everybody except superusers and the product's own work:
 
-- a superuser's keys are made, changed, revoked and deleted by superusers;
-- a key for another user may be made by who could set that user's password, and names scopes;
-- scopes are the maker's own, and only a logged-in user makes a key without scopes, for themselves;
-- a key that makes a key gives no more time than it has.
+- only superusers make, change, revoke and delete the keys of a superuser;
+- a key for another user needs the permission to set that user's password, and names scopes;
+- the maker holds the scopes; only logged-in users make a key without scopes, for themselves;
+- a key that a key makes does not live longer than its maker.
 
-A change that gives (scopes, owner, a later expiry, an end of the revocation, another secret) is
-judged like a new key. To revoke a key, to shorten its life or to change its label gives nothing.
+A change that gives something (scopes, owner, a later expiry, an end of the revocation, another
+secret) is judged like a new key. Revoking a key, shortening its life or changing its label gives
+nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,8 +38,8 @@ MANAGE_USERS = "accounts.change_user"
 def judge_keys(session: Session, *_: Any) -> None:
     """Listens to ``before_flush``.
 
-    Raises Invalid for scopes that the owner does not hold, and Forbidden for what the acting
-    identity may not give; nothing is written then.
+    Raises Invalid for scopes that the owner does not hold, and Forbidden for a key that the acting
+    identity may not give. Nothing is written then.
     """
     new = [each for each in session.new if isinstance(each, ApiKey)]
     known = [each for each in (*session.dirty, *session.deleted) if isinstance(each, ApiKey)]
@@ -62,13 +63,13 @@ def judge_keys(session: Session, *_: Any) -> None:
 
 
 def _id_of(key: ApiKey) -> Any:
-    """The primary key in the database, whatever the attribute was set to."""
+    """The primary key in the database, even if the attribute was set to another value."""
     identity = inspect(key).identity
     return None if identity is None else identity[0]
 
 
 def _read_former(connection: Connection, keys: Iterable[ApiKey]) -> dict[Any, Mapping[str, Any]]:
-    """The rows of `keys`, and whether their owners are superusers, by their ids."""
+    """The rows of `keys` by their ids, each with whether its owner is a superuser."""
     wanted = [_id_of(key) for key in keys]
     if not wanted:
         return {}
@@ -116,12 +117,12 @@ def _gives(key: ApiKey, was: Mapping[str, Any], changed: set[str]) -> bool:
 
 
 def _ends_by(key: ApiKey, moment: Any) -> bool:
-    """Whether the key is over at `moment`; None is never."""
+    """Whether the key has expired at `moment`; None: never."""
     return moment is None or (key.expires_at is not None and key.expires_at <= moment)
 
 
 def _refuse_gift(connection: Connection, granter: Identity, key: ApiKey) -> Iterator[Refusal]:
-    """Why `granter` may not give `key` as it is now."""
+    """The reasons why `granter` may not give `key` as it is now."""
     if granter.is_superuser:
         return
     if connection.scalar(select(users.c.is_superuser).where(users.c.id == key.owner_id)):
@@ -134,7 +135,7 @@ def _refuse_gift(connection: Connection, granter: Identity, key: ApiKey) -> Iter
         if not is_own or granter.kind != "session":
             yield (
                 "scopes",
-                "Name the scopes: only users themselves make a key without, for themselves.",
+                "Name the scopes: only users themselves make a key without them, for themselves.",
             )
     elif missing := lacking(granter, key.scopes):
         yield "scopes", f"You do not hold: {', '.join(missing)}."
@@ -161,11 +162,13 @@ def _require_owned(connection: Connection, key: ApiKey) -> None:
 
 
 def _require_plain(key: ApiKey, names: Iterable[str]) -> None:
-    """Refuse expressions of SQL, whose value nobody can judge before the database knows it."""
+    """Refuse expressions of SQL: their values are not known before the database computes them."""
     for name in names:
         value = getattr(key, name)
         if isinstance(value, ClauseElement) or hasattr(value, "__clause_element__"):
-            raise _invalid(name, f"{name} of an API key is a plain value and no expression of SQL.")
+            raise _invalid(
+                name, f"{name} of an API key must be a plain value, not an expression of SQL."
+            )
 
 
 def _invalid(attribute: str, sentence: str) -> Invalid:

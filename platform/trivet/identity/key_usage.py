@@ -1,8 +1,8 @@
-"""When keys were last used: noted in memory, written in batches, never on a request's path.
+"""The last uses of keys: noted in memory, written in batches, never in the time of a request.
 
-A key that nobody used for months is one to revoke; that needs the day, not the second. A
-request pays one assignment. What a process noted within `FLUSH_SECONDS` is lost if it is
-killed; a process that stops writes it.
+A key that was not used for months should be revoked. For that the day is enough, not the second. A
+request pays one assignment. A process that stops writes its notes; a process that is killed loses
+those of the last `FLUSH_SECONDS`.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class Connects(Protocol):
 
 
 class KeyUses:
-    """Collects the uses of keys and writes them; used on the event loop only."""
+    """Collects the uses of keys and writes them. It is used on the event loop only."""
 
     def __init__(self, database: Connects, *, seconds: float = FLUSH_SECONDS) -> None:
         self._database = database
@@ -39,15 +39,15 @@ class KeyUses:
         self._task: asyncio.Task[None] | None = None
 
     def note(self, prefix: str) -> None:
-        """The key that begins with `prefix` is being used."""
+        """Note a use of the key that begins with `prefix`."""
         self._noted[prefix] = time.time()
 
     async def start(self) -> None:
-        """Write every now and then, in a task of its own."""
+        """Begin to write at intervals, in a separate task."""
         self._task = asyncio.create_task(self._run(), name="uses of keys")
 
     async def stop(self) -> None:
-        """End that, and write once more."""
+        """Stop, and write once more."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -55,7 +55,7 @@ class KeyUses:
         await self.flush()
 
     async def flush(self) -> None:
-        """Write what was noted. If the database does not take it, it is kept for the next time."""
+        """Write the notes. If the database refuses, they are kept for the next time."""
         noted, self._noted = self._noted, {}
         if not noted:
             return
@@ -64,13 +64,13 @@ class KeyUses:
             for prefix in sorted(noted)
         ]
         try:
-            # The engine and no session: this is a measurement, no change that anybody made.
+            # The engine, without a session: this is a measurement, not a change by an actor.
             async with self._database.engine.begin() as connection:
                 await connection.execute(_USED, rows)
         except asyncio.CancelledError:
             self._noted = noted | self._noted
             raise
-        except Exception as error:  # noqa: BLE001  # whatever it was, serving goes on
+        except Exception as error:  # noqa: BLE001  # serving goes on after any failure
             self._noted = noted | self._noted
             logger.warning("the last uses of API keys could not be written: %s", error)
 
@@ -80,7 +80,7 @@ class KeyUses:
             await self.flush()
 
 
-# Several workers write: a later use stands.
+# Several workers write: the latest use stays.
 _USED = (
     update(ApiKey)
     .where(ApiKey.prefix == bindparam("key"))

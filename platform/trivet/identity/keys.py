@@ -1,11 +1,11 @@
 """API keys: shown once, stored as a hash, recognisable by a prefix.
 
 A key is ``tvt_<id>_<secret>``. The id finds the row and may be logged; the secret has 256
-random bits, so one round of SHA-256 keeps it safe at rest (a slow hash protects guessable
-passwords, which this is not), and is compared in constant time.
+random bits, so one round of SHA-256 keeps it safe at rest (slow hashes protect passwords that
+can be guessed), and it is compared in constant time.
 
-A key may do what its owner may at the moment, or with scopes only those of these things that
-the scopes name. Scopes never give: what the owner loses, the key loses.
+A key has the present permissions of its owner; with scopes, only those that the scopes name.
+Scopes never add a permission: if the owner loses one, the key loses it too.
 """
 
 import hashlib
@@ -32,17 +32,17 @@ KEY_START = "tvt_"
 """Every key begins with this, so that scanners of leaked secrets can find one."""
 
 DEFAULT_DAYS = 365
-"""How long a key lives where nobody says otherwise, by whatever way it is made."""
+"""The default life of a key, for every way of making one."""
 
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_CHARACTERS = 12
 _SECRET_BYTES = 32
 _NO_DIGEST = "0" * 64
-"""Compared with where there is no key; no secret is known whose digest this is."""
+"""The digest for the comparison if there is no key. No secret with this digest is known."""
 
 
 class ApiKey(Model):
-    """One key. The database never holds what could be used as one."""
+    """One key. The database never holds the key itself."""
 
     __tablename__ = "trivet_api_key"
     __table_args__ = ({"info": {"verbose_name": "API key"}},)
@@ -71,7 +71,7 @@ class ApiKey(Model):
         return f"{self.label} ({self.prefix}…)"
 
     def is_usable(self, now: datetime) -> bool:
-        """Whether the key opens anything at `now` (aware)."""
+        """Whether the key is valid at `now` (aware)."""
         return self.state(now) == "usable"
 
     def state(self, now: datetime) -> Literal["usable", "expired", "revoked"]:
@@ -89,11 +89,12 @@ def issue_key(
     expires_at: datetime | None = None,
     scopes: Iterable[str] | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; returns its row and the key itself, which nothing can show again.
+    """Make a key. Returns its row and the key itself, which cannot be shown again.
 
-    `scopes` are permissions (``app.codename``) that the owner holds; none in the list: the
-    key says who comes, and may do nothing; None: all that the owner may, now and later.
-    Raises Invalid if `expires_at` (aware) is past or a scope is not the owner's to give, and
+    `scopes` are permissions (``app.codename``) that the owner holds. An empty list: the key names
+    its owner, and has no permission. None: all permissions of the owner, now and later.
+
+    Raises Invalid if `expires_at` (aware) is in the past or the owner does not hold a scope, and
     Forbidden if the session's actor may not give such a key (`trivet.identity.key_grants`).
     """
     now = datetime.now(UTC)
@@ -128,7 +129,7 @@ def list_keys(db: Session, *, owner_id: int | None = None) -> list[ApiKey]:
 def revoke_key(db: Session, prefix: str) -> ApiKey:
     """Revoke the key that begins with `prefix`; a second time changes nothing.
 
-    Raises NotFound. The caller publishes a `Revocation` once it is committed.
+    Raises NotFound if there is no such key. The caller publishes a `Revocation` after the commit.
     """
     key = db.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
     if key is None:
@@ -140,10 +141,10 @@ def revoke_key(db: Session, prefix: str) -> ApiKey:
 
 
 async def identify_key(session: AsyncSession, credential: str) -> Identity | None:
-    """The identity behind a key as it was presented, or None if it opens nothing.
+    """The identity behind a key that a request carries; None if the key is not valid.
 
-    A beginning that is unknown and a secret that is wrong take the same path: one query, one
-    digest, one comparison.
+    An unknown prefix and a wrong secret take the same path: one query, one digest, one
+    comparison.
     """
     match = KEY_PATTERN.fullmatch(credential)
     if match is None:
@@ -173,7 +174,7 @@ async def identify_key(session: AsyncSession, credential: str) -> Identity | Non
         user_id=row.ApiKey.owner_id,
         username=row.username,
         kind="key",
-        # With scopes a key is what they say: neither staff nor all-powerful besides.
+        # A key with scopes has only these: it is neither staff nor superuser.
         is_staff=row.is_staff and is_whole,
         is_superuser=row.is_superuser and is_whole,
         permissions=held,

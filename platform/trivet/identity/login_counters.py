@@ -1,9 +1,9 @@
-"""Where tries of logins are counted: in this process, or in a Redis or Valkey for all of them.
+"""The counters of login attempts: in this process, or in a Redis or Valkey for all processes.
 
 A counter is a set of tickets, each with the moment at which it was taken. A ticket begins as
-pending (``p``), becomes a failure (``f``) or is given back. Taking a place in all counters of a
-try is one step: under a lock here, in one script there. `limits`, which reads the windows, can
-count a hit but not give one back, which is what a login that succeeds needs.
+pending (``p``), and becomes a failure (``f``) or is returned. An attempt takes its place in all
+counters in one step: under a lock in the process, by one script in the store. `limits`, which reads
+the windows, can count a hit but cannot return one, as a successful login needs.
 """
 
 import os
@@ -17,9 +17,9 @@ import redis
 
 KNOWN_SECONDS = 30 * 24 * 3600
 STORE_SECONDS = 0.5
-"""How long the store may take; a login that waits longer is counted here instead."""
+"""The longest wait for the store. A login that waits longer is counted in this process."""
 SWEEP_EVERY = 1024
-"""After how many tries the process forgets counters whose window has passed."""
+"""The number of attempts after which the process removes counters whose window has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The commands that count one try. `known` names the mark of a success; where it stands,
-    `account` is counted and not asked."""
+    """The counters of one attempt. `known` names the mark of an earlier success; where it exists,
+    `account` is counted, but does not refuse."""
 
     both: Counter
     address: Counter
@@ -49,8 +49,8 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A place that was taken under `ticket`, or the seconds to `wait` for one; `is_pending` if
-    tries that are under way bar the way, of which nobody knows yet how they end."""
+    """A place that was taken under `ticket`, or the seconds to `wait` for one. `is_pending`: the
+    places are held by attempts whose outcome is not known yet."""
 
     ticket: str = ""
     wait: float = 0.0
@@ -58,22 +58,22 @@ class Taken:
 
 
 class Counters(Protocol):
-    """One place where tries are counted. All methods block."""
+    """A store of counters. All methods block."""
 
     def take(self, tally: Tally) -> Taken:
-        """Take a place in every counter, or in none of them."""
+        """Take a place in every counter, or in none."""
         ...
 
     def fail(self, tally: Tally, ticket: str) -> None:
-        """The try was a failure; it counts from the moment at which it was taken."""
+        """Note a failure, which counts from the moment of its ticket."""
         ...
 
     def succeed(self, tally: Tally, ticket: str) -> None:
-        """Give the places back, forgive the failures in `both`, and set the mark."""
+        """Return the places, remove the failures in `both`, and set the mark of a success."""
         ...
 
     def release(self, tally: Tally, ticket: str) -> None:
-        """Give the places back: there was no try."""
+        """Return the places: there was no attempt."""
         ...
 
 
@@ -132,7 +132,7 @@ class MemoryCounters:
         return max(failed[len(failed) - counter.limit] + counter.seconds - now, 1.0)
 
     def _forget(self, key: str, until: float) -> dict[str, float]:
-        """The tickets of a counter without those that were taken at `until` or before."""
+        """The tickets of a counter that were taken after `until`."""
         left = {e: since for e, since in self._tickets.get(key, {}).items() if since > until}
         if left:
             self._tickets[key] = left
@@ -142,7 +142,7 @@ class MemoryCounters:
         return left
 
     def _sweep(self, now: float) -> None:
-        # Whoever tries a name once is not asked about again, and would be kept for good.
+        # A name that was tried once may not come again: its counter would stay for ever.
         self._taken += 1
         if self._taken % SWEEP_EVERY == 0:
             for key, seconds in list(self._windows.items()):
@@ -151,7 +151,7 @@ class MemoryCounters:
 
 
 class StoreCounters:
-    """Counts for all processes, in sorted sets of a Redis or Valkey, by its clock."""
+    """Counts for all processes, in sorted sets of a Redis or Valkey, by the clock of the store."""
 
     def __init__(self, url: str) -> None:
         self._client: Any = redis.Redis.from_url(
@@ -177,12 +177,12 @@ class StoreCounters:
 
 
 def new_ticket() -> str:
-    """A name for a try that no other has."""
+    """A unique name for an attempt."""
     return os.urandom(12).hex()
 
 
 def _refusal(waits: Iterable[float]) -> Taken | None:
-    """The strictest of what the counters say: 0 lets through, `_PENDING` may do so soon."""
+    """The longest of the waits: 0 allows the attempt, `_PENDING` may allow it soon."""
     barring = [wait for wait in waits if wait != 0]
     if not barring:
         return None
@@ -198,8 +198,8 @@ def _keys(tally: Tally) -> list[str]:
     return [*(counter.key for counter in tally.counters), tally.known]
 
 
-# A store runs a script whole, before it looks at anybody else's. KEYS are the three counters and
-# the mark. `redis.call` is the name of it in Valkey too.
+# A store runs a whole script before any other command. KEYS are the three counters and the mark.
+# Valkey knows the name `redis.call` too.
 _TAKE = """
 local clock = redis.call('time')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000

@@ -1,9 +1,9 @@
 """One line in the log for each login, for people and for programs that block intruders.
 
-The form is a promise (docs/security.md): the event is ``login``, and ``outcome``, ``account`` and
-``address`` stand beside it. Account and address are what a stranger sent, so they are
-percent-encoded (RFC 3986): no name can break the line, end a quotation or look like another field.
-A password is in none of them.
+The form is promised (docs/security.md): the event is ``login``, with the fields ``outcome``,
+``account`` and ``address``. A stranger can choose account and address, so they are percent-encoded
+(RFC 3986): no name can break the line, end a quotation or look like another field. No field holds a
+password.
 """
 
 from typing import Literal
@@ -14,13 +14,13 @@ import structlog
 LoginOutcome = Literal["succeeded", "failed", "throttled"]
 
 LONGEST = 150
-"""How much of a name is logged, in characters: what Django's longest user name has."""
+"""The characters of a name that are logged: the length of Django's longest user name."""
 
 logger = structlog.stdlib.get_logger("trivet.login")
 
 
 def log_login(outcome: LoginOutcome, account: str, address: str) -> None:
-    """Write the line. A success is information, anything else a warning."""
+    """Write the line: a success as information, anything else as a warning."""
     write = logger.info if outcome == "succeeded" else logger.warning
     write("login", outcome=outcome, account=_plain(account), address=_plain(address))
 

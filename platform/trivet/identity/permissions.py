@@ -33,12 +33,12 @@ def permissions_of(user_id: int) -> Select[tuple[str, str]]:
 
 
 def every_permission() -> Select[tuple[str, str]]:
-    """The query for all permissions that there are."""
+    """The query for all permissions."""
     return select(content_types.c.app_label, permissions.c.codename).join(
         permissions, permissions.c.content_type_id == content_types.c.id
     )
 
 
 def names_of(rows: Iterable[Any]) -> frozenset[str]:
-    """The permissions that these queries found, as ``app_label.codename``."""
+    """The permissions in the rows of these queries, as ``app_label.codename``."""
     return frozenset(f"{app}.{codename}" for app, codename in rows)

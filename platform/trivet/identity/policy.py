@@ -41,8 +41,8 @@ class Policy(_Dependency):  # type: ignore[misc]  # an Any for type checkers, se
     check: Callable[[Identity], None]
     permissions: frozenset[str] = frozenset()
 
-    # What FastAPI reads of the objects in `dependencies=[…]`: a policy is one of them. It depends
-    # on nothing but the request, and so costs a call.
+    # FastAPI reads these attributes of the objects in `dependencies=[…]`, where a policy stands. A
+    # policy depends on the request only, and so costs one call.
     use_cache = True
     scope = None
     max_concurrency = None
@@ -76,7 +76,7 @@ staff = Policy("staff", _require_staff)
 """The policy for staff and superusers: 401 for an anonymous caller, 403 for any other."""
 
 its_own = Policy("its own", _anyone)
-"""A mounted application that decides for itself: it finds the identity in ``scope["user"]``."""
+"""The policy of a mounted application that decides itself, by ``scope["user"]``."""
 
 
 def requires(permission: str) -> Policy:

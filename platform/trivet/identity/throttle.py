@@ -1,19 +1,19 @@
-"""Logins, counted so that guessing is slow and nobody is locked out.
+"""The throttle of logins: guessing is slow, and no user is locked out.
 
-Three counters of failures, each over a moving window:
+There are three counters of failures, each over a moving window:
 
 * one account from one address: a person who tries passwords;
 * one address: a machine that tries accounts;
-* one account from anywhere: many machines that try one account. From an address at which the
-  account logged in within the last month this counter is not asked, so that those machines
-  cannot lock its owner out; and it refills as the window moves, whatever they do.
+* one account from anywhere: many machines that try one account. This counter does not refuse an
+  address from which the account logged in within the last month, so that those machines cannot
+  lock out its owner. It also falls again as the window moves, whatever they do.
 
-A try takes its place in all three before the password is looked at, in one step that nothing
-can come between. So of any number of tries at the same moment only as many are made as may fail.
-A try that succeeds, or that ends with an error of ours, gives its places back.
+An attempt takes its place in all three before the password is checked, in one atomic step. So of
+any number of attempts at one moment, only as many are made as may fail. An attempt that succeeds,
+or that ends with an error of ours, returns its places.
 
-Names and addresses are stored as digests only. Whether a name belongs to anybody makes no
-difference here.
+Names and addresses are stored as digests only. It makes no difference whether a name belongs to a
+user.
 """
 
 import hashlib
@@ -43,20 +43,20 @@ from trivet.identity.login_counters import (
 logger = logging.getLogger(__name__)
 
 IPV6_SITE_BITS = 64
-"""The least that one IPv6 customer has (RFC 6177): anybody in it may take any address."""
+"""The smallest network of one IPv6 customer (RFC 6177), who may use any address in it."""
 
 PATIENCE_SECONDS = 2.0
-"""How long a try waits for others that are under way, so that many right passwords at the same
-moment are no reason to refuse one of them."""
+"""The longest wait for other attempts that have not ended, so that many right passwords at the same
+moment do not refuse one of them."""
 LOOK_AGAIN_SECONDS = 0.05
-"""About two hashes."""
+"""About the time of two hashes."""
 
 Outcome = Literal["failed", "succeeded", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
 class LoginLimits:
-    """Failures within a window, as `limits` writes them."""
+    """The allowed failures within a window, as `limits` writes them."""
 
     account_at_address: str = "5 per 5 minutes"
     address: str = "50 per 5 minutes"
@@ -65,26 +65,25 @@ class LoginLimits:
 
 @dataclass(slots=True)
 class LoginAttempt:
-    """One try. Whoever compares the password says how it went."""
+    """One attempt. The code that compares the password reports the outcome."""
 
     outcome: Outcome = "undecided"
 
     def fail(self) -> None:
-        """The password was wrong: the try stays counted."""
+        """Report a wrong password: the attempt stays counted."""
         self.outcome = "failed"
 
     def succeed(self) -> None:
-        """The password was right: earlier failures of this account here are forgiven, and it
-        is remembered that the account belongs here."""
+        """Report a right password: the failures of this account from this address are removed,
+        and the address is noted as one of the account."""
         self.outcome = "succeeded"
 
 
 class LoginThrottle:
-    """Asked before a password is compared, and told how it went. Blocking: for threads.
+    """Allows or refuses an attempt before the password is compared. It blocks: it is for threads.
 
-    `store` is the URL of a Redis or Valkey that all processes share; empty: this process
-    counts for itself. While the store does not answer, this process counts for itself too:
-    logins go on, and so does the throttle.
+    `store` is the URL of a Redis or Valkey that all processes share. If it is empty, or while the
+    store does not answer, this process counts for itself: logins and the throttle go on.
     """
 
     def __init__(self, store: str = "", limits: LoginLimits | None = None) -> None:
@@ -97,11 +96,10 @@ class LoginThrottle:
 
     @contextmanager
     def attempt(self, account: str, address: str) -> Iterator[LoginAttempt]:
-        """Make one try inside the block, which says how it went.
+        """Make one attempt inside the block, which reports the outcome.
 
-        Raises TooManyRequests, with the seconds to wait, if one more try is too many; the
-        block is not entered then. A block that says nothing, or that an exception leaves
-        before it said anything, was no try.
+        Raises TooManyRequests, with the seconds to wait, if there were too many; the block is not
+        entered then. A block that ends without a report, also by an exception, is not counted.
         """
         tally = self._tally(account, address)
         counters, taken = self._take(tally)
@@ -147,8 +145,8 @@ class LoginThrottle:
                     counters.succeed(tally, ticket)
                 case "undecided":
                     counters.release(tally, ticket)
-        except Exception as error:  # noqa: BLE001  # the login itself is decided, whatever it was
-            # The places stay taken until the window has passed: on the side of caution.
+        except Exception as error:  # noqa: BLE001  # the login itself is decided already
+            # The places stay taken until the window has passed, which is the cautious way.
             _warn(error)
 
     @cached_property
@@ -157,7 +155,7 @@ class LoginThrottle:
 
 
 def _warn(error: Exception) -> None:
-    # Only the kind: a driver's message may hold the store's address with its password.
+    # Only the class: a driver's message may hold the store's address with its password.
     logger.warning("the store of TRIVET_THROTTLE_STORE does not answer: %s", type(error).__name__)
 
 
@@ -166,12 +164,12 @@ def _counter(item: RateLimitItem, *names: str) -> Counter:
 
 
 def _fold(account: str) -> str:
-    """Spellings that somebody may take for one name count as one."""
+    """One form for spellings that look like the same name."""
     return unicodedata.normalize("NFKC", account).casefold()
 
 
 def _site(address: str) -> str:
-    """The address; of an IPv6 one the network that belongs to one customer."""
+    """The address; for IPv6, the network that belongs to one customer."""
     try:
         parsed = ip_address(address)
     except ValueError:

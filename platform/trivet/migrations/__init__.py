@@ -1,7 +1,7 @@
 """Alembic's migrations: the platform's own and each feature's, as branches of one history.
 
-The platform's revisions lie here, a feature's in its own ``migrations`` folder, so that a
-feature carries its schema along. Django's tables are known as stubs and left alone.
+The platform's revisions lie here, a feature's in its own ``migrations`` folder, so that a feature
+contains its schema. Django's tables are known as stubs, and are not changed.
 Django's migrations run first (``trivet migrate``), because ours refer to the user table.
 """
 

@@ -26,12 +26,12 @@ class Difference:
 
     @property
     def cure(self) -> str:
-        """The commands that bring the database to the models."""
+        """The commands that make the database match the models."""
         return f"run `trivet migrate --make {self.owner} -m …`, then `trivet migrate`"
 
 
 def describe(found: Sequence[Any], features: Sequence[Feature]) -> list[Difference]:
-    """Alembic's differences, in its order."""
+    """The differences that Alembic finds, in its order."""
     owners = {table: each.name for each in features for table in tables_of(each.package)}
     pairs = (pair for difference in found for pair in _sentences(difference))
     return [Difference(sentence, owners.get(table, PLATFORM)) for table, sentence in pairs]

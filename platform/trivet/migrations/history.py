@@ -1,4 +1,4 @@
-"""Running, checking and making migrations."""
+"""The commands for migrations: run, check and make them."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,17 +32,17 @@ from trivet.source_files import shown
 
 HERE = Path(__file__).parent
 CONNECT_SECONDS = 5
-"""How long a command waits for a database server that does not answer."""
+"""The time for which a command waits for a database server that does not answer."""
 
 _NULLS = ("23502", "NOT NULL constraint failed", "Cannot add a NOT NULL column")
-"""How PostgreSQL (its SQLSTATE) and SQLite say that a row lacks a value."""
+"""The codes of PostgreSQL and the words of SQLite for a row that lacks a value."""
 
 _versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32)))
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A revision that was written: its file, and what it would do to rows that are there."""
+    """A revision that was written: its file, and its risks for existing rows."""
 
     path: Path
     risks: tuple[str, ...]
@@ -69,10 +69,10 @@ def upgrade(url: str, features: Sequence[Feature]) -> list[str]:
 
 
 def check(url: str, features: Sequence[Feature]) -> list[Difference]:
-    """The differences that the models have and no revision has; [] is clean.
+    """The changes of the models that no revision has; [] is clean.
 
-    Compares with a database that is at the newest revisions; raises ConfigurationError if
-    it is not.
+    It compares with a database at the newest revisions. Raises ConfigurationError if the database
+    is not there.
     """
     with connect(url) as connection:
         _require_known(_applied(connection), _config(features, None))
@@ -98,8 +98,8 @@ def _compare(connection: Connection) -> list[Any]:
 
 
 def make(url: str, features: Sequence[Feature], name: str, message: str) -> Made:
-    """Write the revision that brings the database to the models of the feature `name`
-    (or ``trivet`` for the platform's own).
+    """Write the revision that makes the database match the models of the feature `name`
+    (``trivet`` for the platform's own).
 
     Its file begins with a number, so that a listing of the folder shows the order.
     """
@@ -147,14 +147,14 @@ def _require_known(applied: Iterable[str], config: Config) -> None:
 
 
 def _next_number(folder: Path) -> int:
-    """One more than the highest number of a file, or than there are files without one."""
+    """The next number of a file: one more than the highest, or than the number of files."""
     revisions = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
     numbers = [int(found[1]) for name in revisions if (found := re.match(r"(\d{4})_", name))]
     return max(len(revisions), *numbers, 0) + 1
 
 
 def _refused(error: DBAPIError, features: Sequence[Feature]) -> Conflict:
-    """The line of the revision that the database refused, and why."""
+    """The line of the revision that the database refused, with the reason."""
     places = find_places(error, (HERE / "versions", *map(_folder, features)))
     where = f"{shown(places[-1][0])}:{places[-1][1]}: " if places else ""
     said = str(error.orig).strip().splitlines()[0]
@@ -174,13 +174,13 @@ async def pending(database: Database, features: Sequence[Feature]) -> bool:
         applied = set(await connection.scalars(select(_versions.c.version_num)))
     if applied == _heads(tuple(features)):
         return False
-    # A revision may have been written since this process started: under `trivet dev` it was.
+    # A revision may be newer than this process, as under `trivet dev`.
     _heads.cache_clear()
     return applied != await anyio.to_thread.run_sync(_heads, tuple(features))
 
 
 async def find_difference(database: Database, features: Sequence[Feature]) -> Difference | None:
-    """The first thing that models and database differ in, if they do. Reads the whole schema."""
+    """The first difference of models and database, if there is one. It reads the whole schema."""
     async with database.read_engine.connect() as connection:
         found = await connection.run_sync(_compare)
     return next(iter(describe(found, features)), None)
@@ -188,7 +188,7 @@ async def find_difference(database: Database, features: Sequence[Feature]) -> Di
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """A connection of a command, closed at the end of the block with all that belongs to it."""
+    """A connection of a command. It is closed at the end of the block, with its engine."""
     parsed = async_url(url)
     driver = parsed.drivername.replace("+aiosqlite", "")
     options = {} if driver == "sqlite" else {"connect_timeout": CONNECT_SECONDS}
@@ -202,8 +202,8 @@ def connect(url: str) -> Iterator[Connection]:
 
 @cache
 def _heads(features: tuple[Feature, ...]) -> set[str]:
-    """The newest revisions. A branch that others depend on is not listed in the database
-    once they are applied, as Alembic keeps only what nothing builds on."""
+    """The newest revisions. The database does not list a branch on which applied revisions depend:
+    Alembic keeps only revisions on which no other one depends."""
     script = ScriptDirectory.from_config(_config(features, None))
     heads = set(script.get_heads())
     built_on = {

@@ -1,7 +1,7 @@
-"""The risks of a new revision for the rows that exist, said before it is applied.
+"""The risks of a new revision for existing rows, reported before it is applied.
 
-A table that is empty takes everything, so a revision is not refused for these; but its author
-learns of them while the file is new, and not when it fails on a database with rows in it.
+An empty table accepts every revision, so a revision is not refused for a risk. But its author
+learns of the risk while the file is new, and not when it fails on a database with rows.
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ FILL = (
     "give the column a server_default, or let the revision add it with nullable=True, fill it by "
     'op.execute("UPDATE …"), and then op.alter_column(…, nullable=False)'
 )
-"""How a column that takes no NULL comes to a table with rows."""
+"""The way to add a column that takes no NULL to a table with rows."""
 
 
 def _has_default(column: Any) -> bool:

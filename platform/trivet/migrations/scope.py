@@ -1,4 +1,4 @@
-"""The tables that Alembic may look at: ours, of all features or of one."""
+"""The tables that Alembic may compare: ours, of all features or of one."""
 
 import sys
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from trivet.models.base import Model
 from trivet.models.mapped import our_mappers
 
 VERSION_TABLE = "trivet_migration"
-"""Where Alembic notes what it has applied."""
+"""The table in which Alembic notes the applied revisions."""
 
 
 def tables_of(package: str) -> set[str]:

@@ -23,7 +23,7 @@ def in_words(name: str) -> str:
 
 
 def find_mapper(table: Table) -> Mapper[Any] | None:
-    """The mapper of `table`, of several the one that the others inherit from."""
+    """The mapper of `table`; of several, the one from which the others inherit."""
     found = [each for each in every_mapper() if each.local_table is table]
     return next((each for each in found if each.inherits not in found), None)
 

@@ -4,9 +4,9 @@ A class is ours if it stands in the registry of `Model` and its tables stand in 
 however it was mapped: as a subclass, as a dataclass, by ``Model.registry.mapped`` or imperatively.
 Migrations make its tables, the admin mirrors it, and the capture sees it from the start.
 
-Any other mapped class (an own ``DeclarativeBase``, SQLModel, a library's) may be flushed by a
-session of ours too, and is captured like ours. In a feature's package it is refused at the start,
-because migrations and the admin would pass it by without a word.
+A session of ours may flush any other mapped class too (of another ``DeclarativeBase``, SQLModel or
+a library), and captures it like ours. In a feature's package such a class is refused at the start,
+because migrations and the admin would ignore it silently.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ _mapped = 0
 
 
 def note_mapper(_mapper: Mapper[Any], _class: type[Any]) -> None:
-    """Count a class that has just been mapped, on whatever base."""
+    """Count a newly mapped class, on any base."""
     global _mapped  # noqa: PLW0603  # one number for the process, as SQLAlchemy's registries are
     _mapped += 1
 
@@ -38,25 +38,25 @@ def is_ours(mapper: Mapper[Any]) -> bool:
 
 
 def our_mappers() -> Iterator[Mapper[Any]]:
-    """Those of our mapped classes."""
+    """The mappers of our mapped classes."""
     return filter(is_ours, list(Model.registry.mappers))
 
 
 def every_mapper() -> Iterator[Mapper[Any]]:
-    """Those of every mapped class of this process, whatever its base."""
+    """The mappers of all mapped classes of this process, on any base."""
     registries: set[registry] = _all_registries()  # private, pinned by a test
     return (mapper for each in registries for mapper in list(each.mappers))
 
 
 def require_ours(mappers: Iterable[Mapper[Any]]) -> None:
-    """Raise ConfigurationError, naming every class and the cure, unless all are ours."""
+    """Raise ConfigurationError, with every class and its cure, unless all are ours."""
     faults = sorted(_fault(each) for each in mappers if not is_ours(each))
     if faults:
         raise ConfigurationError("another-base", " ".join(faults))
 
 
 def mappers_in(package: str) -> Iterator[Mapper[Any]]:
-    """Those of the mapped classes that the modules of `package` define."""
+    """The mappers of the classes that the modules of `package` define."""
     inside = f"{package}."
     return (each for each in every_mapper() if f"{each.class_.__module__}.".startswith(inside))
 

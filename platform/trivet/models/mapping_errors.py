@@ -1,7 +1,7 @@
 """Mistakes in mapped classes, each in a sentence that says the cure.
 
-SQLAlchemy's own messages are written for who calls its functions; these are for who writes a
-feature's ``models.py``. What is not known here keeps SQLAlchemy's first sentence.
+SQLAlchemy's own messages are for callers of its functions. These are for authors of a feature's
+``models.py``. An error that is not known here keeps SQLAlchemy's first sentence.
 """
 
 import re
@@ -61,7 +61,7 @@ def explain(error: SQLAlchemyError, path: Path | None = None) -> str:
 
 
 def is_imported_twice(error: SQLAlchemyError, path: Path) -> bool:
-    """Whether `error` comes of one file that is imported under two names."""
+    """Whether the cause of `error` is one file that is imported under two names."""
     found = _TWICE.search(str(error))
     owner = _owner(found[1]) if found else None
     return owner is not None and is_same_file(owner.class_.__module__, path)
@@ -102,8 +102,8 @@ def _owner(table: str) -> Mapper[object] | None:
 
 
 def _mappers(base: type) -> Iterator[Mapper[object]]:
-    """Those of the classes below `base`. The registry's own list fails once a class is not
-    mapped to its end, which is the very moment of these questions."""
+    """The mappers of the classes below `base`. The registry's own list fails if a class is not
+    fully mapped, which is the case here."""
     each: Any
     for each in base.__subclasses__():
         mapper = inspect(each, raiseerr=False)
@@ -113,8 +113,8 @@ def _mappers(base: type) -> Iterator[Mapper[object]]:
 
 
 def require_configured() -> None:
-    """Raise ConfigurationError, naming class and column, for a foreign key or a relationship
-    to what is not there. To be called once all classes are loaded."""
+    """Raise ConfigurationError, with class and column, for a foreign key or a relationship to
+    something that does not exist. It is called when all classes are loaded."""
     wrong = [_explain_key(key) for table in Model.metadata.tables.values() for key in _dead(table)]
     if wrong:
         raise ConfigurationError("foreign-key", " ".join(sorted(wrong)))
@@ -125,7 +125,7 @@ def require_configured() -> None:
 
 
 def _dead(table: Table) -> Iterator[ForeignKey]:
-    """The foreign keys of `table` that refer to no column that there is."""
+    """The foreign keys of `table` that refer to a column that does not exist."""
     for key in table.foreign_keys:
         target, _, column = key.target_fullname.rpartition(".")
         found = Model.metadata.tables.get(target)

@@ -119,9 +119,9 @@ class JsonDocument(TypeDecorator[Any]):
 
 
 def enum_values(members: type[enum.Enum]) -> list[str]:
-    """The stored values of an enum's members, which are texts.
+    """The stored values of an enum's members, which must be texts.
 
-    Raises ConfigurationError for an enum whose values are something else.
+    Raises ConfigurationError for an enum with other values.
     """
     values = [member.value for member in members]
     if not all(isinstance(value, str) for value in values):
