@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from tests.admin.house import House
-from trivet import MountedApp
+from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
 
 pytestmark = pytest.mark.anyio
