@@ -4,6 +4,7 @@ There is no settings module: one frozen object rules all rooms, and this says wh
 its values means to Django. What is not a value of ours is a decision, with its reason.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,11 +22,15 @@ POOL_RECONNECT_SECONDS = 1
 minutes, in ever longer intervals, and starts no other attempt meanwhile, even when the database
 is back. After an attempt gave up, the next caller that waits starts another. Our backend retries
 after the same time."""
+FORM_FIELDS = 10_000
+"""Fields of one form. Django's 1,000 are fewer than a list of 200 rows has with five columns."""
 SESSION_COOKIE = "trivet_session"
 CSRF_COOKIE = "csrftoken"
 HOST_PREFIX = "__Host-"
 """Browsers take a cookie of such a name only over https, for the whole host and from itself, so
 that no neighbouring subdomain can set one for us (RFC 6265bis, 4.1.3.2)."""
+USUAL_PORT = 8000
+"""The port of `dev` and `serve`, which needs no mention."""
 TEST_HOST = "testserver"
 """The host of test clients; accepted only where nobody from outside can ask."""
 
@@ -60,7 +65,10 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "DEBUG": settings.debug,
         "SECRET_KEY": settings.secret_key.get_secret_value(),
         "ALLOWED_HOSTS": [*settings.hosts, TEST_HOST] if is_local else list(settings.hosts),
-        "CSRF_TRUSTED_ORIGINS": list(settings.csrf_origins),
+        "CSRF_TRUSTED_ORIGINS": [each for each in settings.csrf_origins if each != "null"],
+        # The root bounds every body; a second, smaller bound would refuse without a reason.
+        "DATA_UPLOAD_MAX_MEMORY_SIZE": settings.body_limit_bytes,
+        "DATA_UPLOAD_MAX_NUMBER_FIELDS": FORM_FIELDS,
         "CSRF_COOKIE_SECURE": settings.secure_cookies,
         "CSRF_COOKIE_HTTPONLY": True,
         "SESSION_ENGINE": "trivet_admin.auth.session_store",
@@ -102,8 +110,17 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
 
 def cookie_name(name: str, settings: Settings) -> str:
     """The full name of a cookie of ours; with the prefix of a host's own under https. Its path is
-    always ``/`` and it has no domain, as the prefix demands."""
-    return f"{HOST_PREFIX}{name}" if settings.secure_cookies else name
+    always ``/`` and it has no domain, as the prefix demands.
+
+    A browser sends a cookie to every port of a host, and ours to every path. So the name holds the
+    port and the path of the public address: two installations on one host neither share sessions
+    nor end each other's.
+    """
+    public = settings.public
+    port = f"_{public.port}" if public.port not in (None, USUAL_PORT) else ""
+    path = re.sub(r"[^A-Za-z0-9]", "_", public.path)
+    full = f"{name}{port}{path}"
+    return f"{HOST_PREFIX}{full}" if settings.secure_cookies else full
 
 
 _APPS = (

@@ -20,6 +20,7 @@ from trivet_deploy.composition import open_platform_with_django
 from trivet_deploy.mounts.extra import mount_extras
 from trivet_deploy.observers import register_observers
 from trivet_deploy.server.options import quiet_sockets
+from trivet_deploy.server.proxies import TrustedProxies
 from trivet_settings import Settings, load_settings
 from trivet_settings.model import Room
 
@@ -58,7 +59,10 @@ def create_app(settings: Settings | None = None) -> Root:
     require_sound([*mounts, *pages_of(platform.features)])
     # A credential of one room is valid in every process, also where that room is not served.
     known_by = [each for mounted in rooms.values() for each in mounted.authenticators]
-    return build_root(platform, mounts, authenticators=known_by)
+    root = build_root(platform, mounts, authenticators=known_by)
+    if settings.trusted_proxies:
+        root.app = TrustedProxies(root.app, settings.trusted_proxies)
+    return root
 
 
 def mount_rooms(platform: Platform) -> Mapping[Room, MountedApp]:

@@ -27,7 +27,7 @@ _SECRET_VALUE = re.compile(
     r"(tvt_[a-z0-9]{12})_[A-Za-z0-9_-]{43}"  # API keys
     r"|((?:Bearer|Basic) )[^\s\"',\\]+"
     r"|(://[^:/@\s]+:)[^@\s]+(?=@)"  # addresses of databases
-    r"|((?:trivet_session|csrftoken|sessionid)(?:=|[\"']: ?[\"']))[^;,\s\"'\\]+"
+    r"|((?:trivet_session|csrftoken|sessionid)\w*(?:=|[\"']: ?[\"']))[^;,\s\"'\\]+"
     r"|((?i:\bcookie|\bauthorization)[\"']?\s*[:=,]\s*b?[\"']?)[^\r\n\"'\\]+"
     r"|([?&][A-Za-z_]*(?i:token|key|secret|passw|code|sig)[A-Za-z_]*=)[^&\s\"'\\]+"
     r"|()\b(?:argon2|pbkdf2_sha\w+|bcrypt\w*|scrypt)\$[^\s\"'\\]+"  # hashes of passwords

@@ -11,6 +11,7 @@ from trivet_settings.database_url import SHAPES, DatabaseUrl
 from trivet_settings.description import PREFIX, About
 from trivet_settings.public_url import PublicUrl
 from trivet_settings.values import (
+    AllowedOrigins,
     DatabaseAddress,
     FeatureNames,
     Listed,
@@ -25,6 +26,7 @@ from trivet_settings.values import (
     PublicAddress,
     SitePath,
     ThrottleStore,
+    TrustedOrigins,
 )
 
 Room = Literal["api", "admin", "realtime"]
@@ -249,12 +251,31 @@ class Settings(BaseSettings):
             cure="Write it like shop.metrics:observe",
         ),
     ] = ()
+    allowed_origins: Annotated[
+        AllowedOrigins,
+        About(
+            "Other origins whose pages may call the API and open sockets, without the visitor's "
+            "cookies: with a key, or as nobody. The word null stands for pages without an origin, "
+            "* for every origin.",
+            "origins, comma-separated or JSON",
+            cure="Write it like https://app.example.org,http://localhost:5173",
+        ),
+    ] = ()
+    trusted_origins: Annotated[
+        TrustedOrigins,
+        About(
+            "Other origins whose pages may do with the visitor's cookies what our own may.",
+            "origins, comma-separated or JSON",
+            cure="Write it like https://app.example.org,http://localhost:5173",
+        ),
+    ] = ()
     trusted_proxies: Annotated[
         Proxies,
         About(
-            "Proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted; by default none.",
-            "IP addresses or networks, comma-separated or JSON",
-            cure="Write it like 127.0.0.1,10.0.0.0/8",
+            "Proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted; by default none. "
+            "The word unix stands for every client of the unix socket.",
+            "IP addresses, networks or unix, comma-separated or JSON",
+            cure="Write it like 127.0.0.1,10.0.0.0/8 or unix",
         ),
     ] = ()
     log_format: Annotated[
@@ -300,7 +321,7 @@ class Settings(BaseSettings):
     @property
     def csrf_origins(self) -> tuple[str, ...]:
         """Origins whose unsafe requests count as this site's own."""
-        return self.public.origins
+        return (*self.public.origins, *self.trusted_origins)
 
     @property
     def secure_cookies(self) -> bool:

@@ -4,9 +4,14 @@ Host checks, cross-site checks and cookie flags are all statements about this on
 them one by one is how installations end up refusing their own forms.
 """
 
+import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
+import idna
+
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -50,7 +55,9 @@ class PublicUrl:
     def parse(cls, text: str) -> "PublicUrl":
         """Read an address. The host becomes lower case; a last slash and default port are dropped.
 
-        Raises ValueError, with a sentence, if it is no http(s) address of a site.
+        An international name becomes the one that browsers send (RFC 5890), and the dot of the
+        DNS root is dropped. Raises ValueError, with a sentence, if it is no http(s) address of a
+        site.
         """
         parts = urlsplit(text)
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
@@ -61,10 +68,38 @@ class PublicUrl:
             port = parts.port
         except ValueError:
             raise ValueError("has a port that is no number between 0 and 65535") from None
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return cls(
             parts.scheme,
-            host,
+            _host_of(parts.hostname),
             None if port == _DEFAULT_PORTS[parts.scheme] else port,
             parts.path.rstrip("/"),
         )
+
+
+def _host_of(name: str) -> str:
+    if ":" in name:
+        return f"[{IPv6Address(name)}]"
+    plain = name.removesuffix(".")
+    if _NAME.fullmatch(plain):
+        return plain
+    try:
+        return idna.encode(plain, uts46=True).decode()
+    except idna.IDNAError:
+        raise ValueError("has a host that is no name of the DNS") from None
+
+
+def origin_of(text: str) -> str:
+    """An origin as a browser's Origin header writes it; ``null`` stays.
+
+    Raises:
+        ValueError: `text` is no origin: scheme, host and perhaps a port.
+    """
+    if text == "null":
+        return text
+    try:
+        url = PublicUrl.parse(text)
+    except ValueError as error:
+        raise ValueError(f"holds an origin that {error}") from None
+    if url.path:
+        raise ValueError("holds an address with a path; an origin is scheme, host and port")
+    return url.origin

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 from trivet_settings.database_url import DatabaseUrl
-from trivet_settings.public_url import PublicUrl
+from trivet_settings.public_url import PublicUrl, origin_of
 
 RESERVED_PREFIXES = (
     "/api",
@@ -111,12 +111,22 @@ def _check_throttle_store(store: SecretStr) -> SecretStr:
 
 def _check_proxies(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
-        if address != "*":
+        if address not in ("*", "unix"):
             try:
                 ip_network(address)
             except ValueError:
-                raise ValueError("holds something that is no IP address, network or *") from None
+                raise ValueError(
+                    "holds something that is no IP address, network, unix or *"
+                ) from None
     return addresses
+
+
+def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(origin_of(each) for each in origins))
+
+
+def _check_all_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(e if e == "*" else origin_of(e) for e in origins))
 
 
 def _check_rooms(rooms: tuple[str, ...]) -> tuple[str, ...]:
@@ -159,6 +169,8 @@ DatabaseAddress = Annotated[str, AfterValidator(_check_database)]
 PublicAddress = Annotated[str, AfterValidator(_check_public)]
 FeatureNames = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_features)]
 Observers = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_observers)]
+TrustedOrigins = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_origins)]
+AllowedOrigins = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_all_origins)]
 Proxies = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_proxies)]
 NonEmptyRooms = AfterValidator(_check_rooms)
 Mounts = Annotated[

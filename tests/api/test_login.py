@@ -19,7 +19,6 @@ from tests.services.server import Server, StartServer
 
 ME = "/api/auth/me"
 CACHE_SECONDS = 5
-COOKIE = "trivet_session"
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,11 @@ class Town:
     server: Server
     database_url: str
     key: str
+
+    @property
+    def cookie(self) -> str:
+        """The name of its sessions' cookie: with the port, for the sake of neighbours."""
+        return f"trivet_session_{self.server.port}"
 
     def client(self, **headers: str) -> httpx2.Client:
         return httpx2.Client(base_url=self.server.url, headers=headers, trust_env=False, timeout=30)
@@ -56,7 +60,7 @@ def shared_town(start_shared_server: StartServer, databases: Databases, people: 
 
 def test_one_login_opens_every_room_and_one_logout_closes_them(shared_town: Town) -> None:
     with shared_town.logged_in() as ada, shared_town.client() as thief:
-        stolen = {"cookie": f"{COOKIE}={ada.cookies[COOKIE]}"}
+        stolen = {"cookie": f"{shared_town.cookie}={ada.cookies[shared_town.cookie]}"}
         assert thief.get(ME, headers=stolen).status_code == 200
         assert ada.get(ME).json()["username"] == "ada"
         assert ada.get("/admin/").status_code == 200
@@ -69,7 +73,7 @@ def test_one_login_opens_every_room_and_one_logout_closes_them(shared_town: Town
 def test_a_logout_closes_the_open_socket(shared_town: Town) -> None:
     async def listen(cookie: str) -> int | None:
         url = shared_town.server.url.replace("http", "ws", 1) + "/ws"
-        headers = {"cookie": f"{COOKIE}={cookie}"}
+        headers = {"cookie": f"{shared_town.cookie}={cookie}"}
         async with websockets.connect(url, additional_headers=headers) as socket:
             await socket.send(json.dumps({"id": 1, "connect": {}}))
             await socket.recv()
@@ -78,7 +82,7 @@ def test_a_logout_closes_the_open_socket(shared_town: Town) -> None:
             return socket.close_code
 
     with shared_town.logged_in() as ada:
-        assert asyncio.run(listen(ada.cookies[COOKIE])) == 3500
+        assert asyncio.run(listen(ada.cookies[shared_town.cookie])) == 3500
 
 
 FAILING_LOGINS: list[tuple[dict[str, object], int, list[str] | None]] = [
@@ -151,7 +155,7 @@ def test_after_five_failures_both_doors_wait_and_others_do_not(town: Town, door:
     for refused in (*answers[5:], *both):
         assert refused.status_code == 429, "the right password is not looked at either"
         assert 1 <= int(refused.headers["retry-after"]) <= 300
-        assert "set-cookie" not in refused.headers or COOKIE not in refused.cookies
+        assert "set-cookie" not in refused.headers or town.cookie not in refused.cookies
     assert both[0].json()["code"] == "too-many-logins"
     assert "Too many logins failed. Try again in" in both[1].text
     assert bob.status_code != 429
@@ -207,7 +211,7 @@ def test_the_log_holds_neither_the_key_nor_the_cookie_nor_the_password(town: Tow
     with town.logged_in() as ada, town.client(authorization=f"Bearer {town.key}") as bob:
         ada.get(ME)
         bob.get(f"{ME}?key={town.key}")
-        cookie = ada.cookies[COOKIE]
+        cookie = ada.cookies[town.cookie]
     town.server.stop()
     log = town.server.log_text()
     assert "/api/auth/me" in log
@@ -234,3 +238,19 @@ def test_a_superuser_is_told_so_and_which_permissions_there_are(shared_town: Tow
         body = {"username": "chief", "password": PASSWORD}
         assert chief.post("/api/auth/login", json=body).json() == chief.get(ME).json()
         assert ada.get(ME).json()["permissions"] == []
+
+
+def test_two_installations_on_one_host_end_no_session_of_each_other(
+    start_server: StartServer, databases: Databases, people: People
+) -> None:
+    towns = [
+        Town(start_server(database_url=databases.copy(people.database_url)), "", "")
+        for _ in range(2)
+    ]
+    body = {"username": "ada", "password": PASSWORD}
+    with httpx2.Client(trust_env=False, timeout=30) as browser:  # whose jar knows no ports
+        for town in towns:
+            assert browser.post(f"{town.server.url}/api/auth/login", json=body).status_code == 200
+        assert [browser.get(town.server.url + ME).status_code for town in towns] == [200, 200]
+        assert browser.post(f"{towns[0].server.url}/api/auth/logout").status_code == 204
+        assert [browser.get(town.server.url + ME).status_code for town in towns] == [401, 200]

@@ -10,7 +10,7 @@ from tests.services.databases import Databases
 from tests.services.people import PASSWORD, make_user
 from tests.services.server import Server, StartServer
 
-SESSION = "trivet_session="
+SESSION = "trivet_session_"
 NEIGHBOUR = "127.0.0.1"
 """Another port of ours is another origin of the same site: the browser sends our cookies along."""
 STRANGER = "elsewhere.test"
@@ -118,3 +118,43 @@ def test_our_own_page_can(context: BrowserContext, page: Page, visited: Server) 
     answer = submit(page, f"{visited.url}/api/auth/logout")
     assert answer.status == 204
     assert not is_logged_in(context, visited)
+
+
+READ = """([url, key]) => fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) },
+    credentials: key ? "omit" : "include",
+    body: "{}",
+}).then(async response => [response.status, (await response.json()).code ?? ""])
+    .catch(error => [0, error.name])"""
+ME_READ = """url => fetch(url, { credentials: "include" })
+    .then(response => response.status).catch(() => 0)"""
+
+
+def test_a_page_of_a_named_origin_reads_what_it_is_answered(
+    context: BrowserContext,
+    page: Page,
+    start_server: StartServer,
+    databases: Databases,
+    evil_port: int,
+) -> None:
+    """A development server at another port needs one line. What it reads are refusals, too."""
+    url = databases.create()
+    make_user(url, "chief", "--superuser")
+    neighbour, stranger = (f"http://{host}:{evil_port}" for host in (NEIGHBOUR, STRANGER))
+    server = start_server(
+        database_url=url, allowed_origins=stranger, trusted_origins=neighbour, features="departures"
+    )
+    log_in(server, context)
+    movements = f"{server.url}/api/departures/movements"
+    socket = server.url.replace("http", "ws") + "/ws"
+
+    page.goto(f"{neighbour}/")
+    assert page.evaluate(ME_READ, f"{server.url}/api/auth/me") == 200
+    assert page.evaluate(READ, [movements, ""])[0] == 422
+    assert page.evaluate(SOCKET, socket) == "open"
+
+    page.goto(f"{stranger}/")
+    assert page.evaluate(ME_READ, f"{server.url}/api/auth/me") == 0
+    assert page.evaluate(READ, [movements, "tvt_no_such_key"])[0] == 401
+    assert page.evaluate(SOCKET, socket) == "open"

@@ -86,6 +86,9 @@ def test_words_may_be_written_in_capitals_and_an_empty_variable_is_not_there(
         ("http://localhost:8000", PublicUrl("http", "localhost", 8000)),
         ("https://example.org:443/a/b/", PublicUrl("https", "example.org", path="/a/b")),
         ("http://[2001:db8::1]:81", PublicUrl("http", "[2001:db8::1]", 81)),
+        ("http://[2001:DB8:0::0:1]", PublicUrl("http", "[2001:db8::1]")),
+        ("https://board.example.org./", PublicUrl("https", "board.example.org")),
+        ("https://Straße.example", PublicUrl("https", "xn--strae-oqa.example")),
     ],
 )
 def test_the_public_url_is_tidied_and_reads_back_the_same(written: str, url: PublicUrl) -> None:
@@ -103,6 +106,29 @@ def test_the_public_url_gives_hosts_origins_cookie_flags_and_root_path() -> None
     assert settings.csrf_origins == (settings.origin,) == ("https://example.org:8443",)
     assert settings.secure_cookies
     assert settings.root_path == "/apps/trivet"
+
+
+@pytest.mark.parametrize("name", ["allowed_origins", "trusted_origins"])
+def test_origins_are_written_as_browsers_write_them(name: str) -> None:
+    given = "https://App.example.org:443/, http://localhost:5173,null,https://app.example.org"
+    settings = load_settings(**{name: given})
+    assert getattr(settings, name) == ("https://app.example.org", "http://localhost:5173", "null")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allowed_origins", "app.example.org"),
+        ("allowed_origins", "https://app.example.org/path"),
+        ("allowed_origins", "https://*.example.org"),
+        ("trusted_origins", "*"),
+        ("trusted_proxies", "unix:/run/x"),
+    ],
+)
+def test_what_is_no_origin_or_proxy_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(**{name: value})
+    assert [fault.variable for fault in refused.value.faults] == [f"TRIVET_{name.upper()}"]
 
 
 def test_a_loopback_name_stands_for_all_of_them() -> None:

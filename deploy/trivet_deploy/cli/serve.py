@@ -17,7 +17,10 @@ def serve(
     port: address.Port = address.PORT,
     bind: Annotated[
         str | None,
-        typer.Option(help="HOST:PORT or unix:PATH to listen on, in place of --host and --port."),
+        typer.Option(
+            help="HOST:PORT or unix:PATH to listen on, in place of --host and --port; several "
+            "with commas."
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; one or two a core.")] = 1,
 ) -> None:
@@ -35,10 +38,11 @@ def serve(
         _warn_of_several_workers(settings, workers)
     if bind is None:
         bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    where, _, number = bind.rpartition(":")
-    # Systemd may hand over a socket that is bound already; Gunicorn asks for it by this variable.
-    if number.isdecimal() and "LISTEN_FDS" not in os.environ:
-        require_port(where.strip("[]") or "0.0.0.0", int(number), "trivet serve")  # noqa: S104  # Gunicorn's meaning of none
+    for each in bind.split(","):
+        where, _, number = each.strip().rpartition(":")
+        # Systemd may hand over a bound socket; Gunicorn asks for it by this variable.
+        if number.isdecimal() and "LISTEN_FDS" not in os.environ:
+            require_port(where.strip("[]") or "0.0.0.0", int(number), "trivet serve")  # noqa: S104  # Gunicorn's meaning of none
     GunicornServer(gunicorn_options(settings, bind=bind, workers=workers)).run()
 
 

@@ -19,7 +19,7 @@ may take together (`trivet.asgi.process`). They mostly take less than a second."
 def gunicorn_options(settings: Settings, *, bind: str, workers: int) -> dict[str, Any]:
     """Gunicorn's configuration, by the names of its own settings."""
     return {
-        "bind": bind,
+        "bind": [each.strip() for each in bind.split(",")],
         "workers": workers,
         "worker_class": "trivet_deploy.server.gunicorn_worker.TrivetWorker",
         "graceful_timeout": settings.shutdown_seconds + KILL_MARGIN_SECONDS,

@@ -14,14 +14,13 @@ that is a little too long with its own code instead of a dropped connection."""
 def server_options(settings: Settings) -> dict[str, Any]:
     """Keyword arguments of `uvicorn.Config` that follow from the settings.
 
-    Proxy headers are believed only from `trusted_proxies`; with none of them uvicorn's own default
-    would still believe every connection from 127.0.0.1.
+    Proxy headers are read by the application itself (`trivet_deploy.server.proxies`): uvicorn's own
+    default would believe every connection from 127.0.0.1.
     """
     return {
         "http": BoundedHttpProtocol,
         "root_path": settings.root_path,
-        "proxy_headers": bool(settings.trusted_proxies),
-        "forwarded_allow_ips": list(settings.trusted_proxies),
+        "proxy_headers": False,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
         "ws_max_size": settings.message_limit_bytes + MESSAGE_MARGIN_BYTES,
         # 64-81 KB a connection with the extension, 26-30 KB without (measured).

@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.asgi import health, middleware
+from trivet.asgi.address import PublicAddress
 from trivet.asgi.assets import asset_routes
 from trivet.asgi.mount import MountedApp, MountRoute, PageLink
 from trivet.asgi.page import Frame
@@ -69,6 +70,12 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
         # Browsers load nothing from elsewhere, nobody frames our pages, and no cache gives one
         # caller the answer to another.
         Middleware(middleware.SecurityHeadersMiddleware, https=settings.secure_cookies),
+        # Pages of the origins that the settings name may read the answers, refusals and faults too.
+        Middleware(
+            middleware.CorsMiddleware,
+            allowed=settings.allowed_origins,
+            trusted=settings.trusted_origins,
+        ),
         # A browser sees a problem as a page with a link to the start page.
         Middleware(middleware.ErrorPagesMiddleware, frame=Frame(settings.name, settings.logo)),
         # An exception that no code caught becomes a problem document, without a detail.
@@ -82,7 +89,11 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
             hosts=settings.hosts,
         ),
         # No page of another site acts with a visitor's cookies.
-        Middleware(middleware.CrossSiteMiddleware, trusted_origins=settings.csrf_origins),
+        Middleware(
+            middleware.CrossSiteMiddleware,
+            trusted_origins=settings.csrf_origins,
+            open_prefixes=settings.extra_mounts,
+        ),
         # The identity is established once, for every mount.
         Middleware(
             middleware.IdentityMiddleware,
@@ -114,6 +125,10 @@ class Root:
         self.pages = tuple(pages)
         self.process = Process(platform, mounts)
         self.requests = platform.lifecycle.requests
+        self.address = PublicAddress(
+            is_secure=platform.settings.secure_cookies,
+            prefixes=[mounted.prefix for mounted in (*mounts, *pages)],
+        )
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,6 +137,7 @@ class Root:
             return
         # Starlette's routes raise, so that we can render, only if the scope names an application.
         scope["app"] = self
+        self.address.settle(scope)
         if scope["type"] == "http":
             with self.requests:
                 await self.app(scope, receive, send)

@@ -1,6 +1,7 @@
 """The middleware of the root, all of it pure ASGI. Each class keeps one promise."""
 
 from trivet.asgi.middleware.access_log import AccessLogMiddleware
+from trivet.asgi.middleware.cors import CorsMiddleware
 from trivet.asgi.middleware.cross_site import CrossSiteMiddleware
 from trivet.asgi.middleware.delivery import DeliveryMiddleware
 from trivet.asgi.middleware.error_pages import ErrorPagesMiddleware
@@ -12,6 +13,7 @@ from trivet.asgi.middleware.unit_of_work import UnitOfWorkMiddleware
 
 __all__ = [
     "AccessLogMiddleware",
+    "CorsMiddleware",
     "CrossSiteMiddleware",
     "DeliveryMiddleware",
     "ErrorPagesMiddleware",

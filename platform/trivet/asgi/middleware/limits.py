@@ -4,6 +4,7 @@ The host is checked here because the code behind trusts it: links, redirects, Dj
 The probes are exempt, because an orchestrator reaches them by an address.
 """
 
+import logging
 from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,9 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from trivet.asgi.bodies import Bodies, Body
 from trivet.asgi.headers import find_header
 from trivet.asgi.host import HostCheck
+from trivet.asgi.once import OnceLogger
 from trivet.asgi.problem import refuse
 from trivet.errors import Malformed, TooLarge, TrivetError, UnsupportedMediaType
 
+logger = logging.getLogger(__name__)
+
+_ADVICE = (
+    "a request for the host %s was refused: TRIVET_PUBLIC_URL names another one. A proxy in front "
+    "has to pass the Host header on as it came (nginx: proxy_set_header Host $http_host)"
+)
 PROBES = frozenset({"/healthz", "/readyz"})
 
 
@@ -42,6 +50,7 @@ class LimitsMiddleware:
         self.app = app
         self.bodies = Bodies(body_bytes=body_bytes, seconds=body_seconds, held_bytes=held_bytes)
         self.hosts = HostCheck(hosts)
+        self._unknown = OnceLogger(logger, _ADVICE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -56,7 +65,9 @@ class LimitsMiddleware:
             await self.app(scope, receive, send)
 
     def _find_fault(self, scope: Scope) -> TrivetError | None:
-        if scope["path"] not in PROBES and not self.hosts.accepts(scope):
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path not in PROBES and not self.hosts.accepts(scope):
+            self._unknown.warn(find_header(scope, b"host") or "no host at all")
             return Malformed("unknown-host", "This site does not answer to the host it was asked.")
         announced = find_header(scope, b"content-length")
         if announced is not None:
