@@ -197,7 +197,7 @@ def _database(settings: Settings) -> dict[str, Any]:
         "USER": database.user,
         "PASSWORD": database.password,
         "HOST": database.host,
-        "PORT": str(database.port or ""),
+        "PORT": database.port,
         # Under ASGI every request has a thread of its own: kept connections would pile up,
         # so the pool keeps them instead, and bounds them.
         "CONN_MAX_AGE": 0,
@@ -205,7 +205,7 @@ def _database(settings: Settings) -> dict[str, Any]:
         # use, without the pauses that the pool's own check makes.
         "CONN_HEALTH_CHECKS": False,
         "OPTIONS": {
-            **database.options,
+            **database.connect_options,
             "pool": {
                 "min_size": 0,
                 "max_size": settings.django_threads + LOGIN_THREADS,

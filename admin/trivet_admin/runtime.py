@@ -11,6 +11,7 @@ from trivet import Platform
 from trivet.broker import Broker
 from trivet.context import current_context
 from trivet.data.capture import Capture
+from trivet.data.outages import Outage
 from trivet.events.wake_up import publish_wake_up
 from trivet.identity.throttle import LoginThrottle
 from trivet.observation import Observers
@@ -60,6 +61,13 @@ def login_throttle() -> LoginThrottle:
     """The counter of failed logins; None without a platform (Django's own test client)."""
     platform = _platform()
     return LoginThrottle() if platform is None else platform.login_throttle
+
+
+def note_outage(outage: Outage) -> None:
+    """Have the probes of this process know what stopped a write."""
+    platform = _platform()
+    if platform is not None:
+        platform.database.note_outage(outage)
 
 
 def deliver(published: Mapping[str, int]) -> None:

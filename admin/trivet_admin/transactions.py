@@ -75,7 +75,7 @@ class ThreadedTransaction:
         connection in use by a thread cannot be taken away from it."""
         with django_allowed():
             context = contextvars.copy_context()
-        future = asyncio.wrap_future(self._thread.submit(context.run, _by_meaning, work))
+        future = asyncio.wrap_future(self._thread.submit(context.run, by_meaning, work))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -130,7 +130,7 @@ def _connection() -> Any:
     return connections[DEFAULT_DB_ALIAS]
 
 
-def _by_meaning(work: Callable[[], T]) -> T:
+def by_meaning(work: Callable[[], T]) -> T:
     """Run `work`; Django's errors leave it as the platform's, which every room can render."""
     from trivet_admin.errors.to_trivet import explain
 

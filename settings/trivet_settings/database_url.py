@@ -6,12 +6,17 @@ therefore names no driver, and this value gives each of them the parts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 SHAPES = "sqlite:///path/to/file.sqlite3 or postgresql://user:password@host:5432/database"
+
+CONNECT_SECONDS = 3
+"""The time for an attempt to connect to one server, if the address has no `connect_timeout`."""
 
 _MEMORY = (
     "an in-memory SQLite database cannot be shared: every connection would see an empty one of "
@@ -23,11 +28,12 @@ _MEMORY = (
 class DatabaseUrl:
     """The parts of a database address.
 
-    User, password and host are percent-decoded; the name and the path are taken as they stand,
-    which is how SQLAlchemy reads them.
+    A PostgreSQL address has libpq's form. It may name several servers (``host1:5432,host2:5432``),
+    and its parts are percent-decoded; the path of SQLite's file is taken as it stands.
     `name` is the database's name on PostgreSQL and the file's path on SQLite (relative to the
-    working directory with three slashes, absolute with four). `options` are libpq's connection
-    parameters from the query string, for example `sslmode`; SQLite takes none.
+    working directory with three slashes, absolute with four). `host` and `port` are libpq's lists,
+    with commas. `options` are libpq's other connection parameters from the query string, for
+    example `sslmode`; SQLite takes none.
     """
 
     backend: Literal["sqlite", "postgresql"]
@@ -35,8 +41,10 @@ class DatabaseUrl:
     user: str = ""
     password: str = field(default="", repr=False)
     host: str = ""
-    port: int | None = None
-    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    port: str = ""
+    options: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False, repr=False
+    )
 
     @property
     def is_sqlite(self) -> bool:
@@ -56,9 +64,18 @@ class DatabaseUrl:
             return f"sqlite:///{self.name}"
         password = ":***" if self.password else ""
         account = f"{self.user}{password}@" if self.user else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = f":{self.port}" if self.port else ""
-        return f"postgresql://{account}{host}{port}/{self.name}"
+        ports = self.port.split(",")
+        servers = zip_longest(self.host.split(","), ports, fillvalue=ports[0])
+        where = ",".join(_server(host or "", port or "") for host, port in servers)
+        return f"postgresql://{account}{where}/{self.name}"
+
+    @property
+    def connect_options(self) -> Mapping[str, str]:
+        """`options`, with a bound for the time that an attempt to connect may take. Without it, a
+        host that has vanished would keep every other one from its turn for two minutes."""
+        if self.is_sqlite:
+            return {}
+        return {"connect_timeout": str(CONNECT_SECONDS), **self.options}
 
     @classmethod
     def parse(cls, text: str) -> "DatabaseUrl":
@@ -68,7 +85,7 @@ class DatabaseUrl:
             raise ValueError("is not a database address")
         if scheme == "sqlite":
             return cls._parse_sqlite(text)
-        if scheme == "postgresql":
+        if scheme in ("postgresql", "postgres"):  # libpq takes both
             return cls._parse_postgresql(text)
         if scheme.partition("+")[0] in {"sqlite", "postgresql"}:
             raise ValueError(
@@ -91,20 +108,66 @@ class DatabaseUrl:
 
     @classmethod
     def _parse_postgresql(cls, text: str) -> "DatabaseUrl":
-        parts = urlsplit(text)
-        name = parts.path.removeprefix("/")
-        if not name or "/" in name:
+        location, _, query = text.partition("://")[2].partition("?")
+        authority, _, name = location.partition("/")
+        # The last @, as a password often holds one that nobody has encoded.
+        account, _, servers = authority.rpartition("@")
+        user, _, password = account.partition(":")
+        options = dict(parse_qsl(query, keep_blank_values=True))
+        if options.get("ssl") == "true":  # of JDBC's addresses, which libpq takes too
+            options["sslmode"] = "require"
+            del options["ssl"]
+        _check_options(options)
+        hosts, ports = _read_servers(servers)
+        # What stands in the query wins, as with libpq.
+        name = options.pop("dbname", unquote(name))
+        if "/" in name or not (name or "service" in options):
             raise ValueError("does not name one database after the host")
-        try:
-            port = parts.port
-        except ValueError:
-            raise ValueError("has a port that is no number between 0 and 65535") from None
-        return cls(
+        found = cls(
             "postgresql",
             name,
-            unquote(parts.username or ""),
-            unquote(parts.password or ""),
-            unquote(parts.hostname or ""),
-            port,
-            MappingProxyType(dict(parse_qsl(parts.query))),
+            options.pop("user", unquote(user)),
+            options.pop("password", unquote(password)),
+            options.pop("host", hosts),
+            options.pop("port", ports),
+            MappingProxyType(options),
         )
+        _check_ports(found.port, found.host or options.get("hostaddr", ""))
+        return found
+
+
+def _server(host: str, port: str) -> str:
+    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+
+
+def _check_options(options: Mapping[str, str]) -> None:
+    # libpq itself has the list. It is the version that both ORMs connect with.
+    from psycopg.pq import Conninfo
+
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    for option in options:
+        if option not in known:
+            # A password that was pasted in the wrong place may look like an option.
+            close = get_close_matches(option, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"has an option that PostgreSQL's clients do not know{hint}")
+
+
+def _read_servers(text: str) -> tuple[str, str]:
+    """The hosts and the ports of ``a:1,[::2]:3``, each as libpq's list."""
+    hosts, ports = [], []
+    for server in text.split(","):
+        host, colon, port = server.rpartition(":")
+        if not colon or "]" in port:  # the colons of an IPv6 address stand in brackets
+            host, port = server, ""
+        hosts.append(unquote(host.removeprefix("[").removesuffix("]")))
+        ports.append(port)
+    return ",".join(hosts), ",".join(ports) if any(ports) else ""
+
+
+def _check_ports(ports: str, hosts: str) -> None:
+    each = ports.split(",")
+    if not all(port == "" or (port.isdecimal() and 0 < int(port) < 65536) for port in each):
+        raise ValueError("has a port that is no number between 1 and 65535")
+    if len(each) > 1 and len(each) != len(hosts.split(",")):
+        raise ValueError("has another number of ports than of hosts")

@@ -139,8 +139,7 @@ class Cluster:
     ) -> None:
         self._runner = runner
         self._settings = settings
-        self._data = data
-        _make_cluster(runner, home, data)
+        self._home, self._data = home, data
         self._running: subprocess.Popen[bytes] | None = None
         self._leash = ExitStack()
         self.server = PostgresServer(free_port(), home / "postgres.log")
@@ -153,6 +152,22 @@ class Cluster:
         load = (str(client / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", copy)
         subprocess.run(load, input=dumped.stdout, capture_output=True, check=True)
         return copy
+
+    def initialize(self) -> None:
+        """Make the server's files, of a database without anything in it."""
+        _make_cluster(self._runner, self._home, self._data)
+
+    def copy_of(self, primary: "Cluster") -> None:
+        """Make the server's files a copy of those of `primary`, which runs, and a standby of it."""
+        log = self._home / "basebackup.log"
+        source = ("--dbname", primary.server.url("postgres"), "--write-recovery-conf")
+        options = ("--pgdata", self._data, "--checkpoint", "fast", "--no-sync")
+        if self._runner.start("pg_basebackup", *source, *options, log=log).wait() != 0:
+            raise RuntimeError(f"pg_basebackup failed:\n{log.read_text()}")
+
+    def promote(self) -> None:
+        """Make a standby a server that writes, and return when it does."""
+        self.server.execute("SELECT pg_promote()")
 
     def start(self) -> None:
         """Return as soon as the server answers; at once, if it runs already."""
@@ -196,10 +211,11 @@ def _data_directory() -> "tempfile.TemporaryDirectory[str]":
 
 
 @contextmanager
-def running_cluster(**settings: str) -> Iterator[Cluster]:
+def running_cluster(*, standby_of: Cluster | None = None, **settings: str) -> Iterator[Cluster]:
     """A new cluster for the block, started, in a directory that is thrown away behind it.
 
-    `settings` are PostgreSQL's, in place of those of `SETTINGS`.
+    With `standby_of` it follows another one, and only reads until it is promoted. `settings` are
+    PostgreSQL's, in place of those of `SETTINGS`.
     """
     # The system's directory for temporary files and not pytest's: below that, only its owner
     # may go, and `nobody` is another.
@@ -208,6 +224,10 @@ def running_cluster(**settings: str) -> Iterator[Cluster]:
         home = Path(name)
         data = Path(stack.enter_context(_data_directory()))
         cluster = Cluster(_prepare(home, data), home, data, SETTINGS | settings)
+        if standby_of is None:
+            cluster.initialize()
+        else:
+            cluster.copy_of(standby_of)
         try:
             cluster.start()
             yield cluster

@@ -150,7 +150,7 @@ def test_a_loopback_name_stands_for_all_of_them() -> None:
         ("sqlite:////srv/t.db", DatabaseUrl("sqlite", "/srv/t.db"), "sqlite:////srv/t.db"),
         (
             "postgresql://u:p%40ss@db:5433/trivet?sslmode=require",
-            DatabaseUrl("postgresql", "trivet", "u", "p@ss", "db", 5433, {"sslmode": "require"}),
+            DatabaseUrl("postgresql", "trivet", "u", "p@ss", "db", "5433", {"sslmode": "require"}),
             "postgresql://u:***@db:5433/trivet",
         ),
         (

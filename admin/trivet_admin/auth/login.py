@@ -17,6 +17,7 @@ from trivet.identity.throttle import LoginThrottle
 from trivet_admin.auth.sessions import SessionSource, identity_of, session_cookie
 from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.configuration import LOGIN_THREADS
+from trivet_admin.transactions import by_meaning
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ def _with_connection(work: Callable[[], T]) -> T:
     from django.db import connections
 
     try:
-        return work()
+        return by_meaning(work)
     finally:
         connections.close_all()
 

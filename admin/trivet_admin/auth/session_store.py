@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 
+from trivet.data.outages import find_outage
 from trivet_admin.auth.credentials import credential_id
 
 
@@ -35,6 +37,15 @@ class SessionStore(DatabaseSessionStore):
     async def aflush(self) -> None:
         await super().aflush()
         self.is_new = True
+
+    def save(self, must_create: bool = False) -> None:
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            # Django takes any error of the database for a session that is gone.
+            if find_outage(error.__context__) is not None and error.__context__ is not None:
+                raise error.__context__ from error.__context__.__cause__
+            raise
 
     def delete(self, session_key: str | None = None) -> None:
         ended = session_key or self.session_key

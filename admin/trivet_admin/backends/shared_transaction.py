@@ -112,6 +112,7 @@ class SharedTransaction:
         return self.session.published
 
     def _mark_failed(self, error: Exception) -> None:
+        self._connection.note_failure(error)
         if self._connection.in_atomic_block:
             # PostgreSQL would turn the COMMIT of a failed transaction into a silent
             # ROLLBACK, and SQLite would commit half of a flush.

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from django.db import DatabaseError
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.transaction import TransactionManagementError
 
+from trivet.data.outages import find_outage, mark_own
 from trivet.data.session import TrivetSession
 from trivet.observation import UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin, current_origin
@@ -38,6 +40,7 @@ class UnitWrapper(BaseDatabaseWrapper):
         self.is_streaming = False
         self.rollback_reason = ""
         self._has_begun = False
+        self._is_spoiled = False
         self.origin: Origin | None = None
         self.deliver: Callable[[Mapping[str, int]], None] = runtime.deliver
         self.execute_wrappers.append(self._before_statement)
@@ -94,6 +97,7 @@ class UnitWrapper(BaseDatabaseWrapper):
             self.require_intact()
             super().commit()
         except BaseException as error:
+            self.note_failure(error)
             self._observe(UnitOutcome.HELD_BACK, reason_of(error))
             self.rollback()
             raise
@@ -133,7 +137,24 @@ class UnitWrapper(BaseDatabaseWrapper):
     def close(self) -> None:
         self._observe(UnitOutcome.ROLLED_BACK, "connection closed")
         self._drop_shared()
+        spoiled, self._is_spoiled = self._is_spoiled, False
+        if spoiled and self.connection is not None:
+            self.throw_away()
         super().close()
+
+    def note_failure(self, error: BaseException) -> None:
+        """Take in an error of the database, whichever ORM met it: a write that a unit which only
+        reads has tried is its own fault, and a connection that an outage has spoiled is no use."""
+        if self.read_only:
+            mark_own(error)
+        outage = find_outage(error)
+        if outage is not None:
+            runtime.note_outage(outage)
+            self._is_spoiled = self._is_spoiled or outage.spoils
+
+    def throw_away(self) -> None:
+        """Keep the connection, which is about to be closed, and those that are as old from being
+        used again."""
 
     def set_autocommit(
         self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
@@ -195,7 +216,11 @@ class UnitWrapper(BaseDatabaseWrapper):
                 self._require_no_stream()
         if self._shared is not None and not self.needs_rollback:
             self._shared.flush()
-        return execute(sql, params, many, context)
+        try:
+            return execute(sql, params, many, context)
+        except DatabaseError as error:
+            self.note_failure(error)
+            raise
 
     def _require_no_stream(self) -> None:
         if self.is_streaming:

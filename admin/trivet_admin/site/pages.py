@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.views.defaults import server_error as django_server_error
 
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
+from trivet.asgi.middleware.last_resort import log_refusal
 from trivet.context import current_context
 from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError, Unavailable
@@ -39,7 +40,7 @@ def refusal_page(request: HttpRequest, error: BaseException) -> HttpResponse | N
     if explained is None:
         return None
     if not isinstance(error, TrivetError) and find_refusal(error) is None:
-        logger.warning("the database refused", error=str(error.__cause__ or error))
+        log_refusal(error)
     response = _page(request, explained.status, explained.detail, _TRY_AGAIN, bare=True)
     if isinstance(explained, Unavailable):
         response["Retry-After"] = str(explained.retry_after)

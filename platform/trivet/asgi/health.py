@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from trivet import migrations
 from trivet.asgi.mount import MountedApp
 from trivet.context import context_of
+from trivet.data.outages import find_outage
 from trivet.lifecycle import State
 from trivet.platform import Platform
 
@@ -84,7 +85,8 @@ async def _ask(question: Question) -> str:
     except TimeoutError:
         return f"no answer within {PROBE_SECONDS:g} s"
     except Exception as error:  # noqa: BLE001  # any failure here is the answer
-        return type(error).__name__
+        outage = find_outage(error)
+        return type(error).__name__ if outage is None else outage.state
 
 
 async def _find_pending_migrations(platform: Platform) -> str:

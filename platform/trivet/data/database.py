@@ -4,15 +4,21 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+import anyio.to_thread
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from trivet.data import sqlite
 from trivet.data.capture import Capture
 from trivet.data.engine import Engines
+from trivet.data.outages import READ_ONLY, Outage
 from trivet.data.sealed_session import SealedSession
 from trivet.identity.identity import Identity
 from trivet.observation import Observers, reason_of
 from trivet.origin import Origin, current_origin
+
+_IS_READ_ONLY = text("SELECT current_setting('transaction_read_only')")
+"""``on`` at a standby and at a server that is set to read-only; a single query sets nothing."""
 
 
 class Database:
@@ -125,10 +131,34 @@ class Database:
         finally:
             await sealed.close()
 
-    async def ping(self) -> None:
-        """Test that the database answers. The driver's error is raised if it does not."""
-        async with self.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+    def note_outage(self, outage: Outage) -> None:
+        """Remember an outage that another way to the same database has met."""
+        self._engines.memory.note(outage)
+
+    async def ping(self) -> str:
+        """Ask whether the database answers and can be written to. It only reads, and waits for no
+        writer.
+
+        Returns:
+            The state that keeps it from that (``read-only``), or nothing.
+
+        Raises:
+            The driver's error, if the database does not answer.
+        """
+        if self.is_sqlite:
+            state = await anyio.to_thread.run_sync(sqlite.ask, str(self._engines.url.database))
+        else:
+            state = await self._ask_server()
+        recent = self._engines.memory.find()
+        return state or ("" if recent is None else recent.state)
+
+    async def _ask_server(self) -> str:
+        async with self.single_query_engine.connect() as connection:
+            if await connection.scalar(_IS_READ_ONLY) == "off":
+                return ""
+            # The next probe shall not find the same server again, if another one writes now.
+            await connection.invalidate()
+            return READ_ONLY.state
 
     async def close(self) -> None:
         """Close every connection. A later unit makes a new engine."""

@@ -7,14 +7,15 @@ from which a browser can continue.
 
 from typing import Any
 
-from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from trivet.data.listeners import listen_to_engine
+from trivet.data.outages import OutageMemory
 from trivet.data.pool import ObservedPool
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY
 from trivet.observation import Observers
+from trivet_settings.database_url import DatabaseUrl
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 """The driver of PostgreSQL is the same as Django's (docs/decisions/0013)."""
@@ -22,8 +23,20 @@ DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 def async_url(url: str) -> URL:
     """`url` (``sqlite:///path`` or ``postgresql://…``) with the async driver put in."""
-    parsed = make_url(url)
-    return parsed.set(drivername=DRIVERS[parsed.get_backend_name()])
+    parsed = DatabaseUrl.parse(url)
+    options: dict[str, str] = dict(parsed.connect_options)
+    is_list = "," in parsed.host + parsed.port
+    if is_list:  # SQLAlchemy takes libpq's lists as options alone
+        options |= {"host": parsed.host, "port": parsed.port}
+    return URL.create(
+        DRIVERS[parsed.backend],
+        username=parsed.user or None,
+        password=parsed.password or None,
+        host=None if is_list else parsed.host or None,
+        port=int(parsed.port) if parsed.port and not is_list else None,
+        database=parsed.name or None,
+        query={name: value for name, value in options.items() if value},
+    )
 
 
 class Engines:
@@ -35,6 +48,7 @@ class Engines:
         self._connections = connections
         self._timeout = timeout
         self._observers = observers
+        self.memory = OutageMemory()
         self._writing: AsyncEngine | None = None
         self._reading: AsyncEngine | None = None
         self._single: AsyncEngine | None = None
@@ -89,5 +103,5 @@ class Engines:
         )
         assert isinstance(engine.sync_engine.pool, ObservedPool)
         engine.sync_engine.pool.observers = self._observers
-        listen_to_engine(engine.sync_engine)
+        listen_to_engine(engine.sync_engine, self.memory)
         return engine

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
+from trivet.data.outages import AWAY, Outage, find_outage
 from trivet.data.validators import Refusal, find_refusal
 from trivet.data.violations import find_violation
 from trivet.errors import Conflict, Invalid, TrivetError, Unavailable
@@ -28,18 +29,6 @@ _UNDEFINED_SQLSTATES = {"42P01", "42703"}
 
 _UNDEFINED = ("no such table", "no such column")
 """The same for SQLite, which has no codes for them."""
-
-_SQLITE_IS_AWAY = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-}
-"""The failures that end by themselves or with an operator's help. SQLite's other operational errors
-(no such table, a syntax error) are faults of ours, which no retry cures."""
 
 
 def explain(error: BaseException) -> TrivetError | None:
@@ -58,9 +47,10 @@ def explain(error: BaseException) -> TrivetError | None:
     ):
         return violation.error()
     if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return _away()
-        return None if error.orig is None else explain_driver(error.orig)
+        if error.orig is not None and (known := explain_driver(error.orig)) is not None:
+            return known
+        # Lost in the middle of an answer; the driver may call that anything.
+        return explain_outage(AWAY) if error.connection_invalidated else None
     return None
 
 
@@ -83,10 +73,13 @@ def explain_driver(error: BaseException) -> TrivetError | None:
         return Invalid("bad-value", "A value does not fit: too long, too large, or a NUL in it.")
     if getattr(error, "sqlstate", None) in _RETRY_SQLSTATES:
         return _unavailable("Another request changed the same data. Try again.")
-    if isinstance(error, sqlite3.OperationalError):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary result code
-        return _away() if code in _SQLITE_IS_AWAY else None
-    return _away() if "OperationalError" in kinds else None
+    outage = find_outage(error)
+    return None if outage is None else explain_outage(outage)
+
+
+def explain_outage(outage: Outage) -> Unavailable:
+    """The public meaning of a database that cannot serve now."""
+    return _unavailable(outage.detail)
 
 
 def lacks_table(error: BaseException) -> bool:
@@ -100,10 +93,6 @@ def lacks_table(error: BaseException) -> bool:
 def busy() -> Unavailable:
     """The error for a request that found no connection, or no thread, in time."""
     return _unavailable("The server is busy. Try again.")
-
-
-def _away() -> Unavailable:
-    return _unavailable("The database does not answer. Try again.")
 
 
 def _unavailable(detail: str) -> Unavailable:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapper
 from trivet.data import (
     flush,
     judging,
+    outages,
     postgresql,
     sqlite,
     statement_guard,
@@ -32,6 +33,13 @@ from trivet.models import mapped
 @dataclass(frozen=True, slots=True)
 class WithDialect:
     """A listener of an engine's pool, whose first argument is the engine's dialect."""
+
+    function: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WithMemory:
+    """A listener whose first argument is the memory of the engine's outages."""
 
     function: Callable[..., Any]
 
@@ -66,6 +74,9 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (TrivetSession, "do_orm_execute", flush.refuse_bulk_writes),  # no flush would see them
     (Engine, "before_cursor_execute", statement_guard.judge_statement),  # nor raw writes
     (Engine, "handle_error", violations.note_violation),  # it is found out what was refused
+    (Engine, "handle_error", statement_guard.mark_refusal),  # a reader's own fault is no outage
+    (SQLITE, "handle_error", WithMemory(outages.throw_away)),  # useless when the file is writable
+    (POSTGRESQL, "handle_error", WithMemory(outages.throw_away)),  # another server may write
 
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
@@ -107,13 +118,15 @@ def listen_everywhere() -> None:
             event.listen(target, name, function)
 
 
-def listen_to_engine(engine: Engine) -> None:
-    """Bind the lines of the kind of database that `engine` is for."""
+def listen_to_engine(engine: Engine, memory: outages.OutageMemory) -> None:
+    """Bind the lines of the kind of database that `engine` is for. Its outages go to `memory`."""
     for target, name, function in LISTENERS:
         if target == engine.dialect.name:
             bound = function
             if isinstance(function, WithDialect):
                 bound = partial(function.function, engine.dialect)
+            elif isinstance(function, WithMemory):
+                bound = partial(function.function, memory)
             event.listen(engine, name, bound)
 
 

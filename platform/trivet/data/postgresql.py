@@ -93,7 +93,9 @@ def choose_mode(connection: Connection) -> None:
     driver = connection.connection.dbapi_connection
     if not is_chosen:
         _set_level(dialect, driver, mode)
-    dialect.set_readonly(driver, mode[0])
+    # None and not False: BEGIN READ WRITE would overrule a server that is set to read-only, which
+    # is how managed services protect a full disk. A plain BEGIN is refused there, at the write.
+    dialect.set_readonly(driver, mode[0] or None)
     if not is_chosen:
         connection.info[_MODE] = mode
 

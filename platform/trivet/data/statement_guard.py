@@ -8,9 +8,11 @@ and the end of the transaction by a service.
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import SessionTransaction
 
 from trivet.capture.sql import read_statement
+from trivet.data.outages import mark_own
 from trivet.data.session import ReadOnlyError, TrivetSession, uncaptured
 
 
@@ -75,6 +77,17 @@ def judge_statement(
     for tables, reason in session.capture.guarded_tables():
         if (table := tables.find_unseen(statement)) is not None:
             raise uncaptured(f"a statement on {table}, {reason} ({_shorten(statement)}),")
+
+
+def mark_refusal(context: ExceptionContext) -> None:
+    """Note that the database has refused a write in a unit that only reads. The statement did not
+    show it (a function that writes, a lock), and the database can be written to all the same."""
+    if context.connection is None:
+        return
+    options = context.connection.get_execution_options()
+    session = options.get(_SESSION)
+    if options.get(READ_ONLY) or (session is not None and session.read_only):
+        mark_own(context.original_exception)
 
 
 def refuse_sealed_commit(connection: Connection) -> None:

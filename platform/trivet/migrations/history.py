@@ -31,9 +31,6 @@ from trivet.models.base import Model
 from trivet.source_files import shown
 
 HERE = Path(__file__).parent
-CONNECT_SECONDS = 5
-"""The time for which a command waits for a database server that does not answer."""
-
 _NULLS = ("23502", "NOT NULL constraint failed", "Cannot add a NOT NULL column")
 """The codes of PostgreSQL and the words of SQLite for a row that lacks a value."""
 
@@ -191,7 +188,8 @@ def connect(url: str) -> Iterator[Connection]:
     """A connection of a command. It is closed at the end of the block, with its engine."""
     parsed = async_url(url)
     driver = parsed.drivername.replace("+aiosqlite", "")
-    options = {} if driver == "sqlite" else {"connect_timeout": CONNECT_SECONDS}
+    # A pooler may lend another connection of the server after each transaction.
+    options = {} if driver == "sqlite" else {"prepare_threshold": None}
     engine = create_engine(parsed.set(drivername=driver), connect_args=options)
     try:
         with engine.connect() as connection:

@@ -2,16 +2,36 @@
 
 import atexit
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from django.db.backends.postgresql import base, operations, schema
 from django.db.transaction import TransactionManagementError
-from psycopg import Error
+from psycopg import Connection, Error
 from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolTimeout
 
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
 from trivet_admin.configuration import POOL_TIMEOUT_SECONDS
+
+
+class PooledConnection(Connection[Any]):
+    """A connection of Django's pool, which remembers why the last attempt to connect failed."""
+
+    _failure: ClassVar[tuple[float, Error] | None] = None
+
+    @classmethod
+    def connect(cls, *args: Any, **options: Any) -> Self:
+        try:
+            return super().connect(*args, **options)
+        except Error as error:
+            PooledConnection._failure = monotonic(), error
+            raise
+
+    @classmethod
+    def find_failure(cls, since: float) -> Error | None:
+        """The last failure, if it is not older than `since` (of `time.monotonic`)."""
+        failure = PooledConnection._failure
+        return failure[1] if failure is not None and failure[0] >= since else None
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -33,6 +53,7 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
         is_new = self.alias not in self._connection_pools  # type: ignore[attr-defined]  # private
         pool: Any = super().pool
         if is_new and pool is not None:
+            pool.connection_class = PooledConnection  # nobody has connected yet
             atexit.register(pool.close)
         return pool
 
@@ -44,13 +65,15 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
         back. And the pool tries to connect only when somebody begins to wait, so a wait is made of
         short ones: who waits when the database comes back is served, not only who comes later.
         """
-        deadline = monotonic() + POOL_TIMEOUT_SECONDS
+        began = monotonic()
+        deadline = began + POOL_TIMEOUT_SECONDS
         while True:
             try:
                 connection = super().get_new_connection(conn_params)
-            except PoolTimeout:
+            except PoolTimeout as error:
                 if monotonic() >= deadline:
-                    raise
+                    # The pool connects on threads of its own, and its error gives no reason.
+                    raise error from PooledConnection.find_failure(since=began)
                 continue
             if self.pool is None:
                 return connection
@@ -60,6 +83,12 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
                 self.pool.putconn(connection)  # which replaces it, as it is dead
             else:
                 return connection
+
+    def throw_away(self) -> None:
+        # Closed, the pool replaces it; those in use are closed when they come back.
+        self.connection.close()
+        if self.pool is not None:
+            self.pool.drain()
 
     def require_intact(self) -> None:
         # A failed statement whose error was swallowed without a savepoint: the COMMIT would be

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.problem import error_response, http_problem, problem_response, refuse
 from trivet.data.errors import explain
+from trivet.data.outages import find_outage
 from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError
 from trivet.log import BrokenResponse
@@ -115,7 +116,17 @@ def log_server_error(error: Exception) -> None:
     if explain(error) is None:
         logger.error("unhandled exception", exc_info=error)
     elif not isinstance(error, TrivetError) and find_refusal(error) is None:
-        logger.warning("the database refused", error=str(error.__cause__ or error))
+        log_refusal(error)
+
+
+def log_refusal(error: BaseException) -> None:
+    """Log in one line what the database refused, or why it cannot serve now."""
+    outage = find_outage(error)
+    said = str(error.__cause__ or error)
+    if outage is None:
+        logger.warning("the database refused", error=said)
+    else:
+        logger.warning("the database cannot serve now", state=outage.state, error=said)
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None: ...
