@@ -23,6 +23,7 @@ from tests.admin.forms import read_page
 from tests.deploy.crates.models import Crate
 from tests.services.people import PASSWORD
 from tests.services.server import Server, StartServer
+from trivet.data.engine import async_url
 
 PATIENCE = 30.0
 """Seconds in which a slow machine gets to what a fast one does at once. No claim rests on it."""
@@ -174,7 +175,7 @@ class Port:
     @classmethod
     def open(cls, start: StartServer, database_url: str) -> "Port":
         """Start it on a migrated database."""
-        engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+        engine = create_engine(async_url(database_url))
         table: Any = Crate.__table__
         table.create(engine)
         engine.dispose()

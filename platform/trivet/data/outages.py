@@ -154,9 +154,10 @@ def _find_driver_error(error: BaseException | None) -> BaseException | None:
     seen: list[BaseException] = []  # the driver's error and SQLAlchemy's may each be the other's
     while error is not None and error not in seen:
         seen.append(error)
-        if "DatabaseError" in _kinds(error):
+        inner = getattr(error, "orig", None)  # SQLAlchemy's
+        if inner is None and "DatabaseError" in _kinds(error):
             found = error
-        error = getattr(error, "orig", None) or error.__cause__
+        error = inner or error.__cause__
     return found
 
 
