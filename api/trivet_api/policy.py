@@ -13,6 +13,7 @@ from trivet.asgi.mount import RouteInfo
 from trivet.context import context_of
 from trivet.errors import ConfigurationError
 from trivet.identity.policy import Policy
+from trivet_api.json_body import JsonRequest
 from trivet_api.unawaitable import require_awaitable
 
 
@@ -42,7 +43,7 @@ class PolicyRoute(APIRoute):
 
         async def check_and_handle(request: Request) -> Response:
             enter(request.scope, policies, commits_on)
-            return await handle(request)
+            return await handle(JsonRequest(request.scope, request.receive))
 
         return check_and_handle
 

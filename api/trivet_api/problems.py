@@ -13,6 +13,7 @@ from trivet.asgi.problem import error_response, http_problem, problem_response
 from trivet.context import context_of
 from trivet.errors import TrivetError
 from trivet.outcome import NOTHING
+from trivet_api.json_body import MalformedJsonError
 
 
 class ProblemFault(BaseModel):
@@ -38,7 +39,8 @@ class Problem(BaseModel):
 def install_problems(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, http_problem)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(MalformedJsonError, _malformed)
     app.add_exception_handler(TrivetError, _known)
     app.add_exception_handler(Exception, _fault)
 
@@ -49,12 +51,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if any(fault["type"] == "json_invalid" for fault in faults):
         at = faults[0]["loc"][-1]
         reason = faults[0].get("ctx", {}).get("error", "it cannot be read")
-        return problem_response(
-            request.scope,
-            400,
-            "malformed-json",
-            f"The body is no JSON: {reason} at character {at}.",
-        )
+        return await _malformed(request, MalformedJsonError(f"{reason} at character {at}"))
     return problem_response(
         request.scope,
         422,
@@ -62,6 +59,19 @@ async def _invalid(request: Request, error: Exception) -> Response:
         "The request does not fit. See errors.",
         errors=_describe_all(faults),
     )
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MalformedJsonError)
+    return problem_response(request.scope, 400, "malformed-json", error.detail)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """Starlette's and FastAPI's own. A route of somebody's own class reads JSON as FastAPI does,
+    which has one sentence for whatever else than a JSONDecodeError comes of it."""
+    if isinstance(error.__cause__, UnicodeDecodeError | RecursionError):
+        return await _malformed(request, MalformedJsonError("it cannot be read"))
+    return http_problem(request, error)
 
 
 MOST_ERRORS = 50

@@ -4,6 +4,7 @@ A WebSocket handshake is refused with the same document where the server can sen
 (ASGI's ``websocket.http.response``), and with a bare 403 where it cannot.
 """
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -48,7 +49,10 @@ def problem_response(
     context = scope.get("state", {}).get(STATE_KEY)
     if context is not None:
         document["request_id"] = context.request_id
-    body = msgspec.json.encode({**document, **data})
+    try:
+        body = msgspec.json.encode({**document, **data})
+    except UnicodeEncodeError:  # it repeats a name with half a character in it: JSON has an escape
+        body = json.dumps({**document, **data}).encode()
     return Response(body, int(status), dict(headers or {}), MEDIA_TYPE)
 
 

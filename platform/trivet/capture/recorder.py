@@ -16,7 +16,15 @@ from trivet.capture.old_values import OldRow
 class Recorder:
     """The notes of one transaction, and the old rows of its flush."""
 
-    __slots__ = ("_is_kept", "_judged", "_marks", "_notes", "_old_rows", "_running_feed")
+    __slots__ = (
+        "_expected",
+        "_is_kept",
+        "_judged",
+        "_marks",
+        "_notes",
+        "_old_rows",
+        "_running_feed",
+    )
 
     def __init__(self) -> None:
         self._notes: list[Any] = []
@@ -24,6 +32,7 @@ class Recorder:
         self._marks: dict[Hashable, int] = {}
         self._old_rows: dict[InstanceState[Any], OldRow] = {}
         self._judged: dict[InstanceState[Any], Any] = {}
+        self._expected: dict[InstanceState[Any], set[str]] = {}
         self._running_feed: str | None = None
         self._is_kept = False
 
@@ -68,9 +77,10 @@ class Recorder:
             self._is_kept = False
 
     def begin_flush(self) -> None:
-        """Forget the old rows and the judged changes of the last flush."""
+        """Forget what belongs to the last flush: old rows, judged changes, expected values."""
         self._old_rows.clear()
         self._judged.clear()
+        self._expected.clear()
 
     def judge_once(self, state: InstanceState[Any], change: Any) -> bool:
         """Mark `change` of the row of `state` as judged; returns whether it was not yet."""
@@ -78,6 +88,14 @@ class Recorder:
             return False
         self._judged[state] = change
         return True
+
+    def expect(self, state: InstanceState[Any], key: str) -> None:
+        """Note that the database works out the attribute `key` of the row of `state`."""
+        self._expected.setdefault(state, set()).add(key)
+
+    def expected(self, state: InstanceState[Any]) -> frozenset[str]:
+        """The attributes of the row of `state` that this flush leaves to the database."""
+        return frozenset(self._expected.get(state, ()))
 
     def remember(self, state: InstanceState[Any], row: OldRow) -> None:
         """Keep the row of `state` as it is before this flush changes it."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from trivet.data.outages import AWAY, Outage, find_outage
 from trivet.data.validators import Refusal, find_refusal
-from trivet.data.violations import find_violation
+from trivet.data.violations import find_violation, is_of_sending
 from trivet.errors import Conflict, Invalid, TrivetError, Unavailable
 
 RETRY_AFTER_SECONDS = 1
@@ -41,9 +41,8 @@ def explain(error: BaseException) -> TrivetError | None:
         return busy()
     if (refusal := find_refusal(error)) is not None:
         return explain_refusal(refusal)
-    if (
-        isinstance(error, StatementError | OverflowError)
-        and (violation := find_violation(error)) is not None
+    if isinstance(error, StatementError | OverflowError | UnicodeEncodeError) and (
+        (violation := find_violation(error)) is not None
     ):
         return violation.error()
     if isinstance(error, DBAPIError):
@@ -51,7 +50,22 @@ def explain(error: BaseException) -> TrivetError | None:
             return known
         # Lost in the middle of an answer; the driver may call that anything.
         return explain_outage(AWAY) if error.connection_invalidated else None
-    return None
+    return _explain_sending(error)
+
+
+_OF_VALUES = ValueError | OverflowError | RecursionError | LookupError
+"""What a column's type, an encoder or a driver raises in Python for a value; a UnicodeEncodeError
+is a ValueError, and an Enum of SQLAlchemy's has a LookupError."""
+
+
+def _explain_sending(error: BaseException) -> Invalid | None:
+    """The meaning of an error that arose in Python on the way to the driver."""
+    cause = error.orig if isinstance(error, StatementError) else error
+    if cause is None or not is_of_sending(cause) or not isinstance(cause, _OF_VALUES):
+        return None
+    if type(cause) is ValueError and str(cause):  # a sentence of the type's own
+        return Invalid("bad-value", f"A value does not fit: {cause}.")
+    return Invalid("bad-value", "A value does not fit: no column can hold it.")
 
 
 def explain_refusal(refusal: Refusal) -> Invalid:

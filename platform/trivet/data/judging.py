@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import object_session
 
+from trivet.data.bounds import fit_pending
 from trivet.data.session import TrivetSession
 from trivet.errors import TrivetError
 from trivet.rules import Change
@@ -61,6 +62,8 @@ def _judge_again(kind: Kind, target: Any) -> None:
 
 
 def _judge(session: TrivetSession, kind: Kind, instance: Any) -> None:
+    if kind != "delete":
+        fit_pending(session, inspect(instance))  # a rule sees what can be stored
     change: Change[Any] = Change(kind, instance, session=session, actor=session.actor)
     if kind == "update" and not change.changes:
         return

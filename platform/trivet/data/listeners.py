@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Mapper
 
 from trivet.data import (
+    bounds,
     flush,
     judging,
     outages,
@@ -59,6 +60,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
 
     # A connection is made, and taken from the pool.
     (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
+    (POSTGRESQL, "connect", postgresql.use_utc),  # whatever the server's zone is
     (POSTGRESQL, "connect", postgresql.prepare_nothing_behind_pooler),  # it could not find it again
     (POSTGRESQL, "checkout", WithDialect(postgresql.ping_idle)),  # an idle one is tried first
     (POSTGRESQL, "engine_connect", postgresql.forget_mode_of_engine),  # a chosen level counts
@@ -85,6 +87,8 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (TrivetSession, "before_flush", key_grants.judge_keys),  # no key gives more than its maker has
 
     # A flush: each row, of every mapped class whatever its base, and what it made of them.
+    (Mapper, "before_insert", bounds.fit_insert),  # what is stored is what was set, or refused
+    (Mapper, "before_update", bounds.fit_update),
     (Mapper, "before_insert", judging.judge_insert),  # rules, if the flush made a row another
     (Mapper, "before_update", judging.judge_update),  # here too
     (Mapper, "before_delete", judging.judge_delete),  # and of an orphan
@@ -93,6 +97,8 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (Mapper, "before_delete", flush.refuse_half_captured),
     (Mapper, "before_update", flush.remember_updated_row),  # no change without its old value
     (Mapper, "before_delete", flush.remember_deleted_row),  # nor a deletion
+    (Mapper, "after_insert", bounds.fit_inserted),  # defaults too
+    (Mapper, "after_update", bounds.fit_updated),  # and what an expression gave
     (TrivetSession, "after_flush", flush.capture_changes),  # feeds run, entries are noted
 
     # A savepoint or a transaction ends.

@@ -39,6 +39,20 @@ def require_intact(connection: Connection) -> None:
         )
 
 
+def use_utc(connection: Any, _record: Any) -> None:
+    """Have the connection speak of instants in UTC, whatever the zone of the server, of the
+    database or of the user is: in another one, the first and the last day of the calendar lie
+    outside of the years that Python can read. Django sets its own connections so."""
+    driver = getattr(connection, "driver_connection", connection)
+    if driver.info.parameter_status("TimeZone") == "UTC":
+        return
+    connection.autocommit = True  # or it would end with the first transaction, if that fails
+    cursor = connection.cursor()
+    cursor.execute("SET TIME ZONE 'UTC'")
+    cursor.close()
+    connection.autocommit = False
+
+
 def prepare_nothing_behind_pooler(connection: Any, _record: Any) -> None:
     """Stop preparing statements behind a pooler that lends a server connection for one
     transaction: a prepared statement may be missing in the next one. A pooler is recognised by

@@ -10,8 +10,9 @@ because its sentences are in the server's language.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Table
+from sqlalchemy import BinaryExpression, BindParameter, Column, Table
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.sql import visitors
 
 from trivet.capture.sql import read_statement
 from trivet.data.constraints import find_table
@@ -22,6 +23,8 @@ from trivet.data.violation import Row, Violation
 
 _NOTE = "trivet_violation"
 """The attribute of a driver's exception that holds its `Violation`."""
+_SENDING = "trivet_sending"
+"""The mark of an exception that came of sending a statement."""
 
 
 def find_violation(error: BaseException | None) -> Violation | None:
@@ -39,9 +42,15 @@ def find_violation(error: BaseException | None) -> Violation | None:
     return None
 
 
+def is_of_sending(error: BaseException) -> bool:
+    """Whether `error` arose when a statement was sent, in the database, its driver or a type."""
+    return getattr(error, _SENDING, False)
+
+
 def note_violation(context: ExceptionContext) -> None:
     """Note the violation at its failure. A listener of ``handle_error`` of an engine."""
     error = context.original_exception
+    setattr(error, _SENDING, True)
     violation = _find(context, error)
     if violation is not None:
         setattr(error, _NOTE, violation)
@@ -56,11 +65,10 @@ def _find(context: ExceptionContext, error: BaseException) -> Violation | None:
     )
     table = getattr(statement, "table", None)
     rows: Sequence[Row] = getattr(context.execution_context, "compiled_parameters", None) or ()
-    if not isinstance(table, Table):
-        return None
-    if kinds & {"DataError", "OverflowError"}:
-        return _unfit(table, rows)
-    if "IntegrityError" not in kinds:
+    if kinds & {"DataError", "OverflowError", "UnicodeEncodeError"}:
+        written = _unfit(context, table, rows) if isinstance(table, Table) else None
+        return written or _unfit_operand(context, statement, rows)
+    if "IntegrityError" not in kinds or not isinstance(table, Table):
         return None
     if getattr(error, "diag", None) is not None:
         return read_postgresql(error, statement, rows)
@@ -68,11 +76,31 @@ def _find(context: ExceptionContext, error: BaseException) -> Violation | None:
     return read_sqlite(str(error), context.connection, statement, rows)
 
 
-def _unfit(table: Table, rows: Sequence[Row]) -> Violation | None:
+def _unfit(context: ExceptionContext, table: Table, rows: Sequence[Row]) -> Violation | None:
     for row in rows:
         for column in table.columns:
-            why = why_unfit(column, row.get(column.key))
+            why = why_unfit(column, row.get(column.key), context.dialect)
             if why is not None:
+                return Violation("value", table, (column,), why)
+    return None
+
+
+def _unfit_operand(
+    context: ExceptionContext, statement: Any, rows: Sequence[Row]
+) -> Violation | None:
+    """A value that a condition compares a column with."""
+    for element in () if statement is None else visitors.iterate(statement):
+        if not isinstance(element, BinaryExpression):
+            continue
+        for compared, given in ((element.left, element.right), (element.right, element.left)):
+            if not isinstance(given, BindParameter) or not isinstance(compared, Column):
+                continue
+            values = [row.get(str(given.key)) for row in rows] or [given.effective_value]
+            whys = (why_unfit(compared, value, context.dialect) for value in values)
+            why = next((why for why in whys if why is not None), None)
+            table = find_table(getattr(compared.table, "name", None), None, None)
+            column = None if table is None else table.columns.get(compared.key)
+            if why is not None and table is not None and column is not None:
                 return Violation("value", table, (column,), why)
     return None
 

@@ -15,11 +15,22 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, inspect, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
 from sqlalchemy.exc import DBAPIError
 
 from trivet.data.database import Database
 from trivet.data.engine import async_url
+from trivet.data.postgresql import use_utc
 from trivet.errors import ConfigurationError, Conflict
 from trivet.feature_errors import find_places
 from trivet.features import Feature
@@ -191,6 +202,8 @@ def connect(url: str) -> Iterator[Connection]:
     # A pooler may lend another connection of the server after each transaction.
     options = {} if driver == "sqlite" else {"prepare_threshold": None}
     engine = create_engine(parsed.set(drivername=driver), connect_args=options)
+    if driver != "sqlite":
+        event.listen(engine, "connect", use_utc)
     try:
         with engine.connect() as connection:
             yield connection

@@ -27,12 +27,29 @@ def _is_sqlite(dialect: Dialect) -> bool:
     return dialect.name == "sqlite"
 
 
+def in_utc(value: dt.datetime) -> dt.datetime:
+    """An instant in UTC, in which every connection reads it.
+
+    Raises ValueError, with a sentence for people, for a naive datetime and for an instant that
+    has no year there.
+    """
+    if value.utcoffset() is None:
+        raise ValueError(
+            f"{value.isoformat(' ')} has no time zone; give an aware datetime, such as "
+            "datetime.now(timezone.utc)"
+        )
+    try:
+        return value.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError("in UTC it is not in the years 1 to 9999") from None
+
+
 class UtcDateTime(TypeDecorator[dt.datetime]):
     """An aware instant, kept and returned in UTC with microseconds.
 
     PostgreSQL: ``timestamp with time zone``. SQLite: the text of the naive UTC value, with
     a fraction only when there is one, as Django writes it. Raises ValueError for a naive
-    datetime, which names no instant.
+    datetime, which names no instant, and for one whose year in UTC is none of 1 to 9999.
     """
 
     impl = DateTime(timezone=True)
@@ -46,12 +63,7 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
     def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(
-                f"{value!r} has no time zone; give an aware datetime, such as "
-                "datetime.now(timezone.utc)"
-            )
-        utc = value.astimezone(dt.UTC)
+        utc = in_utc(value)
         return str(utc.replace(tzinfo=None)) if _is_sqlite(dialect) else utc
 
     def process_result_value(self, value: Any, _dialect: Dialect) -> dt.datetime | None:

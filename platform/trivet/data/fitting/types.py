@@ -1,0 +1,137 @@
+"""Which fit a column's type has."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Date,
+    DateTime,
+    Enum,
+    Float,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    String,
+    Time,
+    TypeDecorator,
+    Uuid,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import ARRAY, TypeEngine
+
+from trivet.data.fitting import documents, numbers, texts, times
+from trivet.data.fitting.fit import Fit, UnfitError, is_expression
+from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
+
+Maker = Callable[[Any, Dialect], Fit | None]
+
+
+def fit_of(kind: TypeEngine[Any], dialect: Dialect) -> Fit | None:
+    """The fit of a column's type on a database; None for a type about which nothing is known.
+
+    The bounds are those of the type as it was declared. A variant for one kind of database
+    (``BigInteger().with_variant(Integer(), "sqlite")``) changes how a value is kept there, and not
+    which values a feature can count on.
+    """
+    for each in type(kind).__mro__:
+        maker = MAKERS.get(each)
+        if maker is not None and not _binds_otherwise(kind, each):
+            return maker(kind, dialect)
+    return None
+
+
+def _binds_otherwise(kind: Any, known: Any) -> bool:
+    """Whether `kind` makes something else of a value than the decorator that it is derived from."""
+    if known not in OURS:
+        return False
+    names = ("process_bind_param", "process_result_value")
+    return any(getattr(type(kind), name) is not getattr(known, name) for name in names)
+
+
+def _always(fit: Fit) -> Maker:
+    return lambda _kind, _dialect: fit
+
+
+def _array(kind: Any, dialect: Dialect) -> Fit | None:
+    inner = fit_of(kind.item_type, dialect)
+    if inner is None:
+        return None
+
+    def fit(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise UnfitError("it must be a list")
+        fitted = [
+            each if each is None else (fit if isinstance(each, list | tuple) else inner)(each)
+            for each in value
+        ]
+        is_same = all(one is other for one, other in zip(fitted, value, strict=True))
+        return value if is_same else fitted
+
+    return fit
+
+
+def _document(kind: Any, _dialect: Dialect) -> Fit | None:
+    json: Any = getattr(kind, "impl_instance", kind)
+
+    def fit(value: Any) -> Any:
+        return value if value is JSON.NULL else documents.fit_document(value)
+
+    return fit if isinstance(json, JSON) else None
+
+
+def _decorated(kind: TypeDecorator[Any], dialect: Dialect) -> Fit | None:
+    """A type of a feature's own. What it makes of a value has to fit its column, and what it makes
+    of that again is read back."""
+    is_own = type(kind).bind_processor is not TypeDecorator.bind_processor
+    inner = None if is_own else fit_of(kind.load_dialect_impl(dialect), dialect)
+    if inner is None:
+        return None
+
+    def fit(value: Any) -> Any:
+        if is_expression(value):
+            raise UnfitError("it must be a value")
+        try:
+            bound = kind.process_bind_param(value, dialect)
+        except NotImplementedError:
+            return inner(value)
+        except (ValueError, ArithmeticError, LookupError) as error:
+            raise UnfitError(str(error) or "this value is not allowed") from error
+        if bound is None:
+            return value
+        kept = inner(bound)
+        try:
+            stored = kind.process_result_value(kept, dialect)
+        except NotImplementedError:
+            stored = kept
+        return value if kind.compare_values(stored, value) else stored
+
+    return fit
+
+
+MAKERS: dict[type[Any], Maker] = {
+    UtcDateTime: _always(times.fit_instant),
+    IsoTime: _always(times.fit_time),
+    Microseconds: _always(times.fit_span),
+    JsonDocument: _document,
+    TypeDecorator: _decorated,
+    Enum: lambda kind, _: texts.fit_choice(kind),
+    String: lambda kind, _: texts.fit_text(kind),
+    Integer: lambda kind, _: numbers.fit_whole(kind),
+    Float: lambda kind, _: numbers.fit_float(kind),
+    Numeric: lambda kind, dialect: numbers.fit_decimal(kind, dialect.name),
+    Boolean: _always(texts.fit_flag),
+    DateTime: lambda kind, _: times.INSTANTS[kind.timezone],
+    Date: _always(times.fit_day),
+    Time: lambda kind, _: None if kind.timezone else times.fit_time,
+    Interval: _always(times.fit_span_from_epoch),
+    LargeBinary: _always(texts.fit_bytes),
+    Uuid: lambda kind, _: texts.fit_uuid(kind),
+    JSON: _document,
+    ARRAY: _array,
+}
+"""Asked with the type's class and its bases, the nearest first."""
+
+OURS = (UtcDateTime, IsoTime, Microseconds, JsonDocument)
