@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     AnyField = models.Field[Any, Any]
     CharField = models.CharField[Any, Any]
     IntegerField = models.IntegerField[Any, Any]
+    JSONField = models.JSONField[Any, Any]
     ForeignKey = models.ForeignKey[Any, Any]
     OneToOneField = models.OneToOneField[Any, Any]
     ManyToManyField = models.ManyToManyField[Any, Any]
@@ -19,6 +20,7 @@ else:
     AnyField = models.Field
     CharField = models.CharField
     IntegerField = models.IntegerField
+    JSONField = models.JSONField
     ForeignKey = models.ForeignKey
     OneToOneField = models.OneToOneField
     ManyToManyField = models.ManyToManyField
@@ -30,6 +32,7 @@ __all__ = [
     "CharField",
     "ForeignKey",
     "IntegerField",
+    "JSONField",
     "ManyToManyField",
     "ModelForm",
     "ModelFormSet",

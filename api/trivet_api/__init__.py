@@ -14,8 +14,10 @@ from trivet.identity.policy import authenticated, public, requires, staff
 from trivet.outcome import commits_on
 from trivet_api.cursor import read_cursor, write_cursor
 from trivet_api.unit import CurrentPlatform, SingleQuery, Unit
+from trivet_api.whole_numbers import BigIntString
 
 __all__ = [
+    "BigIntString",
     "CurrentPlatform",
     "SingleQuery",
     "Unit",

@@ -9,7 +9,7 @@ observers of that model are told.
 A write outside ``atomic()`` is a unit of its own, as it is a transaction of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from django.db.models.sql import compiler
 from django.db.models.sql.compiler import SQLAggregateCompiler, SQLCompiler
 from django.db.transaction import atomic
 
+from trivet_admin.backends.own_rows import require_fitting
 from trivet_admin.backends.row_observer import observed
 from trivet_admin.backends.rows import select_values
 from trivet_admin.backends.writes import writer_of
@@ -37,6 +38,7 @@ class SQLInsertCompiler(compiler.SQLInsertCompiler):
         query: Any = self.query
         writer = writer_of(query.model)
         if writer is None:
+            require_fitting(self._given(), self.connection.vendor)
             write = super().execute_sql
             with observed(self) as observer:
                 if observer is None:
@@ -48,6 +50,13 @@ class SQLInsertCompiler(compiler.SQLInsertCompiler):
             given = [[self._value(field, each) for field in query.fields] for each in objects]
             writer.insert(self.connection, objects, query.fields, given)
         return [[getattr(o, f.attname) for f in returning_fields or ()] for o in objects]
+
+    def _given(self) -> Iterator[tuple[AnyField, Any]]:
+        """The fields with what is written to them; what they do before a save is not done here."""
+        query: Any = self.query
+        for instance in query.objs:
+            for field in query.fields or ():
+                yield field, getattr(instance, field.attname)
 
     def _value(self, field: AnyField, instance: Model) -> Any:
         value = self.pre_save_val(field, instance)
@@ -61,6 +70,7 @@ class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
     def execute_sql(self, result_type: Any) -> Any:  # type: ignore[override]  # one for all overloads
         writer = writer_of(self.query.model)
         if writer is None:
+            require_fitting(self._given(), self.connection.vendor)
             write = partial(super().execute_sql, result_type)
             with observed(self) as observer:
                 return write() if observer is None else observer.update(self, write)
@@ -70,6 +80,7 @@ class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
         """Django 6 saves through this one."""
         writer = writer_of(self.query.model)
         if writer is None:
+            require_fitting(self._given(), self.connection.vendor)
             plain: Any = super()
             write = partial(plain.execute_returning_sql, returning_fields)
             if not (returning_fields and self.connection.features.can_return_rows_from_update):
@@ -79,6 +90,10 @@ class SQLUpdateCompiler(compiler.SQLUpdateCompiler):
             return rows
         fields = list(returning_fields or ())
         return [tuple(writer.read(row, field) for field in fields) for row in self._update(writer)]
+
+    def _given(self) -> Iterator[tuple[AnyField, Any]]:
+        query: Any = self.query
+        return ((field, value) for field, _, value in query.values)
 
     def _update(self, writer: Any) -> list[Any]:
         with atomic(self.connection.alias, savepoint=False):

@@ -13,6 +13,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm.exc import StaleDataError
 
+from trivet.errors import Invalid
+
 CHANGED_MEANWHILE = (
     "Someone else changed this since you opened it. Nothing was saved: open it again to see "
     "the present values, then make your change."
@@ -22,6 +24,14 @@ GONE_MEANWHILE = "Someone else deleted this since you opened it. Nothing was sav
 
 class StaleEditError(DatabaseError):
     """An edit of a row that has changed, or gone, since it was read. Nothing was written."""
+
+
+class RefusedValueError(DataError):
+    """A value that a column of Django's own cannot hold; `refusal` names the field."""
+
+    def __init__(self, refusal: Invalid) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
 
 
 def not_supported(what: str, instead: str) -> NotSupportedError:

@@ -14,7 +14,7 @@ from django.http import Http404
 
 from trivet.data import errors as faults
 from trivet.errors import Conflict, Forbidden, InputError, Invalid, NotFound, TrivetError
-from trivet_admin.errors.to_django import StaleEditError
+from trivet_admin.errors.to_django import RefusedValueError, StaleEditError
 
 
 def explain(error: BaseException) -> TrivetError | None:
@@ -33,6 +33,8 @@ def explain_database(error: BaseException) -> TrivetError | None:
     """The public meaning of what the database, or the state of its data, refused."""
     if isinstance(error, StaleEditError):
         return Conflict("stale", str(error))
+    if isinstance(error, RefusedValueError):
+        return error.refusal
     if isinstance(error, ProtectedError | RestrictedError):
         return Conflict("referred-to", "This is still referred to. Nothing was changed.")
     if isinstance(error, DjangoDatabaseError) and error.__cause__ is not None:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from trivet.errors import ConfigurationError
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 from trivet_admin.generic import AnyField, IntegerField
+from trivet_admin.mirror.documents import DocumentField
 from trivet_admin.mirror.enums import EnumField
 
 Options = dict[str, Any]
@@ -98,7 +99,7 @@ MAKERS: dict[type[Any], Maker] = {
     UtcDateTime: _field(models.DateTimeField),
     IsoTime: _field(models.TimeField),
     Microseconds: _field(models.DurationField),
-    JsonDocument: _field(models.JSONField),
+    JsonDocument: _field(DocumentField),
     Enum: _enum,
     Text: _field(models.TextField),
     String: _text,
