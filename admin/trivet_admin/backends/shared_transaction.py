@@ -62,13 +62,15 @@ class SharedTransaction:
             self._flushing = False
 
     def run(self, work: Callable[[Session], T]) -> T:
-        """Run `work` with the session. An error of the database that leaves it, and that its
-        caller may swallow, keeps the transaction from being committed."""
+        """Run `work` with the session, and flush. An error of the database or of a flush that
+        leaves it, and that its caller may swallow, keeps the transaction from being committed."""
         try:
-            return work(self.session)
-        except SQLAlchemyError as error:
-            self._forget_failed_work()
-            self._mark_failed(error)
+            return self.session.run(work)
+        except Exception as error:
+            # A flush that failed may have written half of it.
+            if isinstance(error, SQLAlchemyError) or not self.session.is_active:
+                self._forget_failed_work()
+                self._mark_failed(error)
             raise
 
     run_with_django = run

@@ -22,7 +22,7 @@ from sqlalchemy import Column, ColumnElement, Table
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
 
 from trivet.audit.entry import Entry, Field, encode_changes, key_of, plain
-from trivet.capture.old_values import fills_itself, read
+from trivet.capture.old_values import fills_itself, load, read
 from trivet.capture.recorder import Recorder
 from trivet.events.feeds import Kind
 
@@ -138,7 +138,9 @@ def _present(session: Session, state: InstanceState[Any], kind: Kind, old: Row) 
             missing.append(column.key)
     if missing:
         identity = state.mapper.primary_key_from_instance(state.obj())
-        return known | read(session.connection(), state.mapper, missing, identity)
+        found = read(session.connection(), state.mapper, missing, identity)
+        load(state, found)  # whoever answers with the row answers with these too
+        return known | found
     return known
 
 

@@ -68,8 +68,7 @@ def read_old_row(
     wanted = dict.fromkeys((*unknown, *(expired if loads else ())))
     found = read(connection, state.mapper, wanted, None if state.key is None else state.key[1])
     if loads:
-        for key in expired:
-            set_committed_value(state.obj(), key, found.get(key))
+        load(state, {key: found.get(key) for key in expired})
     return OldRow(known | found, frozenset(changed))
 
 
@@ -88,3 +87,9 @@ def read(
         query = query.where(column == value)
     row = connection.execute(query).one_or_none()
     return {} if row is None else dict(zip(columns, row, strict=True))
+
+
+def load(state: InstanceState[Any], values: Mapping[str, Any]) -> None:
+    """Give the instance of `state` these values of its row, as if it had just read them."""
+    for key, value in values.items():
+        set_committed_value(state.obj(), key, value)

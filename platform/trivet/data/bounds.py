@@ -20,7 +20,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import InstanceState, Mapper, object_session
 from sqlalchemy.orm.attributes import instance_state, set_attribute
 
-from trivet.capture.old_values import columns_of, read
+from trivet.capture.old_values import columns_of, load, read
 from trivet.data.fitting import Fit, UnfitError, fit_of
 from trivet.data.fitting.fit import is_expression
 from trivet.data.session import TrivetSession
@@ -137,8 +137,9 @@ def _fit_made(
     if not expected:
         return
     identity = state.mapper.primary_key_from_instance(state.obj())
+    found = read(connection, state.mapper, expected, identity)
     faults = {}
-    for key, value in read(connection, state.mapper, expected, identity).items():
+    for key, value in found.items():
         try:
             if value is not None:
                 bounds.fits[key](value)
@@ -146,6 +147,7 @@ def _fit_made(
             faults[key] = str(unfit)
     if faults:
         raise refusal(state.mapper, faults)
+    load(state, found)
 
 
 def refusal(mapper: Mapper[Any], faults: Mapping[str, str]) -> Invalid:

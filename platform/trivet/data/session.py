@@ -9,9 +9,9 @@ writes to their tables (`trivet.data.statement_guard`). In a unit of work the se
 only the code that opened the unit can end the transaction.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -19,6 +19,8 @@ from trivet.capture.recorder import Recorder
 from trivet.data.capture import Capture
 from trivet.identity.identity import Identity
 from trivet.origin import Origin, current_origin
+
+T = TypeVar("T")
 
 
 class TrivetSession(Session):
@@ -57,6 +59,14 @@ class TrivetSession(Session):
         notes = self.recorder.drain()
         if notes:
             self.published.update(self.capture.write(self, notes, self.origin))
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """Run `work` and flush what it changed: its outcome is known when it returns, and an
+        object that it returns holds what its row holds."""
+        result = work(self)
+        if not self.read_only:
+            self.flush()
+        return result
 
     def require_unchanged(self) -> None:
         """Raise ReadOnlyError if this session only reads and something in it was changed."""

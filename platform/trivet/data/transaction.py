@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from trivet.data.database import Database
 from trivet.data.django import DjangoTransaction, DjangoTransactions
 from trivet.data.sealed_session import SealedSession
+from trivet.data.session import TrivetSession
 from trivet.origin import Origin
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class AsyncTransaction:
             return await self._run_with_django(work)
         if self._asks_once:
             return await self._ask(work)
-        return await self.session.run_sync(work)
+        return await self.session.run_sync(_run, work)
 
     def ask_once(self) -> None:
         """Use this for one query by one `run`, without a transaction.
@@ -226,3 +227,8 @@ class AsyncTransaction:
                 "this unit of work ended when the response began; work that comes later opens "
                 "its own with 'async with platform.open_unit()'"
             )
+
+
+def _run(session: Session, work: Callable[[Session], T]) -> T:
+    assert isinstance(session, TrivetSession)
+    return session.run(work)

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from sqlalchemy.orm import Session
 
 from tests.admin.stock import services, steps
-from tests.admin.stock.models import Badge, Category, Guest, Item, Specimen, Supplier, Tag
+from tests.admin.stock.models import Badge, Category, Guest, Item, Sample, Specimen, Supplier, Tag
 from trivet import Conflict, Invalid
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.errors import InputError
@@ -113,3 +113,8 @@ class PlainAdmin(ModelAdmin):
     def get_urls(self) -> Any:
         more = steps.urls if self.model._meta.model_name == "tag" else []
         return [*more, *super().get_urls()]
+
+
+@register(Sample)
+class SampleAdmin(ModelAdmin):
+    list_display = tuple(column.key for column in Sample.__table__.columns)

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    CHAR,
+    REAL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Numeric,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -24,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from trivet import Conflict, Model, Versioned
-from trivet.models.types import BigKey
+from trivet.models.types import BigKey, JsonDocument
 
 
 class Colour(enum.Enum):
@@ -212,3 +215,32 @@ class Specimen(Model):
     created_by: Mapped[str] = mapped_column(String(20), server_default="the database")
     touched: Mapped[int] = mapped_column(default=0, onupdate=lambda: 7)
     double: Mapped[int | None] = mapped_column(BigInteger, server_default=func.length("four"))
+
+
+class Sample(Model):
+    """A column of every type and size of which a bound is promised."""
+
+    __tablename__ = "stock_sample"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    small: Mapped[int | None] = mapped_column(SmallInteger)
+    whole: Mapped[int | None]
+    big: Mapped[int | None] = mapped_column(BigInteger)
+    ratio: Mapped[float | None]
+    single: Mapped[float | None] = mapped_column(REAL)
+    price: Mapped[Decimal | None] = mapped_column(Numeric(8, 2))
+    wide: Mapped[Decimal | None] = mapped_column(Numeric(24, 4))
+    word: Mapped[str | None] = mapped_column(String(10))
+    code: Mapped[str | None] = mapped_column(CHAR(3))
+    notes: Mapped[str | None] = mapped_column(Text)
+    flag: Mapped[bool | None]
+    instant: Mapped[dt.datetime | None]
+    day: Mapped[dt.date | None]
+    time: Mapped[dt.time | None]
+    span: Mapped[dt.timedelta | None]
+    document: Mapped[Any] = mapped_column(JsonDocument, nullable=True)
+    blob: Mapped[bytes | None] = mapped_column(LargeBinary)
+    token: Mapped[uuid.UUID | None]
+    colour: Mapped[Colour | None]
+    size: Mapped[Size] = mapped_column(default="S")
+    rate: Mapped[Decimal] = mapped_column(Numeric(6, 3), default=lambda: 1)
