@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 from trivet.broker import Broker, Unsubscribe
 from trivet.data.database import Database
 from trivet.data.errors import lacks_table
+from trivet.data.outages import find_outage
 from trivet.delivery.reading import NOWHERE, Reading, read_new
 from trivet.events import outbox
 from trivet.events.outbox import Position, StoredPublication
@@ -203,7 +204,13 @@ class Relay:
         self.state.failures += 1
         if self._observers.active:
             self._observers.emit(self._measure_failure())
-        if not lacks_table(error):
+        if (outage := find_outage(error)) is not None:
+            logger.warning(
+                "what is committed waits for delivery: next try in %s s; the database: %s",
+                wait,
+                outage.state,
+            )
+        elif not lacks_table(error):
             logger.error(
                 "what is committed waits for delivery: next try in %s s", wait, exc_info=error
             )
@@ -279,7 +286,12 @@ class Relay:
                 gone = await _to_its_end(self._trim(self._retention))
             except Exception as error:
                 # A database that is not migrated has no old publications.
-                if not lacks_table(error):
+                if (outage := find_outage(error)) is not None:
+                    logger.warning(
+                        "publications past their time could not be removed; the database: %s",
+                        outage.state,
+                    )
+                elif not lacks_table(error):
                     logger.exception("publications past their time could not be removed")
             else:
                 logger.info("%d publications were past their time and are removed", gone)

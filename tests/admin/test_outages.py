@@ -1,0 +1,127 @@
+"""A database that can only be read: every door says so, and writes again as soon as it can."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tests.admin.house import PASSWORD, House
+from tests.services.read_only import read_only
+from trivet.data import outages
+
+pytestmark = pytest.mark.anyio
+
+QUANTITY = "SELECT quantity FROM stock_item WHERE id = 1"
+SENTENCE = "can only be read"
+
+
+@pytest.fixture
+def disk() -> Iterator[ExitStack]:
+    """What is entered here ends with the test, or before."""
+    with ExitStack() as stack:
+        yield stack
+
+
+async def close_connections(house: House) -> None:
+    """SQLite's would go on with the header of the file that they have read."""
+    await house.platform.database.close()
+
+
+async def test_every_door_answers_503_while_the_database_is_read_only_and_writes_afterwards(
+    house: House, database_url: str, disk: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outages, "REMEMBERED_SECONDS", 30.0)  # however slow the machine is
+    async with house.visit() as boss, house.client() as visitor:
+        visitor.may_fail()
+        edit = await boss.get("/admin/stock/item/1/change/")
+        form = await visitor.get("/admin/login/")
+        await close_connections(house)
+        await asyncio.to_thread(disk.enter_context, read_only(database_url))
+
+        page = await until_read_only(lambda: boss.send(edit, quantity="6"))
+        assert page.headers["retry-after"] == "1"
+        login = await until_read_only(
+            lambda: visitor.send(form, username="boss", password=PASSWORD)
+        )
+        assert login.headers["retry-after"] == "1"
+        ready = (await visitor.http.get("/readyz")).json()["checks"]
+        assert ready["database"] == "read-only"
+        assert (await boss.get("/admin/stock/item/")).status == 200
+        assert await house.value(QUANTITY) == 5
+
+        await asyncio.to_thread(disk.close)
+        page = await boss.send(edit, quantity="6")
+        while page.status == 503:  # a connection that still knows the old state, for each pool
+            page = await boss.send(edit, quantity="6")
+        assert page.status == 302
+        assert await house.value(QUANTITY) == 6
+
+
+async def until_read_only(send: Any) -> Any:
+    """The first answer of a connection that was made since; one that was cut tells of that."""
+    page = await send()
+    while SENTENCE not in page.words:
+        assert page.status == 503, page.words
+        page = await send()
+    assert page.status == 503
+    return page
+
+
+LOCKING = {"postgresql": "SELECT id FROM stock_item FOR UPDATE"}
+"""What a unit that only reads may not do, though it looks like reading. (SQLite has no such.)"""
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("verb", ["run", "run_with_django"])
+async def test_a_unit_of_ours_that_only_reads_does_not_blame_the_database(
+    house: House, verb: str
+) -> None:
+    def lock(db: Session, _actor: object) -> None:
+        db.execute(text(LOCKING["postgresql"]))
+
+    with pytest.raises(Exception, match="read-only transaction") as caught:
+        async with house.platform.open_unit(read_only=True) as unit:
+            await getattr(unit, verb)(lock)
+    assert outages.find_outage(caught.value) is None
+    assert await house.platform.database.ping() == ""
+
+
+@pytest.mark.database("postgresql")
+def test_one_connection_that_met_a_read_only_server_takes_the_pools_others_along(
+    shelves: None,
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    from django.db import connection
+
+    together = Barrier(4)
+
+    def ask(statement: str = "SELECT pg_backend_pid()", *, wait: bool = False) -> Any:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                if wait:
+                    together.wait(30)
+                return cursor.fetchone()[0]
+        finally:
+            connection.close()
+
+    def write_on_a_reader() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+        ask("SELECT nextval('stock_item_id_seq')")
+
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(ask, wait=True) for _ in range(4)]
+        old = {each.result() for each in asked}
+        with pytest.raises(Exception, match="read-only transaction"):
+            threads.submit(write_on_a_reader).result()
+        asked = [threads.submit(ask, wait=True) for _ in range(4)]
+        new = {each.result() for each in asked}
+    assert len(old) == 4
+    assert not old & new
