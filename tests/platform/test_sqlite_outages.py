@@ -156,6 +156,16 @@ SCENARIOS = (
 )  # fmt: skip
 
 
+async def fill(desk: Desk) -> httpx2.Response:
+    """The first refusal. A disk is full when the free pages of the file are used up."""
+    number = 0
+    while True:
+        answer = await desk.http.post(f"/app/put/{'x' * 40}{number}")
+        if answer.status_code != 201 or number > 300:
+            return answer
+        number += 1
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 async def test_a_file_that_cannot_serve_says_so_everywhere_and_serves_when_it_can(
     desk: Desk, scenario: Scenario, capsys: pytest.CaptureFixture[str]
@@ -164,10 +174,7 @@ async def test_a_file_that_cannot_serve_says_so_everywhere_and_serves_when_it_ca
     assert (await desk.probe())[1] == "ok"
     await desk.platform.database.close()  # SQLite's connections would keep what they have open
     async with entered(scenario.spoil(desk)):
-        for number in range(300):  # a disk is full when its free pages are used up
-            refused = await desk.http.post(f"/app/put/{'x' * 40}{number}")
-            if refused.status_code != 201:
-                break
+        refused = await fill(desk)
         assert refused.status_code == 503
         assert int(refused.headers["retry-after"]) > 0
         assert scenario.sentence in refused.json()["detail"]

@@ -158,6 +158,40 @@ def test_a_loopback_name_stands_for_all_of_them() -> None:
             DatabaseUrl("postgresql", "trivet", host="::1"),
             "postgresql://[::1]/trivet",
         ),
+        (
+            "postgresql://u@a:5432,[2001:db8::2]:5433,c/trivet?target_session_attrs=read-write",
+            DatabaseUrl(
+                "postgresql",
+                "trivet",
+                "u",
+                host="a,2001:db8::2,c",
+                port="5432,5433,",
+                options={"target_session_attrs": "read-write"},
+            ),
+            "postgresql://u@a:5432,[2001:db8::2]:5433,c/trivet",
+        ),
+        (
+            "postgres:///?host=a,b&port=1,2&user=u&password=geheim&dbname=trivet",
+            DatabaseUrl("postgresql", "trivet", "u", "geheim", "a,b", "1,2"),
+            "postgresql://u:***@a:1,b:2/trivet",
+        ),
+        (
+            "postgresql://u:p@ss@%2Fvar%2Frun%2Fpostgresql/a%20b?ssl=true",
+            DatabaseUrl(
+                "postgresql",
+                "a b",
+                "u",
+                "p@ss",
+                "/var/run/postgresql",
+                options={"sslmode": "require"},
+            ),
+            "postgresql://u:***@/var/run/postgresql/a b",
+        ),
+        (
+            "postgresql://?service=board",
+            DatabaseUrl("postgresql", "", options={"service": "board"}),
+            "postgresql:///",
+        ),
     ],
 )
 def test_the_database_url_is_given_in_parts(written: str, parts: DatabaseUrl, masked: str) -> None:

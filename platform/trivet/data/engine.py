@@ -26,8 +26,12 @@ def async_url(url: str) -> URL:
     parsed = DatabaseUrl.parse(url)
     options: dict[str, str] = dict(parsed.connect_options)
     is_list = "," in parsed.host + parsed.port
-    if is_list:  # SQLAlchemy takes libpq's lists as options alone
-        options |= {"host": parsed.host, "port": parsed.port}
+    if is_list:  # SQLAlchemy takes libpq's lists as options alone, and a port for each host
+        hosts = parsed.host or options.get("hostaddr", "")
+        each = (
+            parsed.port if "," in parsed.port else ",".join([parsed.port] * len(hosts.split(",")))
+        )
+        options |= {"host": hosts, "port": each}
     return URL.create(
         DRIVERS[parsed.backend],
         username=parsed.user or None,
