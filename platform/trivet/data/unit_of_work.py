@@ -100,6 +100,9 @@ class UnitOfWork(Generic[S]):
         On the event loop SQLAlchemy awaits its database calls (by greenlets). It may not block
         on anything else.
 
+        What it changed is flushed when it returns, so an object that it returns holds what its
+        row holds.
+
         Args:
             service: The function. It may neither commit nor roll back.
             *args: Its arguments after `db` and `actor`.
