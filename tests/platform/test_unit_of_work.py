@@ -110,6 +110,30 @@ async def forget_to_await(request: Request) -> Response:
     return JSONResponse({"made": True}, 201)
 
 
+async def forget_to_await_the_session(request: Request) -> Response:
+    """The same slip with a method of the session, in a unit that has written something."""
+    session = context_of(request.scope).unit.session
+    note = Note(board="a", text="stays")
+    session.add(note)
+    await session.flush()
+    calls: dict[str, Callable[[], object]] = {
+        "delete": lambda: session.delete(note),
+        "execute": lambda: session.execute(select(Note)),
+        "flush": lambda: session.flush(),
+        "merge": lambda: session.merge(Note(board="a", text="merged")),
+        "refresh": lambda: session.refresh(note),
+    }
+    calls[request.query_params["call"]]()
+    return JSONResponse({"done": True})
+
+
+async def call_a_coroutine(request: Request) -> Response:
+    async def add_later(db: Session, _actor: object) -> None:
+        add_note(db, "a", "never")
+
+    return JSONResponse(str(await context_of(request.scope).unit.run(add_later)))
+
+
 async def leave_running(request: Request) -> Response:
     """A task of its own, which the response does not wait for."""
     unit = context_of(request.scope).unit
@@ -137,6 +161,8 @@ ROUTES = [
     Route("/commit-in-service", commit_in_service, methods=["POST"]),
     Route("/unnoticed", do_unnoticed),
     Route("/forget-to-await", forget_to_await, methods=["POST"]),
+    Route("/forget-to-await-the-session", forget_to_await_the_session, methods=["POST"]),
+    Route("/call-a-coroutine", call_a_coroutine, methods=["POST"]),
     Route("/leave-running", leave_running, methods=["POST"]),
     Route("/idle", idle, methods=["GET", "POST"]),
 ]
@@ -293,6 +319,26 @@ async def test_work_that_nobody_awaited_is_no_success(
     assert response.status_code == 500
     assert "unit.run(add_note, …) was never awaited" in json_log()
     assert await house.count() == 0
+    assert house.connections_in_use() == 0
+
+
+@pytest.mark.parametrize("call", ["delete", "execute", "flush", "merge", "refresh"])
+async def test_a_call_of_the_session_that_nobody_awaited_is_no_success(
+    house: House, call: str, json_log: Callable[[], str]
+) -> None:
+    response = await house.client.post(f"/app/forget-to-await-the-session?call={call}")
+    assert response.status_code == 500
+    assert f"write 'await unit.session.{call}(…)'" in json_log()
+    assert await house.count() == 0
+    assert house.connections_in_use() == 0
+
+
+async def test_a_service_that_is_a_coroutine_is_no_success(
+    house: House, json_log: Callable[[], str]
+) -> None:
+    response = await house.client.post("/app/call-a-coroutine")
+    assert response.status_code == 500
+    assert "add_later is an 'async def', and a service is a plain function" in json_log()
     assert house.connections_in_use() == 0
 
 

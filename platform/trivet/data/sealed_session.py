@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Session
 
+from trivet.data.awaited_session import AwaitedSession
 from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
 from trivet.observation import Observers, UnitEnded, UnitOutcome, reason_of
@@ -27,7 +28,7 @@ class SealedSession:
         read_only: bool,
         observers: Observers | None = None,
     ) -> None:
-        self.session = AsyncSession(
+        self.session = AwaitedSession(
             engine,
             sync_session_class=TrivetSession,
             capture=capture,
@@ -51,6 +52,7 @@ class SealedSession:
         prepared statements at a ROLLBACK.
         """
         try:
+            self.session.require_awaited()
             with self._seal.lifted():
                 await self.session.commit()
         except BaseException as error:

@@ -8,6 +8,7 @@ loop the unit's methods are awaited, in a view they are called.
 A unit has no method that ends it, and its session is sealed: the code that opened it decides.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -113,6 +114,7 @@ class UnitOfWork(Generic[S]):
 
         Raises:
             RuntimeError: The unit has ended, because the response has begun.
+            TypeError: The service is an `async def`.
         """
         return self._transaction.run(_Call(service, self.actor, args, options))
 
@@ -165,7 +167,14 @@ class _Call:
         self._service, self._actor, self._args, self._options = service, actor, args, options
 
     def __call__(self, db: Session) -> Any:
-        return self._service(db, self._actor, *self._args, **self._options)
+        result = self._service(db, self._actor, *self._args, **self._options)
+        if inspect.iscoroutine(result):  # an 'async def', of which nothing has run
+            result.close()
+            raise TypeError(
+                f"{self} is an 'async def', and a service is a plain function: write 'def', and "
+                "use db without await, or await it in the endpoint with unit.session"
+            )
+        return result
 
     def __str__(self) -> str:
         return str(getattr(self._service, "__name__", self._service))
