@@ -15,6 +15,19 @@ from trivet.errors import ConfigurationError
 from trivet.models import mapping_errors
 from trivet.source_files import shown
 
+_SLIPS = (
+    ("Policy.__call__() missing", "a policy is not called: write dependencies=[public], say."),
+    (
+        "'Policy' object is not iterable",
+        "policies stand in a list: write dependencies=[requires('app.permission')].",
+    ),
+    (
+        "'str' object has no attribute 'dependency'",
+        "the name of a permission is no policy: write dependencies=[requires('app.permission')].",
+    ),
+)
+"""What Python or FastAPI says of a policy that is written otherwise, and the cure."""
+
 
 def locate(error: Exception, folders: Iterable[Path]) -> ConfigurationError | None:
     """`error` as a refusal that begins with the line in `folders` that caused it.
@@ -64,6 +77,9 @@ def _sentence(error: Exception, path: Path) -> str:
         return f"there is no module {error.name!r}: correct the import, or install what has it."
     if isinstance(error, ImportError):
         return f"{_circle_in(error) or error}."
+    for words, cure in _SLIPS:
+        if words in str(error):
+            return cure
     return f"{type(error).__name__}: {error}. `trivet --debug check` shows the traceback."
 
 

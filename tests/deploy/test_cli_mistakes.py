@@ -161,6 +161,51 @@ MISTAKES = (
         ("store/models.py:8: ", "complex", "weight", "mapped_column(String(80))"),
         models=SHELF + "    weight: Mapped[complex]\n",
     ),
+    *(
+        Mistake(
+            f"a container that no column has: {written}",
+            {},
+            ("store/models.py:10: ", said, "parts", f"parts: Mapped[{cure}]"),
+            models="from typing import Any\n\n" + SHELF + f"    parts: Mapped[{written}]\n",
+            never=("registry", "String(80)"),
+        )
+        for written, said, cure in (
+            ("list[int]", "list[int]", "list[Any]"),
+            ("list[str] | None", "list[str]", "list[Any]"),
+            ("dict[str, list[int]]", "dict[str, list[int]]", "dict[str, Any]"),
+            ("dict", "stands for dict.", "dict[str, Any]"),
+        )
+    ),
+    Mistake(
+        "a column without Mapped",
+        {},
+        ("store/models.py:8: ", "the annotation of height in Shelf", "height: Mapped[…]"),
+        models=SHELF + "    height: int\n",
+        never=("__allow_unmapped__",),
+    ),
+    Mistake(
+        "a class on a table of Django's",
+        {},
+        ("store/models.py:15: ", "the table auth_permission is Django's"),
+        models=SHELF + BOX.replace("store_box", "auth_permission"),
+    ),
+    *(
+        Mistake(
+            f"a policy that is written as {written}",
+            {
+                "api.py": "from fastapi import APIRouter\n"
+                "from trivet_api import authenticated, requires\n\nrouter = APIRouter()\n\n\n"
+                f"@router.get('/all', dependencies={written})\nasync def show() -> None: ...\n"
+            },
+            ("store/api.py:7: ", says, "write dependencies=["),
+            never=("TypeError", "AttributeError"),
+        )
+        for written, says in (
+            ("[authenticated()]", "a policy is not called"),
+            ("requires('store.view_shelf')", "policies stand in a list"),
+            ("['store.view_shelf']", "the name of a permission is no policy"),
+        )
+    ),
     Mistake(
         "an enum of numbers",
         {},

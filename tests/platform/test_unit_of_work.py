@@ -119,7 +119,7 @@ async def forget_to_await_the_session(request: Request) -> Response:
     calls: dict[str, Callable[[], object]] = {
         "delete": lambda: session.delete(note),
         "execute": lambda: session.execute(select(Note)),
-        "flush": lambda: session.flush(),
+        "flush": session.flush,
         "merge": lambda: session.merge(Note(board="a", text="merged")),
         "refresh": lambda: session.refresh(note),
     }

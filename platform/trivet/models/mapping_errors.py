@@ -27,8 +27,11 @@ _TWICE = re.compile(r"Table '([^']+)' is already defined")
 _NO_TABLE = re.compile(r"Class <class '([\w.]+)'> does not have a __table__ or __tablename__")
 _NO_CLASS = re.compile(r"initializing mapper Mapper\[(\w+)\(.*expression '([^']+)' failed to")
 _NO_TYPE = re.compile(
-    r"locate SQLAlchemy Core type .*'<class '([\w.]+)'>' .* the '(\w+)' attribute"
+    r"locate SQLAlchemy Core type .* indicated by '(.+)' inside .* the '(\w+)' attribute"
 )
+_CLASS = re.compile(r"<class '([\w.]+)'>")
+_CONTAINER = re.compile(r"(dict|list)\b")
+_NO_MAPPED = re.compile(r'Type annotation for "(\w+)\.(\w+)" can\'t be correctly interpreted')
 _BACKGROUND = re.compile(r"\s*\(Background on this error at: .*\)", re.DOTALL)
 
 
@@ -52,9 +55,11 @@ def explain(error: SQLAlchemyError, path: Path | None = None) -> str:
             f"{did_you_mean(found[2], known)}"
         )
     if found := _NO_TYPE.search(text):
+        return _explain_type(_CLASS.sub(r"\1", found[1]), found[2])
+    if found := _NO_MAPPED.search(text):
         return (
-            f"no column type stands for {found[1]}. Cure: name one for {found[2]}, as in "
-            "mapped_column(String(80))."
+            f"the annotation of {found[2]} in {found[1]} is no column. Cure: write "
+            f"{found[2]}: Mapped[…]; what is none is a ClassVar[…]."
         )
     first = text.strip().splitlines()[0]
     return first if first.endswith(".") else f"{first}."
@@ -67,8 +72,22 @@ def is_imported_twice(error: SQLAlchemyError, path: Path) -> bool:
     return owner is not None and is_same_file(owner.class_.__module__, path)
 
 
+def _explain_type(annotation: str, attribute: str) -> str:
+    """No column type stands for an annotation. JSON has one only for what may hold anything."""
+    container = _CONTAINER.match(annotation)
+    if container is None:
+        cure = f"name one for {attribute}, as in mapped_column(String(80))"
+    else:
+        anything = {"dict": "dict[str, Any]", "list": "list[Any]"}[container[1]]
+        cure = f"write {attribute}: Mapped[{anything}], which stores JSON"
+    return f"no column type stands for {annotation}. Cure: {cure}."
+
+
 def _explain_twice(table: str, path: Path | None) -> str:
     owner = _owner(table)
+    defined = Model.metadata.tables.get(table)
+    if defined is not None and defined.info.get("external"):
+        return f"the table {table} is Django's: give the class another __tablename__."
     if owner is None:
         return f"two classes have the table {table}: give one of them another __tablename__."
     module = owner.class_.__module__
