@@ -98,12 +98,12 @@ def find_drift(settings: Settings) -> Drift:
     return Drift(
         [*waiting, *django_commands.list_drift()],
         [behind] if behind else [each.sentence for each in differences],
-        _cure(bool(waiting or behind), differences),
+        _cure(bool(waiting), differences),  # a refusal says its own
     )
 
 
-def _cure(is_behind: bool, differences: "list[migrations.Difference]") -> str:
-    if is_behind:
+def _cure(is_waiting: bool, differences: "list[migrations.Difference]") -> str:
+    if is_waiting:
         return MIGRATE
     return differences[0].cure if differences else ""
 

@@ -38,7 +38,14 @@ _MARKS = (
 )
 """Every match of the pattern contains one of these; searching for them is ten times as quick."""
 
-_QUIET = ("uvicorn.access", "httpx2", "httpcore2", "alembic", "asyncio")
+_QUIET = (
+    "uvicorn.access",
+    "httpx2",
+    "httpcore2",
+    "alembic",
+    "asyncio",
+    "trivet.data.pool",  # SQLAlchemy's pool logs under the name of our subclass
+)
 """Loggers whose INFO repeats our access log, or does not help operators."""
 
 _REVEALING = (

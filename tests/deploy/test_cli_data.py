@@ -71,6 +71,17 @@ def test_migrate_makes_the_schema_of_both_and_then_has_nothing_to_do(empty: Inst
     assert "No drift" in empty.run("migrate", "--check").stderr
 
 
+def test_a_database_that_other_code_migrated_is_no_case_for_migrate(
+    installed: Installation,
+) -> None:
+    _execute(installed.url, "INSERT INTO trivet_migration (version_num) VALUES ('fffffffffff0')")
+
+    found = {each["name"]: each for each in installed.json("check", code=1)}["migrations"]
+
+    assert "run the newer code" in found["sentence"]
+    assert "trivet migrate" not in found["sentence"]
+
+
 def test_a_column_that_somebody_dropped_is_drift(installed: Installation) -> None:
     _execute(installed.url, "ALTER TABLE trivet_api_key DROP COLUMN label")
 
@@ -94,10 +105,14 @@ def test_a_new_model_is_drift_until_its_revision_is_made_and_applied(
 
     drift = installed.json("migrate", "--check", code=1)
     made = installed.json("migrate", "--make", "shop", "-m", "orders")
+    waiting = {each["name"]: each for each in installed.json("check", code=1)}["migrations"]
     applied = installed.json("migrate")
 
     assert any("shop_order" in sentence for sentence in drift["alembic"])
     assert Path(made["path"]).parent == package / "migrations"
+    assert waiting["state"] == "failed"
+    assert "behind" in waiting["sentence"]
+    assert waiting["sentence"].count("trivet migrate") == 1, "the cure stands there once"
     assert len(applied["alembic"]) == 1
     assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
     assert "there is no feature 'shops'" in (

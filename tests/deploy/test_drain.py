@@ -71,6 +71,8 @@ def test_sigterm_finishes_what_was_begun_and_does_what_is_owed(
         "connections are closed",
     ]
     assert _count_used_keys(peopled_database_url) == 1
+    for noise in ("trivet.data.pool", "publications were past their time"):
+        assert noise not in server.log_text()
 
 
 def _get_slow(server: Server, key: str) -> httpx2.Response:

@@ -294,7 +294,8 @@ class Relay:
                 elif not lacks_table(error):
                     logger.exception("publications past their time could not be removed")
             else:
-                logger.info("%d publications were past their time and are removed", gone)
+                if gone:
+                    logger.info("%d publications were past their time and are removed", gone)
             await asyncio.sleep(TRIM_SECONDS)
 
     async def _trim(self, retention: timedelta) -> int:

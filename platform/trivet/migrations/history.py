@@ -85,7 +85,7 @@ def check(url: str, features: Sequence[Feature]) -> list[Difference]:
     with connect(url) as connection:
         _require_known(_applied(connection), _config(features, None))
         if _is_behind(connection, features):
-            raise ConfigurationError("pending", "The database is behind: run 'trivet migrate'.")
+            raise ConfigurationError("pending", "The database is behind: run `trivet migrate`.")
         return describe(_compare(connection), features)
 
 
