@@ -28,7 +28,7 @@ from trivet_admin.mirror.relations import (
     mapper_of,
     reference_of,
 )
-from trivet_admin.mirror.shape import SHAPE, Association, Shape
+from trivet_admin.mirror.shape import SHAPE, Association, Shape, shape_of
 
 _OPTIONS = (
     "verbose_name",
@@ -38,6 +38,9 @@ _OPTIONS = (
     "permissions",
 )
 """The options of a mirror in a table's `info`, by the names of Django's ``Meta``."""
+
+_MANAGER = "objects"
+"""Where every mirror has its queries. Django makes no model with a field of this name."""
 
 _mirrors: dict[type[Any], type[MirrorModel]] = {}
 
@@ -70,6 +73,30 @@ def mirror_all(packages: Iterable[str]) -> None:
                 mirror(mapper.class_)
             except ConfigurationError:
                 continue
+
+
+def require_free_names(mapped: type[Any]) -> None:
+    """Raise ConfigurationError, naming attribute and cure, if a field of the mirror hides a method
+    of Django's that the admin calls: with a column `clean` no form could be saved.
+
+    It is asked for classes in the admin only. Others have a mirror for their permissions, and
+    nobody calls its methods.
+    """
+    model = mirror(mapped)
+    for field in model._meta.local_fields:
+        if hasattr(MirrorModel, field.name):
+            key = shape_of(model).key_of(field)
+            raise clash(mapped, key, mapper_of(mapped).columns[key])
+
+
+def clash(mapped: type[Any], key: str, column: Any) -> ConfigurationError:
+    """The error for an attribute whose name Django's models use themselves."""
+    return ConfigurationError(
+        "unsupported-column",
+        f"The admin cannot show {mapped.__name__}: its attribute {key} would take the place of "
+        "what Django's models call so. Cure: rename the attribute and keep the column, "
+        f"{mapped.__name__.lower()}_{key}: Mapped[…] = mapped_column({column.name!r}, …).",
+    )
 
 
 class _Building:
@@ -121,6 +148,8 @@ class _Building:
                 "underscores, which Django reads as a path. Cure: rename the attribute and keep "
                 f"the column, mapped_column({column.name!r}, …).",
             )
+        if name == _MANAGER:
+            raise clash(self.mapped, key, column)
         field.name = name
         self.fields[name] = field
         self.django_names[key] = name
