@@ -495,6 +495,33 @@ SLIPS = (
         ("store.admin.ShelfAdmin", "labell", "admin.E108"),
     ),
     Slip(
+        "a search in a column that there is not",
+        {"admin.py": ADMIN.format(options='search_fields = ("=label", "^lable")')},
+        "django",
+        "failed",
+        ("store.admin.ShelfAdmin", "'search_fields'", "'lable'", "label"),
+        models=SHELF + "    owner_id: Mapped[int | None] = mapped_column("
+        "ForeignKey('accounts_user.id'), index=True)\n",
+    ),
+    Slip(
+        "a search in a column of another row that there is not",
+        {"admin.py": ADMIN.format(options='search_fields = ("owner__usrname",)')},
+        "django",
+        "failed",
+        ("store.admin.ShelfAdmin", "'search_fields'", "usrname__"),
+        models=SHELF + "    owner_id: Mapped[int | None] = mapped_column("
+        "ForeignKey('accounts_user.id'), index=True)\n",
+    ),
+    Slip(
+        "a search in a foreign key itself",
+        {"admin.py": ADMIN.format(options='search_fields = ("owner",)')},
+        "django",
+        "failed",
+        ("store.admin.ShelfAdmin", "'search_fields'", "icontains"),
+        models=SHELF + "    owner_id: Mapped[int | None] = mapped_column("
+        "ForeignKey('accounts_user.id'), index=True)\n",
+    ),
+    Slip(
         "a search by what is no field",
         {"admin.py": ADMIN.format(options='ordering = ("labell",)')},
         "django",

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from trivet_admin.errors.to_form import form_errors_of, is_refusal, sentence_of
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
+from trivet_admin.site.admin_checks import AdminChecks
 from trivet_admin.site.forms import (
     REFUSED_FORM,
     FaultsOfForms,
@@ -90,6 +91,8 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
     Override ``save_with(unit, key, changes)`` and ``delete_with(unit, key)`` where a change is a
     command of a service (docs/rules.md).
     """
+
+    checks_class = AdminChecks
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
