@@ -5,6 +5,7 @@ import enum
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -26,6 +27,7 @@ from tests.admin.stock.models import Colour, Item, Specimen
 from trivet import Model
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
+from trivet.models.types import JsonDocument
 
 pytestmark = pytest.mark.usefixtures("stock")
 
@@ -126,6 +128,38 @@ def test_a_column_type_that_django_stores_otherwise_is_an_error_with_a_cure(
     with pytest.raises(ConfigurationError) as raised:
         make_field(column)
     assert [word for word in ("apart_typed", "sort", cure) if word not in raised.value.detail] == []
+
+
+@pytest.mark.parametrize(("typed", "document"), [("{}", {}), ("[]", []), ('{"a": 1}', {"a": 1})])
+def test_an_empty_document_is_a_value_of_a_required_column(typed: str, document: Any) -> None:
+    field = make_document(nullable=False)
+    form_field = field.formfield()
+    assert form_field.required
+    assert form_field.clean(typed) == document
+    assert field.clean(document, None) == document
+    for nothing in ("", "null"):
+        with pytest.raises(ValidationError):
+            form_field.clean(nothing)
+
+
+def test_a_document_that_is_null_is_an_empty_field() -> None:
+    form_field = make_document(nullable=True).formfield()
+    assert form_field.prepare_value(None) == ""
+    assert not form_field.has_changed(None, "")
+    assert form_field.prepare_value([]) == "[]"
+    assert form_field.has_changed([], "")
+
+
+def make_document(*, nullable: bool) -> Any:
+    from trivet_admin.mirror.columns import make_field
+
+    table = Table(
+        "apart_documents",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("document", JsonDocument, nullable=nullable),
+    )
+    return make_field(table.c.document)
 
 
 class TestFields:

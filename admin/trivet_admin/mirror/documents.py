@@ -16,9 +16,19 @@ from trivet.data.fitting.documents import fit_document
 from trivet.json_text import JsonError, read_json
 from trivet_admin.generic import JSONField
 
+_NOTHING: list[Any] = [None, ""]
+"""What a required column refuses. Django counts {} and [] too, so that a row which holds one, by
+``default=dict`` for example, could never be saved again."""
+
 
 class DocumentFormField(forms.JSONField):
     """The text of a document. What is none stays in the browser as it was typed."""
+
+    empty_values = _NOTHING
+
+    def prepare_value(self, value: Any) -> Any:
+        """NULL is an empty field: the people at a form need not know what `null` is."""
+        return "" if value is None else super().prepare_value(value)
 
     def to_python(self, value: Any) -> Any:
         if not self.disabled and isinstance(value, str) and value not in self.empty_values:
@@ -47,6 +57,8 @@ def _sentence(error: Exception) -> str:
 
 class DocumentField(JSONField):
     """A column of documents, with `DocumentFormField` in forms."""
+
+    empty_values = _NOTHING
 
     def formfield(self, **options: Any) -> Any:
         return super().formfield(**{"form_class": DocumentFormField, **options})
