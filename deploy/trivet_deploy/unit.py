@@ -6,7 +6,7 @@ from typing import TypeVar
 import anyio
 from sqlalchemy.orm import Session
 
-from trivet.identity import system
+from trivet.identity import Identity, system
 from trivet.origin import Origin, enter_origin
 from trivet_settings import Settings
 
@@ -15,12 +15,13 @@ T = TypeVar("T")
 
 def run_in_unit(
     settings: Settings,
-    work: Callable[[Session], T],
+    service: Callable[[Session, Identity], T],
     *,
     actor: str = "cli",
     read_only: bool = False,
 ) -> T:
-    """Run `work` in a unit of a platform of its own, as the product's own identity `actor`.
+    """Run ``service(db, actor)`` in a unit of a platform of its own; the actor is the product's
+    own identity named `actor`.
 
     What it changes is published like any other change; servers that run find it by polling.
     With `read_only` it may change nothing, and sees one moment.
@@ -35,7 +36,7 @@ def run_in_unit(
     async def run() -> T:
         try:
             async with platform.open_unit(actor=system(actor), read_only=read_only) as unit:
-                return await unit.run(lambda db, _actor: work(db))
+                return await unit.run(service)
         finally:
             await platform.database.close()
 

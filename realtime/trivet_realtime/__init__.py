@@ -7,6 +7,12 @@ A feature's ``realtime.py`` needs nothing but what stands here::
     @channel("departures:{airport}")
     def board(identity: Identity, airport: str) -> bool:
         return True
+
+A rule that calls services takes the unit of work of the message, and awaits it::
+
+    @channel("departures:gate:{gate}")
+    async def gate(unit: Unit, gate: str) -> bool:
+        return await unit.run(services.may_watch, gate)
 """
 
 from sqlalchemy.orm import Session
@@ -14,7 +20,7 @@ from sqlalchemy.orm import Session
 from trivet.errors import Forbidden, NotFound, Unauthenticated
 from trivet.identity import Identity, require_authenticated, require_permission
 from trivet.identity.policy import authenticated, public, requires, staff
-from trivet_realtime.channels import channel
+from trivet_realtime.channels import Unit, channel
 
 __all__ = [
     "Forbidden",
@@ -22,6 +28,7 @@ __all__ = [
     "NotFound",
     "Session",
     "Unauthenticated",
+    "Unit",
     "authenticated",
     "channel",
     "public",

@@ -11,6 +11,13 @@ The pattern's namespace is the feature's name. A rule takes, by name, what it ne
 channel is refused; it may also raise a TrivetError to say more. A channel that no rule
 covers is refused. Among several rules that cover a channel the first in the file decides.
 
+A rule that calls services is a coroutine function and takes the message's unit of work, which
+reads one snapshot and refuses writes::
+
+    @channel("departures:gate:{gate}")
+    async def gate(unit: Unit, gate: str) -> bool:
+        return await unit.run(services.may_watch, gate)
+
 Where it is only a matter of who one is, a policy says it, the same that routes and pages take; it
 is asked before the function::
 
@@ -19,12 +26,14 @@ is asked before the function::
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from trivet.data.unit_of_work import UnitOfWork
 from trivet.errors import ConfigurationError
 from trivet.identity import Identity
 from trivet.identity.policy import Policy, public
@@ -37,7 +46,11 @@ PLACEHOLDER_VALUE = r"[^:#$&{}]+"
 """The characters that a placeholder stands for. The colon parts a name; the others are left to the
 protocol's own meanings (user boundary, private, client), so no rule grants those by accident."""
 
-F = TypeVar("F", bound=Callable[..., bool])
+Unit = UnitOfWork[AsyncSession]
+"""The annotation by which a coroutine rule takes the unit of work of its message."""
+
+Decide = Callable[..., bool | Awaitable[bool]]
+F = TypeVar("F", bound=Decide)
 
 
 def channel(pattern: str, *, policy: Policy = public) -> Callable[[F], F]:
@@ -70,13 +83,17 @@ class Rule:
 
     pattern: str
     expression: re.Pattern[str]
-    function: Callable[..., bool]
+    function: Callable[..., Any]
     takes: frozenset[str]
     policy: Policy = public
 
     @property
-    def needs_database(self) -> bool:
-        return "db" in self.takes
+    def is_coroutine(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def needs_unit(self) -> bool:
+        return self.is_coroutine or "db" in self.takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +105,33 @@ class Access:
     values: Mapping[str, str]
 
     @property
-    def needs_database(self) -> bool:
-        """Whether `require` has to be given a session."""
-        return self.rule.needs_database
+    def needs_unit(self) -> bool:
+        """Whether only `require_in` can ask the rule."""
+        return self.rule.needs_unit
 
     def require(self, identity: Identity, db: Session | None = None) -> None:
-        """Raise unless the rule says True: CommandError, or what its policy or the rule itself
-        raises."""
+        """Ask a plain rule.
+
+        Raises unless it says True: CommandError, or what its policy or the rule itself raises.
+        """
         self.rule.policy.check(identity)
-        offered = {"identity": identity, "db": db, **self.values}
-        arguments = {name: offered[name] for name in self.rule.takes}
-        if self.rule.function(**arguments) is not True:
+        self._require_true(self.rule.function(**self._arguments(identity=identity, db=db)))
+
+    async def require_in(self, unit: Unit) -> None:
+        """Ask the rule, of either kind, in `unit`. Raises like `require`."""
+        if not self.rule.is_coroutine:
+            await unit.run(lambda db, actor: self.require(actor, db))
+            return
+        self.rule.policy.check(unit.actor)
+        arguments = self._arguments(identity=unit.actor, unit=unit)
+        self._require_true(await self.rule.function(**arguments))
+
+    def _arguments(self, **offered: Any) -> dict[str, Any]:
+        offered |= self.values
+        return {name: offered[name] for name in self.rule.takes}
+
+    def _require_true(self, answer: Any) -> None:
+        if answer is not True:
             raise CommandError(PERMISSION_DENIED)
 
 
@@ -150,7 +183,7 @@ def _rules_of(namespace: str, module: Any) -> list[Rule]:
     return rules
 
 
-def _make_rule(namespace: str, pattern: str, function: Callable[..., bool], policy: Policy) -> Rule:
+def _make_rule(namespace: str, pattern: str, function: Decide, policy: Policy) -> Rule:
     where = f"{function.__module__}.{function.__qualname__}"
     if not NAME.fullmatch(pattern) or not pattern.startswith(f"{namespace}:"):
         raise ConfigurationError(
@@ -158,19 +191,27 @@ def _make_rule(namespace: str, pattern: str, function: Callable[..., bool], poli
             f"{where}: {pattern!r} is outside the feature's namespace; "
             f'begin it with "{namespace}:".',
         )
-    if inspect.iscoroutinefunction(function):
-        raise ConfigurationError(
-            "bad-channel-rule",
-            f"{where} is a coroutine function; a rule is a plain one, and reads with `db`.",
-        )
     takes = frozenset(inspect.signature(function).parameters)
     given = frozenset(PLACEHOLDER.findall(pattern))
-    if unknown := takes - given - {"identity", "db"}:
+    is_coroutine = inspect.iscoroutinefunction(function)
+    if (wrong := _DATA_OF[not is_coroutine]) in takes - given:
+        raise ConfigurationError("bad-channel-rule", f"{where} {_WRONG_DATA[wrong]}")
+    if unknown := takes - given - {"identity", _DATA_OF[is_coroutine]}:
         raise ConfigurationError(
             "bad-channel-rule",
             f"{where} asks for {', '.join(sorted(unknown))}, which {pattern!r} does not give.",
         )
     return Rule(pattern, _compile(pattern), function, takes, policy)
+
+
+_DATA_OF = {False: "db", True: "unit"}
+"""The name by which a plain rule and a coroutine reach the database."""
+_WRONG_DATA = {
+    "db": "is a coroutine function and asks for `db`, which it could not await; "
+    "take `unit: Unit` and await `unit.run(service, …)`.",
+    "unit": "is a plain function and asks for `unit`, which it could not await; "
+    "write it with 'async def', or take `db: Session`.",
+}
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -1,7 +1,8 @@
 """One client: who it is, what it is subscribed to, what waits to be written to it.
 
 A client lives as long as its connection and knows nothing of how that is carried. It holds
-no database session: a command that needs one opens a unit of work for itself.
+no database session: a command that needs one opens a unit of work (`Hub.open_unit`), whose origin
+is the client's: its identity, its mount and the request id of its handshake.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import secrets
 
 import msgspec
 
-from trivet.identity import Identity
+from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.codes import SLOW, DisconnectCode, ErrorCode
 from trivet_realtime.outgoing import Outgoing
@@ -24,10 +25,11 @@ class Client:
     a client that reads too slowly comes back and recovers what it missed.
     """
 
-    def __init__(self, identity: Identity, bounds: Bounds) -> None:
+    def __init__(self, origin: Origin, bounds: Bounds) -> None:
         self.id = secrets.token_hex(16)
         self.session = secrets.token_hex(16)
-        self.identity = identity
+        self.origin = origin
+        self.identity = origin.identity
         self.bounds = bounds
         self.subscriptions: dict[str, Subscription] = {}
         self.outgoing = Outgoing(bounds.queue_bytes)

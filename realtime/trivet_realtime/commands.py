@@ -79,18 +79,20 @@ async def history(hub: Hub, client: Client, command: Command) -> None:
     most = hub.bounds.publications
     limit = most if request.limit < 0 else min(request.limit, most)
     since = request.since
-    async with hub.database.unit(read_only=True) as session:
-        await session.run_sync(lambda db: access.require(client.identity, db))
-        found = await session.run_sync(outbox.find_position, request.channel)
+    async with hub.open_unit(client, read_only=True) as unit:
+        await access.require_in(unit)
+        found = await unit.run(lambda db, _actor: outbox.find_position(db, request.channel))
         position = found or Position(epoch="", offset=0)
         if since is not None and since.epoch not in ("", position.epoch):
             raise CommandError(codes.UNRECOVERABLE_POSITION)
-        rows = await session.run_sync(
-            outbox.list_after,
-            request.channel,
-            0 if since is None else since.offset,
-            limit=limit,
-            reverse=request.reverse,
+        rows = await unit.run(
+            lambda db, _actor: outbox.list_after(
+                db,
+                request.channel,
+                0 if since is None else since.offset,
+                limit=limit,
+                reverse=request.reverse,
+            )
         )
     result = HistoryResult(tuple(map(to_protocol, rows)), position.epoch, position.offset)
     client.reply(command.id, "history", result)

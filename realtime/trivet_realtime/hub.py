@@ -8,17 +8,18 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from msgspec import Raw
 
-from trivet.data.database import Database
-from trivet.delivery.relay import Relay
+from trivet import Platform
 from trivet.events.outbox import StoredPublication
-from trivet.identity import Identity, Revocation, RevocationScope
+from trivet.identity import Revocation, RevocationScope
 from trivet.observation import QueuesMeasured
+from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
-from trivet_realtime.channels import ChannelRules
+from trivet_realtime.channels import ChannelRules, Unit
 from trivet_realtime.client import Client
 from trivet_realtime.codes import (
     CREDENTIAL_REVOKED,
@@ -37,22 +38,26 @@ logger = logging.getLogger(__name__)
 class Hub:
     """The clients of this process and their subscriptions; used on the event loop only."""
 
-    def __init__(
-        self, rules: ChannelRules, database: Database, relay: Relay, bounds: Bounds
-    ) -> None:
+    def __init__(self, rules: ChannelRules, platform: Platform, bounds: Bounds) -> None:
         self.node = secrets.token_hex(8)
         self.rules = rules
-        self.database = database
         self.bounds = bounds
-        self._relay = relay
+        self._platform = platform
+        self._relay = platform.relay
         self._clients: set[Client] = set()
         self._channels: dict[str, set[Subscription]] = {}
         self._is_draining = False
         self._emptied = asyncio.Event()
 
-    def admit(self, identity: Identity) -> Client:
+    def open_unit(
+        self, client: Client, *, read_only: bool = False
+    ) -> AbstractAsyncContextManager[Unit]:
+        """The unit of work of one message of `client`, with its origin and its actor."""
+        return self._platform.open_unit(client.origin, read_only=read_only)
+
+    def admit(self, origin: Origin) -> Client:
         """A new client for a connection that begins; `dismiss` it at the end."""
-        client = Client(identity, self.bounds)
+        client = Client(origin, self.bounds)
         self._clients.add(client)
         self._emptied.clear()
         if self._is_draining:

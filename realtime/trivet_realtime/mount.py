@@ -32,7 +32,7 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
     rules = collect_rules(
         {feature.name: module for feature, module in modules_of(platform.features, "realtime")}
     )
-    hub = Hub(rules, platform.database, platform.relay, bounds or _bounds(platform))
+    hub = Hub(rules, platform, bounds or _bounds(platform))
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:

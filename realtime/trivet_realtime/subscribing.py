@@ -28,14 +28,14 @@ async def subscribe(hub: Hub, client: Client, command: Command) -> None:
     assert command.subscribe is not None
     request = command.subscribe
     access = _require_possible(hub, client, request)
-    if not access.needs_database:
+    if not access.needs_unit:
         # Before anything is set up: a refusal then costs nothing.
         access.require(client.identity)
     subscription = await hub.join(client, request.channel)
     try:
         recovery = await _read(hub, client, access, request)
         _require_recovered(request, recovery)
-        position = recovery.position or await _open(hub, request.channel)
+        position = recovery.position or await _open(hub, client, request.channel)
     except BaseException:
         hub.leave(subscription)
         raise
@@ -63,15 +63,17 @@ async def _read(hub: Hub, client: Client, access: Access, request: SubscribeRequ
     """Ask the rule if it reads, and read what there is to recover: one unit of work."""
     asked = Position(request.epoch, request.offset) if request.recover else None
     bounds = hub.bounds
-    async with hub.database.unit(read_only=True) as session:
-        if access.needs_database:
-            await session.run_sync(lambda db: access.require(client.identity, db))
-        return await session.run_sync(
-            recover,
-            request.channel,
-            asked,
-            limit=bounds.publications,
-            limit_bytes=bounds.recovery_bytes,
+    async with hub.open_unit(client, read_only=True) as unit:
+        if access.needs_unit:
+            await access.require_in(unit)
+        return await unit.run(
+            lambda db, _actor: recover(
+                db,
+                request.channel,
+                asked,
+                limit=bounds.publications,
+                limit_bytes=bounds.recovery_bytes,
+            )
         )
 
 
@@ -81,11 +83,11 @@ def _require_recovered(request: SubscribeRequest, recovery: Recovery) -> None:
         raise CommandError(codes.UNRECOVERABLE_POSITION)
 
 
-async def _open(hub: Hub, channel: str) -> Position:
+async def _open(hub: Hub, client: Client, channel: str) -> Position:
     """Bring a channel to life that nobody published to yet: without an epoch, its first
     subscribers could not recover."""
-    async with hub.database.unit() as session:
-        return await session.run_sync(outbox.open_channel, channel)
+    async with hub.open_unit(client) as unit:
+        return await unit.run(lambda db, _actor: outbox.open_channel(db, channel))
 
 
 def _result(request: SubscribeRequest, recovery: Recovery, position: Position) -> SubscribeResult:

@@ -76,7 +76,7 @@ class WebSocketEndpoint:
             return
         websocket = WebSocket(scope, receive, send)
         # Before the first await: from here on a revocation finds this client.
-        client = self.hub.admit(context_of(scope).identity)
+        client = self.hub.admit(context_of(scope).origin)
         try:
             await websocket.accept(JSON_SUBPROTOCOL if JSON_SUBPROTOCOL in offered else None)
             transport = WebSocketTransport(websocket, self.hub.bounds.message_bytes)

@@ -18,9 +18,15 @@ from tests.admin.house import House
 from trivet import Identity, context_of
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
+from trivet.origin import Origin
 from trivet_deploy.unit import run_in_unit
+from trivet_realtime.bounds import Bounds
+from trivet_realtime.channels import ChannelRules
+from trivet_realtime.hub import Hub
 
 Work = Callable[[Session], Any]
+PILOT = Identity(user_id=None, username="pilot", kind="system")
+"""The actor of a socket's message."""
 Door = Callable[[House, Work], Awaitable[None]]
 
 
@@ -80,12 +86,15 @@ async def work_after_the_response(house: House, work: Work) -> None:
 
 
 async def message_of_a_socket(house: House, work: Work) -> None:
-    async with house.platform.database.unit() as session:
-        await session.run_sync(work)
+    """As the room opens it for each message of a client."""
+    hub = Hub(ChannelRules({}), house.platform, Bounds())
+    client = hub.admit(Origin(PILOT, "realtime", "handshake-1"))
+    async with hub.open_unit(client) as unit:
+        await unit.run(_service(work))
 
 
 async def command(house: House, work: Work) -> None:
-    run = partial(run_in_unit, house.platform.settings, work)
+    run = partial(run_in_unit, house.platform.settings, _service(work))
     # A thread without the context of this task, as a process has none.
     await asyncio.get_running_loop().run_in_executor(None, run)
 

@@ -21,7 +21,7 @@ NAMED = {
     "unit_of_its_own": ("background", "", "anonymous"),
     "unit_of_its_own_with_django": ("background", "django", "system"),
     "work_after_the_response": ("background", "django", "system"),
-    "message_of_a_socket": ("background", "", "anonymous"),
+    "message_of_a_socket": ("realtime", "pilot", "system"),
     "command": ("cli", "cli", "system"),
     "view_of_the_admin": ("background", "django", "system"),
 }
@@ -43,7 +43,7 @@ async def test_an_entry_names_the_way_the_actor_and_the_request(house: House, do
     await DOORS[door](house, add)
     entry = await newest(house)
     assert (entry.origin, entry.actor, entry.actor_kind) == NAMED[door]
-    assert bool(entry.request_id) == ("request" in door)
+    assert bool(entry.request_id) == ("request" in door or "socket" in door)
 
 
 @pytest.mark.parametrize("with_django", [False, True])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from trivet.errors import ConfigurationError
-from trivet_realtime import Identity, channel
+from trivet_realtime import Identity, Session, Unit, channel
 from trivet_realtime.channels import collect_rules
 from trivet_realtime.codes import CommandError
 from trivet_realtime.mount import list_routes
@@ -20,8 +20,12 @@ def by_gate(gate: str) -> bool:
     return gate == "7"
 
 
-async def later() -> bool:
-    return True
+async def by_session(db: Session) -> bool:
+    return bool(db)
+
+
+def by_unit(unit: Unit) -> bool:
+    return unit.read_only
 
 
 def module(*functions: Any) -> dict[str, Any]:
@@ -37,10 +41,8 @@ def module(*functions: Any) -> dict[str, Any]:
         ([channel("beacons")(allow)], 'begin it with "beacons:"'),
         ([channel("beacons:a b")(allow)], 'begin it with "beacons:"'),
         ([channel("beacons:{harbour}")(by_gate)], "asks for gate"),
-        (
-            [channel("beacons:later")(later)],  # type: ignore[type-var]  # the checker finds it too
-            "a rule is a plain one",
-        ),
+        ([channel("beacons:a")(by_session)], "take `unit: Unit` and await"),
+        ([channel("beacons:a")(by_unit)], "write it with 'async def'"),
     ],
 )
 def test_a_mistake_in_a_rule_is_found_at_the_start(functions: list[Any], must_contain: str) -> None:

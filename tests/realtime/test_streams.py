@@ -13,6 +13,7 @@ from tests.realtime.house import House, create_tables, open_platform_with_django
 from trivet.events.outbox import StoredPublication
 from trivet.features import modules_of
 from trivet.identity import ANONYMOUS
+from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import collect_rules
 from trivet_realtime.client import Client
@@ -32,7 +33,7 @@ async def hub(empty_database_url: str) -> AsyncIterator[Hub]:
     await create_tables(platform)
     modules = await asyncio.to_thread(modules_of, platform.features, "realtime")
     rules = collect_rules({feature.name: module for feature, module in modules})
-    yield Hub(rules, platform.database, platform.relay, Bounds(publications=3, close_seconds=0.1))
+    yield Hub(rules, platform, Bounds(publications=3, close_seconds=0.1))
     await platform.database.close()
 
 
@@ -67,7 +68,7 @@ STREAMS = [
 async def test_a_client_is_sent_each_once_in_order_or_is_told(
     hub: Hub, held: list[int], position: int, later: list[int], expected: list[int]
 ) -> None:
-    client = hub.admit(ANONYMOUS)
+    client = hub.admit(Origin(ANONYMOUS))
     subscription = await hub.join(client, NORTH)
     await deliver(hub, *held)
     subscription.start(position)
@@ -77,7 +78,7 @@ async def test_a_client_is_sent_each_once_in_order_or_is_told(
 
 
 async def test_a_stream_invalidated_during_a_subscribe_starts_with_a_hole(hub: Hub) -> None:
-    client = hub.admit(ANONYMOUS)
+    client = hub.admit(Origin(ANONYMOUS))
     subscription = await hub.join(client, NORTH)
     await deliver(hub, 1)
     await hub.invalidate(NORTH)
@@ -89,7 +90,7 @@ async def test_a_stream_invalidated_during_a_subscribe_starts_with_a_hole(hub: H
 async def test_a_socket_that_hangs_does_not_keep_the_process_from_stopping(
     hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hub.admit(ANONYMOUS)
+    hub.admit(Origin(ANONYMOUS))
     with anyio.fail_after(20):
         await hub.drain()
     assert "1 sockets did not close in time" in caplog.text
@@ -112,7 +113,7 @@ class Broken:
 
 async def test_a_fault_of_ours_ends_one_connection_with_a_code_that_reconnects(hub: Hub) -> None:
     transport = Broken()
-    await serve(hub, hub.admit(ANONYMOUS), transport)
+    await serve(hub, hub.admit(Origin(ANONYMOUS)), transport)
     assert transport.closed is not None
     assert transport.closed.code == 3004
 

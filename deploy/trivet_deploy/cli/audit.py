@@ -13,6 +13,7 @@ from trivet_deploy.cli.console import ExitCode, print_json, print_table, say, st
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from trivet import Identity
     from trivet.audit import AuditEntry, Damage, Verdict
 
 app = typer.Typer(help="Read and check the audit trail.", no_args_is_help=True)
@@ -56,7 +57,7 @@ def verify_(
     earlier = None if anchor is None else Anchor.parse(anchor)
     found: list[Damage] = []
 
-    def check(db: "Session") -> "Verdict":
+    def check(db: "Session", _actor: "Identity") -> "Verdict":
         trail = AuditTrail(settings.audit_secrets)
         report = found.append if as_json else _print_damage
         return verify(db, trail, anchor=earlier, report=report)
@@ -102,7 +103,7 @@ def list_(
 
     instant = None if since is None else since.replace(tzinfo=since.tzinfo or UTC)
 
-    def read(db: "Session") -> "list[AuditEntry]":
+    def read(db: "Session", _actor: "Identity") -> "list[AuditEntry]":
         return list_entries(
             db,
             table=table,

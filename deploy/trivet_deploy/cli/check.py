@@ -140,15 +140,13 @@ def _find_undeclared_outcomes() -> Iterator[Finding]:
 
 def _find_audit(settings: "Settings") -> Finding:
     """Whether this process can go on with the trail that is there. Its entries are not read."""
-    from functools import partial
-
     from trivet.audit import AuditTrail
     from trivet.audit.verification import find_other_keys
     from trivet_deploy.cli.audit import OTHER_KEY
     from trivet_deploy.unit import run_in_unit
 
     trail = AuditTrail(settings.audit_secrets)
-    if run_in_unit(settings, partial(find_other_keys, trail=trail), read_only=True):
+    if run_in_unit(settings, lambda db, _actor: find_other_keys(db, trail=trail), read_only=True):
         return Finding("audit trail", "failed", OTHER_KEY)
     return Finding("audit trail", "ok", "sealed under a key that is known here")
 

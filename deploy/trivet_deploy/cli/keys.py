@@ -11,6 +11,7 @@ from trivet_deploy.cli.console import print_json, print_table, say, stdout
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from trivet import Identity
     from trivet.identity.keys import ApiKey
 
 app = typer.Typer(help="Manage the API keys of programs.", no_args_is_help=True)
@@ -45,7 +46,7 @@ def create(
     days = DEFAULT_DAYS if days is None else days
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
 
-    def issue(db: "Session") -> "tuple[ApiKey, str]":
+    def issue(db: "Session", _actor: "Identity") -> "tuple[ApiKey, str]":
         return issue_key(
             db,
             owner_id=_owner_id(db, owner),
@@ -75,7 +76,7 @@ def list_(
     from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
-    def read(db: "Session") -> list[dict[str, Any]]:
+    def read(db: "Session", _actor: "Identity") -> list[dict[str, Any]]:
         owner_id = _owner_id(db, owner) if owner else None
         keys = list_keys(db, owner_id=owner_id)
         names = dict(db.execute(select(users.c.id, users.c.username)).tuples().all())
@@ -103,7 +104,7 @@ def revoke(
     from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
-    def end(db: "Session") -> dict[str, Any]:
+    def end(db: "Session", _actor: "Identity") -> dict[str, Any]:
         # The whole key may be pasted too; its beginning is enough.
         key = revoke_key(db, "_".join(prefix.split("_")[:2]))
         return _row(key, "")

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet.errors import ConfigurationError
-from trivet.identity import system
+from trivet.identity import Identity
 from trivet.identity.django_tables import users
 from trivet.identity.keys import issue_key, list_keys
 from trivet_deploy.demo.home import Credentials, DemoHome
@@ -50,7 +50,7 @@ def _import_week(settings: Settings, console: Console) -> None:
     with progress_bar(console) as progress:
         summary = run_in_unit(
             settings,
-            lambda db: import_week(db, system(ACTOR), progress=progress),
+            lambda db, by: import_week(db, by, progress=progress),
             actor=ACTOR,
         )
     if summary.added["Flight"] == 0:
@@ -61,7 +61,7 @@ def _import_week(settings: Settings, console: Console) -> None:
 
 
 def _make_user(credentials: Credentials, settings: Settings) -> None:
-    if run_in_unit(settings, lambda db: _user_id(db, credentials.username)) is None:
+    if run_in_unit(settings, lambda db, _actor: _user_id(db, credentials.username)) is None:
         create_user(
             credentials.username,
             f"{credentials.username}@example.org",
@@ -74,7 +74,7 @@ def _make_user(credentials: Credentials, settings: Settings) -> None:
 def _make_key(home: DemoHome, settings: Settings) -> None:
     credentials = home.credentials()
 
-    def issue(db: Session) -> str | None:
+    def issue(db: Session, _actor: Identity) -> str | None:
         known = {key.prefix for key in list_keys(db)}
         if "_".join(credentials.api_key.split("_")[:2]) in known:
             return None

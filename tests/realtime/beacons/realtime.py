@@ -1,9 +1,17 @@
-"""Rules of every kind: open, by identity, by the database, by an error, and broken ones."""
+"""Rules of every kind: open, by identity, by the database, by services, by an error, and broken."""
 
 from sqlalchemy import select
 
 from tests.realtime.beacons.models import Beacon
-from trivet_realtime import Identity, NotFound, Session, channel, require_authenticated
+from trivet_realtime import (
+    Identity,
+    NotFound,
+    Session,
+    Unit,
+    channel,
+    require_authenticated,
+    requires,
+)
 
 
 @channel("beacons:{harbour}")
@@ -37,3 +45,51 @@ def undecided(harbour: str) -> bool:
 @channel("beacons:broken:{harbour}")
 def broken() -> bool:
     raise ZeroDivisionError("a mistake in a rule, with a secret in it")
+
+
+def may_watch(db: Session, actor: Identity, harbour: str) -> bool:
+    """A service: user 7 watches the harbours in which a beacon is lit."""
+    return actor.user_id == 7 and where_a_beacon_is_lit(db, harbour)
+
+
+@channel("beacons:watched:{harbour}")
+async def watched(unit: Unit, harbour: str) -> bool:
+    return unit.read_only and await unit.run(may_watch, harbour)
+
+
+@channel("beacons:keeper:{harbour}", policy=requires("beacons.keep"))
+async def for_keepers(unit: Unit, identity: Identity, harbour: str) -> bool:
+    return bool(harbour) and unit.actor is identity
+
+
+def light(db: Session, _actor: Identity, harbour: str) -> bool:
+    db.add(Beacon(harbour=harbour, label="smuggled"))
+    db.flush()
+    return True
+
+
+def leave_lit(db: Session, _actor: Identity, harbour: str) -> bool:
+    db.add(Beacon(harbour=harbour, label="smuggled"))
+    return True
+
+
+@channel("beacons:lighting:{harbour}")
+async def lighting(unit: Unit, harbour: str) -> bool:
+    return await unit.run(light, harbour)
+
+
+@channel("beacons:leaving:{harbour}")
+async def leaving_lit(unit: Unit, harbour: str) -> bool:
+    return await unit.run(leave_lit, harbour)
+
+
+@channel("beacons:committing:{harbour}")
+async def committing(unit: Unit, harbour: str) -> bool:
+    await unit.session.commit()
+    return bool(harbour)
+
+
+@channel("beacons:undoing:{harbour}")
+async def undoing(unit: Unit, harbour: str) -> bool:
+    await unit.session.rollback()
+    return bool(harbour)
