@@ -22,7 +22,6 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
-    event,
     inspect,
     select,
 )
@@ -30,7 +29,6 @@ from sqlalchemy.exc import DBAPIError
 
 from trivet.data.database import Database
 from trivet.data.engine import async_url
-from trivet.data.postgresql import use_utc
 from trivet.errors import ConfigurationError, Conflict
 from trivet.feature_errors import find_places
 from trivet.features import Feature
@@ -202,10 +200,11 @@ def connect(url: str) -> Iterator[Connection]:
     # A pooler may lend another connection of the server after each transaction.
     options = {} if driver == "sqlite" else {"prepare_threshold": None}
     engine = create_engine(parsed.set(drivername=driver), connect_args=options)
-    if driver != "sqlite":
-        event.listen(engine, "connect", use_utc)
     try:
         with engine.connect() as connection:
+            if driver != "sqlite":
+                connection.exec_driver_sql("SET TIME ZONE 'UTC'")
+                connection.commit()
             yield connection
     finally:
         engine.dispose()
