@@ -25,6 +25,10 @@ STATE_KEY = "trivet"
 _current: ContextVar["RequestContext | None"] = ContextVar("trivet_context", default=None)
 
 
+def _keep_body() -> None:
+    return
+
+
 @dataclass(slots=True)
 class RequestContext:
     """The context of one request, or of one WebSocket connection.
@@ -47,6 +51,8 @@ class RequestContext:
     route: str = ""
     commits_on: frozenset[int] = NOTHING
     client_request_id: str = ""
+    stream_body: Callable[[], None] = _keep_body
+    """Says that whoever reads the body keeps none of it. Set by the limits middleware."""
     transaction: AsyncTransaction | None = None
 
     @property

@@ -17,6 +17,7 @@ from trivet_settings.values import (
     Listed,
     Lowered,
     MountCommits,
+    MountLimits,
     MountPolicies,
     Mounts,
     NonEmptyRooms,
@@ -169,6 +170,15 @@ class Settings(BaseSettings):
             cure='Write it like {"/accounts": [401, 409]}',
         ),
     ] = Field(default_factory=lambda: MappingProxyType({}))
+    mount_body_limits: Annotated[
+        MountLimits,
+        About(
+            "Largest request body of an extra mount, where it is another one than "
+            "TRIVET_BODY_LIMIT_BYTES.",
+            "JSON object of prefix to bytes",
+            cure='Write it like {"/legacy": 209715200}',
+        ),
+    ] = Field(default_factory=lambda: MappingProxyType({}))
     direct_answers: Annotated[
         bool,
         About(
@@ -238,6 +248,50 @@ class Settings(BaseSettings):
     message_limit_bytes: Annotated[
         int, Field(ge=1024), About("Largest message that a socket may send.", "bytes")
     ] = 64 * 1024
+    keep_alive_seconds: Annotated[
+        float,
+        Field(gt=0, le=86_400),
+        About(
+            "How long a connection may be idle between two requests. More than the idle time of "
+            "the balancer in front, or its next request meets a connection that just closed.",
+            "seconds",
+        ),
+    ] = 75.0
+    worker_seconds: Annotated[
+        int,
+        Field(ge=0, le=86_400),
+        About(
+            "How long a worker of `trivet serve` may be stuck in one blocking call before it is "
+            "killed; 0: for ever.",
+            "seconds",
+        ),
+    ] = 30
+    worker_requests: Annotated[
+        int,
+        Field(ge=0),
+        About(
+            "After how many a worker of `trivet serve` is replaced by a new one; 0: never.",
+            "requests",
+        ),
+    ] = 0
+    worker_requests_jitter: Annotated[
+        int,
+        Field(ge=0),
+        About(
+            "Up to how many more each worker serves, by chance, so that they are not all replaced "
+            "at once.",
+            "requests",
+        ),
+    ] = 0
+    blocked_seconds: Annotated[
+        float,
+        Field(ge=0, le=3600),
+        About(
+            "How long the event loop may be blocked before the log says by which code; 0: it "
+            "never says.",
+            "seconds",
+        ),
+    ] = 1.0
     shutdown_seconds: Annotated[
         int,
         Field(ge=1, le=3600),

@@ -96,6 +96,12 @@ def _check_mount_commits(statuses: Mapping[str, frozenset[int]]) -> Mapping[str,
     return MappingProxyType(dict(statuses))
 
 
+def _check_mount_limits(limits: Mapping[str, int]) -> Mapping[str, int]:
+    if any(limit < 1024 for limit in limits.values()):
+        raise ValueError("has a bound of less than 1024 bytes")
+    return MappingProxyType(dict(limits))
+
+
 def _check_observers(targets: tuple[str, ...]) -> tuple[str, ...]:
     if not all(_FUNCTION.fullmatch(target) for target in targets):
         raise ValueError("holds something that is not like module:function")
@@ -187,6 +193,12 @@ MountCommits = Annotated[
     NoDecode,
     BeforeValidator(_from_json),
     AfterValidator(_check_mount_commits),
+]
+MountLimits = Annotated[
+    Mapping[str, int],
+    NoDecode,
+    BeforeValidator(_from_json),
+    AfterValidator(_check_mount_limits),
 ]
 SitePath = AfterValidator(_check_path)
 ProductName = AfterValidator(_strip_name)

@@ -1,5 +1,6 @@
 """`trivet check`: would this installation run, and should it run like this?"""
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from trivet_deploy.checks.environment import find_unread
 from trivet_deploy.checks.finding import Finding, advise
 from trivet_deploy.cli.console import ExitCode, print_json, print_table, stdout
 
@@ -168,6 +170,7 @@ def find_unwise(settings: "Settings") -> Iterator[Finding]:
         )
     if "*" in settings.trusted_proxies:
         yield advise("TRIVET_TRUSTED_PROXIES", "lets every client choose its own address with *")
+    yield from find_unread(os.environ)
     env_file = Path(".env")
     if env_file.is_file() and env_file.stat().st_mode & 0o077:
         yield advise(".env", "others can read the secrets in it: chmod 600 .env")

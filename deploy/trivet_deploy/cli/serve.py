@@ -22,18 +22,24 @@ def serve(
             "with commas."
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; one or two a core.")] = 1,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=64, envvar="WEB_CONCURRENCY", help="Processes; one or two a core."),
+    ] = 1,
 ) -> None:
     """Serve with Gunicorn, as in production.
 
     SIGTERM stops it gracefully: sockets are closed at once so that their clients reconnect,
     requests have TRIVET_SHUTDOWN_SECONDS to finish.
     """
+    from trivet_deploy.checks.environment import find_unread
     from trivet_deploy.server.gunicorn_app import GunicornServer, gunicorn_options
     from trivet_deploy.server.port import require_port
     from trivet_settings import load_settings
 
     settings = load_settings()
+    for finding in find_unread(os.environ):
+        warn(f"{finding.name}: {finding.sentence}")
     if workers > 1:
         _warn_of_several_workers(settings, workers)
     if bind is None:

@@ -36,6 +36,7 @@ def mount_extras(settings: Settings) -> tuple[MountedApp, ...]:
     """
     _require_mounted("TRIVET_MOUNT_POLICIES", settings.mount_policies, settings)
     _require_mounted("TRIVET_MOUNT_COMMITS_ON", settings.mount_commits_on, settings)
+    _require_mounted("TRIVET_MOUNT_BODY_LIMITS", settings.mount_body_limits, settings)
     prefixes = sorted(settings.extra_mounts, key=len, reverse=True)
     return tuple(_mount(prefix, settings.extra_mounts[prefix], settings) for prefix in prefixes)
 
@@ -59,6 +60,9 @@ def _mount(prefix: str, target: str, settings: Settings) -> MountedApp:
         prefix=prefix,
         app=_adapt(app, prefix, settings) if is_asgi else WsgiApplication(app, WSGI_THREADS),
         websocket=is_asgi,
+        body_limit_bytes=settings.mount_body_limits.get(prefix),
+        # What an ASGI application does with a body, nobody here can know.
+        streams_bodies=not is_asgi,
         policy=policy,
         commits_on=outcomes,
         links=[PageLink(prefix.strip("/").capitalize(), "/")],

@@ -4,12 +4,18 @@ uvicorn waits without limit for the rest of a request's head, and keeps all of i
 A client that sends a byte a minute, or headers without end, then holds a connection and memory. A
 proxy in front would bound both; this holds without one. The root's limits bound a body as long as
 the application reads it. The rest of a body that was answered before its end is bounded here.
+
+Two faults of uvicorn end here too. What it refuses by itself (a head that is none) it writes at
+once, even into the answer to the request before; here that answer comes first. And an answer
+without a length goes to an HTTP/1.0 client as it is, ended by the close of the connection, because
+such a client knows no chunks (RFC 9112, 6.3 and 7.1).
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_BYTES = 64 * 1024
 """Request line and headers together; browsers and proxies stay below 16 KB."""
@@ -19,6 +25,14 @@ HEAD_SECONDS = 10.0
 
 REST_SECONDS = 30.0
 """From an answer to the end of the body that nobody reads any more."""
+
+_BAD = b"400 Bad Request"
+_LATE = b"408 Request Timeout"
+_LONG = b"431 Request Header Fields Too Large"
+
+
+class HeadTooLong(Exception):
+    """Raised through the parser, which stops at once."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -32,8 +46,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_begun = True
+        self._head_parsed = 0
         self._head_received = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._is_refused = False
         self._body_is_complete = True
         self._rest_timer: asyncio.TimerHandle | None = None
 
@@ -47,24 +63,42 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self._head_begun:
+        if self._is_refused:
             return
-        # Most heads come in one piece, and never get here.
+        had_begun = self._head_begun
+        super().data_received(data)
+        # Most heads come in one piece, and get no further.
+        if not self._head_begun or self._is_refused:
+            return
         if self._head_timer is None:
             self._await_head()
-        self._head_received += len(data)
-        if self._head_received > self.head_bytes:
-            self._refuse(b"431 Request Header Fields Too Large")
+        # The piece in which a head begins may hold a body before it; of that piece only what the
+        # parser has made of the head counts.
+        if had_begun:
+            self._head_received += len(data)
+        if max(self._head_received, self._head_parsed) > self.head_bytes:
+            self._refuse(_LONG)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_begun = True
+        self._head_parsed = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + len(b": \r\n"))
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._head_is_complete()
         self._body_is_complete = False
         super().on_headers_complete()
+        if self.scope.get("http_version") == "1.0" and self.cycle is not None:
+            # By instance, because uvicorn makes its cycles by a name that nobody can replace.
+            self.cycle.send = _without_chunks(self.cycle)  # type: ignore[method-assign,assignment]  # as above
 
     def on_message_complete(self) -> None:
         self._body_is_complete = True
@@ -75,6 +109,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if not self._body_is_complete and not self.transport.is_closing():
             self._rest_timer = self.loop.call_later(self.rest_seconds, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the parent's signature
+        """As the parent, in its turn, and with the status that the parser's end has here."""
+        self._refuse(_LONG if self._head_parsed > self.head_bytes else _BAD)
+
+    def _count(self, size: int) -> None:
+        self._head_parsed += size
+        if self._head_parsed > self.head_bytes:
+            raise HeadTooLong
 
     def _end_rest(self) -> None:
         if self._rest_timer is not None:
@@ -92,11 +135,38 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_timer = None
 
     def _head_is_late(self) -> None:
-        self._refuse(b"408 Request Timeout")
+        self._refuse(_LATE)
 
     def _refuse(self, status: bytes) -> None:
+        """Refuse what is no request. An answer that is under way goes first, whole, and ends the
+        connection: written now, the refusal would stand in the midst of it."""
         self._head_is_complete()
-        if not self.transport.is_closing():
-            answer = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status
-            self.transport.write(answer)
-            self.transport.close()
+        self._is_refused = True
+        if self.transport.is_closing():
+            return
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's types leave the None out
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
+            return
+        answer = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status
+        self.transport.write(answer)
+        self.transport.close()
+
+
+def _without_chunks(cycle: RequestResponseCycle) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    """`cycle.send` for an HTTP/1.0 client: what has no length ends with the connection."""
+    send = cycle.send
+    is_endless = False
+
+    async def send_plainly(message: Any) -> None:
+        nonlocal is_endless
+        if message["type"] == "http.response.start":
+            names = {name.lower() for name, _ in message.get("headers", ())}
+            is_endless = b"content-length" not in names
+            if is_endless:
+                cycle.chunked_encoding = False
+        elif is_endless:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    return send_plainly

@@ -1,6 +1,7 @@
 """Gunicorn as a library: the master process behind `trivet serve`."""
 
 import gc
+import logging
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -22,6 +23,10 @@ def gunicorn_options(settings: Settings, *, bind: str, workers: int) -> dict[str
         "bind": [each.strip() for each in bind.split(",")],
         "workers": workers,
         "worker_class": "trivet_deploy.server.gunicorn_worker.TrivetWorker",
+        # Gunicorn kills a worker that did not say for so long that its event loop turns.
+        "timeout": settings.worker_seconds,
+        "max_requests": settings.worker_requests,
+        "max_requests_jitter": settings.worker_requests_jitter,
         "graceful_timeout": settings.shutdown_seconds + KILL_MARGIN_SECONDS,
         "proc_name": "trivet",
         # A socket that can reconfigure the server, in a directory of its choice: nobody asked.
@@ -42,6 +47,12 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
         configure_logging(log_format=settings.log_format, level=settings.log_level)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
+        self.error_log.addFilter(_is_no_closed_socket)
+
+
+def _is_no_closed_socket(record: logging.LogRecord) -> bool:
+    """Gunicorn closes the sockets of a worker that uvicorn has closed already, and says so."""
+    return "Error while closing socket" not in record.msg
 
 
 class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

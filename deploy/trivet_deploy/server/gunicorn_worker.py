@@ -17,6 +17,10 @@ from trivet_deploy.schema import find_schema_fault
 from trivet_deploy.server.options import server_options
 from trivet_settings import load_settings
 
+NOTIFY_SECONDS = 1.0
+"""How often a worker tells its master that its event loop turns. Gunicorn's own is half of the time
+limit, so that a worker would be killed after half of it."""
+
 
 class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
     """Serves an ASGI application as the settings say, not as Gunicorn's defaults do."""
@@ -24,7 +28,11 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Read by the parent's __init__, which gives it the last word over Gunicorn's own values.
         parent: dict[str, Any] = UvicornWorker.CONFIG_KWARGS
-        self.CONFIG_KWARGS = {**parent, **server_options(load_settings())}
+        self.CONFIG_KWARGS = {
+            **parent,
+            **server_options(load_settings()),
+            "timeout_notify": NOTIFY_SECONDS,
+        }
         super().__init__(*args, **kwargs)
         # The parent hands uvicorn's log to Gunicorn's handlers, of which ours has none.
         logging.getLogger("uvicorn.error").propagate = True

@@ -21,6 +21,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "http": BoundedHttpProtocol,
         "root_path": settings.root_path,
         "proxy_headers": False,
+        "timeout_keep_alive": settings.keep_alive_seconds,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
         "ws_max_size": settings.message_limit_bytes + MESSAGE_MARGIN_BYTES,
         # 64-81 KB a connection with the extension, 26-30 KB without (measured).

@@ -9,6 +9,8 @@ do not hold up quick ones.
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -25,24 +27,34 @@ class Bodies:
     """The bodies of all requests of a process.
 
     `body_bytes` is the bound of each body, and `held_bytes` of all bodies together (at least one
-    body). `seconds` is the bound of the time for which a request waits for its body in all.
+    body). `seconds` is the bound of the time for which a request waits for its body in all. `limits`
+    are other bounds of one body, by the prefixes of the mounts that have them.
     """
 
-    def __init__(self, *, body_bytes: int, seconds: float, held_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        body_bytes: int,
+        seconds: float,
+        held_bytes: int,
+        limits: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         if body_bytes <= 0 or seconds <= 0 or held_bytes <= 0:
             raise ValueError("the bounds of bodies are positive")
         self.body_bytes = body_bytes
         self.seconds = seconds
         self.held_bytes = max(held_bytes, body_bytes)
+        # The longest first, so that the closer one counts, as it does for the mounts themselves.
+        self._limits = sorted(limits.items(), key=lambda pair: -len(pair[0]))
         self.held = 0
         self.open: dict[Body, None] = {}  # a set that keeps its order: the oldest first
 
-    def too_large(self) -> TooLarge:
-        return TooLarge(
-            "body-too-large",
-            f"The body is larger than {self.body_bytes} bytes. Send it in smaller parts.",
-            limit_bytes=self.body_bytes,
-        )
+    def limit_of(self, path: str) -> int:
+        """The bound, in bytes, of a body that is sent to `path`, which is below the root."""
+        for prefix, limit in self._limits:
+            if path.startswith(f"{prefix}/"):
+                return limit
+        return self.body_bytes
 
     def make_room(self, wanted: int, by: "Body") -> bool:
         """Whether `by` may hold `wanted` more bytes. Slower bodies may be refused for it."""
@@ -55,10 +67,14 @@ class Bodies:
 
 
 class Body:
-    """One request's body. `fault` is the reason of its refusal, if it was refused."""
+    """One request's body of at most `limit` bytes. `fault` is the reason of its refusal, if it was
+    refused."""
 
-    def __init__(self, bodies: Bodies, receive: Receive) -> None:
+    def __init__(self, bodies: Bodies, receive: Receive, limit: int) -> None:
         self.fault: TrivetError | None = None
+        self._limit = limit
+        self._received = 0
+        self._is_streamed = False
         self._bodies = bodies
         self._receive = receive
         self._held = 0
@@ -93,10 +109,17 @@ class Body:
             self._waiting = None
             self._seconds_left -= clock() - since
 
+    def stream(self) -> None:
+        """Count from now on only the piece that was received last: its reader keeps none."""
+        self._is_streamed = True
+
     def _hold(self, size: int) -> None:
-        if self._held + size > self._bodies.body_bytes:
-            self.fault = self._bodies.too_large()
+        self._received += size
+        if self._received > self._limit:
+            self.fault = too_large(self._limit)
             raise self.fault
+        if self._is_streamed:
+            self._let_go()
         if not self._bodies.make_room(size, by=self):
             self.fault = _full()
             raise self.fault
@@ -113,6 +136,9 @@ class Body:
     def release(self) -> None:
         """Stop counting the body."""
         self._bodies.open.pop(self, None)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._bodies.held -= self._held
         self._held = 0
 
@@ -140,6 +166,15 @@ class Body:
             async with asyncio.timeout(LINGER_SECONDS):
                 while (await self._receive()).get("more_body", False):
                     pass
+
+
+def too_large(limit: int) -> TooLarge:
+    """The refusal of a body of more than `limit` bytes."""
+    return TooLarge(
+        "body-too-large",
+        f"The body is larger than {limit} bytes. Send it in smaller parts.",
+        limit_bytes=limit,
+    )
 
 
 def _too_slow() -> RequestTimeout:

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from trivet.asgi.paths import path_below
 from trivet.asgi.problem import no_such_page, refuse
 from trivet.context import context_of
 from trivet.errors import TrivetError
@@ -85,6 +86,9 @@ class MountedApp:
         links: The pages of the app at which people may begin.
         drain: A function that is awaited when the process begins to stop. It sends connections
             that would stay open (sockets, streams) elsewhere, within a few seconds.
+        body_limit_bytes: The bound of its requests' bodies, in place of the setting of this name.
+        streams_bodies: Whether the app reads bodies piece by piece and keeps none of them. Only the
+            piece that it reads counts then as held in memory.
     """
 
     name: str
@@ -100,6 +104,8 @@ class MountedApp:
     find_pending: Callable[[], Awaitable[str]] = _nothing_pending
     links: Sequence[PageLink] = ()
     drain: Callable[[], Awaitable[None]] = _nothing_to_drain
+    body_limit_bytes: int | None = None
+    streams_bodies: bool = False
 
     def __post_init__(self) -> None:
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):
@@ -123,7 +129,7 @@ class MountRoute(BaseRoute):
         self._websocket = mounted.websocket
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        path = _path_below(scope)
+        path = path_below(scope)
         if path.startswith(self._below) or path == self.path:
             return Match.FULL, {}
         return Match.NONE, {}
@@ -132,7 +138,7 @@ class MountRoute(BaseRoute):
         raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _path_below(scope) == self.path:
+        if path_below(scope) == self.path:
             if scope["type"] == "http" and not self._websocket:
                 await redirect_to_slash(scope)(scope, receive, send)
                 return
@@ -161,14 +167,9 @@ class _Guarded:
             await refuse(scope, receive, send, error)
             return
         context.commits_on |= self.mounted.commits_on
+        if self.mounted.streams_bodies:
+            context.stream_body()
         await self.mounted.app(scope, receive, send)
-
-
-def _path_below(scope: Scope) -> str:
-    """The path without the outer prefix (a proxy's, or ``--root-path``)."""
-    path: str = scope["path"]
-    outer: str = scope.get("root_path", "")
-    return path.removeprefix(outer) if path.startswith(f"{outer}/") else path
 
 
 def redirect_to_slash(scope: Scope) -> Response:

@@ -1,7 +1,8 @@
 """The root: one ASGI application over every room. Read it from top to bottom."""
 
 import mimetypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -56,12 +57,17 @@ def build_root(
     )
     if authenticators is None:
         authenticators = [each for mounted in mounts for each in mounted.authenticators]
-    for layer in reversed(stack(platform, authenticators)):
+    limits = {m.prefix: m.body_limit_bytes for m in mounts if m.body_limit_bytes is not None}
+    for layer in reversed(stack(platform, authenticators, limits)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
     return Root(platform, mounts, app, pages=pages)
 
 
-def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[Middleware]:
+def stack(
+    platform: Platform,
+    authenticators: Sequence[Authenticator],
+    body_limits: Mapping[str, int] = MappingProxyType({}),
+) -> list[Middleware]:
     """The middleware, outermost first, with the promise of each."""
     settings, database = platform.settings, platform.database
     return [
@@ -86,6 +92,7 @@ def stack(platform: Platform, authenticators: Sequence[Authenticator]) -> list[M
             body_bytes=settings.body_limit_bytes,
             body_seconds=settings.body_seconds,
             held_bytes=settings.held_bodies_bytes,
+            body_limits=body_limits,
             hosts=settings.hosts,
         ),
         # No page of another site acts with a visitor's cookies.

@@ -5,15 +5,18 @@ The probes are exempt, because an orchestrator reaches them by an address.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trivet.asgi.bodies import Bodies, Body
+from trivet.asgi.bodies import Bodies, Body, too_large
 from trivet.asgi.headers import find_header
 from trivet.asgi.host import HostCheck
 from trivet.asgi.once import OnceLogger
+from trivet.asgi.paths import path_below
 from trivet.asgi.problem import refuse
+from trivet.context import context_of
 from trivet.errors import Malformed, TooLarge, TrivetError, UnsupportedMediaType
 
 logger = logging.getLogger(__name__)
@@ -30,7 +33,8 @@ class LimitsMiddleware:
 
     * 400: the host is not one of `hosts`;
     * 415: the body is encoded;
-    * 413: the body has more than `body_bytes`, announced or streamed;
+    * 413: the body has more than `body_bytes`, or than `body_limits` has for the mount's prefix,
+      announced or streamed;
     * 408: the request has waited for its body longer than `body_seconds`;
     * 503: the bodies of all requests together would have more than `held_bytes`.
 
@@ -46,9 +50,12 @@ class LimitsMiddleware:
         body_seconds: float,
         held_bytes: int,
         hosts: Sequence[str],
+        body_limits: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.app = app
-        self.bodies = Bodies(body_bytes=body_bytes, seconds=body_seconds, held_bytes=held_bytes)
+        self.bodies = Bodies(
+            body_bytes=body_bytes, seconds=body_seconds, held_bytes=held_bytes, limits=body_limits
+        )
         self.hosts = HostCheck(hosts)
         self._unknown = OnceLogger(logger, _ADVICE)
 
@@ -56,22 +63,23 @@ class LimitsMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        error = self._find_fault(scope)
+        limit = self.bodies.limit_of(path_below(scope))
+        error = self._find_fault(scope, limit)
         if scope["type"] == "http" and (error is None or isinstance(error, TooLarge)):
-            await self._run(scope, Body(self.bodies, receive), send, error)
+            await self._run(scope, Body(self.bodies, receive, limit), send, error)
         elif error is not None:
             await refuse(scope, receive, send, error)
         else:
             await self.app(scope, receive, send)
 
-    def _find_fault(self, scope: Scope) -> TrivetError | None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+    def _find_fault(self, scope: Scope, limit: int) -> TrivetError | None:
+        path = path_below(scope)
         if path not in PROBES and not self.hosts.accepts(scope):
             self._unknown.warn(find_header(scope, b"host") or "no host at all")
             return Malformed("unknown-host", "This site does not answer to the host it was asked.")
         announced = find_header(scope, b"content-length")
         if announced is not None:
-            fault = self._find_length_fault(announced)
+            fault = _find_length_fault(announced, limit)
             if fault is not None:
                 return fault
         encoding = find_header(scope, b"content-encoding")
@@ -81,18 +89,11 @@ class LimitsMiddleware:
             )
         return None
 
-    def _find_length_fault(self, announced: str) -> TrivetError | None:
-        if not (announced.isascii() and announced.isdigit()):
-            return Malformed("bad-content-length", "Content-Length is not a number.")
-        # Twenty digits are more than any body has, and too many to be worth converting.
-        if len(announced) > 20 or int(announced) > self.bodies.body_bytes:
-            return self.bodies.too_large()
-        return None
-
     async def _run(self, scope: Scope, body: Body, send: Send, error: TrivetError | None) -> None:
         if error is not None:
             await body.refuse(scope, send, error)
             return
+        context_of(scope).stream_body = body.stream
         answered = started = False
 
         async def honest_send(message: Message) -> None:
@@ -114,3 +115,12 @@ class LimitsMiddleware:
             await body.refuse(scope, send, raised)
         finally:
             body.end()
+
+
+def _find_length_fault(announced: str, limit: int) -> TrivetError | None:
+    if not (announced.isascii() and announced.isdigit()):
+        return Malformed("bad-content-length", "Content-Length is not a number.")
+    # Twenty digits are more than any body has, and too many to be worth converting.
+    if len(announced) > 20 or int(announced) > limit:
+        return too_large(limit)
+    return None
