@@ -12,12 +12,15 @@ application does not start.
 
 from trivet.identity.policy import authenticated, public, requires, staff
 from trivet.outcome import commits_on
+from trivet_api.conditions import Condition, Conditions, set_etag
 from trivet_api.cursor import read_cursor, write_cursor
 from trivet_api.unit import CurrentPlatform, SingleQuery, Unit
 from trivet_api.whole_numbers import BigIntString
 
 __all__ = [
     "BigIntString",
+    "Condition",
+    "Conditions",
     "CurrentPlatform",
     "SingleQuery",
     "Unit",
@@ -26,6 +29,7 @@ __all__ = [
     "public",
     "read_cursor",
     "requires",
+    "set_etag",
     "staff",
     "write_cursor",
 ]

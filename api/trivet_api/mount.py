@@ -9,6 +9,7 @@ from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet.features import attribute_of, modules_of
 from trivet.platform import Platform
 from trivet_api import auth
+from trivet_api.answers import HttpAnswers
 from trivet_api.authenticator import KeyAuthenticator
 from trivet_api.docs import ASSETS, install_docs
 from trivet_api.include import include, list_frontends
@@ -50,7 +51,7 @@ def mount(platform: Platform) -> MountedApp:
     return MountedApp(
         name="api",
         prefix=PREFIX,
-        app=_answering(app, platform),
+        app=HttpAnswers(app, _answering(app, platform)),
         authenticators=[KeyAuthenticator(PREFIX)],
         list_routes=lambda: _list(app),
         static_packages=[ASSETS],

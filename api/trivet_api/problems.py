@@ -1,6 +1,6 @@
 """Errors as the API renders them: problem documents, all of them (RFC 9457)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -8,12 +8,16 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from trivet.asgi.methods import http_problem_of
 from trivet.asgi.middleware.last_resort import server_error_response
-from trivet.asgi.problem import error_response, http_problem, problem_response
+from trivet.asgi.problem import error_response, problem_response
 from trivet.context import context_of
 from trivet.errors import TrivetError
 from trivet.outcome import NOTHING
 from trivet_api.json_body import MalformedJsonError
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class ProblemFault(BaseModel):
@@ -39,7 +43,7 @@ class Problem(BaseModel):
 def install_problems(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, _http(http_problem_of(lambda: app.router.routes)))
     app.add_exception_handler(MalformedJsonError, _malformed)
     app.add_exception_handler(TrivetError, _known)
     app.add_exception_handler(Exception, _fault)
@@ -66,12 +70,19 @@ async def _malformed(request: Request, error: Exception) -> Response:
     return problem_response(request.scope, 400, "malformed-json", error.detail)
 
 
-async def _http(request: Request, error: Exception) -> Response:
-    """Starlette's and FastAPI's own. A route of somebody's own class reads JSON as FastAPI does,
-    which has one sentence for whatever else than a JSONDecodeError comes of it."""
-    if isinstance(error.__cause__, UnicodeDecodeError | RecursionError):
-        return await _malformed(request, MalformedJsonError("it cannot be read"))
-    return http_problem(request, error)
+def _http(render: Handler) -> Handler:
+    """The handler of Starlette's and FastAPI's own exceptions, which `render` answers.
+
+    A route of somebody's own class reads JSON as FastAPI does, which has one sentence for whatever
+    else than a JSONDecodeError comes of it.
+    """
+
+    async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error.__cause__, UnicodeDecodeError | RecursionError):
+            return await _malformed(request, MalformedJsonError("it cannot be read"))
+        return await render(request, error)
+
+    return answer
 
 
 MOST_ERRORS = 50

@@ -1,10 +1,9 @@
 """The API of the departures: what passengers' apps read and airlines' systems report."""
 
 import datetime as dt
-import re
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from departures import services
 from departures.models import Flight
@@ -22,25 +21,20 @@ from departures.schemas import (
     RecordedOut,
 )
 from trivet_api import (
+    Conditions,
     CurrentPlatform,
     SingleQuery,
     Unit,
     public,
     read_cursor,
     requires,
+    set_etag,
     write_cursor,
 )
 
 router = APIRouter()
 VIEW = requires("departures.view_flight")
 CHANGE = requires("departures.change_flight")
-
-IfMatch = Annotated[
-    str | None,
-    Header(description="The flight's ETag as you read it; 412 if it has changed since."),
-]
-_ETAG = re.compile(r'"(\d{1,9})"')
-NO_VERSION = -1
 
 
 @router.get("/flights", dependencies=[VIEW])
@@ -71,14 +65,14 @@ async def change_flight(
     change: FlightChange,
     unit: Unit,
     response: Response,
-    if_match: IfMatch = None,
+    conditions: Conditions,
 ) -> FlightOut:
     """Change what the body names, and nothing else."""
     flight = await unit.run(
         services.update_flight,
         flight_id,
         change.model_dump(exclude_unset=True),
-        version=_version(if_match),
+        require_version=conditions.require,
     )
     return _answer(response, flight)
 
@@ -89,11 +83,12 @@ async def assign_gate(
     change: GateChange,
     unit: Unit,
     response: Response,
-    if_match: IfMatch = None,
+    conditions: Conditions,
 ) -> FlightOut:
     """Give a flight another gate, or take it away."""
-    version = _version(if_match)
-    flight = await unit.run(services.assign_gate, flight_id, change.gate, version=version)
+    flight = await unit.run(
+        services.assign_gate, flight_id, change.gate, require_version=conditions.require
+    )
     return _answer(response, flight)
 
 
@@ -129,13 +124,5 @@ async def get_board(
 
 
 def _answer(response: Response, flight: Flight) -> FlightOut:
-    response.headers["etag"] = f'"{flight.version}"'
+    set_etag(response, flight.version)
     return FlightOut.of(flight)
-
-
-def _version(if_match: str | None) -> int | None:
-    """The version that the caller insists on; what is no ETag of ours matches no flight."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = _ETAG.fullmatch(if_match.strip())
-    return int(found[1]) if found else NO_VERSION

@@ -116,6 +116,7 @@ LIST = "/api/departures/flights"
 ALL_FILTERS = "origin=JFK&dest=BOS&carrier=B6&status=scheduled&date=2013-02-04"
 SEEN = {"if-match": '"1"'}
 ANY = {"if-match": "*"}
+WEAK = {"if-match": 'W/"1"'}
 STALE = {"if-match": '"0"'}
 TOLD = ["gate_assigned"]
 READING = [
@@ -162,7 +163,9 @@ CHANGING = [
     ),
     patch("any version", 200, {"gate": "7"}, headers=ANY, events=TOLD),
     patch("an old version", 412, {"gate": "7"}, headers=STALE, contains=["version 1"]),
-    patch("another's ETag", 412, {"gate": "7"}, headers={"if-match": 'W/"1"'}),
+    patch("another's ETag", 412, {"gate": "7"}, headers={"if-match": '"one"'}),
+    patch("a tag that a proxy made weak", 200, {"gate": "7"}, headers=WEAK, events=TOLD),
+    patch("a version that they have", 412, {"gate": "7"}, headers={"if-none-match": '"1"'}),
     patch("nobody", 401, {"gate": "7"}, actor=""),
     patch("an airline", 403, {"gate": "7"}, actor="airline"),
     patch("an airline, with nonsense", 403, {"gate": 7, "x": 1}, actor="airline", lacks=["errors"]),

@@ -18,6 +18,7 @@ from tests.departures.house import AIRLINE, MORNING, STAFF, Desk, add_flights, m
 from trivet import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from trivet.errors import PreconditionFailed
 from trivet.identity import ANONYMOUS
+from trivet_api.conditions import Condition, parse_tags
 
 CHANNEL = "departures:JFK"
 
@@ -100,11 +101,14 @@ def test_an_aircraft_is_assigned(desk: Desk, ids: list[int]) -> None:
     assert [event["type"] for event in events_after(desk, 5)] == ["flight_changed"]
 
 
+FIRST = Condition(if_match=parse_tags(['"1"']))
+
+
 def test_an_old_version_is_refused(desk: Desk, ids: list[int]) -> None:
     with desk.unit() as db:
-        assign_gate(db, STAFF, ids[0], "7", version=1)
+        assign_gate(db, STAFF, ids[0], "7", require_version=FIRST.require)
     with desk.unit() as db, pytest.raises(PreconditionFailed):
-        assign_gate(db, STAFF, ids[0], "8", version=1)
+        assign_gate(db, STAFF, ids[0], "8", require_version=FIRST.require)
 
     assert desk.flight(ids[0]).gate == "7"
 

@@ -1,7 +1,7 @@
 """Flights: finding them, and what staff may do to them."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from departures.models import Aircraft, Airport, Flight, FlightStatus
 from departures.rules import is_gone, require_waiting, too_late
-from trivet import Conflict, InputError, Invalid, NotFound, PreconditionFailed
+from trivet import Conflict, InputError, Invalid, NotFound
 from trivet.identity import Identity, require_permission
 
 PAGE = 50
 PAGE_MAX = 200
+
+VersionCheck = Callable[[int], None]
+"""Raises for a version of a flight on which somebody does not want to build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +79,16 @@ def get_flight(db: Session, actor: Identity, flight_id: int) -> Flight:
 
 
 def assign_gate(
-    db: Session, actor: Identity, flight_id: int, gate: str | None, *, version: int | None = None
+    db: Session,
+    actor: Identity,
+    flight_id: int,
+    gate: str | None,
+    *,
+    require_version: VersionCheck | None = None,
 ) -> Flight:
     """Give a flight another gate, or with None take it away. See `update_flight`."""
-    return update_flight(db, actor, flight_id, {"gate": gate}, version=version)
+    changes = {"gate": gate}
+    return update_flight(db, actor, flight_id, changes, require_version=require_version)
 
 
 def update_flight(
@@ -88,22 +97,19 @@ def update_flight(
     flight_id: int,
     changes: Mapping[str, Any],
     *,
-    version: int | None = None,
+    require_version: VersionCheck | None = None,
 ) -> Flight:
     """Set `gate` and `aircraft` (a tail number), whichever `changes` names.
 
-    `version` is the one that the caller saw: PreconditionFailed if the flight has moved on.
+    `require_version` is asked about the version that there is, and raises where the caller
+    insists on another.
     Raises NotFound, Invalid with every fault in the values, and what `departures.rules`
     refuse.
     """
     require_permission(actor, "departures.change_flight")
     flight = _get(db, flight_id, for_update=True)
-    if version is not None and flight.version != version:
-        raise PreconditionFailed(
-            "stale-version",
-            f"The flight has version {flight.version} by now, not {version}; read it again.",
-            version=flight.version,
-        )
+    if require_version is not None:
+        require_version(flight.version)
     if "gate" in changes:
         require_waiting(flight, flight.status)
     faults = _apply_changes(db, flight, changes)

@@ -14,9 +14,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from trivet.asgi import health, middleware
 from trivet.asgi.address import PublicAddress
 from trivet.asgi.assets import asset_routes
+from trivet.asgi.methods import OptionsAnswered, http_problem_of, options_response
 from trivet.asgi.mount import MountedApp, MountRoute, PageLink
 from trivet.asgi.page import Frame
-from trivet.asgi.problem import http_problem, no_such_page, refuse
+from trivet.asgi.paths import path_below
+from trivet.asgi.problem import no_such_page, refuse
 from trivet.asgi.process import Process
 from trivet.asgi.welcome import Welcome
 from trivet.errors import ConfigurationError
@@ -44,10 +46,16 @@ def build_root(
     settings = platform.settings
     frame = Frame(settings.name, settings.logo)
     of_our_own = [
-        Route("/", Welcome(frame, [*pages, *mounts], settings.home), name="welcome"),
+        # Starlette asks an endpoint that is an object by any method, unless it is told which.
+        Route(
+            "/",
+            Welcome(frame, [*pages, *mounts], settings.home),
+            methods=["GET"],
+            name="welcome",
+        ),
         *asset_routes(),
         Route("/healthz", health.alive, name="healthz"),
-        Route("/readyz", health.Readiness(mounts), name="readyz"),
+        Route("/readyz", health.Readiness(mounts), methods=["GET"], name="readyz"),
         *_static(mounts),
     ]
     app: ASGIApp = Router(
@@ -116,6 +124,9 @@ def stack(
     ]
 
 
+EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
 class Root:
     """The ASGI application: lifespans to the process, requests through the middleware."""
 
@@ -153,6 +164,10 @@ class Root:
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    # The server as a whole (RFC 9110, 9.3.7): what some path of it answers.
+    if scope["type"] == "http" and scope["method"] == "OPTIONS" and path_below(scope) == "*":
+        await options_response(EVERY_METHOD)(scope, receive, send)
+        return
     await refuse(scope, receive, send, no_such_page(scope))
 
 
@@ -186,9 +201,13 @@ def _pages(feature: Feature, routes: Sequence[BaseRoute]) -> MountedApp:
 
 
 def _route(routes: Sequence[BaseRoute], *, redirect_slashes: bool = False) -> ASGIApp:
-    """A router whose exceptions of HTTP (404, 405) become problem documents."""
+    """A router whose exceptions of HTTP (404, 405) become problem documents, and which says by
+    OPTIONS what it answers."""
     router = Router(routes, redirect_slashes=redirect_slashes, default=_not_found)
-    return ExceptionMiddleware(router, handlers={HTTPException: http_problem})
+    problem = http_problem_of(lambda: routes)
+    return OptionsAnswered(
+        ExceptionMiddleware(router, handlers={HTTPException: problem}), lambda: routes
+    )
 
 
 def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
