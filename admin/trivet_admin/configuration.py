@@ -100,6 +100,10 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         # Absolute, because Django keeps a relative one under whatever prefix asked first.
         "STATIC_URL": f"{settings.root_path}/static/",
+        "STORAGES": {
+            "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+            "staticfiles": {"BACKEND": "trivet_admin.static_files.HashedStaticStorage"},
+        },
         # Django's setup changes the time zone of the whole process.
         "TIME_ZONE": "UTC",
         "USE_TZ": True,
@@ -131,6 +135,7 @@ _APPS = (
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.staticfiles",  # names of files with their hashes; it serves none itself
 )
 
 _DEBUG_MIDDLEWARE = (

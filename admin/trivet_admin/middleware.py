@@ -13,8 +13,9 @@ from django.urls import reverse
 
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.middleware.last_resort import DEBUG_PAGE_POLICY
-from trivet.context import STATE_KEY, RequestContext
+from trivet.context import STATE_KEY, RequestContext, current_context
 from trivet.errors import Malformed
+from trivet.lifecycle import State
 from trivet_admin.auth.sessions import SessionSource
 from trivet_admin.outcomes import advise_on_sessions, outcomes_of
 from trivet_admin.site.pages import refusal_page, refuse
@@ -96,7 +97,10 @@ class UnitMiddleware:
         with transaction.atomic():
             response = self.get_response(request)
             status = response.status_code
-            if status < 400:
+            if _is_given_up():
+                connection.rollback_reason = "the process stops"
+                transaction.set_rollback(True)
+            elif status < 400:
                 connection.require_success()
             elif status not in outcomes_of(request):
                 if not connection.needs_rollback:
@@ -104,6 +108,15 @@ class UnitMiddleware:
                 connection.rollback_reason = f"status {status}"
                 transaction.set_rollback(True)
         return response
+
+
+def _is_given_up() -> bool:
+    """Whether the client was told that the process stops, while this thread went on. The state
+    changes only after requests have had `shutdown_seconds` to finish."""
+    context = current_context()
+    if context is None:
+        return False
+    return context.platform.lifecycle.state in (State.DRAINING, State.STOPPED)
 
 
 def _refuse_writes_until_closed(response: Any, connection: Any) -> None:

@@ -17,6 +17,7 @@ from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.capacity import CapacityLimiter
 from trivet_admin.configuration import configure
 from trivet_admin.site.policy import words_of
+from trivet_admin.static_files import PACKAGES
 from trivet_admin.transactions import ThreadedTransactions
 
 PREFIX = "/admin"
@@ -39,7 +40,7 @@ def mount(platform: Platform) -> MountedApp:
         app=BoundedApp(django_app, _limiter(platform)),
         authenticators=(SessionAuthenticator(),),
         list_routes=list_routes,
-        static_packages=(("django.contrib.admin", "static"), ("trivet_admin", "static")),
+        static_packages=PACKAGES,
         find_pending=find_pending,
         links=(PageLink("Administration", "/", "Records, users and what was changed, for staff."),),
     )

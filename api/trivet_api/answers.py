@@ -28,20 +28,20 @@ class HttpAnswers:
 
     def __init__(self, app: FastAPI, answer: ASGIApp) -> None:
         self._app = app
-        self._answer = answer
+        self.answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope.get("method")
         if method == "HEAD" and self._is_get(scope):
             await self._answer_head(scope, receive, send)
         elif method == "GET" and _is_conditional(scope):
-            await self._answer(scope, receive, _Conditional(scope, receive, send))
+            await self.answer(scope, receive, _Conditional(scope, receive, send))
         elif method == "OPTIONS" and not is_answered(self._routes, scope, "OPTIONS"):
             methods = list_methods(self._routes, scope)
-            answer = options_response(methods) if methods else self._answer
+            answer = options_response(methods) if methods else self.answer
             await answer(scope, receive, send)
         else:
-            await self._answer(scope, receive, send)
+            await self.answer(scope, receive, send)
 
     @property
     def _routes(self) -> Sequence[BaseRoute]:

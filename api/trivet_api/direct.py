@@ -101,6 +101,7 @@ class DirectAnswer:
     def __init__(self, route: PolicyRoute, otherwise: ASGIApp) -> None:
         self.route = route
         self.checks = tuple(policy.check for policy in route.policies)
+        self.check_query = route.check_query
         self.otherwise = otherwise
         # In a path a field is one text, which is there and needs not be looked for, unless it may
         # have several names.
@@ -125,6 +126,7 @@ class DirectAnswer:
         identity = context_of(scope).identity
         for check in self.checks:
             check(identity)
+        self.check_query(scope)
         request = Request(scope, receive, send)
         arguments = self._read(request)
         if arguments is None:

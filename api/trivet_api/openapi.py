@@ -1,11 +1,14 @@
-"""The OpenAPI document: FastAPI's, with what it cannot know of our policies."""
+"""The OpenAPI document: FastAPI's, with what it cannot know of our policies and refusals."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 
-from trivet.identity.policy import Policy, public
+from trivet.asgi.problem import MEDIA_TYPE, title_of
+from trivet.identity.policy import Policy, authenticated, public
 from trivet_api.policy import policies_of
 
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
@@ -22,28 +25,120 @@ SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     },
 }
 
+_PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+_REFUSALS = {
+    400: "The request cannot be read.",
+    401: "Nobody is known behind the request.",
+    403: "The caller may not do this.",
+    404: "There is no such thing.",
+    408: "The body did not arrive in time.",
+    409: "The state of the data refuses it.",
+    412: "The conditions of the request do not hold.",
+    413: "The body is too large.",
+    415: "The body comes in a form that is not taken.",
+    422: "The request was read and does not fit; `errors` says where.",
+    429: "The caller has had its share; `Retry-After` says when to come again.",
+    503: "Not now; `Retry-After` says when to come again.",
+}
+
 
 def describe(app: FastAPI, *, root: str, cookie_name: str) -> dict[str, Any]:
     """The document of `app`, mounted at the path `root`: with the ways to authenticate (a key,
-    or the session cookie `cookie_name`), and with each operation's policy."""
+    or the session cookie `cookie_name`), each operation's policy, and its refusals."""
     document = app.openapi()
     if "securitySchemes" not in document["components"]:
         # FastAPI keeps the document and hands out the same one again.
         session = {**SECURITY_SCHEMES["session"], "name": cookie_name}
         document["components"]["securitySchemes"] = {**SECURITY_SCHEMES, "session": session}
-        _add_policies(app, document)
+        document["components"]["responses"] = {
+            _name(status): _problem(words) for status, words in _REFUSALS.items()
+        }
+        operations = list(_operations(app, document))
+        for _, context, operation in operations:
+            _add_policies(context, operation)
+        for method, context, operation in operations:
+            _add_refusals(method, context, operation)
+        _name_operations(operations)
     return {**document, "servers": [{"url": root or "/"}]}
 
 
-def _add_policies(app: FastAPI, document: dict[str, Any]) -> None:
+Operation = tuple[str, RouteContext, dict[str, Any]]
+
+
+def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[Operation]:
+    """The operations of the document with their methods and routes."""
     for context in iter_route_contexts(app.routes):
-        operations = document["paths"].get(context.path_format, {})
-        policies = [policy for policy in policies_of(context) if policy != public]
-        for method in context.methods or ():
-            operation = operations.get(method.lower())
-            if operation is not None and policies:
-                operation["security"] = [{name: []} for name in SECURITY_SCHEMES]
-                operation["description"] = _say(operation.get("description", ""), policies)
+        described = document["paths"].get(context.path_format, {})
+        for method in sorted(context.methods or ()):
+            if method.lower() in described:
+                yield method, context, described[method.lower()]
+
+
+def _add_policies(context: RouteContext, operation: dict[str, Any]) -> None:
+    policies = [policy for policy in policies_of(context) if policy != public]
+    # An empty list says that nothing is needed; without it, nothing would be said.
+    operation["security"] = [{name: []} for name in SECURITY_SCHEMES] if policies else []
+    if policies:
+        operation["description"] = _say(operation.get("description", ""), policies)
+
+
+def _add_refusals(method: str, context: RouteContext, operation: dict[str, Any]) -> None:
+    """Document what an operation can be refused with, beside what its author has documented."""
+    responses = operation["responses"]
+    for response in responses.values():
+        content = response.get("content", {})
+        if content.get("application/json", {}).get("schema") == _PROBLEM_SCHEMA:
+            content[MEDIA_TYPE] = content.pop("application/json")
+    for status in sorted(_refusals_of(method, context, operation)):
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{_name(status)}"})
+
+
+def _refusals_of(method: str, context: RouteContext, operation: dict[str, Any]) -> set[int]:
+    statuses = {400, 429, 503}
+    policies = [policy for policy in policies_of(context) if policy != public]
+    # A bad key is refused at public operations too.
+    statuses.add(401)
+    if any(policy != authenticated for policy in policies) or method != "GET":
+        statuses.add(403)
+    places = {each.get("in") for each in operation.get("parameters", ())}
+    statuses |= {404} if "path" in places else set()
+    # Every query string is read by the letter.
+    statuses.add(422)
+    if "requestBody" in operation:
+        statuses |= {408, 413, 415}
+    if method != "GET":
+        statuses |= {409, 413, 415}
+    statuses |= {412} if _reads_conditions(method, operation) else set()
+    return statuses
+
+
+def _reads_conditions(method: str, operation: dict[str, Any]) -> bool:
+    named = {each.get("name", "").lower() for each in operation.get("parameters", ())}
+    return method == "GET" or not named.isdisjoint({"if-match", "if-none-match"})
+
+
+def _name_operations(operations: list[Operation]) -> None:
+    """Name each operation by its feature and its function (``departures_get_flight``), as people
+    would call it; two of one name keep FastAPI's, which has the path and the method in it."""
+    names = {id(operation): _name_of(context) for _, context, operation in operations}
+    counted = Counter(names.values())
+    for _, context, operation in operations:
+        name = names[id(operation)]
+        if context.operation_id is None and name and counted[name] == 1:
+            operation["operationId"] = name
+
+
+def _name_of(context: RouteContext) -> str:
+    tags = [str(tag) for tag in context.tags or ()]
+    return "_".join([*tags[:1], context.name or ""]).replace("-", "_")
+
+
+def _name(status: int) -> str:
+    return title_of(status).replace(" ", "")
+
+
+def _problem(words: str) -> dict[str, Any]:
+    return {"description": words, "content": {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}}}
 
 
 def _say(description: str, policies: list[Policy]) -> str:

@@ -16,7 +16,6 @@ from trivet.errors import TrivetError
 from trivet.outcome import NOTHING
 from trivet_api.json_body import MalformedJsonError
 
-
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 

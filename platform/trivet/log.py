@@ -200,7 +200,7 @@ def _rendering(log_format: Literal["console", "json"]) -> list[Any]:
         plain = structlog.dev.plain_traceback
         colors = sys.stderr.isatty()
         render = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)
-        return [redact, render, _redact_line]
+        return [redact, _escape_controls, render, _redact_line]
     return [
         structlog.processors.format_exc_info,
         redact,
@@ -218,6 +218,21 @@ def redact(_logger: object, _method: str, event: Event) -> Event:
     for name in _secret_names(tuple(event)):
         event[name] = REDACTED
     return event
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _escape_controls(_logger: object, _method: str, event: Event) -> Event:
+    """Write control characters in texts as escapes: whoever chooses a path would otherwise choose
+    what the terminal of its reader does (colours, titles, lines that vanish)."""
+    for name, value in event.items():
+        if isinstance(value, str) and name not in _TRACEBACKS and _CONTROL.search(value):
+            event[name] = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+    return event
+
+
+_TRACEBACKS = frozenset({"exception", "stack"})
 
 
 def _redact_line(_logger: object, _method: str, line: str) -> str:

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.asgi.mount import RouteInfo
 from trivet.asgi.problem import refuse
+from trivet.asgi.static_files import HashedStaticFiles
 from trivet.context import context_of
 from trivet.errors import ConfigurationError, TrivetError
 from trivet.identity.policy import Policy, authenticated, public, requires, staff
@@ -77,7 +77,8 @@ def files(path: str, directory: Path, *, policy: Policy, name: str | None = None
     Raises:
         TypeError: `policy` is no policy.
     """
-    mount = Mount(path, StaticFiles(directory=directory), name=name or path.strip("/"))
+    folder = HashedStaticFiles(directory=directory, is_public=policy is public)
+    mount = Mount(path, folder, name=name or path.strip("/"))
     _cover(mount, policy)
     return mount
 

@@ -45,7 +45,7 @@ class TestWhatWentWrong:
         assert page.status == 404
         assert f"There is nothing at {path}." in page.words
         assert page.headers["x-request-id"] in page.words
-        assert "trivet_admin/trivet.css" in page.text
+        assert "/static/trivet_admin/trivet." in page.text
         assert 'href="/admin/"' in page.text
         assert "Items" in page.words, "the side bar leads on"
 
@@ -58,7 +58,7 @@ class TestWhatWentWrong:
         assert page.status == 500
         assert "Something went wrong on our side" in page.words
         assert page.headers["x-request-id"] in page.words
-        assert "trivet_admin/trivet.css" in page.text
+        assert "/static/trivet_admin/trivet." in page.text
 
     async def test_a_form_without_its_token_says_what_to_do(self, house: House) -> None:
         async with house.visit("clerk") as clerk:

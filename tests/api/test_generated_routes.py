@@ -8,6 +8,7 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -21,6 +22,7 @@ from trivet_api.direct import DirectAnswer, answer_directly
 from trivet_api.include import include
 from trivet_api.policy import PolicyRoute
 from trivet_api.problems import install_problems
+from trivet_api.query import NO_TIME, REPEATED, UNKNOWN
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +69,17 @@ async def test_every_answer_is_fastapis_to_the_byte(tmp_path: Path, seed: int) -
     flat = await ask(ours, tmp_path, sky)
     direct = await ask(answer_directly(ours), tmp_path, sky)
     for request, expected, *got in zip(sky.requests, theirs, flat, direct, strict=True):
+        if got[0] == got[1] and _is_refused_by_the_letter(*got[0]):
+            continue
         assert got == [expected, expected], request
+
+
+def _is_refused_by_the_letter(status: int, _headers: object, body: bytes) -> bool:
+    """Whether a query string was refused that FastAPI would have read its own way (decision 65)."""
+    if status != 422:
+        return False
+    faults = msgspec.json.decode(body).get("errors", ())
+    return bool(faults) and {fault["detail"] for fault in faults} <= {UNKNOWN, REPEATED, NO_TIME}
 
 
 # FastAPI says so of a route with two methods and a name of its own.

@@ -235,7 +235,8 @@ def test_what_is_no_policy_is_refused_where_it_is_written() -> None:
 
 
 def mounted_api(folder: Path, **settings: Any) -> Any:
-    return mount_api(bare_platform(folder, **settings)).app
+    app: Any = mount_api(bare_platform(folder, **settings)).app
+    return app.answer
 
 
 async def test_answers_are_direct_unless_a_setting_says_no(tmp_path: Path) -> None:

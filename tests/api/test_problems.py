@@ -1,5 +1,6 @@
 """What the API answers to bad input, and that no route goes without a policy."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,56 @@ async def test_the_openapi_document_says_who_may_and_how_errors_look(
     assert paths["/seats/secret"]["get"]["security"] == [{"key": []}, {"session": []}]
     described = paths["/seats/secret"]["get"]["description"]
     assert described == "Read the list.\n\nNeeds the permission `seats.view_booking`."
-    assert "security" not in paths["/seats/bookings"]["post"]
+    assert paths["/seats/bookings"]["post"]["security"] == [], "nothing is needed, and that is said"
     assert document["servers"] == [{"url": "/api"}]
-    assert "Problem" in str(paths["/seats/bookings"]["post"]["responses"]["default"])
+    default = paths["/seats/bookings"]["post"]["responses"]["default"]
+    assert list(default["content"]) == ["application/problem+json"]
+    assert "Problem" in str(default)
+
+
+async def test_the_document_names_operations_and_what_they_are_refused_with(
+    client: httpx2.AsyncClient,
+) -> None:
+    document = (await client.get("/api/openapi.json")).json()
+    operations = {
+        (path, method): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    shared = document["components"]["responses"]
+    names = [operation["operationId"] for operation in operations.values()]
+    assert len(set(names)) == len(names)
+    assert operations["/seats/bookings", "post"]["operationId"] == "seats_book"
+    for operation in operations.values():
+        for status, response in operation["responses"].items():
+            if status == "default" or int(status) >= 400:
+                name = response.get("$ref", "").rpartition("/")[2]
+                described = shared[name] if name else response
+                assert list(described["content"]) == ["application/problem+json"], operation
+    told = set(operations["/seats/bookings", "post"]["responses"])
+    assert told >= {"400", "401", "409", "413", "415", "422", "429"}
+    assert "403" in operations["/seats/secret", "get"]["responses"]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointers"),
+    [
+        ("price=1", None),
+        ("price=1&price=2", ["/price"]),
+        ("price=1&price=1&price=1", ["/price"]),
+        ("prize=1", ["/prize"]),
+        ("price=1&a/b=2&a/b=3&c=", ["/a~1b", "/c"]),
+        ("price", ["/price"]),
+    ],
+)
+async def test_a_query_is_read_by_the_letter(
+    client: httpx2.AsyncClient, query: str, pointers: list[str] | None
+) -> None:
+    answer = await client.post(f"/api/seats/bookings?{query}", json={"seats": []})
+    assert answer.status_code == (200 if pointers is None else 422), answer.text
+    faults = answer.json()["errors"] if pointers else []
+    found = [(fault["in"], fault["pointer"]) for fault in faults]
+    assert found == [("query", each) for each in pointers or ()]
 
 
 async def test_the_documentation_page_loads_nothing_from_elsewhere(
@@ -148,16 +196,23 @@ async def test_the_documentation_page_loads_nothing_from_elsewhere(
 ) -> None:
     page = (await client.get("/api/docs")).text
     assert "//" not in page.replace("<!--", "")
-    for asset in ("/static/swagger-ui.css", "/static/swagger-ui-bundle.js", "/api/docs/start.js"):
-        assert asset in page
-        assert (await client.get(asset)).status_code == 200
+    loaded = re.findall('(?:src|href)="([^"]+)"', page)
+    assert {re.sub(r"\.[0-9a-f]{12}\.", ".", each) for each in loaded} == {
+        "/static/trivet/icon.svg",
+        "/static/swagger-ui.css",
+        "/static/swagger-ui-bundle.js",
+        "/api/docs/style.css",
+        "/api/docs/start.js",
+    }
+    for asset in loaded:
+        assert (await client.get(asset)).status_code == 200, asset
 
 
 async def test_behind_an_outer_prefix_the_documentation_finds_its_parts(root: Root) -> None:
     async with client_of(root, root_path="/outer") as client:
         page = (await client.get("/outer/api/docs")).text
-        assert "/outer/static/swagger-ui.css" in page
-        assert (await client.get("/outer/static/swagger-ui.css")).status_code == 200
+        [style] = re.findall('href="(/outer/static/swagger-ui[^"]*css)"', page)
+        assert (await client.get(style)).status_code == 200
         document = (await client.get("/outer/api/openapi.json")).json()
     assert document["servers"] == [{"url": "/outer/api"}]
 

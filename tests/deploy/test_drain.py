@@ -64,6 +64,7 @@ def test_sigterm_finishes_what_was_begun_and_does_what_is_owed(
         "admin has stopped",
         "api has stopped",
         "queues are measured no more",
+        "the event loop is watched no more",
         "no session is being removed",
         "uses of keys are written",
         "the relay is drained",

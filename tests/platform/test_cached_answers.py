@@ -63,12 +63,12 @@ async def test_a_personal_answer_is_kept_by_nobody_and_every_answer_names_what_i
     assert response.headers.get_list("vary") == [vary]
 
 
-def test_static_files_stay_as_they_are(tmp_path: Path) -> None:
+def test_static_files_are_the_same_for_everybody_and_asked_about(tmp_path: Path) -> None:
     app = mounted(APP, static_packages=(("django.contrib.admin", "static"),))
     client = TestClient(bare_root(tmp_path, [app]), base_url=ORIGIN)
     response = client.get("/static/admin/css/base.css", headers=COOKIE)
     again = {**COOKIE, "if-none-match": response.headers["etag"]}
     assert client.get("/static/admin/css/base.css", headers=again).status_code == 304
     assert response.status_code == 200
-    assert "cache-control" not in response.headers
+    assert response.headers["cache-control"] == "public, no-cache"
     assert "vary" not in response.headers

@@ -132,6 +132,7 @@ async def test_a_process_stops_in_the_order_that_is_promised(tmp_path: Path) -> 
         "two has stopped",
         "one has stopped",
         "queues are measured no more",
+        "the event loop is watched no more",
         "no session is being removed",
         "uses of keys are written",
         "the relay is drained",

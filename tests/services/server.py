@@ -6,6 +6,7 @@
 `start_server` starts as many as a test needs, with settings and commands of its own.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -31,7 +32,8 @@ STOP_SECONDS = 40.0
 class Server:
     """A running process that said on /readyz that it is ready.
 
-    `url` has no slash at its end. `directory` is its working directory, in which it finds no
+    `url` has no slash at its end; where the command binds a `unix_socket`, nobody listens there.
+    `directory` is its working directory, in which it finds no
     `.env`.
     """
 
@@ -40,6 +42,7 @@ class Server:
     process: Process
     log: Path
     directory: Path
+    unix_socket: Path | None = None
 
     def stop(self, sign: signal.Signals = signal.SIGTERM, seconds: float = STOP_SECONDS) -> int:
         """Ask it to end, insist after `seconds`, and return its exit code."""
@@ -54,7 +57,7 @@ class StartServer(Protocol):
     """Starts a process of Trivet and returns when it is ready.
 
     `command` is what follows `trivet` on the command line, without the port; the default serves
-    one worker.
+    one worker. With ``--bind unix:/path`` it listens there.
     `variables` are settings without their prefix. `database_url` defaults to a fresh, migrated
     database. Raises RuntimeError, with the log, when it does not become ready.
     """
@@ -78,7 +81,8 @@ class _Servers:
         env = environment(database, **{"public_url": url, **variables})
         server = self._spawn(_with_port(command or ("serve",), port), url, port, env)
         self.running.append(server)
-        wait_until(lambda: is_ready(url), server.process, server.log, START_SECONDS)
+        path = server.unix_socket
+        wait_until(lambda: is_ready(url, path), server.process, server.log, START_SECONDS)
         return server
 
     def _spawn(
@@ -91,7 +95,9 @@ class _Servers:
         start = _start if command[0] == "dev" else Fork
         process = start(command, env=env, cwd=directory, output=log)
         self.leashes.enter_context(leashed(process, signal.SIGTERM))
-        return Server(url, port, process, log, directory)
+        bound = command[command.index("--bind") + 1] if "--bind" in command else ""
+        path = Path(bound.removeprefix("unix:")) if bound.startswith("unix:") else None
+        return Server(url, port, process, log, directory, path)
 
 
 def _start(
@@ -116,8 +122,19 @@ def _with_port(command: tuple[str, ...], port: int) -> tuple[str, ...]:
     return (*command, *where)
 
 
-def is_ready(url: str) -> bool:
+def is_ready(url: str, unix_socket: Path | None = None) -> bool:
     """Whether a server answers on /readyz that it is ready."""
+    if unix_socket is not None:
+        # A failed connection would leave httpx's socket to the garbage collector.
+        if not unix_socket.exists():
+            return False
+        transport = httpx2.HTTPTransport(uds=str(unix_socket))
+        with (
+            contextlib.suppress(httpx2.TransportError),
+            httpx2.Client(transport=transport) as client,
+        ):
+            return client.get(url + "/readyz", timeout=5).status_code == 200
+        return False
     try:
         # Without `verify` each question would read the certificates of the world first: 30 ms of
         # CPU, twenty times a second, for an address without TLS.
@@ -145,6 +162,16 @@ def start_shared_server(
     tmp_path_factory: pytest.TempPathFactory, databases: Databases
 ) -> Iterator[StartServer]:
     """A starter of servers that the tests of a module share."""
+    directory = tmp_path_factory.mktemp("servers")
+    with _ending(_Servers(directory, databases.create)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def start_session_server(
+    tmp_path_factory: pytest.TempPathFactory, databases: Databases
+) -> Iterator[StartServer]:
+    """A starter of servers that all tests of a run share."""
     directory = tmp_path_factory.mktemp("servers")
     with _ending(_Servers(directory, databases.create)) as servers:
         yield servers

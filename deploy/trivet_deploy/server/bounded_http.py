@@ -46,6 +46,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_begun = True
+        self._head_number = 0
         self._head_parsed = 0
         self._head_received = 0
         self._head_timer: asyncio.TimerHandle | None = None
@@ -65,16 +66,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        had_begun = self._head_begun
+        head = self._head_number
         super().data_received(data)
         # Most heads come in one piece, and get no further.
         if not self._head_begun or self._is_refused:
             return
         if self._head_timer is None:
             self._await_head()
-        # The piece in which a head begins may hold a body before it; of that piece only what the
-        # parser has made of the head counts.
-        if had_begun:
+        # The piece in which a further head begins may hold a body before it. Of that piece only
+        # what the parser has made of the head counts.
+        if head in (0, self._head_number):
             self._head_received += len(data)
         if max(self._head_received, self._head_parsed) > self.head_bytes:
             self._refuse(_LONG)
@@ -82,6 +83,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_begun = True
+        self._head_number += 1
         self._head_parsed = 0
 
     def on_url(self, url: bytes) -> None:
@@ -146,8 +148,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn's types leave the None out
         if cycle is not None and not cycle.response_complete:
-            cycle.keep_alive = False
-            return
+            if not cycle.more_body:
+                cycle.keep_alive = False
+                return
+            # What broke is the body of this very request: nobody will ever read it whole.
+            if cycle.response_started or self.pipeline:
+                self.transport.close()
+                return
         answer = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status
         self.transport.write(answer)
         self.transport.close()

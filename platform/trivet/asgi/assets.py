@@ -1,39 +1,37 @@
-"""The files of the root's own pages: their style, the icon, and the icon that browsers ask for.
-
-They are few and listed by name. So the start reads no folder, which would block the event loop
-on which an application may be put together.
-"""
+"""The files of the root's own pages: their style, the icon, and the icon that browsers ask for."""
 
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+
+from trivet.asgi.static_files import HashedStaticFiles, hashed_name
 
 _FOLDER = Path(__file__).parent / "files"
 _HOUR = 3600
-"""The time for which a browser may keep a file without asking again, in seconds."""
-
-_FILES = {
-    "/static/trivet/page.css": "text/css",
-    "/static/trivet/icon.svg": "image/svg+xml",
-    # Browsers ask for it if a page names no icon.
-    "/favicon.ico": "image/vnd.microsoft.icon",
-}
-ICON = "/static/trivet/icon.svg"
-STYLE = "/static/trivet/page.css"
+"""How long a browser may keep the icon at its one fixed address without asking, in seconds."""
 
 
-def asset_routes() -> list[Route]:
-    """A route for each file."""
-    return [_route(path, media_type) for path, media_type in _FILES.items()]
+def _address(name: str) -> str:
+    return hashed_name(f"/static/trivet/{name}", _FOLDER / name)
 
 
-def _route(path: str, media_type: str) -> Route:
-    file = _FOLDER / path.rpartition("/")[2]
+# Read once with the module, as its text is: a page is made on the event loop, and so is, now and
+# then, an application.
+ICON = _address("icon.svg")
+STYLE = _address("page.css")
 
-    async def send_file(_request: Request) -> Response:
-        headers = {"cache-control": f"public, max-age={_HOUR}"}
-        return FileResponse(file, media_type=media_type, headers=headers)
 
-    return Route(path, send_file, name=file.name)
+def asset_routes() -> list[BaseRoute]:
+    """The files at ``/static/trivet``, and the icon where browsers look for one."""
+    return [
+        Route("/favicon.ico", _send_icon, name="favicon.ico"),
+        Mount("/static/trivet", HashedStaticFiles(directory=_FOLDER), name="assets"),
+    ]
+
+
+async def _send_icon(_request: Request) -> Response:
+    headers = {"cache-control": f"public, max-age={_HOUR}"}
+    file = _FOLDER / "favicon.ico"
+    return FileResponse(file, media_type="image/vnd.microsoft.icon", headers=headers)

@@ -27,8 +27,8 @@ class Bodies:
     """The bodies of all requests of a process.
 
     `body_bytes` is the bound of each body, and `held_bytes` of all bodies together (at least one
-    body). `seconds` is the bound of the time for which a request waits for its body in all. `limits`
-    are other bounds of one body, by the prefixes of the mounts that have them.
+    body). `seconds` is the bound of the time for which a request waits for its body in all.
+    `limits` are other bounds of one body, by the prefixes of the mounts that have them.
     """
 
     def __init__(

@@ -27,6 +27,21 @@ from trivet.errors import (
 MEDIA_TYPE = "application/problem+json"
 
 
+_TITLES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    418: "I'm a Teapot",
+    422: "Unprocessable Content",
+}
+"""Where Python's phrases changed from one version to the next: the words of RFC 9110."""
+
+
+def title_of(status: int) -> str:
+    """The words for a status, the same on every version of Python."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
 def problem_response(
     scope: Scope,
     status: int,
@@ -40,7 +55,7 @@ def problem_response(
     what to do. The request id is added, so that a report can be traced."""
     document: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": title_of(status),
         "status": int(status),
         "code": code,
     }

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from trivet.asgi.lifespan import Lifespan
 from trivet.asgi.mount import MountedApp
+from trivet.asgi.watchdog import Watchdog
 from trivet.errors import TrivetError
 from trivet.lifecycle import Step
 from trivet.platform import Platform
@@ -27,6 +28,7 @@ class Process:
     def __init__(self, platform: Platform, mounts: Sequence[MountedApp]) -> None:
         self.platform = platform
         self.mounts = tuple(mounts)
+        self.watchdog = Watchdog(platform.settings.blocked_seconds)
         self.lifespans = [Lifespan(each.name, each.app) for each in mounts if each.lifespan]
 
     def starting(self) -> list[Step]:
@@ -43,6 +45,8 @@ class Process:
             Step("expired sessions are removed", platform.expired_sessions.start),
             # Queues are measured at intervals.
             Step("queues are measured", platform.observers.start),
+            # Code that blocks the event loop is named in the log.
+            Step("the event loop is watched", self.watchdog.start),
             # Each mounted app, in order: at its start the parts above run already.
             *(Step(f"{each.name} has started", each.start) for each in self.lifespans),
         ]
@@ -64,6 +68,8 @@ class Process:
             ),
             # Queues that are being closed are not measured.
             Step("queues are measured no more", platform.observers.stop, seconds=1),
+            # The loop is used up by what follows, and nobody waits for it any more.
+            Step("the event loop is watched no more", self.watchdog.stop, seconds=1),
             # Expired sessions are left to other processes.
             Step("no session is being removed", platform.expired_sessions.stop, seconds=2),
             # What this process knows of the use of keys is in the database.

@@ -1,6 +1,5 @@
 """The root: one ASGI application over every room. Read it from top to bottom."""
 
-import mimetypes
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -8,7 +7,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Mount, Route, Router
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.asgi import health, middleware
@@ -20,6 +18,7 @@ from trivet.asgi.page import Frame
 from trivet.asgi.paths import path_below
 from trivet.asgi.problem import no_such_page, refuse
 from trivet.asgi.process import Process
+from trivet.asgi.static_files import HashedStaticFiles
 from trivet.asgi.welcome import Welcome
 from trivet.errors import ConfigurationError
 from trivet.features import Feature, attribute_of, modules_of
@@ -212,13 +211,10 @@ def _route(routes: Sequence[BaseRoute], *, redirect_slashes: bool = False) -> AS
 
 def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
     """The rooms' static files, read from their packages: nothing has to be collected."""
-    packages: list[str | tuple[str, str]] = [p for m in mounts for p in m.static_packages]
+    packages = [p for m in mounts for p in m.static_packages]
     if not packages:
         return []
-    # The first guess of a media type reads the machine's tables: here, not on the event loop.
-    if not mimetypes.inited:
-        mimetypes.init()
-    return [Mount("/static", app=StaticFiles(packages=packages), name="static")]
+    return [Mount("/static", app=HashedStaticFiles(packages=packages), name="static")]
 
 
 def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:

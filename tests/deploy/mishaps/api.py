@@ -1,8 +1,10 @@
 """Refusals and faults of endpoints and of their dependencies."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
@@ -31,6 +33,10 @@ def add_twice(db: Session, _actor: Identity, name: str) -> None:
     for _ in range(2):
         db.add(Mishap(name=name))
         db.flush()
+
+
+def add(db: Session, _actor: Identity, name: str) -> None:
+    db.add(Mishap(name=name))
 
 
 async def fail() -> None:
@@ -99,5 +105,26 @@ async def stream() -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
         yield b"begun"
         raise LookupError("lost in a stream")
+
+    return StreamingResponse(chunks())
+
+
+@router.post("/slow", dependencies=[public])
+async def slow(name: Name, unit: Unit) -> None:
+    await unit.run(add, name.name)
+    await anyio.Path("asked").touch()
+    await anyio.sleep_forever()
+
+
+@router.get("/blocked", dependencies=[public])
+async def block_the_loop(seconds: float) -> None:
+    time.sleep(seconds)  # noqa: ASYNC251  # the mistake that the log shall tell
+
+
+@router.get("/whole", dependencies=[public])
+async def whole() -> StreamingResponse:
+    async def chunks() -> AsyncIterator[bytes]:
+        for piece in (b"first,", b"second,", b"third"):
+            yield piece
 
     return StreamingResponse(chunks())

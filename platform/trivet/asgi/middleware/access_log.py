@@ -1,5 +1,6 @@
 """The request id and the access log: the outermost middleware."""
 
+import asyncio
 import os
 import re
 import time
@@ -49,6 +50,9 @@ class AccessLogMiddleware:
         id_header = (REQUEST_ID, context.request_id.encode())
         started = time.perf_counter()
         path = scope["path"]
+        # The name by which the watchdog, or a debugger, tells whose work this is.
+        if (task := asyncio.current_task()) is not None:
+            task.set_name(f"{_method(scope)} {path}")
         status = _NO_RESPONSE
 
         async def send_with_id(message: Message) -> None:

@@ -6,6 +6,7 @@ and drops the connection, on which the client may already have sent its next req
 exception reaches the server only if a response is incomplete and has to be broken off.
 """
 
+import asyncio
 from http import HTTPStatus
 
 import structlog
@@ -16,10 +17,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.problem import error_response, http_problem, problem_response, refuse
+from trivet.context import context_of
 from trivet.data.errors import explain
 from trivet.data.outages import find_outage
 from trivet.data.validators import find_refusal
-from trivet.errors import TrivetError
+from trivet.errors import TrivetError, Unavailable
+from trivet.lifecycle import State
 from trivet.log import BrokenResponse
 
 logger = structlog.stdlib.get_logger("trivet.errors")
@@ -56,6 +59,15 @@ class LastResortMiddleware:
 
         try:
             await self.app(scope, receive, watch)
+        except asyncio.CancelledError as error:
+            if status or not self._is_stopping(scope, error):
+                raise
+            # Nobody else waits for this task: it was the server that gave the request up.
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+            logger.warning("the process stops, and a request is sent away")
+            await self._answer(scope, receive, send, _stopping())
         except Exception as error:
             if complete:
                 _log_after(status, error)
@@ -66,11 +78,25 @@ class LastResortMiddleware:
                 log_server_error(error)
                 await self._answer(scope, receive, send, error)
 
+    def _is_stopping(self, scope: Scope, error: asyncio.CancelledError) -> bool:
+        """Whether the server gives up what has not ended within `shutdown_seconds`."""
+        given_up = bool(error.args) and str(error.args[0]).startswith(_GIVEN_UP)
+        state = context_of(scope).platform.lifecycle.state
+        return scope["type"] == "http" and (given_up or state is not State.READY)
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         if scope["type"] == "websocket":
             await refuse(scope, receive, send, explain(error) or INTERNAL)
         else:
             await server_error_response(scope, error, debug=self.debug)(scope, receive, send)
+
+
+_GIVEN_UP = "Task cancelled, timeout graceful shutdown exceeded"
+"""By which message uvicorn cancels requests; nobody else's cancellation is answered."""
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("stopping", "This server stops. Send the request again.", retry_after=1)
 
 
 _LAST = {

@@ -73,6 +73,10 @@ class LimitsMiddleware:
             await self.app(scope, receive, send)
 
     def _find_fault(self, scope: Scope, limit: int) -> TrivetError | None:
+        hosts = sum(name == b"host" for name, _ in scope["headers"])
+        if hosts != 1 and not (hosts == 0 and scope.get("http_version") == "1.0"):
+            # RFC 9112, 3.2: of two hosts each reader might believe another one.
+            return Malformed("bad-host", "A request names one host, in one Host header.")
         path = path_below(scope)
         if path not in PROBES and not self.hosts.accepts(scope):
             self._unknown.warn(find_header(scope, b"host") or "no host at all")
