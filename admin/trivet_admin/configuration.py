@@ -209,6 +209,8 @@ def _database(settings: Settings) -> dict[str, Any]:
         # A connection from the pool may have died with its server; our backend tries it before
         # use, without the pauses that the pool's own check makes.
         "CONN_HEALTH_CHECKS": False,
+        # Their cursors outlive a transaction, and the connection would be another's by then.
+        "DISABLE_SERVER_SIDE_CURSORS": settings.database_pooler == "transaction",
         "OPTIONS": {
             **database.connect_options,
             "pool": {

@@ -113,7 +113,7 @@ def find_database_fault(settings: Settings) -> str:
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
-    from trivet.migrations.history import connect
+    from trivet.migrations.connection import connect
 
     database = settings.database
     if database.is_sqlite and not database.path.exists():
@@ -125,6 +125,37 @@ def find_database_fault(settings: Settings) -> str:
         said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         return f"{database.masked} does not answer: {said}. {_cure_of(said, settings)}"
     return ""
+
+
+def find_pooler_fault(settings: Settings) -> tuple[str, bool]:
+    """What the settings say wrongly about a pooler, in a sentence with the cure, and whether it
+    breaks something; empty if they are right. The database has to answer."""
+    from trivet.migrations.connection import identify
+
+    if settings.database.is_sqlite:
+        return "", False
+    server = identify(settings.database_url)
+    if server.is_pooled and settings.database_pooler == "none":
+        return (
+            "a pooler answers at TRIVET_DATABASE_URL; let TRIVET_DATABASE_POOLER name its pool "
+            "mode, session or transaction"
+        ), False
+    if settings.direct_database_url:
+        if fault := find_database_fault(settings.direct):
+            return f"TRIVET_DIRECT_DATABASE_URL: {fault}", True
+        direct = identify(settings.direct_database_url)
+        if direct.is_pooled:
+            return "a pooler answers at TRIVET_DIRECT_DATABASE_URL; name the server itself", True
+        if direct.database != server.database:
+            return (
+                "TRIVET_DIRECT_DATABASE_URL and TRIVET_DATABASE_URL lead to different databases"
+            ), True
+    if settings.database_pooler != "none" and not server.is_pooled:
+        return (
+            "no pooler answers at TRIVET_DATABASE_URL; set TRIVET_DATABASE_POOLER to none, and "
+            "statements are prepared again"
+        ), False
+    return "", False
 
 
 def _cure_of(said: str, settings: Settings) -> str:

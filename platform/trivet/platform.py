@@ -177,6 +177,7 @@ def open_platform(
         on_published=partial(publish_wake_up, broker),
         observers=observers,
         connections=settings.database_connections,
+        pooler=settings.database_pooler,
     )
     identities = IdentityCache(seconds=settings.identity_cache_seconds)
     broker.subscribe(Revocation, identities.forget)

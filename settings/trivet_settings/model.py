@@ -13,6 +13,8 @@ from trivet_settings.public_url import PublicUrl
 from trivet_settings.values import (
     AllowedOrigins,
     DatabaseAddress,
+    DatabasePooler,
+    DirectAddress,
     FeatureNames,
     Listed,
     Lowered,
@@ -22,6 +24,7 @@ from trivet_settings.values import (
     Mounts,
     NonEmptyRooms,
     Observers,
+    Pooler,
     ProductName,
     Proxies,
     PublicAddress,
@@ -106,6 +109,28 @@ class Settings(BaseSettings):
         Field(repr=False),
         About("The database, without a driver.", cure=f"Write it like {SHAPES}", secret=True),
     ] = "sqlite:///var/trivet.sqlite3"
+    database_pooler: Annotated[
+        Pooler,
+        Lowered,
+        DatabasePooler,
+        About(
+            "What stands in front of PostgreSQL at TRIVET_DATABASE_URL: nothing, or a pooler such "
+            "as PgBouncer, which lends a connection for a session or for one transaction.",
+            "none, session or transaction",
+            cure="Write it like the pool_mode of the pooler, or none",
+        ),
+    ] = "none"
+    direct_database_url: Annotated[
+        str,
+        Field(repr=False, validate_default=True),
+        DirectAddress,
+        About(
+            "The same database without the pooler, for migrations and notifications. Empty: "
+            "TRIVET_DATABASE_URL leads to the server itself.",
+            cure="Write it like postgresql://user:password@host:5432/database",
+            secret=True,
+        ),
+    ] = ""
     database_connections: Annotated[
         int,
         Field(ge=1, le=1000),
@@ -356,6 +381,19 @@ class Settings(BaseSettings):
     def database(self) -> DatabaseUrl:
         """`database_url` in parts."""
         return DatabaseUrl.parse(self.database_url)
+
+    @property
+    def direct(self) -> "Settings":
+        """These settings for a process whose work cannot pass a pooler: the direct address, if
+        there is one, is the database's."""
+        changed = {
+            "database_url": self.direct_database_url or self.database_url,
+            "database_pooler": "none",
+            "direct_database_url": "",
+        }
+        copy = self.model_copy(update=changed)
+        copy.__dict__.pop("database", None)  # the parts of the other address, if they were asked
+        return copy
 
     @cached_property
     def public(self) -> PublicUrl:

@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 
 from trivet_settings.database_url import DatabaseUrl
@@ -26,6 +26,9 @@ RESERVED_PREFIXES = (
     "/readyz",
     "/favicon.ico",
 )
+
+Pooler = Literal["none", "session", "transaction"]
+"""What stands between Trivet and PostgreSQL, by the time for which it lends a connection."""
 
 POLICIES = ("public", "authenticated", "staff", "its-own")
 
@@ -159,6 +162,31 @@ def _check_database(text: str) -> str:
     return text
 
 
+def _check_pooler(pooler: Pooler, given: ValidationInfo) -> Pooler:
+    if pooler != "none" and given.data.get("database_url", "").startswith("sqlite"):
+        raise ValueError("names a pooler, but SQLite has none")
+    return pooler
+
+
+def _check_direct(text: str, given: ValidationInfo) -> str:
+    if given.data.get("database_pooler", "none") != "transaction":
+        return _check_server(text) if text else text
+    if not text:
+        raise ValueError(
+            "is empty, but migrations and notifications cannot pass the pooler that "
+            "TRIVET_DATABASE_POOLER names"
+        )
+    if text == given.data.get("database_url"):
+        raise ValueError("is TRIVET_DATABASE_URL, so it leads to the pooler")
+    return _check_server(text)
+
+
+def _check_server(text: str) -> str:
+    if DatabaseUrl.parse(text).is_sqlite:
+        raise ValueError("is the address of a SQLite file, which everybody opens directly")
+    return text
+
+
 def _check_public(text: str) -> str:
     return str(PublicUrl.parse(text))
 
@@ -171,6 +199,8 @@ def _lower(value: Any) -> Any:
 Listed = (NoDecode, BeforeValidator(_split))
 
 Lowered = BeforeValidator(_lower)
+DatabasePooler = AfterValidator(_check_pooler)
+DirectAddress = AfterValidator(_check_direct)
 DatabaseAddress = Annotated[str, AfterValidator(_check_database)]
 PublicAddress = Annotated[str, AfterValidator(_check_public)]
 FeatureNames = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_features)]

@@ -1,6 +1,5 @@
 """What is read again and again is prepared: psycopg forgets its statements at a ROLLBACK."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from starlette.routing import Route, Router
 
 from tests.platform.bare import bare_platform, client_of, mounted
 from tests.platform.notes import Note, create_tables
+from tests.services.pooler import pooler_for
 from trivet import Conflict, Identity, Platform, context_of
 from trivet.asgi.root import build_root
 from trivet.data.capture import Capture
@@ -52,9 +52,9 @@ async def ask(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def platform_at(url: str, tmp_path: Path) -> AsyncIterator[Platform]:
+async def platform_at(url: str, tmp_path: Path, **settings: Any) -> AsyncIterator[Platform]:
     """With one connection for all."""
-    platform = bare_platform(tmp_path, database_url=url, database_connections=1)
+    platform = bare_platform(tmp_path, database_url=url, database_connections=1, **settings)
     platform.database.capture = Capture()
     yield platform
     await platform.database.close()
@@ -100,36 +100,27 @@ async def test_a_unit_that_failed_or_wrote_rolls_back(
     assert (await client.get("/app/read")).json() == 0
 
 
-async def test_behind_a_pooler_nothing_is_prepared(platform: Platform, tmp_path: Path) -> None:
-    """A pooler tells its clients a process id that is none of the server's."""
-    server = make_url(platform.settings.database_url)
+@pytest.mark.parametrize(
+    ("is_behind", "pooler", "prepared"),
+    [
+        (True, "none", 0),  # recognised: it tells its clients a process id that is none of ours
+        (True, "session", 1),
+        (True, "transaction", 0),
+        (False, "transaction", 0),
+        (False, "session", 1),
+    ],
+)
+async def test_nothing_is_prepared_where_it_could_not_be_found_again(
+    platform: Platform, tmp_path: Path, is_behind: bool, pooler: str, prepared: int
+) -> None:
+    direct = platform.settings.database_url
+    server = make_url(direct)
     async with pooler_for(server.host, server.port) as port:
-        url = server.set(port=port).render_as_string(hide_password=False)
-        async with platform_at(url, tmp_path) as behind:
+        pooled = server.set(port=port).render_as_string(hide_password=False)
+        url = pooled if is_behind else f"{direct}?application_name=other"
+        named = {"database_pooler": pooler, "direct_database_url": direct}
+        async with platform_at(url, tmp_path, **named) as other:
             for _ in range(OFTEN):
-                async with behind.open_unit(read_only=True) as unit:
+                async with other.open_unit(read_only=True) as unit:
                     assert await unit.run(read) == 0
-            assert await count_prepared(behind) == 0
-
-
-KEY_DATA = b"K\x00\x00\x00\x0c"
-"""The head of PostgreSQL's message BackendKeyData; the process id follows."""
-
-
-@asynccontextmanager
-async def pooler_for(host: str | None, port: int | None) -> AsyncIterator[int]:
-    """A port that leads to the server and changes the process id, as poolers do."""
-
-    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            head, found, rest = data.partition(KEY_DATA)
-            target.write(head + found + b"\x7f\xff\xff\xff" + rest[4:] if found else data)
-        target.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_connection(host, port)
-        await asyncio.gather(pump(reader, to_server), pump(from_server, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+            assert await count_prepared(other) == prepared

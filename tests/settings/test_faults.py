@@ -58,6 +58,9 @@ SCENARIOS = (
     Scenario("no database name", "DATABASE_URL", "postgresql://h", ("one database",)),
     Scenario("no port", "DATABASE_URL", "postgresql://h:x/d", ("a port",)),
     Scenario("a bad second port", "DATABASE_URL", "postgresql://h:1,i:70000/d", ("a port",)),
+    Scenario("a pooler for a file", "DATABASE_POOLER", "session", ("SQLite",)),
+    Scenario("no such pooler", "DATABASE_POOLER", "statement", ("'transaction'",)),
+    Scenario("a file past the pooler", "DIRECT_DATABASE_URL", "sqlite:///x", ("SQLite",)),
     Scenario("too many ports", "DATABASE_URL", "postgresql:///d?host=h&port=1,2", ("of ports",)),
     Scenario(
         "an unknown option",

@@ -252,3 +252,17 @@ def test_an_address_elsewhere_is_no_path_on_this_site(setting: str, path: str) -
 def test_a_name_of_nothing_but_spaces_is_refused() -> None:
     with pytest.raises(SettingsError, match="TRIVET_NAME"):
         load_settings(name="   ")
+
+
+def test_a_pooler_for_transactions_needs_a_way_past_it() -> None:
+    pooled = {"database_url": "postgresql://pooler/d", "database_pooler": "transaction"}
+    for wrong in ("", "postgresql://pooler/d"):
+        with pytest.raises(SettingsError, match="TRIVET_DIRECT_DATABASE_URL"):
+            load_settings(**pooled, direct_database_url=wrong)
+
+    settings = load_settings(**pooled, direct_database_url="postgresql://server/d")
+
+    assert settings.database.host == "pooler"
+    direct = settings.direct
+    assert (direct.database.host, direct.database_pooler) == ("server", "none")
+    assert load_settings().direct.database_url == load_settings().database_url

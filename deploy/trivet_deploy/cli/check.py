@@ -70,6 +70,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
     database = _find_database(settings)
     yield database
     if database.state == "ok":
+        yield from _find_pooler(settings)
         migrations = _find_migrations(settings)
         yield migrations
         if migrations.state == "ok":
@@ -118,6 +119,17 @@ def _find_database(settings: "Settings") -> Finding:
     fault = find_database_fault(settings)
     answers = f"{settings.database.masked} answers"
     return Finding("database", "failed" if fault else "ok", fault or answers)
+
+
+def _find_pooler(settings: "Settings") -> Iterator[Finding]:
+    from trivet_deploy.schema import find_pooler_fault
+
+    sentence, breaks = find_pooler_fault(settings)
+    if sentence:
+        yield Finding("pooler", "failed" if breaks else "warning", sentence)
+    elif settings.database_pooler != "none":
+        kind = settings.database_pooler
+        yield Finding("pooler", "ok", f"it lends a connection for each {kind}")
 
 
 def _find_migrations(settings: "Settings") -> Finding:

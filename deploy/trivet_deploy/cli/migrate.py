@@ -35,7 +35,7 @@ def migrate(
     """
     from trivet_settings import load_settings
 
-    settings = load_settings()
+    settings = load_settings().direct  # a pooler would end the locks of a migration
     if check:
         _check(settings, as_json)
     elif make is not None:

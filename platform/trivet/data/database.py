@@ -16,6 +16,7 @@ from trivet.data.sealed_session import SealedSession
 from trivet.identity.identity import Identity
 from trivet.observation import Observers, reason_of
 from trivet.origin import Origin, current_origin
+from trivet_settings.values import Pooler
 
 _IS_READ_ONLY = text("SELECT current_setting('transaction_read_only')")
 """``on`` at a standby and at a server that is set to read-only; a single query sets nothing."""
@@ -36,6 +37,7 @@ class Database:
         timeout: The seconds for which a unit waits for a connection. After that it raises
             sqlalchemy.exc.TimeoutError, which the rooms answer with 503.
         observers: The listeners for units and for waits for connections.
+        pooler: The kind of pooler that stands in front of PostgreSQL.
     """
 
     def __init__(
@@ -47,12 +49,17 @@ class Database:
         connections: int = 10,
         timeout: float = 5.0,
         observers: Observers | None = None,
+        pooler: Pooler = "none",
     ) -> None:
         self.capture = capture
         self.on_published = on_published
         self.observers = observers or Observers()
         self._engines = Engines(
-            url, connections=connections, timeout=timeout, observers=self.observers
+            url,
+            connections=connections,
+            timeout=timeout,
+            observers=self.observers,
+            pooler=pooler,
         )
 
     @property

@@ -16,6 +16,7 @@ from trivet.data.pool import ObservedPool
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY
 from trivet.observation import Observers
 from trivet_settings.database_url import DatabaseUrl
+from trivet_settings.values import Pooler
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 """The driver of PostgreSQL is the same as Django's (docs/decisions/0013)."""
@@ -46,12 +47,21 @@ def async_url(url: str) -> URL:
 class Engines:
     """One engine and one pool, made on first use: nothing connects before a unit needs data."""
 
-    def __init__(self, url: str, *, connections: int, timeout: float, observers: Observers) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int,
+        timeout: float,
+        observers: Observers,
+        pooler: Pooler = "none",
+    ) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._connections = connections
         self._timeout = timeout
         self._observers = observers
+        self._pooler = pooler
         self.memory = OutageMemory()
         self._writing: AsyncEngine | None = None
         self._reading: AsyncEngine | None = None
@@ -107,5 +117,5 @@ class Engines:
         )
         assert isinstance(engine.sync_engine.pool, ObservedPool)
         engine.sync_engine.pool.observers = self._observers
-        listen_to_engine(engine.sync_engine, self.memory)
+        listen_to_engine(engine.sync_engine, self.memory, self._pooler)
         return engine

@@ -29,19 +29,17 @@ from trivet.data import (
 from trivet.data.session import TrivetSession
 from trivet.identity import key_grants
 from trivet.models import mapped
+from trivet_settings.values import Pooler
+
+Part = Literal["dialect", "memory", "pooler"]
 
 
 @dataclass(frozen=True, slots=True)
-class WithDialect:
-    """A listener of an engine's pool, whose first argument is the engine's dialect."""
+class With:
+    """A listener whose first argument is a part of its engine: the dialect, the memory of outages,
+    or the pooler that the settings name."""
 
-    function: Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class WithMemory:
-    """A listener whose first argument is the memory of the engine's outages."""
-
+    part: Part
     function: Callable[..., Any]
 
 
@@ -61,8 +59,8 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A connection is made, and taken from the pool.
     (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
     (POSTGRESQL, "connect", postgresql.use_utc),  # whatever the server's zone is
-    (POSTGRESQL, "connect", postgresql.prepare_nothing_behind_pooler),  # it could not find it again
-    (POSTGRESQL, "checkout", WithDialect(postgresql.ping_idle)),  # an idle one is tried first
+    (POSTGRESQL, "connect", With("pooler", postgresql.prepare_what_will_be_found)),  # again
+    (POSTGRESQL, "checkout", With("dialect", postgresql.ping_idle)),  # an idle one is tried first
     (POSTGRESQL, "engine_connect", postgresql.forget_mode_of_engine),  # a chosen level counts
     (POSTGRESQL, "set_connection_execution_options", postgresql.forget_mode),  # here too
 
@@ -77,8 +75,8 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (Engine, "before_cursor_execute", statement_guard.judge_statement),  # nor raw writes
     (Engine, "handle_error", violations.note_violation),  # it is found out what was refused
     (Engine, "handle_error", statement_guard.mark_refusal),  # a reader's own fault is no outage
-    (SQLITE, "handle_error", WithMemory(outages.throw_away)),  # useless when the file is writable
-    (POSTGRESQL, "handle_error", WithMemory(outages.throw_away)),  # another server may write
+    (SQLITE, "handle_error", With("memory", outages.throw_away)),  # it stays read-only
+    (POSTGRESQL, "handle_error", With("memory", outages.throw_away)),  # another server may write
 
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
@@ -124,15 +122,15 @@ def listen_everywhere() -> None:
             event.listen(target, name, function)
 
 
-def listen_to_engine(engine: Engine, memory: outages.OutageMemory) -> None:
-    """Bind the lines of the kind of database that `engine` is for. Its outages go to `memory`."""
+def listen_to_engine(engine: Engine, memory: outages.OutageMemory, pooler: Pooler) -> None:
+    """Bind the lines of the kind of database that `engine` is for. Its outages go to `memory`;
+    `pooler` is what stands in front of it."""
+    parts: dict[Part, Any] = {"dialect": engine.dialect, "memory": memory, "pooler": pooler}
     for target, name, function in LISTENERS:
         if target == engine.dialect.name:
             bound = function
-            if isinstance(function, WithDialect):
-                bound = partial(function.function, engine.dialect)
-            elif isinstance(function, WithMemory):
-                bound = partial(function.function, memory)
+            if isinstance(function, With):
+                bound = partial(function.function, parts[function.part])
             event.listen(engine, name, bound)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
+from trivet_settings.values import Pooler
 
 IDLE_SECONDS = 1.0
 """A connection that was idle for longer (in seconds) is tested before it is used. One that was used
@@ -53,19 +54,31 @@ def use_utc(connection: Any, _record: Any) -> None:
     connection.autocommit = False
 
 
-def prepare_nothing_behind_pooler(connection: Any, _record: Any) -> None:
+def prepare_what_will_be_found(pooler: Pooler, connection: Any, _record: Any) -> None:
     """Stop preparing statements behind a pooler that lends a server connection for one
-    transaction: a prepared statement may be missing in the next one. A pooler is recognised by
-    the number of the server's process: it reports another number than the server does."""
+    transaction: a prepared statement may be missing in the next one. If the settings name no
+    pooler, the server is asked, because a pooler that nobody has named would break writes."""
     driver = connection.driver_connection
+    if pooler == "transaction" or (pooler == "none" and _is_behind_pooler(connection)):
+        driver.prepare_threshold = None
+
+
+def _is_behind_pooler(connection: Any) -> bool:
     connection.autocommit = True  # one round trip, and only for a new connection
     cursor = connection.cursor()
-    cursor.execute("SELECT pg_backend_pid()")
+    cursor.execute(SERVER_PROCESS)
     ((process,),) = cursor.fetchall()
     cursor.close()
     connection.autocommit = False
-    if process != driver.info.backend_pid:
-        driver.prepare_threshold = None
+    return is_pooler(process, connection.driver_connection)
+
+
+SERVER_PROCESS = "SELECT pg_backend_pid()"
+
+
+def is_pooler(process: int, driver: Any) -> bool:
+    """Whether `driver` talks to a pooler, which reports another process than the server does."""
+    return bool(process != driver.info.backend_pid)
 
 
 _USED_AT = "trivet_used_at"

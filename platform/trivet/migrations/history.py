@@ -1,8 +1,7 @@
 """The commands for migrations: run, check and make them."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,18 +20,17 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
     inspect,
     select,
 )
 from sqlalchemy.exc import DBAPIError
 
 from trivet.data.database import Database
-from trivet.data.engine import async_url
 from trivet.errors import ConfigurationError, Conflict
 from trivet.feature_errors import find_places
 from trivet.features import Feature
 from trivet.migrations import scope
+from trivet.migrations.connection import connect
 from trivet.migrations.differences import PLATFORM, Difference, describe
 from trivet.migrations.risks import FILL
 from trivet.migrations.scope import VERSION_TABLE
@@ -40,6 +38,7 @@ from trivet.models.base import Model
 from trivet.source_files import shown
 
 HERE = Path(__file__).parent
+
 _NULLS = ("23502", "NOT NULL constraint failed", "Cannot add a NOT NULL column")
 """The codes of PostgreSQL and the words of SQLite for a row that lacks a value."""
 
@@ -190,24 +189,6 @@ async def find_difference(database: Database, features: Sequence[Feature]) -> Di
     async with database.read_engine.connect() as connection:
         found = await connection.run_sync(_compare)
     return next(iter(describe(found, features)), None)
-
-
-@contextmanager
-def connect(url: str) -> Iterator[Connection]:
-    """A connection of a command. It is closed at the end of the block, with its engine."""
-    parsed = async_url(url)
-    driver = parsed.drivername.replace("+aiosqlite", "")
-    # A pooler may lend another connection of the server after each transaction.
-    options = {} if driver == "sqlite" else {"prepare_threshold": None}
-    engine = create_engine(parsed.set(drivername=driver), connect_args=options)
-    try:
-        with engine.connect() as connection:
-            if driver != "sqlite":
-                connection.exec_driver_sql("SET TIME ZONE 'UTC'")
-                connection.commit()
-            yield connection
-    finally:
-        engine.dispose()
 
 
 @cache

@@ -1,0 +1,46 @@
+"""The connections of commands: one each, without a pool, and a look at who answers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, text
+
+from trivet.data.engine import async_url
+from trivet.data.postgresql import SERVER_PROCESS, is_pooler, use_utc
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Connection]:
+    """A connection of a command. It is closed at the end of the block, with its engine."""
+    parsed = async_url(url)
+    driver = parsed.drivername.replace("+aiosqlite", "")
+    # A pooler may lend another connection of the server after each transaction.
+    options = {} if driver == "sqlite" else {"prepare_threshold": None}
+    engine = create_engine(parsed.set(drivername=driver), connect_args=options)
+    if driver != "sqlite":
+        event.listen(engine, "connect", use_utc)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A PostgreSQL server behind an address, and whether a pooler stands before it."""
+
+    database: tuple[Any, ...]
+    """The name of the database, and the time at which its server started."""
+    is_pooled: bool
+
+
+def identify(url: str) -> Server:
+    """Ask the server at `url` who it is. Raises the driver's error if it does not answer."""
+    with connect(url) as connection:
+        process = connection.scalar(text(SERVER_PROCESS))
+        name = connection.execute(text("SELECT current_database(), pg_postmaster_start_time()"))
+        driver = connection.connection.driver_connection
+        return Server(tuple(name.one()), is_pooler(process or 0, driver))
