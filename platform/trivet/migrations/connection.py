@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, create_engine, text
 
 from trivet.data.engine import async_url
-from trivet.data.postgresql import SERVER_PROCESS, is_pooler, use_utc
+from trivet.data.postgresql import SERVER_PROCESS, is_pooler
 
 
 @contextmanager
@@ -19,10 +19,11 @@ def connect(url: str) -> Iterator[Connection]:
     # A pooler may lend another connection of the server after each transaction.
     options = {} if driver == "sqlite" else {"prepare_threshold": None}
     engine = create_engine(parsed.set(drivername=driver), connect_args=options)
-    if driver != "sqlite":
-        event.listen(engine, "connect", use_utc)
     try:
         with engine.connect() as connection:
+            if driver != "sqlite":
+                connection.exec_driver_sql("SET TIME ZONE 'UTC'")
+                connection.commit()
             yield connection
     finally:
         engine.dispose()
