@@ -258,6 +258,27 @@ def test_a_list_shows_all_of_its_columns_on_a_desktop(
 
 
 @pytest.mark.once
+def test_on_a_phone_what_belongs_together_stands_in_one_line(
+    server: Server, browser: Browser
+) -> None:
+    page = browser.new_context(viewport={"width": PHONE, "height": 800}).new_page()
+    log_in(page, server, "chief")
+    page.goto(f"{server.url}/admin/departures/flight/1/change/")
+    chooser = page.locator(".related-widget-wrapper").first
+    heights = chooser.evaluate(
+        "each => [...each.querySelectorAll('.related-widget-wrapper-link')]"
+        ".filter(link => link.offsetParent).map(link => link.getBoundingClientRect().top)"
+    )
+    assert len(heights) > 2
+    assert max(heights) - min(heights) < 8
+    links, scheme = (
+        page.locator(each).bounding_box() for each in ("#logout-form", "#user-tools .theme-toggle")
+    )
+    assert links is not None
+    assert scheme is not None
+    assert scheme["y"] < links["y"], "the button of the scheme has no line of its own"
+
+
 def test_the_button_beside_a_key_copies_it(server: Server, browser: Browser) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()

@@ -1,6 +1,7 @@
 """One request, one transaction, one outcome: through the whole stack, on real databases."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -127,6 +128,14 @@ async def forget_to_await_the_session(request: Request) -> Response:
     return JSONResponse({"done": True})
 
 
+async def load_late(request: Request) -> Response:
+    """A relationship is read in the endpoint, which SQLAlchemy cannot await."""
+    session = context_of(request.scope).unit.session
+    note = await session.scalar(select(Note))
+    assert note is not None
+    return JSONResponse(len(note.lines))
+
+
 async def call_a_coroutine(request: Request) -> Response:
     async def add_later(db: Session, _actor: object) -> None:
         add_note(db, "a", "never")
@@ -162,6 +171,7 @@ ROUTES = [
     Route("/unnoticed", do_unnoticed),
     Route("/forget-to-await", forget_to_await, methods=["POST"]),
     Route("/forget-to-await-the-session", forget_to_await_the_session, methods=["POST"]),
+    Route("/load-late", load_late),
     Route("/call-a-coroutine", call_a_coroutine, methods=["POST"]),
     Route("/leave-running", leave_running, methods=["POST"]),
     Route("/idle", idle, methods=["GET", "POST"]),
@@ -331,6 +341,18 @@ async def test_a_call_of_the_session_that_nobody_awaited_is_no_success(
     assert f"write 'await unit.session.{call}(…)'" in json_log()
     assert await house.count() == 0
     assert house.connections_in_use() == 0
+
+
+# SQLAlchemy leaves the coroutine of the driver behind that it could not await.
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_an_attribute_that_is_loaded_too_late_is_a_fault_with_its_cure(
+    house: House, json_log: Callable[[], str]
+) -> None:
+    await house.client.post("/app/add?text=x")
+    assert (await house.client.get("/app/load-late")).status_code == 500
+    assert "selectinload(" in json_log()
+    gc.collect()  # in this test and in no other
 
 
 async def test_a_service_that_is_a_coroutine_is_no_success(

@@ -10,6 +10,7 @@ import asyncio
 from http import HTTPStatus
 
 import structlog
+from sqlalchemy.exc import MissingGreenlet
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
@@ -135,11 +136,20 @@ def server_error_response(scope: Scope, error: Exception, *, debug: bool) -> Res
     return problem_response(scope, INTERNAL.status, INTERNAL.code, INTERNAL.detail)
 
 
+_LOADED_LATE = (
+    "An attribute was read that is not loaded, most often a relationship, and loading it would "
+    "block the event loop. Read it in a service, with 'await unit.run(service, …)', or load it "
+    "with its row: select(…).options(selectinload(…))."
+)
+
+
 def log_server_error(error: Exception) -> None:
     """Log a fault of ours with its traceback. An error with a public meaning is not a fault."""
     if isinstance(error, HTTPException):
         return
     if explain(error) is None:
+        if isinstance(getattr(error, "orig", error), MissingGreenlet):
+            error.add_note(_LOADED_LATE)
         logger.error("unhandled exception", exc_info=error)
     elif not isinstance(error, TrivetError) and find_refusal(error) is None:
         log_refusal(error)
