@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
-from trivet.features import attribute_of, modules_of
+from trivet.features import Feature, attribute_of, modules_of
 from trivet.platform import Platform
 from trivet_api import auth
 from trivet_api.answers import HttpAnswers
@@ -34,6 +34,7 @@ def mount(platform: Platform) -> MountedApp:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        openapi_tags=[*map(_tag, platform.features), _AUTH],
         responses={"default": {"model": Problem, "description": "A problem (RFC 9457)."}},
         # Tracing belongs around the root, where the requests of every mount pass.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -57,6 +58,14 @@ def mount(platform: Platform) -> MountedApp:
         static_packages=[ASSETS],
         links=[PageLink("API", "/docs", "Every route, what it takes and gives, to try out here.")],
     )
+
+
+_AUTH = {"name": "auth", "description": "Log in and out, and see who you are."}
+
+
+def _tag(feature: Feature) -> dict[str, str]:
+    """A feature as the document describes it: the first line of its package's docstring."""
+    return {"name": feature.name, "description": feature.about or feature.title}
 
 
 def _list(app: FastAPI) -> Sequence[RouteInfo]:
