@@ -232,7 +232,7 @@ class TestFields:
 
         create_permissions(apps.get_app_config("stock"), verbosity=0)
         found = Permission.objects.filter(content_type__app_label="stock")
-        assert found.count() == 4 * 7
+        assert found.count() == 4 * 8
 
     def test_a_class_that_cannot_be_mirrored_disturbs_nobody_until_it_is_registered(self) -> None:
         from django.apps import apps
