@@ -8,6 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from trivet.data.bounds import OutOfBoundsError
 from trivet.data.session import TrivetSession
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.identity import system
@@ -88,7 +89,7 @@ class SharedTransaction:
         except Exception as error:
             self._forget_failed_work()
             self._mark_failed(error)
-            if isinstance(error, SQLAlchemyError):
+            if isinstance(error, SQLAlchemyError | OutOfBoundsError):
                 raise_for_django(error, self._connection)
             raise
 

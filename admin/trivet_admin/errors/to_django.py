@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm.exc import StaleDataError
 
+from trivet.data.bounds import OutOfBoundsError
 from trivet.errors import Invalid
 
 CHANGED_MEANWHILE = (
@@ -27,7 +28,7 @@ class StaleEditError(DatabaseError):
 
 
 class RefusedValueError(DataError):
-    """A value that a column of Django's own cannot hold; `refusal` names the field."""
+    """A value that a column cannot hold, as a database says it; `refusal` names the field."""
 
     def __init__(self, refusal: Invalid) -> None:
         super().__init__(refusal.detail)
@@ -55,6 +56,8 @@ def raise_for_django(error: Exception, connection: BaseDatabaseWrapper) -> NoRet
         error.__cause__ = error.__context__ = None
         with connection.wrap_database_errors:
             raise driver_error from error
+    if isinstance(error, OutOfBoundsError):
+        raise RefusedValueError(error) from error
     if isinstance(error, StatementError):
         raise DataError(str(error.orig or error)) from error
     raise error

@@ -150,10 +150,16 @@ def _fit_made(
     load(state, found)
 
 
-def refusal(mapper: Mapper[Any], faults: Mapping[str, str]) -> Invalid:
+class OutOfBoundsError(Invalid):
+    """Values that columns cannot hold, told from the refusals of rules: Django's code expects
+    another kind of error for them."""
+
+
+def refusal(mapper: Mapper[Any], faults: Mapping[str, str]) -> OutOfBoundsError:
     """The error for values of attributes of a class, each with a sentence of its own."""
     errors = [error for key, why in faults.items() for error in errors_at([key], why)]
-    error = Invalid("bad-value", " ".join(_sentences(columns_of(mapper), faults)), errors=errors)
+    detail = " ".join(_sentences(columns_of(mapper), faults))
+    error = OutOfBoundsError("bad-value", detail, errors=errors)
     error.subject = mapper.class_
     return error
 
