@@ -74,8 +74,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._head_timer is None:
             self._await_head()
         # The piece in which a further head begins may hold a body before it. Of that piece only
-        # what the parser has made of the head counts.
-        if head in (0, self._head_number):
+        # what the parser has made of the head counts. Nothing stands before the first head.
+        if self._head_number in (head, 1):
             self._head_received += len(data)
         if max(self._head_received, self._head_parsed) > self.head_bytes:
             self._refuse(_LONG)
