@@ -286,6 +286,34 @@ async def test_a_default_and_an_expression_are_answered_as_they_are_stored(
     assert await house.value("SELECT whole FROM stock_sample") == 2**31 - 2
 
 
+async def test_what_the_database_worked_out_can_be_answered(house: House, boss: Visitor) -> None:
+    response = await boss.http.post("/api/stock/beds", headers=WITH_ORIGIN)
+    assert (response.status_code, response.text) == (200, "3")
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("[" * 101 + "]" * 101, "nested deeper than 100 levels"),
+        ("7" * 5000, "too many digits"),
+        ('{"a": NaN}', "NaN is no number"),
+        ('{"a": 1, "a": 2}', "twice"),
+        ('{"a": "\\ud800"}', "half of a character"),
+        ('{"a": "\\u0000"}', "NUL"),
+        ("{", "at character 1"),
+    ],
+)
+async def test_a_form_says_what_is_wrong_with_a_document_and_keeps_it(
+    house: House, boss: Visitor, typed: str, sentence: str
+) -> None:
+    page = await boss.edit(FORM, document=typed)
+    assert page.status == 200
+    assert sentence in page.error_at("document")
+    assert page.form["document"] == typed
+    assert await house.value("SELECT count(*) FROM stock_sample") == 0
+
+
 async def test_every_fault_of_a_row_is_told_at_once(house: House, boss: Visitor) -> None:
     body = {"word": "w" * 11, "small": 2**15, "size": "XL", "price": "0.001"}
     response = await boss.http.post(SAMPLES, json=body, headers=WITH_ORIGIN)
