@@ -168,7 +168,7 @@ async def fill(desk: Desk) -> httpx2.Response:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 async def test_a_file_that_cannot_serve_says_so_everywhere_and_serves_when_it_can(
-    desk: Desk, scenario: Scenario, capsys: pytest.CaptureFixture[str]
+    desk: Desk, scenario: Scenario, json_log: Callable[[], str]
 ) -> None:
     assert (await desk.http.post("/app/put/first")).status_code == 201
     assert (await desk.probe())[1] == "ok"
@@ -181,8 +181,7 @@ async def test_a_file_that_cannot_serve_says_so_everywhere_and_serves_when_it_ca
         assert (await desk.probe())[1] == scenario.probed
         read = await desk.http.get("/app/count")
         assert read.status_code == (200 if scenario.reads else 503)
-    logged = capsys.readouterr().out
-    assert f"state={scenario.state}" in logged.replace("'", "")
+    assert f'"state":"{scenario.state}"' in json_log()
 
     if scenario.name == "full":
         await desk.platform.database.close()  # the limit was the connection's
