@@ -150,7 +150,7 @@ _MIDDLEWARE = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "trivet_admin.middleware.IdentityMiddleware",  # the platform's answer, instead of a query
     "trivet_admin.middleware.PolicyMiddleware",  # what is not said to be public is for staff
-    "trivet_admin.middleware.SearchMiddleware",  # no search costs more than a moment
+    "trivet_admin.site.query_bounds.QueryBoundsMiddleware",  # no list costs more than a moment
     "django.contrib.messages.middleware.MessageMiddleware",
 )
 
@@ -196,6 +196,8 @@ def _database(settings: Settings) -> dict[str, Any]:
                 "detect_types": 0,
             },
         }
+    from trivet.data.postgresql_connection import LimitedConnection
+
     return {
         "ENGINE": "trivet_admin.backends.postgresql",
         "NAME": database.name,
@@ -214,6 +216,7 @@ def _database(settings: Settings) -> dict[str, Any]:
         "OPTIONS": {
             **database.connect_options,
             "pool": {
+                "connection_class": LimitedConnection,
                 "min_size": 0,
                 "max_size": settings.django_threads + LOGIN_THREADS,
                 "timeout": POOL_RECONNECT_SECONDS,

@@ -14,7 +14,6 @@ from django.urls import reverse
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.middleware.last_resort import DEBUG_PAGE_POLICY
 from trivet.context import STATE_KEY, RequestContext, current_context
-from trivet.errors import Malformed
 from trivet.lifecycle import State
 from trivet_admin.auth.sessions import SessionSource
 from trivet_admin.outcomes import advise_on_sessions, outcomes_of
@@ -175,38 +174,6 @@ class PolicyMiddleware:
         if match is None or is_public(match.view_name, match.func) or site.has_permission(request):
             return None
         return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-
-
-class SearchMiddleware:
-    """Refuses, with 400, what no person searches for. Django's lists and autocompletion make of
-    each word a condition on each column searched, so that a long text costs seconds, or more
-    than the database can take."""
-
-    sync_capable = True
-    async_capable = False
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
-
-    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponseBase | None:
-        for name in SEARCH_PARAMETERS:
-            for text in request.GET.getlist(name):
-                if len(text) > SEARCH_CHARACTERS or len(text.split()) > SEARCH_WORDS:
-                    return refusal_page(request, _TOO_LONG)
-        return None
-
-
-SEARCH_PARAMETERS = ("q", "term")
-"""Django's parameters for the search in a list, and in an autocompletion."""
-SEARCH_CHARACTERS = 500
-SEARCH_WORDS = 32
-_TOO_LONG = Malformed(
-    "search-too-long",
-    f"A search may have {SEARCH_WORDS} words and {SEARCH_CHARACTERS} characters. Use fewer.",
-)
 
 
 def _set_user(request: Any, user: Any) -> None:

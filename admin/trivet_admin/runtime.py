@@ -15,6 +15,7 @@ from trivet.data.outages import Outage
 from trivet.events.wake_up import publish_wake_up
 from trivet.identity.throttle import LoginThrottle
 from trivet.observation import Observers
+from trivet_settings.values import Pooler
 
 
 @dataclass(slots=True)
@@ -68,6 +69,18 @@ def note_outage(outage: Outage) -> None:
     platform = _platform()
     if platform is not None:
         platform.database.note_outage(outage)
+
+
+def statement_seconds() -> float | None:
+    """The time limit of a statement; None where nothing is served, as in a command."""
+    platform = _platform()
+    return None if platform is None else platform.database.statement_seconds
+
+
+def pooler() -> Pooler:
+    """What stands in front of PostgreSQL."""
+    platform = _platform()
+    return "none" if platform is None else platform.settings.database_pooler
 
 
 def deliver(published: Mapping[str, int]) -> None:

@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Root:
     settings = settings or load_settings()
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     quiet_sockets()
-    platform = open_platform_with_django(settings)
+    platform = open_platform_with_django(settings, serves=True)
     register_observers(platform)
     rooms = mount_rooms(platform)
     mounts = list_mounts(platform, rooms)

@@ -15,8 +15,10 @@ from trivet_admin.transactions import ThreadedTransactions
 from trivet_settings import Settings
 
 
-def open_platform_with_django(settings: Settings) -> Platform:
+def open_platform_with_django(settings: Settings, *, serves: bool = False) -> Platform:
     """The platform with its features, and Django configured: what every command stands on.
+
+    With `serves` statements have a time limit.
 
     Django is configured whichever rooms this process serves, because it keeps the users.
     Raises ConfigurationError, naming file and line, for what a feature's files get wrong.
@@ -32,4 +34,5 @@ def open_platform_with_django(settings: Settings) -> Platform:
             accounts=DjangoAccounts(),
             django=ThreadedTransactions(settings.django_threads),
             capture=capture,
+            limits_statements=serves,
         )

@@ -162,10 +162,12 @@ def open_platform(
     observers: Observers | None = None,
     django: DjangoTransactions | None = None,
     capture: Capture | None = None,
+    limits_statements: bool = True,
 ) -> Platform:
     """Put the shared parts together. Nothing connects before it is needed.
 
-    `capture` is passed where it was composed before, because Django needs the same one.
+    `capture` is passed where it was composed before, because Django needs the same one. Commands
+    have no `limits_statements`: they may take as long as they need.
 
     Raises ConfigurationError if the database would change fed or audited rows by itself.
     """
@@ -178,6 +180,7 @@ def open_platform(
         observers=observers,
         connections=settings.database_connections,
         pooler=settings.database_pooler,
+        statement_seconds=settings.statement_seconds if limits_statements else None,
     )
     identities = IdentityCache(seconds=settings.identity_cache_seconds)
     broker.subscribe(Revocation, identities.forget)

@@ -139,6 +139,15 @@ class Settings(BaseSettings):
             "connections a process",
         ),
     ] = 10
+    statement_seconds: Annotated[
+        float,
+        Field(gt=0, le=86_400),
+        About(
+            "How long one statement of the database may take in a process that serves; after "
+            "that the request is answered with 503. Commands have no limit.",
+            "seconds",
+        ),
+    ] = 30.0
     audit_keys: Annotated[
         tuple[SecretStr, ...],
         *Listed,

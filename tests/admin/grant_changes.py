@@ -1,8 +1,11 @@
 """What is done to users, groups and permissions in Django, and who somebody then is."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from tests.admin.house import Visitor
+
+T = TypeVar("T")
 
 COOKIE = "trivet_session"
 
@@ -166,11 +169,11 @@ GRANT_CHANGES: dict[str, Any] = {
 }
 
 
-def with_connections(work: Any) -> None:
+def with_connections(work: Callable[[], T]) -> T:
     from django.db import connections
 
     try:
-        work()
+        return work()
     finally:
         connections.close_all()
 

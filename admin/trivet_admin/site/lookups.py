@@ -4,6 +4,10 @@ Django takes ``?column__startswith=`` for every column of a list's own model, sh
 that anybody who sees the list can read a digest or a password's hash one letter at a time. Here a
 column, or a path of relations, can be asked for if the list shows, filters or searches by it.
 Everything else is refused with 400.
+
+A lookup whose cost has no bound is refused for every column. A regular expression can take longer
+than the universe is old, and on SQLite Python itself runs it, so that the whole process stands
+still and no time limit ends it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +21,11 @@ from django.http import HttpRequest
 
 _SEARCH_PREFIXES = "^=@"
 """Django's marks in ``search_fields``: how a field is compared."""
+
+
+_UNBOUNDED = frozenset({"regex", "iregex"})
+LOOKUP_STEPS = 6
+"""How many steps may follow the column: transforms, keys of a JSON document, and the comparison."""
 
 
 class ShownLookups:
@@ -34,8 +43,9 @@ class ShownLookups:
         path = _path_of(self.model, lookup)
         if path is None:  # a filter's own parameter, or nothing that there is
             return True
+        is_shown = path in self._shown(request) and _is_bounded(self.model, lookup)
         return (
-            path in self._shown(request)
+            is_shown
             or lookup in self._parameters(request)
             or _limits_a_choice(self.model, lookup, value)
         )
@@ -85,6 +95,13 @@ def _path_of(model: Any, lookup: str) -> str | None:
     while len(path) > 1 and path[-1] in _keys_of(path[-2]):
         path.pop()
     return LOOKUP_SEP.join(field.name for field in path) or None
+
+
+def _is_bounded(model: Any, lookup: str) -> bool:
+    """Whether the database can answer `lookup` at a cost that the rows alone decide."""
+    parts = lookup.split(LOOKUP_SEP)
+    steps = parts[len(list(_fields_of(model, parts))) :]
+    return len(steps) <= LOOKUP_STEPS and _UNBOUNDED.isdisjoint(steps)
 
 
 def _fields_of(model: Any, parts: Iterable[str]) -> Iterator[Any]:

@@ -34,6 +34,7 @@ class Database:
         on_published: Called after a commit, with the channels that it published to and their
             newest offsets: the wake-up.
         connections: The bound of the pool.
+        statement_seconds: The limit of a statement; None is the database's own.
         timeout: The seconds for which a unit waits for a connection. After that it raises
             sqlalchemy.exc.TimeoutError, which the rooms answer with 503.
         observers: The listeners for units and for waits for connections.
@@ -48,18 +49,21 @@ class Database:
         on_published: Callable[[Mapping[str, int]], None] = lambda _published: None,
         connections: int = 10,
         timeout: float = 5.0,
+        statement_seconds: float | None = None,
         observers: Observers | None = None,
         pooler: Pooler = "none",
     ) -> None:
         self.capture = capture
         self.on_published = on_published
         self.observers = observers or Observers()
+        self.statement_seconds = statement_seconds
         self._engines = Engines(
             url,
             connections=connections,
             timeout=timeout,
             observers=self.observers,
             pooler=pooler,
+            statement_seconds=statement_seconds,
         )
 
     @property
@@ -118,7 +122,10 @@ class Database:
         read_only: bool = False,
     ) -> AsyncIterator[AsyncSession]:
         """A sealed session that commits at the end of the block, rolls back on an exception, and
-        reports its publications."""
+        reports its publications.
+
+        It is for the platform's own reads and writes, which nobody asked for; every other code
+        gets a `UnitOfWork` (`Platform.open_unit`)."""
         origin = (origin or current_origin()).by(actor)
         # Reads of the platform itself are not observed as units.
         sealed = self.open_session(origin, read_only=read_only, observed=not read_only)

@@ -14,6 +14,7 @@ from trivet.data.listeners import listen_to_engine
 from trivet.data.outages import OutageMemory
 from trivet.data.pool import ObservedPool
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY
+from trivet.data.statement_limit import limited_sqlite
 from trivet.observation import Observers
 from trivet_settings.database_url import DatabaseUrl
 from trivet_settings.values import Pooler
@@ -55,11 +56,13 @@ class Engines:
         timeout: float,
         observers: Observers,
         pooler: Pooler = "none",
+        statement_seconds: float | None = None,
     ) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._connections = connections
         self._timeout = timeout
+        self._statement_seconds = statement_seconds
         self._observers = observers
         self._pooler = pooler
         self.memory = OutageMemory()
@@ -102,7 +105,12 @@ class Engines:
 
     def _create(self) -> AsyncEngine:
         options: dict[str, Any] = {}
-        if not self.is_sqlite:
+        if self.is_sqlite:
+            options["connect_args"] = {"factory": limited_sqlite(self._statement_seconds)}
+        else:
+            from trivet.data.postgresql_connection import connecting
+
+            options["connect_args"] = {"async_creator_fn": connecting(self._statement_seconds)}
             # hstore would cost two extra round trips for each connection, and nothing here uses it.
             options["use_native_hstore"] = False
             options["skip_autocommit_rollback"] = True  # where there is no transaction

@@ -8,6 +8,7 @@ A refusal names its attributes where they can be known: `trivet.data.violations`
 of a constraint, `trivet.data.validators` the validator that refused.
 """
 
+import logging
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -15,11 +16,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from trivet.data.outages import AWAY, Outage, find_outage
+from trivet.data.statement_limit import SETTING, is_over_limit
 from trivet.data.validators import Refusal, find_refusal
 from trivet.data.violations import find_violation, is_of_sending
 from trivet.errors import Conflict, Invalid, TrivetError, Unavailable
 
 RETRY_AFTER_SECONDS = 1
+RETRY_AFTER_LIMIT_SECONDS = 60
+"""After a statement that took too long. It would probably take as long again."""
+
+logger = logging.getLogger(__name__)
 
 _RETRY_SQLSTATES = {"40001", "40P01"}
 """serialization_failure and deadlock_detected: the same request may succeed next time."""
@@ -85,6 +91,8 @@ def explain_driver(error: BaseException) -> TrivetError | None:
         return Conflict("integrity", "This contradicts data that is already there.")
     if "DataError" in kinds:
         return Invalid("bad-value", "A value does not fit: too long, too large, or a NUL in it.")
+    if is_over_limit(error):
+        return _over_limit(error)
     if getattr(error, "sqlstate", None) in _RETRY_SQLSTATES:
         return _unavailable("Another request changed the same data. Try again.")
     outage = find_outage(error)
@@ -94,6 +102,22 @@ def explain_driver(error: BaseException) -> TrivetError | None:
 def explain_outage(outage: Outage) -> Unavailable:
     """The public meaning of a database that cannot serve now."""
     return _unavailable(outage.detail)
+
+
+def _over_limit(error: BaseException) -> Unavailable:
+    if not hasattr(error, _LOGGED):  # several places may ask for the meaning of one error
+        setattr(error, _LOGGED, True)
+        logger.warning(
+            "a statement was stopped, because it took longer than %s allows (%s)", SETTING, error
+        )
+    return Unavailable(
+        "statement-limit",
+        "The database took too long for this. Ask for less at once, or try again later.",
+        retry_after=RETRY_AFTER_LIMIT_SECONDS,
+    )
+
+
+_LOGGED = "trivet_logged"
 
 
 def lacks_table(error: BaseException) -> bool:

@@ -59,7 +59,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A connection is made, and taken from the pool.
     (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
     (POSTGRESQL, "connect", postgresql.use_utc),  # whatever the server's zone is
-    (POSTGRESQL, "connect", With("pooler", postgresql.prepare_what_will_be_found)),  # again
+    (POSTGRESQL, "connect", With("pooler", postgresql.prepare_session)),  # a limit of time
     (POSTGRESQL, "checkout", With("dialect", postgresql.ping_idle)),  # an idle one is tried first
     (POSTGRESQL, "engine_connect", postgresql.forget_mode_of_engine),  # a chosen level counts
     (POSTGRESQL, "set_connection_execution_options", postgresql.forget_mode),  # here too

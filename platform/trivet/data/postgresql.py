@@ -16,6 +16,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
+from trivet.data.statement_limit import limit_session
 from trivet_settings.values import Pooler
 
 IDLE_SECONDS = 1.0
@@ -54,31 +55,23 @@ def use_utc(connection: Any, _record: Any) -> None:
     connection.autocommit = False
 
 
-def prepare_what_will_be_found(pooler: Pooler, connection: Any, _record: Any) -> None:
-    """Stop preparing statements behind a pooler that lends a server connection for one
-    transaction: a prepared statement may be missing in the next one. If the settings name no
-    pooler, the server is asked, because a pooler that nobody has named would break writes."""
+_LENT = "trivet_lent"
+
+
+def prepare_session(pooler: Pooler, connection: Any, record: ConnectionPoolEntry) -> None:
+    """Set the time limit of statements. Where a pooler lends the session for one transaction, the
+    limit goes with each BEGIN, and nothing is prepared, because it may be missing in the next
+    transaction. If the settings name no pooler, the server is asked, because a pooler that nobody
+    has named would break writes."""
     driver = connection.driver_connection
-    if pooler == "transaction" or (pooler == "none" and _is_behind_pooler(connection)):
-        driver.prepare_threshold = None
-
-
-def _is_behind_pooler(connection: Any) -> bool:
     connection.autocommit = True  # one round trip, and only for a new connection
     cursor = connection.cursor()
-    cursor.execute(SERVER_PROCESS)
-    ((process,),) = cursor.fetchall()
+    driver.is_lent = limit_session(cursor, driver, pooler)
     cursor.close()
     connection.autocommit = False
-    return is_pooler(process, connection.driver_connection)
-
-
-SERVER_PROCESS = "SELECT pg_backend_pid()"
-
-
-def is_pooler(process: int, driver: Any) -> bool:
-    """Whether `driver` talks to a pooler, which reports another process than the server does."""
-    return bool(process != driver.info.backend_pid)
+    record.info[_LENT] = driver.is_lent
+    if driver.is_lent:
+        driver.prepare_threshold = None
 
 
 _USED_AT = "trivet_used_at"
@@ -113,6 +106,8 @@ def choose_mode(connection: Connection) -> None:
     mode = options.get(READ_ONLY, False), options.get(SINGLE_QUERY, False)
     if mode[1]:
         expect_one(connection)
+        if connection.info[_LENT]:
+            mode = True, False  # without a transaction it would have no time limit
     is_chosen = _LEVEL in options  # by code that asks for a connection of the engine
     if connection.info.get(_MODE, _WRITING) == mode and not is_chosen:
         return

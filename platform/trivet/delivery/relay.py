@@ -43,6 +43,8 @@ STOP_SECONDS = 3.0
 """The time for which a stopping relay waits for the database before it gives up its work."""
 TRIM_SECONDS = 600.0
 """The time between two removals of old publications. Retention is counted in hours."""
+TRIM_PUBLICATIONS = 10_000
+"""How many of them one statement removes."""
 
 
 class Receiver(Protocol):
@@ -299,8 +301,16 @@ class Relay:
             await asyncio.sleep(TRIM_SECONDS)
 
     async def _trim(self, retention: timedelta) -> int:
-        async with self._database.unit() as session:
-            return await session.run_sync(outbox.trim, older_than=retention)
+        """In parts, each a transaction of its own: a statement has a time limit."""
+        gone = 0
+        while True:
+            async with self._database.unit() as session:
+                count = await session.run_sync(
+                    outbox.trim, older_than=retention, limit=TRIM_PUBLICATIONS
+                )
+            gone += count
+            if count < TRIM_PUBLICATIONS:
+                return gone
 
 
 def _measure(handed_on: Sequence[tuple[Reading, _Watch]]) -> RelayMeasured:

@@ -293,9 +293,16 @@ def list_after(
     ]
 
 
-def trim(session: Session, *, older_than: timedelta) -> int:
-    """Delete publications older than `older_than` and return how many. Offsets stay."""
+def trim(session: Session, *, older_than: timedelta, limit: int) -> int:
+    """Delete at most `limit` publications older than `older_than`, the oldest first, and return how
+    many. Offsets stay."""
+    old = (
+        select(PublicationRow.id)
+        .where(PublicationRow.created_at < datetime.now(UTC) - older_than)
+        .order_by(PublicationRow.created_at)
+        .limit(limit)
+    )
     result = session.connection().execute(
-        delete(PublicationRow).where(PublicationRow.created_at < datetime.now(UTC) - older_than)
+        delete(PublicationRow).where(PublicationRow.id.in_(old.scalar_subquery()))
     )
     return result.rowcount

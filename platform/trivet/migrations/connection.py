@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, text
 
 from trivet.data.engine import async_url
-from trivet.data.postgresql import SERVER_PROCESS, is_pooler
+from trivet.data.statement_limit import SERVER_PROCESS, is_pooler
 
 
 @contextmanager

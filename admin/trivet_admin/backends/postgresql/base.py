@@ -10,6 +10,7 @@ from psycopg import Connection, Error
 from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolTimeout
 
+from trivet_admin import runtime
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
 from trivet_admin.configuration import POOL_TIMEOUT_SECONDS
 
@@ -46,6 +47,10 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
     ops_class = DatabaseOperations
     SchemaEditorClass = DatabaseSchemaEditor
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute_wrappers.append(self._limit_behind_pooler)
+
     @property
     def pool(self) -> Any:
         """Django's pool of connections, closed when the process ends: left to the garbage
@@ -79,6 +84,7 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
                 return connection
             try:
                 self.pool.check_connection(connection)
+                connection.limit_statements(runtime.statement_seconds(), runtime.pooler())
             except Error:
                 self.pool.putconn(connection)  # which replaces it, as it is dead
             else:
@@ -89,6 +95,17 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
         self.connection.close()
         if self.pool is not None:
             self.pool.drain()
+
+    def _limit_behind_pooler(
+        self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        """A statement outside of a transaction: behind a pooler it gets one, with which its time
+        limit goes."""
+        raw: Any = self.connection
+        if not raw.autocommit or not raw.is_lent or raw.statement_seconds is None:
+            return execute(sql, params, many, context)
+        with raw.transaction():
+            return execute(sql, params, many, context)
 
     def require_intact(self) -> None:
         # A failed statement whose error was swallowed without a savepoint: the COMMIT would be

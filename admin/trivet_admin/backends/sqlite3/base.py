@@ -1,7 +1,11 @@
 """SQLite (``ENGINE = "trivet_admin.backends.sqlite3"``)."""
 
+from typing import Any
+
 from django.db.backends.sqlite3 import base, operations, schema
 
+from trivet.data.statement_limit import LimitedSqliteConnection
+from trivet_admin import runtime
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
 
 
@@ -16,6 +20,16 @@ class DatabaseSchemaEditor(GuardlessSchemaEditor, schema.DatabaseSchemaEditor):
 class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
     ops_class = DatabaseOperations
     SchemaEditorClass = DatabaseSchemaEditor
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return {**super().get_connection_params(), "factory": LimitedSqliteConnection}
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        connection = super().get_new_connection(conn_params)
+        if (seconds := runtime.statement_seconds()) is not None:
+            # A stream rests while its client reads, and that time is not the statement's.
+            connection.limit_statements(seconds, lambda: self.is_streaming)
+        return connection
 
     def refuse_writes(self) -> None:
         self.connection.execute("PRAGMA query_only = ON")
