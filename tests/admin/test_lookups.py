@@ -123,6 +123,76 @@ async def test_no_list_can_be_asked_for_a_column_that_it_does_not_name(house: Ho
     assert wrong == {}
 
 
+@pytest.mark.parametrize("page", [USERS, ITEMS, KEYS, GROUPS, AUDIT])
+@pytest.mark.parametrize("lookup", ["regex", "iregex"])
+async def test_no_list_takes_a_regular_expression_for_any_column(
+    house: House, page: str, lookup: str
+) -> None:
+    """One such expression costs SQLite's process, and so everybody, more than a lifetime."""
+    from django.contrib import admin
+
+    app, name = page.split("/")[2:4]
+    ((model, model_admin),) = [
+        (model, each)
+        for model, each in admin.site._registry.items()
+        if (model._meta.app_label, model._meta.model_name) == (app, name)
+    ]
+    columns = {field.name for field in model._meta.get_fields()}
+    asked = [*model_admin.list_display, *model_admin.search_fields, model._meta.pk.name]
+    paths = {each for each in asked if isinstance(each, str) and each.split("__")[0] in columns}
+    wrong = {}
+    async with house.visit() as boss:
+        for path in paths:
+            status = (await boss.get(f"{page}?{path}__{lookup}=(((.%2B)%2B)%2B)%2B!")).status
+            if status != 400:
+                wrong[path] = status
+    assert paths
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("&".join(["name__contains=m"] * 100), 200),
+        ("&".join(["name__contains=m"] * 101), 400),
+        ("&".join(f"unknown{number}=" for number in range(101)), 400),
+        (f"name__contains={'m' * 2000}", 200),
+        (f"name__contains={'m' * 2001}", 400),
+        ("id__in=" + ",".join(str(number) for number in range(400)), 200),
+        ("id__in=" + ",".join(str(number) for number in range(10_000)), 400),
+        ("o=" + ".".join(["3"] * 900), 200),
+        ("o=" + ".".join(["3"] * 20_000), 400),
+        (f"p={'9' * 2000}", 200),
+        ("p=999999999", 200),
+        (f"p={'9' * 20_000}", 400),
+    ],
+)
+@pytest.mark.parametrize("page", [ITEMS, USERS])
+async def test_what_the_address_of_a_list_asks_for_has_a_bound(
+    house: House, page: str, query: str, status: int
+) -> None:
+    query = query if page == ITEMS else query.replace("name__", "username__")
+    async with house.visit() as boss:
+        answer = await boss.http.get(f"{page}?{query}")
+    assert answer.status_code in ({status, 302} if "unknown" in query else {status})
+    assert ("The address of a list may have" in answer.text) == (status == 400)
+
+
+async def test_the_steps_behind_a_column_have_a_bound(house: House) -> None:
+    from django.contrib import admin
+
+    from tests.admin.stock.admin import ItemAdmin
+    from tests.admin.stock.models import Item
+    from trivet_admin.mirror.registry import mirror
+    from trivet_admin.site.lookups import LOOKUP_STEPS
+
+    shown = ItemAdmin(mirror(Item), admin.site)
+    few, many = ("__".join(["sku", *(["lower"] * steps)]) for steps in (6, 7))
+    assert LOOKUP_STEPS == 6
+    assert shown.lookup_allowed(few, "x", None)
+    assert not shown.lookup_allowed(many, "x", None)
+
+
 @pytest.mark.parametrize("page", [USERS, ITEMS, KEYS, AUDIT])
 async def test_the_links_of_a_list_itself_work(house: House, page: str) -> None:
     async with house.visit() as boss:
