@@ -196,8 +196,6 @@ def _database(settings: Settings) -> dict[str, Any]:
                 "detect_types": 0,
             },
         }
-    from trivet.data.postgresql_connection import LimitedConnection
-
     return {
         "ENGINE": "trivet_admin.backends.postgresql",
         "NAME": database.name,
@@ -216,7 +214,6 @@ def _database(settings: Settings) -> dict[str, Any]:
         "OPTIONS": {
             **database.connect_options,
             "pool": {
-                "connection_class": LimitedConnection,
                 "min_size": 0,
                 "max_size": settings.django_threads + LOGIN_THREADS,
                 "timeout": POOL_RECONNECT_SECONDS,

@@ -6,16 +6,17 @@ from typing import Any, ClassVar, Self
 
 from django.db.backends.postgresql import base, operations, schema
 from django.db.transaction import TransactionManagementError
-from psycopg import Connection, Error
+from psycopg import Error
 from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolTimeout
 
+from trivet.data.postgresql_connection import LimitedConnection
 from trivet_admin import runtime
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
 from trivet_admin.configuration import POOL_TIMEOUT_SECONDS
 
 
-class PooledConnection(Connection[Any]):
+class PooledConnection(LimitedConnection):
     """A connection of Django's pool, which remembers why the last attempt to connect failed."""
 
     _failure: ClassVar[tuple[float, Error] | None] = None
@@ -101,8 +102,8 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
     ) -> Any:
         """A statement outside of a transaction: behind a pooler it gets one, with which its time
         limit goes."""
-        raw: Any = self.connection
-        if not raw.autocommit or not raw.is_lent or raw.statement_seconds is None:
+        raw = self.connection
+        if not isinstance(raw, LimitedConnection) or not raw.is_lent or not raw.autocommit:
             return execute(sql, params, many, context)
         with raw.transaction():
             return execute(sql, params, many, context)
