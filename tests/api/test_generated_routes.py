@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
-from tests.api.generated import ROUTE_CLASSES, Sky, make_sky
+from tests.api.generated import Sky, make_sky
+from tests.api.generated_classes import ROUTE_CLASSES
 from tests.platform.bare import bare_platform, client_of
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
