@@ -125,3 +125,23 @@ def test_one_connection_that_met_a_read_only_server_takes_the_pools_others_along
         new = {each.result() for each in asked}
     assert len(old) == 4
     assert not old & new
+
+
+def test_a_session_that_cannot_be_saved_is_not_taken_for_one_that_is_gone(
+    shelves: None, database_url: str
+) -> None:
+    """Django would answer 400, and say that the user has logged out meanwhile."""
+    from django.db import DatabaseError, connection
+
+    from trivet_admin.auth.session_store import SessionStore
+
+    session = SessionStore()
+    session.save()
+    connection.close()
+    if hasattr(connection, "close_pool"):
+        connection.close_pool()
+    session["seen"] = True
+    with read_only(database_url), pytest.raises(DatabaseError) as caught:
+        session.save()
+    connection.close()
+    assert outages.find_outage(caught.value) is outages.READ_ONLY

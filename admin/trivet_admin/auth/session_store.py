@@ -1,5 +1,7 @@
 """Django's sessions in the database, whose end is told."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.sessions.backends.base import UpdateError
@@ -39,13 +41,12 @@ class SessionStore(DatabaseSessionStore):
         self.is_new = True
 
     def save(self, must_create: bool = False) -> None:
-        try:
+        with _outages_raised():
             super().save(must_create)
-        except UpdateError as error:
-            # Django takes any error of the database for a session that is gone.
-            if find_outage(error.__context__) is not None and error.__context__ is not None:
-                raise error.__context__ from error.__context__.__cause__
-            raise
+
+    async def asave(self, must_create: bool = False) -> None:
+        with _outages_raised():
+            await super().asave(must_create)
 
     def delete(self, session_key: str | None = None) -> None:
         ended = session_key or self.session_key
@@ -56,6 +57,19 @@ class SessionStore(DatabaseSessionStore):
         ended = session_key or self.session_key
         await super().adelete(session_key)
         _tell(ended)
+
+
+@contextmanager
+def _outages_raised() -> Iterator[None]:
+    """Let an outage of the database leave as what it is: Django takes any error of it for a
+    session that is gone, and answers 400."""
+    try:
+        yield
+    except UpdateError as error:
+        refused = error.__context__
+        if refused is not None and find_outage(refused) is not None:
+            raise refused from refused.__cause__
+        raise
 
 
 def give_new_key(request: Any, **_signal: Any) -> None:

@@ -1,0 +1,89 @@
+"""Why PostgreSQL refuses a connection: both ORMs' errors give the reason, in one word."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, make_url
+
+from tests.admin.house import engine_of, make_settings
+from tests.admin.test_database_addresses import ask_django
+from trivet.data.engine import async_url
+from trivet.data.errors import explain
+from trivet.data.outages import find_outage
+from trivet.features import Feature
+from trivet_admin.backends.postgresql import base
+from trivet_admin.errors.to_trivet import explain as explain_django
+
+pytestmark = pytest.mark.database("postgresql")
+
+
+@pytest.fixture
+def url_without_connections(stock: tuple[Feature, ...], database_url: str) -> Iterator[str]:
+    """The address of a role that may have none, as when all are taken: a superuser always may."""
+    engine = engine_of(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE ROLE poor LOGIN CONNECTION LIMIT 0")
+    yield make_url(database_url).set(username="poor").render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP ROLE poor")
+    engine.dispose()
+
+
+def connect_sqlalchemy(url: str) -> None:
+    with create_engine(async_url(url)).connect():
+        pass
+
+
+def connect_django(url: str) -> None:
+    ask_django(make_settings(url), "SELECT 1")
+
+
+@pytest.mark.parametrize("connect", [connect_sqlalchemy, connect_django])
+def test_a_server_without_a_free_connection_is_told_from_one_that_is_away(
+    connect: Any, url_without_connections: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "POOL_TIMEOUT_SECONDS", 0.1)
+    with pytest.raises(Exception, match=r"too many connections|couldn't get") as caught:
+        connect(url_without_connections)
+    outage = find_outage(caught.value)
+    assert outage is not None
+    assert outage.state == "out of connections"
+    explained = explain(caught.value) or explain_django(caught.value)
+    assert explained is not None
+    assert (explained.status, explained.detail) == (503, outage.detail)
+
+
+SENTENCES = (
+    ("FATAL:  the database system is starting up", "starting up"),
+    ("FATAL:  the database system is shutting down", "shutting down"),
+    ("FATAL:  the database system is in recovery mode", "in recovery"),
+    ("FATAL:  the database system is not yet accepting connections", "in recovery"),
+    ("FATAL:  the database system is not accepting connections", "in recovery"),
+    ("FATAL:  sorry, too many clients already", "out of connections"),
+    ("FATAL:  remaining connection slots are reserved for roles", "out of connections"),
+    ("FATAL:  no more connections allowed (max_client_conn)", "out of connections"),
+    ("session is read-only", "read-only"),
+    ("server is in hot standby mode", "read-only"),
+    ("Connection refused", "does not answer"),
+    ("FATAL:  das Datenbanksystem startet", "does not answer"),
+)
+"""What libpq has of a refusal: the server's sentence, without its SQLSTATE."""
+
+
+@pytest.mark.parametrize(("sentence", "state"), SENTENCES)
+def test_the_sentence_of_a_refusal_is_read(sentence: str, state: str) -> None:
+    said = f'connection failed: connection to server at "127.0.0.1", port 5432 failed: {sentence}'
+    outage = find_outage(psycopg.OperationalError(said))
+    assert outage is not None
+    assert outage.state == state
+
+
+def test_a_full_disk_and_a_bad_statement_are_told_apart() -> None:
+    full = find_outage(psycopg.errors.DiskFull("could not extend file"))
+    assert full is not None
+    assert (full.state, full.spoils) == ("out of disk space", False)
+    assert find_outage(psycopg.errors.SyntaxError("session is read-only")) is None
+    assert find_outage(psycopg.errors.UniqueViolation("too many clients")) is None
+    assert find_outage(ValueError("the database system is starting up")) is None
