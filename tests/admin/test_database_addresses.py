@@ -81,9 +81,9 @@ SCENARIOS = (
         "settings of the server",
         lambda at: (
             f"postgresql://{at.user}:{at.password}@{at.host}:{at.port}/{at.name}"
-            "?options=-c%20statement_timeout%3D4711"
+            "?options=-c%20lock_timeout%3D4711"
         ),
-        "SHOW statement_timeout",
+        "SHOW lock_timeout",
         "4711ms",
     ),
     Scenario(
