@@ -124,3 +124,4 @@ async def test_nothing_is_prepared_where_it_could_not_be_found_again(
                 async with other.open_unit(read_only=True) as unit:
                     assert await unit.run(read) == 0
             assert await count_prepared(other) == prepared
+            assert await other.database.ping() == "", "the server can be written to"

@@ -18,8 +18,11 @@ from trivet.observation import Observers, reason_of
 from trivet.origin import Origin, current_origin
 from trivet_settings.values import Pooler
 
-_IS_READ_ONLY = text("SELECT current_setting('transaction_read_only')")
-"""``on`` at a standby and at a server that is set to read-only; a single query sets nothing."""
+_IS_READ_ONLY = text(
+    "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
+)
+"""A standby, or a server that is set to read-only. ``transaction_read_only`` would name our own
+transaction, which a single query has behind a pooler."""
 
 
 class Database:
@@ -168,7 +171,7 @@ class Database:
 
     async def _ask_server(self) -> str:
         async with self.single_query_engine.connect() as connection:
-            if await connection.scalar(_IS_READ_ONLY) == "off":
+            if not await connection.scalar(_IS_READ_ONLY):
                 return ""
             # The next probe shall not find the same server again, if another one writes now.
             await connection.invalidate()
