@@ -4,7 +4,7 @@ A bound in pyproject.toml keeps a stranger's installation on what was proved; th
 bound can move, and what breaks if it does. It runs in an environment of its own (`.venv-newest`)
 and changes neither lock. Arguments are handed to `python -m tests`.
 
-Only the standard library is used, because the environment is still empty.
+At its start only the standard library is there, because the environment is still empty.
 """
 
 import re
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+PIP = (sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input")
+"""Twice quiet, as in the Makefile: the warnings of a machine's own configuration are not ours."""
 
 
 def main(arguments: list[str]) -> int:
@@ -31,7 +32,8 @@ def main(arguments: list[str]) -> int:
     subprocess.run([*PIP, "install", "--upgrade", *map(unbounded, asked)], check=True)
     editable = ("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     subprocess.run([*PIP, *editable], check=True)
-    for line in newer(asked):
+    lock = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+    for line in newer(asked, lock):
         sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
     return subprocess.run(
@@ -59,19 +61,18 @@ def unbounded(requirement: str) -> str:
     return re.sub(r",\s*<=?\s*[\w.]+", "", requirement)
 
 
-def newer(asked: list[str]) -> Iterator[str]:
-    """A line for each library whose installed version is not the locked one."""
-    lock = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+def newer(asked: list[str], lock: str) -> Iterator[str]:
+    """A line for each library whose installed version is not the one that `lock` has for this
+    Python: the lock may hold several, each with the marker of its Pythons."""
+    from packaging.requirements import Requirement  # installed by now, with pytest
+    from packaging.utils import canonicalize_name
+
     pinned = {
-        name.lower().replace("_", "-"): locked
-        for name, locked in re.findall(
-            r"^([\w.-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", lock, re.MULTILINE
-        )
+        canonicalize_name(each.name): str(each.specifier).removeprefix("==")
+        for each in map(Requirement, re.findall(r"^[\w.-]+.*?(?=\s*\\?$)", lock, re.MULTILINE))
+        if each.marker is None or each.marker.evaluate()
     }
-    for requirement in asked:
-        found = re.match(r"[\w.-]+", requirement)
-        assert found is not None
-        name = found[0].lower().replace("_", "-")
+    for name in map(canonicalize_name, (Requirement(each).name for each in asked)):
         if name in pinned and version(name) != pinned[name]:
             yield f"{name} {version(name)}, locked {pinned[name]}"
 

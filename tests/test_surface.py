@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,18 @@ def test_the_newest_versions_are_asked_for_without_an_upper_bound(
     requirement: str, expected: str
 ) -> None:
     assert newest.unbounded(requirement) == expected
+
+
+def test_what_is_newer_is_told_by_the_version_that_the_lock_has_for_this_python() -> None:
+    lock = f"""\
+pytest==0.1 ; python_full_version < '3.9' \\
+    --hash=sha256:aa
+pytest=={version("pytest")} ; python_full_version >= '3.9' \\
+    --hash=sha256:bb
+psycopg[binary]==0.3 \\
+    --hash=sha256:cc
+    # via trivet (pyproject.toml)
+django-stubs=={version("django_stubs")}
+"""
+    asked = ["pytest>=9.2", "psycopg[binary,pool]>=3.3,<3.4", "Django_Stubs>=6.1", "rich>=15"]
+    assert list(newest.newer(asked, lock)) == [f"psycopg {version('psycopg')}, locked 0.3"]

@@ -62,10 +62,16 @@ async def relaying(
     broker: Broker | None = None,
     poll: float = 60,
     hours: float | None = None,
+    watching: Sequence[str] = (),
 ) -> AsyncIterator[tuple[Relay, Ledger]]:
-    """A running relay; it listens to the platform's broker unless it is given another."""
+    """A running relay; it listens to the platform's broker unless it is given another.
+
+    It watches the channels of `watching` before it starts, so that its first look is at them.
+    """
     relay = Relay(platform.database, broker or platform.broker, poll, hours)
     relay.receiver = ledger = Ledger()
+    for channel in watching:
+        await relay.watch(channel)
     await relay.start()
     try:
         yield relay, ledger
@@ -162,8 +168,7 @@ async def test_a_channel_that_comes_to_life_between_two_looks_has_no_hole(
 
 async def test_a_wake_up_in_a_thread_wakes_the_relay(platform: Platform) -> None:
     quiet, platform.database.on_published = platform.broker, lambda _: None
-    async with relaying(platform, broker=quiet) as (relay, ledger):
-        await relay.watch(NORTH)
+    async with relaying(platform, broker=quiet, watching=[NORTH]) as (relay, ledger):
         await eventually(lambda: relay.state.last_success)  # the look that a relay begins with
         await light(platform, "north", "one")
         await asyncio.sleep(0.1)
