@@ -141,7 +141,7 @@ async def test_what_only_the_database_knows_of_a_key_is_refused(
         setattr(key, name, expressions.get(name, func.lower("X")))
         db.flush()
 
-    with pytest.raises(Invalid, match=f"{name} of an API key is a plain value"):
+    with pytest.raises(Invalid, match=f"{name} of an API key must be a plain value"):
         await run_as(granting, system("cli"), work)
 
 
