@@ -51,6 +51,15 @@ PRIVATE_NAMES = [
         "the permissions that were read already",
         "tests/admin/test_sessions.py::test_django_makes_no_query_of_its_own_for_identity",
     ),
+    # psycopg: the time limit behind a pooler
+    PrivateName(
+        "psycopg",
+        "_exec_command",
+        f"{PLATFORM}/data/postgresql_connection.py",
+        "a BEGIN goes with the limit of its statements, in one message; a hook there is none",
+        "tests/platform/test_statement_limit.py::"
+        "test_every_transaction_has_the_limit_and_the_session_has_not",
+    ),
     # Django: the unit of work in its database backend
     PrivateName(
         "django",

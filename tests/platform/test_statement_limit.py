@@ -58,11 +58,10 @@ async def ask(request: Request) -> Response:
 ROUTES = [Route("/{kind}/{service}", ask, methods=["GET", "POST"])]
 
 
-def open_platform(url: str, tmp_path: Path, seconds: float) -> Platform:
+def open_platform(url: str, tmp_path: Path, seconds: float, **settings: Any) -> Platform:
     """With one connection for all, so that what a stopped statement leaves on it is seen."""
-    platform = bare_platform(
-        tmp_path, database_url=url, database_connections=1, statement_seconds=seconds
-    )
+    settings = {"database_url": url, "statement_seconds": seconds, **settings}
+    platform = bare_platform(tmp_path, database_connections=1, **settings)
     platform.database.capture = Capture()
     _ = platform.database.read_engine  # SQLAlchemy looks at the file system for it
     return platform
@@ -134,6 +133,33 @@ async def test_a_platform_of_a_command_has_no_limit(
 
 
 @pytest.mark.database("postgresql")
+@pytest.mark.parametrize(("seconds", "expected"), [(30, "700"), (0.2, "200")])
+async def test_of_the_settings_limit_and_the_addresss_the_shorter_counts(
+    empty_database_url: str, tmp_path: Path, seconds: float, expected: str
+) -> None:
+    url = f"{empty_database_url}?options=-c%20statement_timeout%3D700"
+    platform = open_platform(url, tmp_path, seconds)
+    async with client_at(platform) as client:
+        assert (await client.get("/app/unit/find_limit")).json() == expected
+    await platform.database.close()
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_service_may_ask_for_more_time_in_its_own_transaction(
+    limited: Platform, read_only: bool
+) -> None:
+    def ask_for_more(db: Session) -> str:
+        db.execute(text("SET LOCAL statement_timeout = '5min'"))
+        return find_limit(db)
+
+    async with limited.open_unit(read_only=read_only) as unit:
+        assert await unit.run(as_service(ask_for_more)) == "300000"
+    async with limited.open_unit(read_only=read_only) as unit:
+        assert await unit.run(as_service(find_limit)) == "500"
+
+
+@pytest.mark.database("postgresql")
 class TestBehindAPooler:
     """It tells its clients a process id that is none of the server's."""
 
@@ -145,10 +171,12 @@ class TestBehindAPooler:
             yield server.set(port=port).render_as_string(hide_password=False)
 
     @pytest.mark.parametrize("kind", ["unit", "single"])
+    @pytest.mark.parametrize("named", [True, False])
     async def test_every_transaction_has_the_limit_and_the_session_has_not(
-        self, url: str, tmp_path: Path, kind: str
+        self, url: str, empty_database_url: str, tmp_path: Path, kind: str, named: bool
     ) -> None:
-        platform = open_platform(url, tmp_path, 0.5)
+        pooler = {"database_pooler": "transaction", "direct_database_url": empty_database_url}
+        platform = open_platform(url, tmp_path, 0.5, **(pooler if named else {}))
         async with client_at(platform) as client:
             assert (await client.get(f"/app/{kind}/find_limit")).json() == "500"
             assert (await client.get(f"/app/{kind}/count_endlessly")).status_code == 503
@@ -156,4 +184,13 @@ class TestBehindAPooler:
         async with platform.database.engine.connect() as connection:
             plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
             assert await plain.scalar(text(MILLISECONDS)) == "0"
+        await platform.database.close()
+
+    async def test_a_session_that_is_lent_for_good_keeps_the_limit(
+        self, url: str, tmp_path: Path
+    ) -> None:
+        platform = open_platform(url, tmp_path, 0.5, database_pooler="session")
+        async with platform.database.engine.connect() as connection:
+            plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            assert await plain.scalar(text(MILLISECONDS)) == "500"
         await platform.database.close()

@@ -262,3 +262,29 @@ async def test_publications_past_their_time_are_removed_and_offsets_go_on(
         await relay.watch(NORTH)
         await light(platform, "north", "next")
         await eventually(lambda: ledger.offsets() == [4])
+
+
+async def test_any_number_of_publications_past_their_time_is_removed_in_one_go(
+    platform: Platform,
+) -> None:
+    """One statement removes a part of them, because statements have a time limit."""
+    await light(platform, "north", "old")
+    many = (
+        "WITH RECURSIVE number(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < 25000) "
+        'INSERT INTO trivet_publication (channel, "offset", data, created_at) '
+        "SELECT channel, n, data, created_at FROM number, trivet_publication"
+    )
+    past = datetime.now(UTC) - timedelta(hours=2)
+    async with platform.database.engine.begin() as connection:
+        await connection.execute(update(PublicationRow).values(created_at=past))
+        await connection.execute(text(many))
+    await light(platform, "south", "new")
+
+    async def count() -> int:
+        async with platform.database.unit(read_only=True) as session:
+            return await session.scalar(select(func.count()).select_from(PublicationRow)) or 0
+
+    assert await count() == 25001
+    async with relaying(platform, hours=1.0), asyncio.timeout(60):
+        while await count() > 1:  # noqa: ASYNC110  # the database rings for no removal
+            await asyncio.sleep(0.05)

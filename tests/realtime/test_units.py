@@ -1,6 +1,6 @@
 """A message of a socket has one unit of work: with its actor, sealed, and gone if it is refused."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -92,3 +92,19 @@ async def test_a_channel_is_opened_by_the_subscriber(house: House, units: list[U
     units.clear()
     assert await code_of(house, "7", "beacons:new") == GRANTED
     assert UnitEnded(COMMITTED, "", "realtime", read_only=False) in units
+
+
+@pytest.mark.parametrize("command", ["subscribe", "history"])
+async def test_a_rule_that_asks_for_too_much_is_stopped_and_the_socket_goes_on(
+    empty_database_url: str, command: str, json_log: Callable[[], str]
+) -> None:
+    async with (
+        house_at(empty_database_url, statement_seconds=0.5) as house,
+        house.socket("7") as socket,
+    ):
+        await socket.connect()
+        reply = await socket.ask({"id": 2, command: {"channel": "beacons:endless:north"}})
+        assert reply["error"]["code"] == FAILED
+        assert reply["error"]["temporary"] is True
+        assert "TRIVET_STATEMENT_SECONDS" in json_log()
+        assert (await socket.subscribe("beacons:north"))["recoverable"] is True

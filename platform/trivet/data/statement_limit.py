@@ -22,13 +22,14 @@ SETTING = "TRIVET_STATEMENT_SECONDS"
 
 SERVER_PROCESS = "SELECT pg_backend_pid()"
 
-_LOOK_AND_LIMIT = (
-    "SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = %s "
-    "THEN set_config('statement_timeout', %s, false) END"
-)
-"""Sets the limit of a session that is our own, and leaves one that is not. NULL is the server's own
-limit."""
-_LIMIT = "SELECT set_config('statement_timeout', %s, false)"
+_LIMIT = """
+SELECT pg_backend_pid(), CASE
+    WHEN (pg_backend_pid() = %s OR %s) AND CAST(setting AS integer) NOT BETWEEN 1 AND %s
+    THEN set_config('statement_timeout', %s, false) END
+FROM pg_settings WHERE name = 'statement_timeout'
+"""
+"""Sets the limit of a session that is our own, unless the address, the user or the server has a
+shorter one, and leaves a session that is not our own."""
 
 INSTRUCTIONS = 200_000
 """How many of SQLite's instructions run between two looks at the clock: some milliseconds. At each
@@ -54,15 +55,15 @@ def limit_session(cursor: Any, driver: Any, pooler: Pooler) -> bool:
     Returns:
         Whether a pooler lends the session for one transaction. It then has no limit.
     """
+    if pooler == "transaction":
+        return True
     seconds = driver.statement_seconds
-    limit = None if seconds is None else str(to_milliseconds(seconds))
-    if pooler == "none":
-        cursor.execute(_LOOK_AND_LIMIT, (driver.info.backend_pid, limit))
-        ((process, _limit),) = cursor.fetchall()
-        return is_pooler(process, driver)
-    if pooler == "session":
-        cursor.execute(_LIMIT, (limit,))
-    return pooler == "transaction"
+    limit = None if seconds is None else to_milliseconds(seconds)
+    is_own = pooler == "session"
+    text = None if limit is None else str(limit)
+    cursor.execute(_LIMIT, (driver.info.backend_pid, is_own, limit, text))
+    ((process, _limit),) = cursor.fetchall()
+    return not is_own and is_pooler(process, driver)
 
 
 def to_milliseconds(seconds: float) -> int:

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from tests.realtime.beacons.models import Beacon
+from tests.services.slow import count_endlessly
 from trivet_realtime import (
     Identity,
     NotFound,
@@ -93,3 +94,8 @@ async def committing(unit: Unit, harbour: str) -> bool:
 async def undoing(unit: Unit, harbour: str) -> bool:
     await unit.session.rollback()
     return bool(harbour)
+
+
+@channel("beacons:endless:{harbour}")
+def endless(db: Session, harbour: str) -> bool:
+    return bool(count_endlessly(db) and harbour)
