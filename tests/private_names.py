@@ -122,15 +122,6 @@ PRIVATE_NAMES = [
         "writes are refused until a streamed body has ended",
         "tests/admin/test_refusals.py::test_a_streamed_page_may_read_and_not_write",
     ),
-    # psycopg: the limit of a statement behind a pooler
-    PrivateName(
-        "psycopg",
-        "_exec_command",
-        f"{PLATFORM}/data/postgresql_connection.py",
-        "the limit of a statement goes with each BEGIN behind a pooler",
-        "tests/platform/test_statement_limit.py::"
-        "test_every_transaction_has_the_limit_and_the_session_has_not",
-    ),
     # Django: writes of mirrored models
     PrivateName(
         "django",
@@ -217,7 +208,7 @@ PRIVATE_NAMES = [
         "_resolved_dependencies",
         f"{PLATFORM}/migrations/history.py",
         "the order of a feature's revisions among those that they depend on",
-        "tests/deploy/test_cli_data.py::"
+        "tests/deploy/test_cli_migrate.py::"
         "test_migrate_makes_the_schema_of_both_and_then_has_nothing_to_do",
     ),
     PrivateName(

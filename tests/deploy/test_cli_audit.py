@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.deploy.test_cli_data import Installation
+from tests.deploy.installation import Installation
 from tests.services.databases import Databases
 from tests.services.people import make_key, make_user
 from trivet.audit.tables import CHAINS
