@@ -83,7 +83,8 @@ class LastResortMiddleware:
         """Whether the server gives up what has not ended within `shutdown_seconds`."""
         given_up = bool(error.args) and str(error.args[0]).startswith(_GIVEN_UP)
         state = context_of(scope).platform.lifecycle.state
-        return scope["type"] == "http" and (given_up or state is not State.READY)
+        is_ending = state in (State.DRAINING, State.STOPPED)
+        return scope["type"] == "http" and (given_up or is_ending)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         if scope["type"] == "websocket":
