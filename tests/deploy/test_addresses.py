@@ -78,7 +78,7 @@ def test_a_proxy_on_the_unix_socket_is_trusted_by_its_word(
     start_server: StartServer, tmp_path: Path, proxies: str, address: str | None
 ) -> None:
     path = tmp_path / "socket"
-    bind = f"unix:{path},127.0.0.1:{{port}}"
+    bind = f"127.0.0.1:{{port}},unix:{path}"
     server = start_server("serve", "--bind", bind, trusted_proxies=proxies)
     body = json.dumps({"username": "nobody", "password": "wrong"}).encode()
     with closing(socket.socket(socket.AF_UNIX)) as client:
