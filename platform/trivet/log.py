@@ -23,8 +23,10 @@ REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(
     r"passw|secret|token|cookie|authorization|api_?key|session_?key", re.IGNORECASE
 )
+_API_KEY = r"(tvt_[a-z0-9]{12})_[A-Za-z0-9_-]{43}"
+_KEY_VALUE = re.compile(_API_KEY)
 _SECRET_VALUE = re.compile(
-    r"(tvt_[a-z0-9]{12})_[A-Za-z0-9_-]{43}"  # API keys
+    rf"{_API_KEY}"
     r"|((?:Bearer|Basic) )[^\s\"',\\]+"
     r"|(://[^:/@\s]+:)[^@\s]+(?=@)"  # addresses of databases
     r"|((?:trivet_session|csrftoken|sessionid)\w*(?:=|[\"']: ?[\"']))[^;,\s\"'\\]+"
@@ -33,10 +35,12 @@ _SECRET_VALUE = re.compile(
     r"|()\b(?:argon2|pbkdf2_sha\w+|bcrypt\w*|scrypt)\$[^\s\"'\\]+"  # hashes of passwords
 )
 _MARKS = (
-    *("tvt_", "://", "Bearer ", "Basic ", "trivet_session", "csrftoken", "sessionid", "ookie"),
-    *("uthorization", "?", "&", "argon2$", "pbkdf2_", "bcrypt", "scrypt$"),
+    *("://", "bearer ", "basic ", "trivet_session", "csrftoken", "sessionid", "cookie"),
+    *("authorization", "?", "&", "argon2$", "pbkdf2_", "bcrypt", "scrypt$"),
 )
-"""Every match of the pattern contains one of these; searching for them is ten times as quick."""
+"""In lower case: every match of the pattern, but for API keys, contains one of these. To search for
+them is ten times as quick. The public part of a key stands in the line of every request that it
+makes, and is searched for by itself."""
 
 _QUIET = (
     "uvicorn.access",
@@ -238,9 +242,10 @@ _TRACEBACKS = frozenset({"exception", "stack"})
 def _redact_line(_logger: object, _method: str, line: str) -> str:
     """Blank keys, tokens, cookies, password hashes and passwords in URLs anywhere in a rendered
     line: in a text, in a nested value, in a traceback."""
-    if any(mark in line for mark in _MARKS):
+    lower = line.lower()
+    if any(mark in lower for mark in _MARKS):
         return _SECRET_VALUE.sub(_blank, line)
-    return line
+    return _KEY_VALUE.sub(_blank, line) if "tvt_" in line else line
 
 
 @lru_cache(maxsize=1024)  # names are few, and so are their combinations: they stand in source code

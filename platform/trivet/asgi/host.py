@@ -20,6 +20,9 @@ such a name, and zones of IPv6 addresses, because they have a meaning on one mac
 _LONGEST = 255
 """Characters of a name in the DNS (RFC 1035, 2.3.4)."""
 _LAST_PORT = 65535
+_REMEMBERED = 64
+"""Spellings that are read once. Clients of a site use a few; a client that tries ports is no reason
+to keep them all."""
 
 
 class Host(NamedTuple):
@@ -65,6 +68,7 @@ class HostCheck:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(str(parse_host(name) or name) for name in names)
+        self._known: dict[str, str] = {}  # accepted spellings, each with its one form
 
     def accepts(self, scope: Scope) -> bool:
         """Whether the scope has exactly one Host, and it is ours.
@@ -76,11 +80,20 @@ class HostCheck:
         if len(given) != 1:
             return False
         text = scope["headers"][given[0]][1].decode("latin-1")
-        host = parse_host(text)
-        if host is None or host.name not in self._names:
+        form = self._known.get(text) or self._read(text)
+        if not form:
             return False
-        if str(host) != text:
+        if form != text:
             headers = list(scope["headers"])
-            headers[given[0]] = (b"host", str(host).encode())
+            headers[given[0]] = (b"host", form.encode())
             scope["headers"] = headers
         return True
+
+    def _read(self, text: str) -> str:
+        """The one form of a spelling of ours; empty for any other host."""
+        host = parse_host(text)
+        if host is None or host.name not in self._names:
+            return ""
+        if len(self._known) < _REMEMBERED:
+            self._known[text] = str(host)
+        return str(host)
