@@ -130,7 +130,7 @@ class _NotModified:
 
 
 def _is_conditional(scope: Scope) -> bool:
-    return any(name in _CONDITIONS for name, _ in scope["headers"])
+    return not _CONDITIONS.isdisjoint([name for name, _ in scope["headers"]])
 
 
 def _is_unmodified(since: str | None, modified: str | None) -> bool:

@@ -34,14 +34,6 @@ _SECRET_VALUE = re.compile(
     r"|([?&][A-Za-z_]*(?i:token|key|secret|passw|code|sig)[A-Za-z_]*=)[^&\s\"'\\]+"
     r"|()\b(?:argon2|pbkdf2_sha\w+|bcrypt\w*|scrypt)\$[^\s\"'\\]+"  # hashes of passwords
 )
-_MARKS = (
-    *("://", "bearer ", "basic ", "trivet_session", "csrftoken", "sessionid", "cookie"),
-    *("authorization", "?", "&", "argon2$", "pbkdf2_", "bcrypt", "scrypt$"),
-)
-"""In lower case: every match of the pattern, but for API keys, contains one of these. To search for
-them is ten times as quick. The public part of a key stands in the line of every request that it
-makes, and is searched for by itself."""
-
 _QUIET = (
     "uvicorn.access",
     "httpx2",
@@ -242,10 +234,32 @@ _TRACEBACKS = frozenset({"exception", "stack"})
 def _redact_line(_logger: object, _method: str, line: str) -> str:
     """Blank keys, tokens, cookies, password hashes and passwords in URLs anywhere in a rendered
     line: in a text, in a nested value, in a traceback."""
-    lower = line.lower()
-    if any(mark in lower for mark in _MARKS):
+    if _may_hold_secret(line.lower()):
         return _SECRET_VALUE.sub(_blank, line)
     return _KEY_VALUE.sub(_blank, line) if "tvt_" in line else line
+
+
+def _may_hold_secret(line: str) -> bool:
+    """Whether `line`, in lower case, contains what every match of `_SECRET_VALUE` but an API key
+    contains. To ask is twenty times as quick as to search, and one expression twice as quick as a
+    loop. The public part of a key stands in the line of every request that it makes, so a key is
+    searched for by itself."""
+    return (
+        "://" in line
+        or "?" in line
+        or "&" in line
+        or "cookie" in line
+        or "authorization" in line
+        or "bearer " in line
+        or "basic " in line
+        or "trivet_session" in line
+        or "csrftoken" in line
+        or "sessionid" in line
+        or "argon2$" in line
+        or "pbkdf2_" in line
+        or "bcrypt" in line
+        or "scrypt$" in line
+    )
 
 
 @lru_cache(maxsize=1024)  # names are few, and so are their combinations: they stand in source code

@@ -17,6 +17,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from trivet_deploy.server.joined_writes import JoinedWrites
+
 HEAD_BYTES = 64 * 1024
 """Request line and headers together; browsers and proxies stay below 16 KB."""
 
@@ -25,6 +27,8 @@ HEAD_SECONDS = 10.0
 
 REST_SECONDS = 30.0
 """From an answer to the end of the body that nobody reads any more."""
+
+_PUNCTUATION = len(b": \r\n")
 
 _BAD = b"400 Bad Request"
 _LATE = b"408 Request Timeout"
@@ -56,6 +60,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the parent
         super().connection_made(transport)
+        self._writes = JoinedWrites(transport, self.loop)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -87,19 +92,28 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_parsed = 0
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self._head_parsed += len(url)
+        if self._head_parsed > self.head_bytes:
+            raise HeadTooLong
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + len(b": \r\n"))
+        # Not by a call, because a request has many of these.
+        self._head_parsed += len(name) + len(value) + _PUNCTUATION
+        if self._head_parsed > self.head_bytes:
+            raise HeadTooLong
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._head_is_complete()
         self._body_is_complete = False
         super().on_headers_complete()
-        if self.scope.get("http_version") == "1.0" and self.cycle is not None:
-            # By instance, because uvicorn makes its cycles by a name that nobody can replace.
+        # By instance, because uvicorn makes its cycles by a name that nobody can replace.
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's types leave the None out
+        if cycle is None:
+            return
+        cycle.transport = self._writes  # type: ignore[assignment]  # all of it that a cycle uses
+        if self.scope.get("http_version") == "1.0":
             self.cycle.send = _without_chunks(self.cycle)  # type: ignore[method-assign,assignment]  # as above
 
     def on_message_complete(self) -> None:
@@ -108,6 +122,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._writes.flush()
         super().on_response_complete()
         if not self._body_is_complete and not self.transport.is_closing():
             self._rest_timer = self.loop.call_later(self.rest_seconds, self.transport.close)
@@ -115,11 +130,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the parent's signature
         """As the parent, in its turn, and with the status that the parser's end has here."""
         self._refuse(_LONG if self._head_parsed > self.head_bytes else _BAD)
-
-    def _count(self, size: int) -> None:
-        self._head_parsed += size
-        if self._head_parsed > self.head_bytes:
-            raise HeadTooLong
 
     def _end_rest(self) -> None:
         if self._rest_timer is not None:

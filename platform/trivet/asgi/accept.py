@@ -4,6 +4,7 @@ Browsers name HTML when they open an address. Programs name JSON, or nothing in 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 from trivet.asgi.headers import find_header
@@ -11,13 +12,20 @@ from trivet.asgi.headers import find_header
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _JSON = frozenset({"application/json", "application/problem+json"})
 
+Form = Literal["html", "json"] | None
 
-def preferred_form(scope: Mapping[str, Any]) -> Literal["html", "json"] | None:
+
+def preferred_form(scope: Mapping[str, Any]) -> Form:
     """The form that the request's Accept header prefers; None if it names neither.
 
     Of two with the same weight the first one counts.
     """
-    accept = (find_header(scope, b"accept") or "").lower()
+    return _form_of(find_header(scope, b"accept") or "")
+
+
+@lru_cache(maxsize=256)  # a browser or a library sends the same one with every request
+def _form_of(accept: str) -> Form:
+    accept = accept.lower()
     if "html" not in accept and "json" not in accept:
         return None
     ranges = sorted(map(_parse, accept.split(",")), key=lambda pair: -pair[1])

@@ -215,11 +215,14 @@ class AsyncTransaction:
 
     async def _wait_for_running(self) -> None:
         """Let work that nobody awaits come to its end: a connection in use cannot be closed."""
+        if not self._is_running():
+            return
         with anyio.move_on_after(_PATIENCE_SECONDS):
-            while any(  # noqa: ASYNC110  # it is not ours to tell: a task of somebody else runs it
-                inspect.getcoroutinestate(each) in _BEGUN for each, _ in self._promised
-            ):
+            while self._is_running():  # noqa: ASYNC110  # it is not ours to tell: a task of somebody else runs it
                 await anyio.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _is_running(self) -> bool:
+        return any(inspect.getcoroutinestate(each) in _BEGUN for each, _ in self._promised)
 
     def _require_undecided(self) -> None:
         if self._is_over:

@@ -52,7 +52,7 @@ class AccessLogMiddleware:
         path = scope["path"]
         # The name by which the watchdog, or a debugger, tells whose work this is.
         if (task := asyncio.current_task()) is not None:
-            task.set_name(f"{_method(scope)} {path}")
+            task.set_name(f"{scope.get('method', 'WEBSOCKET')} {path}")
         status = _NO_RESPONSE
 
         async def send_with_id(message: Message) -> None:

@@ -73,7 +73,7 @@ class LimitsMiddleware:
             await self.app(scope, receive, send)
 
     def _find_fault(self, scope: Scope, limit: int) -> TrivetError | None:
-        hosts = sum(name == b"host" for name, _ in scope["headers"])
+        hosts, announced, encoding = _read_head(scope)
         if hosts != 1 and not (hosts == 0 and scope.get("http_version") == "1.0"):
             # RFC 9112, 3.2: of two hosts each reader might believe another one.
             return Malformed("bad-host", "A request names one host, in one Host header.")
@@ -81,13 +81,11 @@ class LimitsMiddleware:
         if path not in PROBES and not self.hosts.accepts(scope):
             self._unknown.warn(find_header(scope, b"host") or "no host at all")
             return Malformed("unknown-host", "This site does not answer to the host it was asked.")
-        announced = find_header(scope, b"content-length")
         if announced is not None:
-            fault = _find_length_fault(announced, limit)
+            fault = _find_length_fault(announced.decode("latin-1"), limit)
             if fault is not None:
                 return fault
-        encoding = find_header(scope, b"content-encoding")
-        if encoding is not None and encoding.lower() != "identity":
+        if encoding is not None and encoding.lower() != b"identity":
             return UnsupportedMediaType(
                 "encoded-body", "Send the body as it is, without a Content-Encoding."
             )
@@ -119,6 +117,19 @@ class LimitsMiddleware:
             await body.refuse(scope, send, raised)
         finally:
             body.end()
+
+
+def _read_head(scope: Scope) -> tuple[int, bytes | None, bytes | None]:
+    """How many hosts are named; the first Content-Length; the first Content-Encoding."""
+    hosts, announced, encoding = 0, None, None
+    for name, value in scope["headers"]:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length" and announced is None:
+            announced = value
+        elif name == b"content-encoding" and encoding is None:
+            encoding = value
+    return hosts, announced, encoding
 
 
 def _find_length_fault(announced: str, limit: int) -> TrivetError | None:

@@ -6,7 +6,8 @@ caller, or one that logs a caller in, unless the endpoint sets its own caching h
 are the same for everybody and are not changed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,30 +41,35 @@ class SecurityHeadersMiddleware:
         if https:
             headers["strict-transport-security"] = f"max-age={HSTS_SECONDS}"
         # In the form that the server takes, so that no response has to encode them again.
-        self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._plans = {
+            is_static: _Plans(encoded, is_static=is_static) for is_static in (False, True)
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
 
-        is_static = _is_static(scope)  # asked now, because mounts change the path's meaning
+        plans = self._plans[_is_static(scope)]  # asked now: mounts change the path's meaning
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                own = list(message.get("headers", ()))
-                named = {name.lower() for name, _ in own}
-                ours = [header for header in self.headers if header[0] not in named]
-                if not is_static:
-                    own = _with_vary(own, named)
-                    if b"cache-control" not in named and _is_personal(scope, named):
-                        ours.append(_REVALIDATED if named & _VALIDATORS else _NOT_KEPT)
-                message["headers"] = own + ours
+            if message["type"] in _OPENING:
+                own = message.get("headers", ())
+                names = tuple([name for name, _ in own])
+                plan = plans.find(names)
+                headers = [*own, *plan.added]
+                if plan.extends_vary:
+                    headers = _with_vary(headers)
+                if plan.kept is not None and (plan.sets_cookie or _is_personal(scope)):
+                    headers.append(plan.kept)
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
 
+_OPENING = frozenset({"http.response.start", "websocket.http.response.start"})
 _STATIC = "/static/"
 _VARY = (b"vary", b"Cookie, Authorization")
 _NOT_KEPT = (b"cache-control", b"no-store")
@@ -78,20 +84,68 @@ def _is_static(scope: Scope) -> bool:
     return path.startswith((f"{outer}{_STATIC}", _STATIC))
 
 
-def _is_personal(scope: Scope, named: Iterable[bytes]) -> bool:
-    """Whether a response may be for one caller only."""
+def _is_personal(scope: Scope) -> bool:
+    """Whether a caller showed who he is: his answer may be for him alone."""
     return (
-        b"set-cookie" in named
-        or context_of(scope).identity.is_authenticated
+        context_of(scope).identity.is_authenticated
         or find_header(scope, b"cookie") is not None
         or find_header(scope, b"authorization") is not None
     )
 
 
-def _with_vary(headers: list[Header], named: Iterable[bytes]) -> list[Header]:
-    """`headers` with both names in ``Vary``, in addition to the present ones."""
-    if b"vary" not in named:
-        return [*headers, _VARY]
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is done to the responses that have the same names of headers.
+
+    Attributes:
+        added: The headers that are missing.
+        extends_vary: Whether the response has a ``Vary`` of its own.
+        sets_cookie: Whether it may log a caller in.
+        kept: The caching header of a response to one caller; None if the response has its own.
+    """
+
+    added: Sequence[Header]
+    extends_vary: bool
+    sets_cookie: bool
+    kept: Header | None
+
+
+class _Plans:
+    """The plans of responses. An application sends few combinations of names, again and again."""
+
+    def __init__(self, headers: Sequence[Header], *, is_static: bool) -> None:
+        self._headers = headers
+        self._is_static = is_static
+        self._known: dict[tuple[bytes, ...], _Plan] = {}
+
+    def find(self, names: tuple[bytes, ...]) -> _Plan:
+        """The plan of a response with these names of headers."""
+        plan = self._known.get(names)
+        if plan is None:
+            plan = self._make(frozenset(name.lower() for name in names))
+            if len(self._known) < _REMEMBERED:
+                self._known[names] = plan
+        return plan
+
+    def _make(self, names: frozenset[bytes]) -> _Plan:
+        added = [header for header in self._headers if header[0] not in names]
+        if self._is_static:
+            return _Plan(added, extends_vary=False, sets_cookie=False, kept=None)
+        has_vary = b"vary" in names
+        kept = _REVALIDATED if names & _VALIDATORS else _NOT_KEPT
+        return _Plan(
+            added=added if has_vary else [_VARY, *added],
+            extends_vary=has_vary,
+            sets_cookie=b"set-cookie" in names,
+            kept=None if b"cache-control" in names else kept,
+        )
+
+
+_REMEMBERED = 256
+
+
+def _with_vary(headers: list[Header]) -> list[Header]:
+    """`headers` with both names in their ``Vary``, in addition to the present ones."""
     said = b", ".join(value for name, value in headers if name.lower() == b"vary")
     names = {part.strip().lower() for part in said.split(b",")}
     if b"*" in names:
