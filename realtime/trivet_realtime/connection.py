@@ -25,7 +25,7 @@ from trivet_realtime.codes import (
     DisconnectCode,
     Disconnected,
 )
-from trivet_realtime.commands import handle_frame
+from trivet_realtime.commands.dispatch import handle_frame
 from trivet_realtime.hub import Hub
 
 logger = logging.getLogger(__name__)

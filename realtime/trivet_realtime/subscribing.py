@@ -13,20 +13,19 @@ from trivet_realtime import codes
 from trivet_realtime.channels import Access
 from trivet_realtime.client import Client
 from trivet_realtime.codes import CommandError
+from trivet_realtime.commands.session import Answer, Session
 from trivet_realtime.hub import Hub, to_protocol
 from trivet_realtime.protocol import (
     REJECT_UNRECOVERED,
-    Command,
     SubscribeRequest,
     SubscribeResult,
 )
 from trivet_realtime.recovery import Recovery, recover
 
 
-async def subscribe(hub: Hub, client: Client, command: Command) -> None:
+async def subscribe(session: Session, request: SubscribeRequest) -> Answer:
     """Subscribe to a channel; every channel is positioned and recoverable."""
-    assert command.subscribe is not None
-    request = command.subscribe
+    hub, client = session.hub, session.client
     access = _require_possible(hub, client, request)
     if not access.needs_unit:
         # Before anything is set up: a refusal then costs nothing.
@@ -39,8 +38,8 @@ async def subscribe(hub: Hub, client: Client, command: Command) -> None:
     except BaseException:
         hub.leave(subscription)
         raise
-    client.reply(command.id, "subscribe", _result(request, recovery, position))
-    subscription.start(position.offset)
+    result = _result(request, recovery, position)
+    return Answer(result, lambda: subscription.start(position.offset))
 
 
 def _require_possible(hub: Hub, client: Client, request: SubscribeRequest) -> Access:

@@ -1,0 +1,200 @@
+"""A frame's commands, each brought to its handler and answered.
+
+The commands of a connection are handled in their order: an SDK sends connect and all its subscribes
+in one frame and relies on it. Only subscribes that follow one another may overtake each other: they
+are about different channels, and a rule that asks the database should not hold up the rest.
+
+A mistake of one command is answered with an error. The connection ends only if nobody can tell the
+commands apart, or where the protocol has no answer.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+from msgspec import Struct
+
+from trivet.data.errors import explain
+from trivet.errors import Forbidden, Invalid, NotFound, TrivetError, Unauthenticated
+from trivet_realtime import codes
+from trivet_realtime.client import Client
+from trivet_realtime.codes import CommandError, Disconnected, ErrorCode
+from trivet_realtime.commands.connect import connect
+from trivet_realtime.commands.history import history
+from trivet_realtime.commands.session import Answer, Session
+from trivet_realtime.hub import Hub
+from trivet_realtime.protocol import (
+    Command,
+    Empty,
+    MalformedFrame,
+    MalformedRequest,
+    PingRequest,
+    UnsubscribeRequest,
+    decode_frame,
+    decode_request,
+    has_unknown_method,
+)
+from trivet_realtime.subscribing import subscribe
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Session, Any], Awaitable[Struct | Answer | None]]
+
+SUBSCRIBES_AT_ONCE = 8
+"""How many subscribes of one frame are worked on together. Each may hold a connection to the
+database, of which a process has ten by default."""
+
+
+async def unsubscribe(session: Session, request: UnsubscribeRequest) -> Empty:
+    """End a subscription. Not to have it is what was asked for, and no error."""
+    subscription = session.client.subscriptions.get(request.channel)
+    if subscription is not None:
+        session.hub.leave(subscription)
+    return Empty()
+
+
+async def ping(_session: Session, _request: PingRequest) -> Empty:
+    """Answer; the frames `{}` are what keeps a connection alive, this is for the curious."""
+    return Empty()
+
+
+async def send(_session: Session, _request: Struct) -> None:
+    """Refuse: a message without a reply has no other place to learn that nobody takes it."""
+    raise Disconnected(codes.SEND_NOT_AVAILABLE)
+
+
+async def not_available(_session: Session, _request: Struct) -> Struct:
+    """Refuse what the protocol has and this server has not."""
+    raise CommandError(codes.NOT_AVAILABLE)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "connect": connect,
+    "subscribe": subscribe,
+    "unsubscribe": unsubscribe,
+    "history": history,
+    "ping": ping,
+    "send": send,
+    "publish": not_available,
+    "presence": not_available,
+    "presence_stats": not_available,
+    "rpc": not_available,
+    "refresh": not_available,
+    "sub_refresh": not_available,
+}
+
+
+async def handle_frame(hub: Hub, client: Client, text: str) -> None:
+    """Handle the commands of one frame until one ends the connection."""
+    try:
+        commands = decode_frame(text)
+    except MalformedFrame:
+        client.disconnect(codes.MALFORMED)
+        return
+    session = Session(hub, client)
+    subscribes: list[tuple[Command, str]] = []
+    for index, command in enumerate(commands):
+        if client.ending is not None:
+            return
+        method = _method_of(session, command, text, index)
+        if method == "subscribe":
+            subscribes.append((command, method))
+        elif method is not None:
+            await _handle_together(session, subscribes)
+            subscribes = []
+            await _handle(session, command, method)
+    await _handle_together(session, subscribes)
+
+
+def _method_of(session: Session, command: Command, text: str, index: int) -> str | None:
+    """The method of a command that can be handled. Others are answered here, and pongs heard."""
+    try:
+        return _find_method(session.client, command, text, index)
+    except CommandError as error:
+        session.client.refuse(command.id, error.code)
+    except Disconnected as end:
+        session.client.disconnect(end.code)
+    return None
+
+
+def _find_method(client: Client, command: Command, text: str, index: int) -> str | None:
+    methods = command.methods()
+    if not client.connected.is_set() and methods != ["connect"]:
+        raise Disconnected(codes.MALFORMED)
+    if not command.id and methods != ["send"]:
+        if methods or has_unknown_method(text, index) or not client.take_pong():
+            raise Disconnected(codes.MALFORMED)
+        return None
+    if not methods:
+        if not has_unknown_method(text, index):
+            raise Disconnected(codes.MALFORMED)
+        raise CommandError(codes.METHOD_NOT_FOUND)
+    if len(methods) > 1:
+        raise CommandError(codes.BAD_REQUEST)
+    return methods[0]
+
+
+async def _handle_together(session: Session, commands: list[tuple[Command, str]]) -> None:
+    """Handle commands of which each may overtake another."""
+    if len(commands) <= 1:
+        for command, method in commands:
+            await _handle(session, command, method)
+        return
+    turns = anyio.CapacityLimiter(SUBSCRIBES_AT_ONCE)
+
+    async def in_turn(command: Command, method: str) -> None:
+        async with turns:
+            if session.client.ending is None:
+                await _handle(session, command, method)
+
+    async with anyio.create_task_group() as tasks:
+        for command, method in commands:
+            tasks.start_soon(in_turn, command, method)
+
+
+async def _handle(session: Session, command: Command, method: str) -> None:
+    client = session.client
+    try:
+        answer = await HANDLERS[method](session, decode_request(method, getattr(command, method)))
+    except MalformedRequest:
+        if command.id:
+            client.refuse(command.id, codes.BAD_REQUEST)
+        else:
+            client.disconnect(codes.MALFORMED)
+    except CommandError as error:
+        client.refuse(command.id, error.code)
+    except Disconnected as end:
+        client.disconnect(end.code)
+    except Exception as error:  # noqa: BLE001  # one failing command is no reason to cut off the client
+        client.refuse(command.id, meaning_of(error))
+    else:
+        _reply(client, command, method, answer)
+
+
+def _reply(client: Client, command: Command, method: str, answer: Struct | Answer | None) -> None:
+    if isinstance(answer, Answer):
+        client.reply(command.id, method, answer.result)
+        answer.then()
+    elif answer is not None:
+        client.reply(command.id, method, answer)
+
+
+_MEANINGS: Mapping[type[TrivetError], ErrorCode] = {
+    Unauthenticated: codes.UNAUTHORIZED,
+    Forbidden: codes.PERMISSION_DENIED,
+    NotFound: codes.UNKNOWN_CHANNEL,
+    Invalid: codes.BAD_REQUEST,
+}
+
+
+def meaning_of(error: Exception) -> ErrorCode:
+    """The error code of what a rule or the database raised; 100 for everything else.
+
+    What is unavailable now is 100 as well: it is temporary, so the SDK tries again.
+    """
+    explained = explain(error)
+    if explained is None:
+        logger.error("a command failed", exc_info=error)
+        return codes.INTERNAL
+    return _MEANINGS.get(type(explained), codes.INTERNAL)

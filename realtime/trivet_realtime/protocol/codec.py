@@ -1,0 +1,180 @@
+"""Frames as text: what is read, what is written.
+
+A frame holds one or more JSON objects, one a line, in both directions. `{}` is a ping from
+the server and the pong of the client.
+
+A frame is read in two steps. First every line is read as a command with its id. Then the request of
+each command is read as its method says. So a request with a mistake has an answer of its own, and
+only a frame of which nobody can tell the commands ends the connection.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from trivet_realtime.codes import DisconnectCode, ErrorCode, UnsubscribeCode
+from trivet_realtime.protocol.messages import (
+    Beginning,
+    ClientInfo,
+    Coming,
+    Command,
+    ConnectRequest,
+    Ending,
+    ErrorReply,
+    Failure,
+    HistoryRequest,
+    Json,
+    PingRequest,
+    PresenceRequest,
+    Publication,
+    PublishRequest,
+    Push,
+    Pushed,
+    RefreshRequest,
+    RpcRequest,
+    SendRequest,
+    SubRefreshRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
+
+R = TypeVar("R", bound=Struct)
+
+PING = b"{}"
+DEEPEST = 100
+"""Levels of arrays and objects in what clients send, the same as in a body of the API."""
+
+REQUESTS: Mapping[str, type[Struct]] = {
+    "connect": ConnectRequest,
+    "subscribe": SubscribeRequest,
+    "unsubscribe": UnsubscribeRequest,
+    "publish": PublishRequest,
+    "presence": PresenceRequest,
+    "presence_stats": PresenceRequest,
+    "history": HistoryRequest,
+    "ping": PingRequest,
+    "send": SendRequest,
+    "rpc": RpcRequest,
+    "refresh": RefreshRequest,
+    "sub_refresh": SubRefreshRequest,
+}
+"""The request of each method."""
+
+
+class MalformedFrame(ValueError):
+    """A frame that is not what the protocol says."""
+
+
+class MalformedRequest(ValueError):
+    """A request that is not what its method says."""
+
+
+_commands = msgspec.json.Decoder(Command)
+_lines = msgspec.json.Decoder(dict[str, Raw])
+_readers = {method: msgspec.json.Decoder(request) for method, request in REQUESTS.items()}
+_encoder = msgspec.json.Encoder()
+_decode_any = msgspec.json.Decoder()
+
+
+def decode_frame(text: str) -> list[Command]:
+    """The commands of a frame, in order; raises MalformedFrame."""
+    if is_too_deep(text):
+        raise MalformedFrame("nested too deeply")
+    try:
+        commands = _commands.decode_lines(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise MalformedFrame(str(error)) from error
+    if not commands:
+        raise MalformedFrame("an empty frame")
+    return commands
+
+
+def decode_request(method: str, request: Json) -> Struct:
+    """The request of a command; raises MalformedRequest."""
+    assert not isinstance(request, msgspec.UnsetType)
+    try:
+        return _readers[method].decode(request)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise MalformedRequest(str(error)) from error
+
+
+def has_unknown_method(text: str, index: int) -> bool:
+    """Whether the command at `index` of a valid frame names a method that there is not.
+
+    Only asked about a command without any known one, so it may decode the frame again.
+    """
+    return not _lines.decode_lines(text)[index].keys() <= set(Command.__struct_fields__)
+
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(r"[\[\]{}]")
+
+
+def is_too_deep(text: str) -> bool:
+    """Whether arrays and objects stand in one another more than `DEEPEST` levels deep."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            return True
+    return False
+
+
+def encode_reply(command_id: int, method: str, result: Struct) -> bytes:
+    return _encoder.encode({"id": command_id, method: result})
+
+
+def encode_error(command_id: int, error: ErrorCode) -> bytes:
+    body = ErrorReply(error.code, error.message, error.temporary)
+    return _encoder.encode(Failure(command_id, body))
+
+
+def encode_publication(channel: str, publication: Publication) -> bytes:
+    return _push(Push(channel, pub=publication))
+
+
+def encode_unsubscribe(channel: str, why: UnsubscribeCode) -> bytes:
+    return _push(Push(channel, unsubscribe=Ending(why.code, why.reason)))
+
+
+def encode_subscribe(channel: str, beginning: Beginning) -> bytes:
+    return _push(Push(channel, subscribe=beginning))
+
+
+def encode_join(channel: str, info: ClientInfo) -> bytes:
+    return _push(Push(channel, join=Coming(info)))
+
+
+def encode_leave(channel: str, info: ClientInfo) -> bytes:
+    return _push(Push(channel, leave=Coming(info)))
+
+
+def encode_disconnect(why: DisconnectCode) -> bytes:
+    """The end of a connection, for a transport that has no close frame."""
+    return _push(Push(disconnect=Ending(why.code, why.reason)))
+
+
+def _push(push: Push) -> bytes:
+    return _encoder.encode(Pushed(push))
+
+
+def encode_json(value: object) -> Raw:
+    """Any value of msgspec's as JSON."""
+    return Raw(_encoder.encode(value))
+
+
+def raw_json(text: bytes | str | None) -> Json:
+    """JSON that is text already; nothing for None."""
+    if text is None:
+        return UNSET
+    return Raw(text.encode() if isinstance(text, str) else text)
+
+
+def decode_json(raw: Json) -> object:
+    """The value of JSON that was kept as it came; None for nothing."""
+    return None if isinstance(raw, msgspec.UnsetType) else _decode_any.decode(raw)
