@@ -7,14 +7,16 @@ is the client's: its identity, its mount and the request id of its handshake.
 
 import asyncio
 import secrets
+from collections.abc import Callable
 
 import msgspec
 
 from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.codes import SLOW, DisconnectCode, ErrorCode
+from trivet_realtime.frames import Frame
 from trivet_realtime.outgoing import Outgoing
-from trivet_realtime.protocol import PING, encode_error, encode_reply
+from trivet_realtime.protocol import encode_error, encode_reply
 from trivet_realtime.subscription import Subscription
 
 
@@ -25,6 +27,20 @@ class Client:
     a client that reads too slowly comes back and recovers what it missed.
     """
 
+    __slots__ = (
+        "_ended",
+        "_ending",
+        "bounds",
+        "id",
+        "identity",
+        "is_connected",
+        "leave_in_time",
+        "origin",
+        "outgoing",
+        "session",
+        "subscriptions",
+    )
+
     def __init__(self, origin: Origin, bounds: Bounds) -> None:
         self.id = secrets.token_hex(16)
         self.session = secrets.token_hex(16)
@@ -33,11 +49,12 @@ class Client:
         self.bounds = bounds
         self.subscriptions: dict[str, Subscription] = {}
         self.outgoing = Outgoing(bounds.queue_bytes)
-        self.connected = asyncio.Event()
-        self.awaits_pong = False
-        self.ponged = asyncio.Event()
+        self.is_connected = False
+        """Whether the connect command was answered."""
+        self.leave_in_time: Callable[[DisconnectCode], None] = self.disconnect
+        """Ends the connection after the commands that are at work."""
         self._ending: DisconnectCode | None = None
-        self._ended = asyncio.Event()
+        self._ended: asyncio.Future[None] | None = None
 
     @property
     def ending(self) -> DisconnectCode | None:
@@ -48,18 +65,23 @@ class Client:
         """End the connection; the first reason given is the one that the client is told."""
         if self._ending is None:
             self._ending = code
-            self._ended.set()
+            if self._ended is not None and not self._ended.done():
+                self._ended.set_result(None)
 
     async def wait_for_end(self) -> DisconnectCode:
-        """Return when the connection has to end, with the reason."""
-        await self._ended.wait()
+        """Return when the connection has to end, with the reason. One task may wait."""
+        if self._ending is None:
+            self._ended = asyncio.get_running_loop().create_future()
+            await self._ended
         assert self._ending is not None
         return self._ending
 
-    def send(self, encoded: bytes) -> None:
-        """Queue one encoded object."""
-        if self._ending is None and not self.outgoing.add(encoded):
-            self.disconnect(SLOW)
+    def send(self, encoded: bytes | Frame) -> None:
+        """Send one encoded object, or a frame that others get too."""
+        if self._ending is None:
+            frame = encoded if isinstance(encoded, Frame) else Frame(encoded)
+            if not self.outgoing.add(frame):
+                self.disconnect(SLOW)
 
     def reply(self, command_id: int, method: str, result: msgspec.Struct) -> None:
         """Answer a command."""
@@ -68,15 +90,3 @@ class Client:
     def refuse(self, command_id: int, error: ErrorCode) -> None:
         """Answer a command with an error."""
         self.send(encode_error(command_id, error))
-
-    def ping(self) -> None:
-        """Ask the client whether it is there."""
-        self.awaits_pong = True
-        self.ponged.clear()
-        self.send(PING)
-
-    def take_pong(self) -> bool:
-        """Note that the client is there; False if nobody asked."""
-        asked, self.awaits_pong = self.awaits_pong, False
-        self.ponged.set()
-        return asked

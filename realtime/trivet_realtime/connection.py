@@ -1,137 +1,169 @@
-"""One connection, whatever carries it: who reads, who writes, who watches the clock.
+"""One connection, whatever carries it: what is received, in order, and how it ends.
 
-Four tasks share a client. The reader handles commands in order, the writer drains the
-queue into frames, the heart beats, the credential's time runs out. Any of them may end the
-connection, and so may the hub; then all stop, what is still queued is written, and the
-client is told why.
+A connection that is idle has no task of its own. What the client sends is given to `take` as it
+arrives: pongs count at once, commands wait in a bounded inbox, and a task works them off in order
+and ends with the last one. What is sent goes to the transport directly (`Outgoing`). Clocks are
+entries of the hub's wheel (`Pulse`). The hub, a clock, the client or a fault may end the
+connection; then what still waits is written, and the client is told why.
+
+A command that is at work when its client leaves is not cancelled: a statement that is cancelled
+costs the pool its connection. It comes to its end, and its result goes nowhere.
 """
 
 import logging
-import random
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections import deque
+from contextvars import copy_context
 from typing import Protocol
-
-import anyio
 
 from trivet_realtime.client import Client
 from trivet_realtime.codes import (
     CONNECTION_CLOSED,
-    CREDENTIAL_EXPIRED,
-    NO_PONG,
+    MALFORMED,
     SERVER_ERROR,
     SLOW,
-    STALE,
     DisconnectCode,
-    Disconnected,
 )
-from trivet_realtime.commands.dispatch import handle_frame
+from trivet_realtime.commands.dispatch import handle_next
+from trivet_realtime.commands.session import Session
+from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
+from trivet_realtime.outgoing import Carrier
+from trivet_realtime.protocol import MalformedFrame, Received, decode_frame
+from trivet_realtime.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
-CLOCK_SECONDS = 3600.0
-"""How often a credential's end is compared with the clock again."""
+INBOX_COMMANDS = 1024
+"""Commands that wait; with more, no more is read from the client until some are done."""
 
 
-class Transport(Protocol):
+class Transport(Carrier, Protocol):
     """The carrier of frames to and from one client."""
 
-    async def receive(self) -> str:
-        """The next frame of the client. Raises Disconnected when there is none to be had:
-        the client left, or it sent what cannot be one."""
+    def open(self, connection: "Connection") -> None:
+        """Give what the client sends to `connection`, and take what is sent to it."""
         ...
 
-    async def send(self, frame: bytes) -> None:
-        """Hand over one frame (UTF-8); returns when there is room for the next. Raises
-        Disconnected if the client left. If it is cancelled, nothing was sent."""
+    def pause_reading(self) -> None:
+        """Read nothing more of the client until `resume_reading`, as far as that is possible."""
         ...
 
-    async def close(self, code: DisconnectCode) -> None:
-        """End the connection and tell the client why."""
+    def resume_reading(self) -> None:
+        """Read on."""
         ...
+
+    async def close(self, code: DisconnectCode, rest: Frame | None) -> None:
+        """Write `rest`, end the connection, and tell the client why. It takes a bounded time."""
+        ...
+
+
+class Connection:
+    """What one client sends, from its arrival to the end of its command."""
+
+    __slots__ = (
+        "_context",
+        "_inbox",
+        "_is_paused",
+        "_is_working",
+        "_leaving",
+        "_transport",
+        "client",
+        "hub",
+        "pulse",
+    )
+
+    def __init__(self, hub: Hub, client: Client, transport: Transport) -> None:
+        self.hub = hub
+        self.client = client
+        self.pulse = Pulse(client, hub.timers)
+        self._transport = transport
+        # Where units of work and log lines find whose they are.
+        self._context = copy_context()
+        self._inbox: deque[Received] | None = None
+        self._is_working = False
+        self._is_paused = False
+        self._leaving: DisconnectCode | None = None
+        client.leave_in_time = self.leave
+
+    def take(self, text: str) -> None:
+        """Receive one frame of the client."""
+        if self.client.ending is not None:
+            return
+        try:
+            received = decode_frame(text)
+        except MalformedFrame:
+            self.client.disconnect(MALFORMED)
+            return
+        for each in received:
+            if not each.is_pong:
+                self._put(each)
+            elif not self.pulse.take_pong():
+                self.client.disconnect(MALFORMED)
+                return
+        if self._inbox is not None and not self._is_working:
+            self._is_working = True
+            self.hub.spawn(self._work(), self._context)
+
+    def lose(self) -> None:
+        """The client left."""
+        self.client.disconnect(CONNECTION_CLOSED)
+
+    def leave(self, code: DisconnectCode) -> None:
+        """End the connection when the commands that are at work are answered."""
+        if self._is_working:
+            self._leaving = code
+        else:
+            self.client.disconnect(code)
+
+    def resume_writing(self) -> None:
+        """The transport is clear again."""
+        self.client.outgoing.resume()
+
+    def _put(self, received: Received) -> None:
+        if self._inbox is None:
+            self._inbox = deque()
+        self._inbox.append(received)
+        if len(self._inbox) >= INBOX_COMMANDS and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    async def _work(self) -> None:
+        """Work off the inbox, in order, until nothing is left or the connection ends."""
+        client = self.client
+        try:
+            while self._inbox and client.ending is None:
+                was_connected = client.is_connected
+                await handle_next(Session(self.hub, client), self._inbox)
+                if client.is_connected and not was_connected:
+                    self.pulse.begin()
+                self._read_on()
+        except Exception:
+            logger.exception("a connection failed")
+            client.disconnect(SERVER_ERROR)
+        finally:
+            # None rather than empty, as in `Outgoing`.
+            self._inbox = None
+            self._is_working = False
+        if self._leaving is not None:
+            client.disconnect(self._leaving)
+
+    def _read_on(self) -> None:
+        if self._is_paused and not self._inbox:
+            self._is_paused = False
+            self._transport.resume_reading()
 
 
 async def serve(hub: Hub, client: Client, transport: Transport) -> DisconnectCode:
     """Serve `client` until its connection is over, and return why it is."""
-    jobs = (_read, _write, _beat, _expire)
-    async with anyio.create_task_group() as tasks:
-        for job in jobs:
-            tasks.start_soon(_guard, job, hub, client, transport)
-        code = await client.wait_for_end()
-        tasks.cancel_scope.cancel()
-    if code is not CONNECTION_CLOSED:
-        await _say_goodbye(client, transport, code)
-    return code
-
-
-Job = Callable[[Hub, Client, Transport], Awaitable[None]]
-
-
-async def _guard(job: Job, hub: Hub, client: Client, transport: Transport) -> None:
+    connection = Connection(hub, client, transport)
     try:
-        await job(hub, client, transport)
-    except Disconnected as end:
-        client.disconnect(end.code)
-    except Exception:
-        logger.exception("a connection failed")
-        client.disconnect(SERVER_ERROR)
-
-
-async def _read(hub: Hub, client: Client, transport: Transport) -> None:
-    while True:
-        await handle_frame(hub, client, await transport.receive())
-
-
-async def _write(_hub: Hub, client: Client, transport: Transport) -> None:
-    while True:
-        await client.outgoing.wait()
-        await _flush(client, transport)
-
-
-async def _flush(client: Client, transport: Transport) -> None:
-    count, frame = client.outgoing.peek()
-    if count:
-        await transport.send(frame)
-        client.outgoing.discard(count)
-
-
-async def _beat(hub: Hub, client: Client, _transport: Transport) -> None:
-    """Wait for the connect command, then ping for as long as pongs come back."""
-    bounds = hub.bounds
-    with anyio.move_on_after(bounds.connect_seconds):
-        await client.connected.wait()
-    if not client.connected.is_set():
-        raise Disconnected(STALE)
-    # Spread, so that the clients that came back together after an outage do not ping together.
-    await anyio.sleep(bounds.ping_seconds * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
-    while True:
-        client.ping()
-        with anyio.move_on_after(bounds.pong_seconds):
-            await client.ponged.wait()
-        if not client.ponged.is_set():
-            raise Disconnected(NO_PONG)
-        await anyio.sleep(bounds.ping_seconds)
-
-
-async def _expire(_hub: Hub, client: Client, _transport: Transport) -> None:
-    """Wait for the end of the credential that opened the connection, if it has one."""
-    ends = client.identity.expires_at
-    if ends is None:
-        return
-    # In parts, because the clock that sleeps do not follow may be set meanwhile.
-    while (left := (ends - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110  # a clock has no event
-        await anyio.sleep(min(left, CLOCK_SECONDS))
-    raise Disconnected(CREDENTIAL_EXPIRED)
-
-
-async def _say_goodbye(client: Client, transport: Transport, code: DisconnectCode) -> None:
-    """Write what is queued, unless the client would not read it, and close. A client that
-    does not take it in time is left to the server, which ends the connection without."""
-    with anyio.move_on_after(client.bounds.close_seconds):
-        try:
-            if code is not SLOW:
-                await _flush(client, transport)
-            await transport.close(code)
-        except Disconnected:
-            pass
+        client.outgoing.attach(transport)
+        transport.open(connection)
+        code = await client.wait_for_end()
+    finally:
+        connection.pulse.stop()
+    if code is not CONNECTION_CLOSED:
+        # A client that is slow would not read what waits, and recovers it when it comes back.
+        rest = None if code is SLOW else client.outgoing.take_all()
+        await transport.close(code, rest)
+    return code

@@ -7,9 +7,11 @@ and offers the same bytes to every subscription of the channel.
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import Context
 from datetime import datetime
+from typing import Any
 
 from msgspec import Raw
 
@@ -29,8 +31,10 @@ from trivet_realtime.codes import (
     STATE_INVALIDATED,
     UnsubscribeCode,
 )
+from trivet_realtime.frames import Frame
 from trivet_realtime.protocol import Publication, encode_publication, encode_unsubscribe
 from trivet_realtime.subscription import State, Subscription
+from trivet_realtime.timers import TimerWheel
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +46,8 @@ class Hub:
         self.node = secrets.token_hex(8)
         self.rules = rules
         self.bounds = bounds
+        self.timers = TimerWheel()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._platform = platform
         self._relay = platform.relay
         self._clients: set[Client] = set()
@@ -54,6 +60,12 @@ class Hub:
     ) -> AbstractAsyncContextManager[Unit]:
         """The unit of work of one message of `client`, with its origin and its actor."""
         return self._platform.open_unit(client.origin, read_only=read_only)
+
+    def spawn(self, work: Coroutine[Any, Any, None], context: Context | None = None) -> None:
+        """Run `work` in a task that nobody cancels before the process stops."""
+        task = asyncio.get_running_loop().create_task(work, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def admit(self, origin: Origin) -> Client:
         """A new client for a connection that begins; `dismiss` it at the end."""
@@ -106,9 +118,9 @@ class Hub:
     async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
         """Offer publications to every subscription of `channel` (for the relay)."""
         for stored in publications:
-            encoded = encode_publication(channel, to_protocol(stored))
+            frame = Frame(encode_publication(channel, to_protocol(stored)))
             for subscription in tuple(self._channels.get(channel, ())):
-                subscription.offer(stored.offset, encoded)
+                subscription.offer(stored.offset, frame)
 
     async def invalidate(self, channel: str) -> None:
         """End every subscription of `channel`, telling that its state is gone (for the relay)."""
@@ -158,7 +170,7 @@ class Hub:
         """
         self._is_draining = True
         for client in tuple(self._clients):
-            client.disconnect(SHUTDOWN)
+            client.leave_in_time(SHUTDOWN)
         if self._clients:
             try:
                 async with asyncio.timeout(self.bounds.close_seconds + 1):

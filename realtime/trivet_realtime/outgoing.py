@@ -1,51 +1,101 @@
-"""The queue to one client: bounded, in order, drained as one frame."""
+"""The way out to one client: straight to its carrier, or bounded and in order behind it."""
 
-import asyncio
 from collections import deque
+from typing import Protocol
+
+from trivet_realtime.frames import Frame, join
+
+PART_BYTES = 64 * 1024
+"""The size from which frames that wait are not joined any further."""
+
+
+class Carrier(Protocol):
+    """Takes frames to one client: a WebSocket, a stream of HTTP, whatever else."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether a frame would be on its way at once, with nothing before it."""
+        ...
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes that the carrier has taken and the network has not, as far as it knows."""
+        ...
+
+    def write(self, frame: Frame) -> None:
+        """Take one frame. It never blocks, and never fails: an end is told elsewhere.
+
+        A carrier that was not clear calls `Outgoing.resume` when it is again.
+        """
+        ...
 
 
 class Outgoing:
-    """A queue of encoded objects of at most `limit` bytes.
+    """The frames to one client, of which at most `limit` bytes wait."""
 
-    What is being written counts until it is written: a peer that does not read is slow,
-    however little waits behind the frame it is not reading.
-    """
+    __slots__ = ("_bytes", "_limit", "_waiting", "carrier")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._objects: deque[bytes] = deque()
+        self._waiting: deque[Frame] | None = None
+        """None rather than empty: an empty deque takes 760 bytes, in every idle connection."""
         self._bytes = 0
-        self._filled = asyncio.Event()
+        self.carrier: Carrier | None = None
 
-    def add(self, encoded: bytes) -> bool:
-        """Queue one object; False if it does not fit, and then it is not queued.
+    def add(self, frame: Frame) -> bool:
+        """Send one frame, now or when its turn comes; False if it does not fit, and is dropped.
 
-        An empty queue takes an object of any size. An object larger than the whole bound
-        could otherwise never be sent, and the client would reconnect for it again and again.
+        An empty queue takes a frame of any size. One larger than the whole bound could otherwise
+        never be sent, and the client would reconnect for it again and again.
         """
-        if self._objects and self._bytes + len(encoded) > self._limit:
+        if self._waiting is None:
+            if self.carrier is not None and self.carrier.is_clear:
+                self.carrier.write(frame)
+                return True
+            self._waiting = deque()
+        elif self._bytes + len(frame) > self._limit:
             return False
-        self._objects.append(encoded)
-        self._bytes += len(encoded)
-        self._filled.set()
+        self._waiting.append(frame)
+        self._bytes += len(frame)
         return True
+
+    def attach(self, carrier: Carrier) -> None:
+        """Send by `carrier` from now on, beginning with what waits."""
+        self.carrier = carrier
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on with what waits, for as long as the carrier is clear."""
+        while self._waiting is not None and self.carrier is not None and self.carrier.is_clear:
+            self.carrier.write(self._take())
 
     @property
     def size(self) -> tuple[int, int]:
-        """How many objects wait, and how many bytes these are."""
-        return len(self._objects), self._bytes
+        """How many frames and how many bytes wait; what the carrier holds counts as one more."""
+        held = 0 if self.carrier is None else self.carrier.waiting_bytes
+        frames = 0 if self._waiting is None else len(self._waiting)
+        return frames + bool(held), self._bytes + held
 
-    async def wait(self) -> None:
-        """Return when there is something to write."""
-        await self._filled.wait()
+    def take_all(self) -> Frame | None:
+        """What waits, as one frame, which is not kept; None if nothing waits."""
+        if self._waiting is None:
+            return None
+        rest, self._waiting, self._bytes = join(self._waiting), None, 0
+        return rest
 
-    def peek(self) -> tuple[int, bytes]:
-        """Everything that waits, as one frame, and how many objects that is."""
-        return len(self._objects), b"\n".join(self._objects)
+    def drop(self) -> None:
+        """Forget what waits."""
+        self._waiting, self._bytes = None, 0
 
-    def discard(self, count: int) -> None:
-        """Forget the `count` oldest objects: they are written."""
-        for _ in range(count):
-            self._bytes -= len(self._objects.popleft())
-        if not self._objects:
-            self._filled.clear()
+    def _take(self) -> Frame:
+        """The frames that waited longest, as one of about `PART_BYTES`."""
+        assert self._waiting is not None
+        frames = [self._waiting.popleft()]
+        size = len(frames[0])
+        while self._waiting and size + len(self._waiting[0]) <= PART_BYTES:
+            frames.append(self._waiting.popleft())
+            size += len(frames[-1])
+        self._bytes -= size
+        if not self._waiting:
+            self._waiting, self._bytes = None, 0
+        return frames[0] if len(frames) == 1 else join(frames)

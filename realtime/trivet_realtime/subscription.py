@@ -4,6 +4,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from trivet_realtime.frames import Frame
+
 if TYPE_CHECKING:
     from trivet_realtime.client import Client
 
@@ -49,14 +51,14 @@ class Subscription:
         self._on_hole = on_hole
         self._hold_limit = hold_limit
         self._spoiled = False
-        self._held: list[tuple[int, bytes]] = []
+        self._held: list[tuple[int, Frame]] = []
 
-    def offer(self, offset: int, encoded: bytes) -> None:
+    def offer(self, offset: int, frame: Frame) -> None:
         """Take the next publication of the channel, encoded as a push."""
         if self.state is State.FLOWING:
-            self._forward(offset, encoded)
+            self._forward(offset, frame)
         elif self.state is State.HOLDING:
-            self._hold(offset, encoded)
+            self._hold(offset, frame)
 
     def start(self, offset: int) -> None:
         """Let flow what comes after `offset`, beginning with what was held.
@@ -68,14 +70,14 @@ class Subscription:
         if self._spoiled:
             self._on_hole(self)
         held, self._held = self._held, []
-        for at, encoded in held:
+        for at, frame in held:
             if self.state is State.FLOWING:
-                self._forward(at, encoded)
+                self._forward(at, frame)
 
     @property
     def held_size(self) -> tuple[int, int]:
         """How many publications are held, and how many bytes these are."""
-        return len(self._held), sum(len(encoded) for _, encoded in self._held)
+        return len(self._held), sum(len(frame) for _, frame in self._held)
 
     def spoil(self) -> None:
         """Make of a subscription that is HOLDING one that starts with a hole: while its
@@ -87,18 +89,18 @@ class Subscription:
         self.state = State.OVER
         self._held.clear()
 
-    def _forward(self, offset: int, encoded: bytes) -> None:
+    def _forward(self, offset: int, frame: Frame) -> None:
         if offset <= self.offset:
             return
         if offset > self.offset + 1:
             self._on_hole(self)
             return
         self.offset = offset
-        self.client.send(encoded)
+        self.client.send(frame)
 
-    def _hold(self, offset: int, encoded: bytes) -> None:
+    def _hold(self, offset: int, frame: Frame) -> None:
         # Past the limit the oldest goes: if the position read later covers it, nothing is
         # lost; if not, `start` meets the hole.
-        self._held.append((offset, encoded))
+        self._held.append((offset, frame))
         if len(self._held) > self._hold_limit:
             del self._held[0]

@@ -1,4 +1,12 @@
-"""The WebSocket that carries a connection: text frames, and close frames with a code."""
+"""The WebSocket that carries a connection: text frames, and close frames with a code.
+
+On a server of ours (`scope["extensions"]["trivet.frames"]`) frames go to its protocol directly.
+On every other one they go by ASGI: one task receives, and another one sends while there is
+something to send.
+"""
+
+import asyncio
+import logging
 
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -6,15 +14,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from trivet.asgi.problem import refuse
 from trivet.context import context_of
 from trivet.errors import Invalid
-from trivet_realtime.codes import (
-    CONNECTION_CLOSED,
-    MALFORMED,
-    MESSAGE_TOO_BIG,
-    DisconnectCode,
-    Disconnected,
-)
-from trivet_realtime.connection import serve
+from trivet_realtime.codes import MALFORMED, MESSAGE_TOO_BIG, SERVER_ERROR, DisconnectCode
+from trivet_realtime.connection import Connection, serve
+from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
+
+logger = logging.getLogger(__name__)
 
 JSON_SUBPROTOCOL = "centrifuge-json"
 PROTOBUF_SUBPROTOCOL = "centrifuge-protobuf"
@@ -25,34 +30,92 @@ _REFUSAL = Invalid(
 
 
 class WebSocketTransport:
-    """Carries frames over an accepted WebSocket; a message has at most `limit` bytes."""
+    """Carries frames over an accepted WebSocket, by ASGI."""
 
-    def __init__(self, websocket: WebSocket, limit: int) -> None:
+    def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
-        self._limit = limit
+        self._sending: asyncio.Task[None] | None = None
+        self._sent: Frame | None = None
+        self._may_read = asyncio.Event()
+        self._may_read.set()
 
-    async def receive(self) -> str:
-        message = await self._websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise Disconnected(CONNECTION_CLOSED)
-        text: str | None = message.get("text")
-        if text is None:
-            raise Disconnected(MALFORMED)
-        if _size(text, self._limit) > self._limit:
-            raise Disconnected(MESSAGE_TOO_BIG)
-        return text
+    def open(self, connection: Connection) -> None:
+        self._connection = connection
+        self._reading = asyncio.create_task(self._read(connection))
 
-    async def send(self, frame: bytes) -> None:
-        await self._send({"type": "websocket.send", "text": frame.decode()})
+    @property
+    def is_clear(self) -> bool:
+        return self._sending is None
 
-    async def close(self, code: DisconnectCode) -> None:
-        await self._send({"type": "websocket.close", "code": code.code, "reason": code.reason})
+    @property
+    def waiting_bytes(self) -> int:
+        return 0 if self._sent is None else len(self._sent)
 
-    async def _send(self, message: Message) -> None:
+    def write(self, frame: Frame) -> None:
+        self._sent = frame
+        self._sending = asyncio.create_task(self._send(frame))
+
+    def pause_reading(self) -> None:
+        self._may_read.clear()
+
+    def resume_reading(self) -> None:
+        self._may_read.set()
+
+    async def close(self, code: DisconnectCode, rest: Frame | None) -> None:
+        """A client that does not take it in time is left to the server, which ends the
+        connection without."""
+        self._reading.cancel()
         try:
-            await self._websocket.send(message)
-        except (WebSocketDisconnect, OSError) as error:
-            raise Disconnected(CONNECTION_CLOSED) from error
+            async with asyncio.timeout(self._connection.client.bounds.close_seconds):
+                if self._sending is not None:
+                    await self._sending
+                if rest is not None:
+                    await self._websocket.send(_text(rest))
+                await self._websocket.close(code.code, code.reason)
+        except (TimeoutError, WebSocketDisconnect, OSError, RuntimeError):
+            # A RuntimeError is what Starlette says of a WebSocket whose client has left.
+            if self._sending is not None:
+                self._sending.cancel()
+
+    async def _read(self, connection: Connection) -> None:
+        try:
+            while True:
+                await self._may_read.wait()
+                message = await self._websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    connection.lose()
+                    return
+                take_message(connection, message.get("text"))
+        except Exception:
+            logger.exception("a connection failed")
+            connection.client.disconnect(SERVER_ERROR)
+
+    async def _send(self, frame: Frame) -> None:
+        try:
+            await self._websocket.send(_text(frame))
+        except (WebSocketDisconnect, OSError):
+            self._connection.lose()
+        except Exception:
+            logger.exception("a connection failed")
+            self._connection.client.disconnect(SERVER_ERROR)
+        else:
+            self._sending = self._sent = None
+            self._connection.resume_writing()
+
+
+def take_message(connection: Connection, text: str | None) -> None:
+    """Pass on one message of a WebSocket; a binary one has no text."""
+    limit = connection.client.bounds.message_bytes
+    if text is None:
+        connection.client.disconnect(MALFORMED)
+    elif _size(text, limit) > limit:
+        connection.client.disconnect(MESSAGE_TOO_BIG)
+    else:
+        connection.take(text)
+
+
+def _text(frame: Frame) -> Message:
+    return {"type": "websocket.send", "text": frame.payload.decode()}
 
 
 def _size(text: str, limit: int) -> int:
@@ -79,7 +142,6 @@ class WebSocketEndpoint:
         client = self.hub.admit(context_of(scope).origin)
         try:
             await websocket.accept(JSON_SUBPROTOCOL if JSON_SUBPROTOCOL in offered else None)
-            transport = WebSocketTransport(websocket, self.hub.bounds.message_bytes)
-            await serve(self.hub, client, transport)
+            await serve(self.hub, client, WebSocketTransport(websocket))
         finally:
             self.hub.dismiss(client)

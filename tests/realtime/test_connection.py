@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.realtime.beacons.realtime import asked_slowly
 from tests.realtime.house import (
     BRIEF_SECONDS,
     House,
@@ -42,6 +43,29 @@ async def test_a_client_is_pinged_and_its_pongs_keep_it(empty_database_url: str)
         await socket.send({"id": 9, "ping": {}})
         replies = await socket.receive_all(1)
         assert replies[0] in ({}, {"id": 9, "ping": {}})
+
+
+async def test_a_pong_is_heard_while_slow_commands_are_at_work(empty_database_url: str) -> None:
+    bounds = Bounds(ping_seconds=0.1, pong_seconds=0.2)
+    channels = [f"beacons:slow:{number}" for number in range(11)]
+    async with house_at(empty_database_url, bounds) as house, house.socket() as socket:
+        commands = [
+            {"id": number, "subscribe": {"channel": channel}}
+            for number, channel in enumerate(channels, 2)
+        ]
+        await socket.send({"id": 1, "connect": {}}, *commands)
+        replies: list[Any] = []
+        pings = 0
+        while len(replies) < 12:
+            received = await socket.receive()
+            if received:
+                replies.append(received)
+            else:
+                pings += 1
+                await socket.send({})
+        assert sorted(reply["id"] for reply in replies) == list(range(1, 13))
+        assert pings > 0
+        assert house.platform.relay.watched == set(channels)
 
 
 async def test_who_does_not_answer_a_ping_is_gone(empty_database_url: str) -> None:
@@ -172,6 +196,25 @@ async def test_a_shutdown_sends_every_client_elsewhere(empty_database_url: str) 
             async with house.socket() as late:
                 assert await late.closing() == (3001, "shutdown")
     assert platform.relay.watched == frozenset()
+
+
+async def test_a_command_that_is_at_work_is_answered_before_a_shutdown_ends_its_socket(
+    empty_database_url: str,
+) -> None:
+    platform = await asyncio.to_thread(open_platform_with_django, empty_database_url)
+    root = await asyncio.to_thread(build, platform)
+    await create_tables(platform)
+    house = House(platform, free_port())
+    async with serving(root, house.port, lifespan="off"):
+        await platform.lifecycle.start(root.process.starting())
+        async with house.socket() as socket:
+            await socket.connect()
+            await socket.send({"id": 2, "subscribe": {"channel": "beacons:slow:late"}})
+            await eventually(lambda: "late" in asked_slowly)
+            stopping = asyncio.create_task(platform.lifecycle.stop(root.process.stopping()))
+            assert (await socket.receive())["subscribe"]["recoverable"] is True
+            assert await socket.closing() == (3001, "shutdown")
+            await stopping
 
 
 async def test_a_server_that_stops_closes_sockets_with_a_code_that_reconnects(

@@ -8,6 +8,8 @@ import anyio
 import msgspec
 import pytest
 from sqlalchemy import text
+from starlette.types import Message
+from starlette.websockets import WebSocket
 
 from tests.realtime.house import House, create_tables, open_platform_with_django
 from trivet.events.outbox import StoredPublication
@@ -17,9 +19,9 @@ from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import collect_rules
 from trivet_realtime.client import Client
-from trivet_realtime.codes import DisconnectCode
 from trivet_realtime.connection import serve
 from trivet_realtime.hub import Hub
+from trivet_realtime.websocket import WebSocketTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -44,8 +46,9 @@ async def deliver(hub: Hub, *offsets: int) -> None:
 
 def sent(client: Client) -> list[int]:
     """What was queued for a client: offsets of publications, codes of unsubscribes."""
-    _, frame = client.outgoing.peek()
-    pushes = [msgspec.json.decode(line)["push"] for line in frame.splitlines()]
+    frame = client.outgoing.take_all()
+    lines = [] if frame is None else frame.payload.splitlines()
+    pushes = [msgspec.json.decode(line)["push"] for line in lines]
     return [
         push["pub"]["offset"] if "pub" in push else push["unsubscribe"]["code"] for push in pushes
     ]
@@ -96,26 +99,22 @@ async def test_a_socket_that_hangs_does_not_keep_the_process_from_stopping(
     assert "1 sockets did not close in time" in caplog.text
 
 
-class Broken:
-    """A transport with a mistake in it."""
-
-    closed: DisconnectCode | None = None
-
-    async def receive(self) -> str:
-        raise ZeroDivisionError
-
-    async def send(self, frame: bytes) -> None:
-        raise AssertionError(frame)
-
-    async def close(self, code: DisconnectCode) -> None:
-        self.closed = code
-
-
 async def test_a_fault_of_ours_ends_one_connection_with_a_code_that_reconnects(hub: Hub) -> None:
-    transport = Broken()
-    await serve(hub, hub.admit(Origin(ANONYMOUS)), transport)
-    assert transport.closed is not None
-    assert transport.closed.code == 3004
+    sent: list[Message] = []
+    opening: list[Message] = [{"type": "websocket.connect"}]
+
+    async def receive() -> Message:
+        if not opening:
+            raise ZeroDivisionError
+        return opening.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    websocket = WebSocket({"type": "websocket", "headers": []}, receive, send)
+    await websocket.accept()
+    await serve(hub, hub.admit(Origin(ANONYMOUS)), WebSocketTransport(websocket))
+    assert (sent[-1]["type"], sent[-1]["code"]) == ("websocket.close", 3004)
 
 
 async def test_a_database_that_fails_is_a_temporary_error_and_leaves_nothing(

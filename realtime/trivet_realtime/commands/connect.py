@@ -12,7 +12,7 @@ SERVER_VERSION = "trivet"
 async def connect(session: Session, request: ConnectRequest) -> Answer:
     """Begin. Who the client is was established at the root, before the handshake."""
     hub, client = session.hub, session.client
-    if client.connected.is_set():
+    if client.is_connected:
         raise Disconnected(codes.MALFORMED)
     if request.token:
         # No token can be valid while none is issued; to ignore it would leave its bearer
@@ -26,4 +26,8 @@ async def connect(session: Session, request: ConnectRequest) -> Answer:
         session=client.session,
         node=hub.node,
     )
-    return Answer(result, client.connected.set)
+
+    def begin() -> None:
+        client.is_connected = True
+
+    return Answer(result, begin)

@@ -9,6 +9,7 @@ commands apart, or where the protocol has no answer.
 """
 
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -23,17 +24,14 @@ from trivet_realtime.codes import CommandError, Disconnected, ErrorCode
 from trivet_realtime.commands.connect import connect
 from trivet_realtime.commands.history import history
 from trivet_realtime.commands.session import Answer, Session
-from trivet_realtime.hub import Hub
 from trivet_realtime.protocol import (
     Command,
     Empty,
-    MalformedFrame,
     MalformedRequest,
     PingRequest,
+    Received,
     UnsubscribeRequest,
-    decode_frame,
     decode_request,
-    has_unknown_method,
 )
 from trivet_realtime.subscribing import subscribe
 
@@ -85,49 +83,42 @@ HANDLERS: Mapping[str, Handler] = {
 }
 
 
-async def handle_frame(hub: Hub, client: Client, text: str) -> None:
-    """Handle the commands of one frame until one ends the connection."""
-    try:
-        commands = decode_frame(text)
-    except MalformedFrame:
-        client.disconnect(codes.MALFORMED)
+async def handle_next(session: Session, inbox: deque[Received]) -> None:
+    """Take the next command from `inbox`, or all subscribes that come next, and handle them."""
+    received = inbox.popleft()
+    method = _method_of(session, received)
+    if method is None:
         return
-    session = Session(hub, client)
-    subscribes: list[tuple[Command, str]] = []
-    for index, command in enumerate(commands):
-        if client.ending is not None:
-            return
-        method = _method_of(session, command, text, index)
-        if method == "subscribe":
-            subscribes.append((command, method))
-        elif method is not None:
-            await _handle_together(session, subscribes)
-            subscribes = []
-            await _handle(session, command, method)
+    if method != "subscribe":
+        await _handle(session, received.command, method)
+        return
+    subscribes = [received.command]
+    while inbox and inbox[0].methods == ["subscribe"] and session.client.ending is None:
+        received = inbox.popleft()
+        if _method_of(session, received) is not None:
+            subscribes.append(received.command)
     await _handle_together(session, subscribes)
 
 
-def _method_of(session: Session, command: Command, text: str, index: int) -> str | None:
-    """The method of a command that can be handled. Others are answered here, and pongs heard."""
+def _method_of(session: Session, received: Received) -> str | None:
+    """The method of a command that can be handled. Others are answered here."""
     try:
-        return _find_method(session.client, command, text, index)
+        return _find_method(session.client, received)
     except CommandError as error:
-        session.client.refuse(command.id, error.code)
+        session.client.refuse(received.command.id, error.code)
     except Disconnected as end:
         session.client.disconnect(end.code)
     return None
 
 
-def _find_method(client: Client, command: Command, text: str, index: int) -> str | None:
-    methods = command.methods()
-    if not client.connected.is_set() and methods != ["connect"]:
+def _find_method(client: Client, received: Received) -> str:
+    command, methods, has_unknown_method = received
+    if not client.is_connected and methods != ["connect"]:
         raise Disconnected(codes.MALFORMED)
     if not command.id and methods != ["send"]:
-        if methods or has_unknown_method(text, index) or not client.take_pong():
-            raise Disconnected(codes.MALFORMED)
-        return None
+        raise Disconnected(codes.MALFORMED)
     if not methods:
-        if not has_unknown_method(text, index):
+        if not has_unknown_method:
             raise Disconnected(codes.MALFORMED)
         raise CommandError(codes.METHOD_NOT_FOUND)
     if len(methods) > 1:
@@ -135,22 +126,21 @@ def _find_method(client: Client, command: Command, text: str, index: int) -> str
     return methods[0]
 
 
-async def _handle_together(session: Session, commands: list[tuple[Command, str]]) -> None:
-    """Handle commands of which each may overtake another."""
-    if len(commands) <= 1:
-        for command, method in commands:
-            await _handle(session, command, method)
+async def _handle_together(session: Session, subscribes: list[Command]) -> None:
+    """Handle subscribes, of which each may overtake another."""
+    if len(subscribes) == 1:
+        await _handle(session, subscribes[0], "subscribe")
         return
     turns = anyio.CapacityLimiter(SUBSCRIBES_AT_ONCE)
 
-    async def in_turn(command: Command, method: str) -> None:
+    async def in_turn(command: Command) -> None:
         async with turns:
             if session.client.ending is None:
-                await _handle(session, command, method)
+                await _handle(session, command, "subscribe")
 
     async with anyio.create_task_group() as tasks:
-        for command, method in commands:
-            tasks.start_soon(in_turn, command, method)
+        for command in subscribes:
+            tasks.start_soon(in_turn, command)
 
 
 async def _handle(session: Session, command: Command, method: str) -> None:

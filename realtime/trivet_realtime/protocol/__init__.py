@@ -4,6 +4,7 @@ from trivet_realtime.protocol.codec import (
     PING,
     MalformedFrame,
     MalformedRequest,
+    Received,
     decode_frame,
     decode_json,
     decode_request,
@@ -16,7 +17,6 @@ from trivet_realtime.protocol.codec import (
     encode_reply,
     encode_subscribe,
     encode_unsubscribe,
-    has_unknown_method,
     raw_json,
 )
 from trivet_realtime.protocol.messages import (
@@ -69,6 +69,7 @@ __all__ = [
     "PresenceStatsResult",
     "Publication",
     "PublishRequest",
+    "Received",
     "RefreshRequest",
     "RefreshResult",
     "RpcRequest",
@@ -92,6 +93,5 @@ __all__ = [
     "encode_reply",
     "encode_subscribe",
     "encode_unsubscribe",
-    "has_unknown_method",
     "raw_json",
 ]

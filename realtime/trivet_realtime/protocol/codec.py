@@ -9,8 +9,8 @@ only a frame of which nobody can tell the commands ends the connection.
 """
 
 import re
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -79,8 +79,29 @@ _encoder = msgspec.json.Encoder()
 _decode_any = msgspec.json.Decoder()
 
 
-def decode_frame(text: str) -> list[Command]:
-    """The commands of a frame, in order; raises MalformedFrame."""
+class Received(NamedTuple):
+    """One command as it was received, with the methods that it names.
+
+    `has_unknown_method` is only found out where there is no known one.
+    """
+
+    command: Command
+    methods: Sequence[str]
+    has_unknown_method: bool = False
+
+    @property
+    def is_pong(self) -> bool:
+        """Whether it is the client's answer to a ping, and no command."""
+        return not (self.command.id or self.methods or self.has_unknown_method)
+
+
+_PONG = Received(Command(), ())
+
+
+def decode_frame(text: str) -> list[Received]:
+    """What a frame holds, in order; raises MalformedFrame."""
+    if text == "{}":
+        return [_PONG]
     if is_too_deep(text):
         raise MalformedFrame("nested too deeply")
     try:
@@ -89,7 +110,16 @@ def decode_frame(text: str) -> list[Command]:
         raise MalformedFrame(str(error)) from error
     if not commands:
         raise MalformedFrame("an empty frame")
-    return commands
+    received = []
+    for index, command in enumerate(commands):
+        methods = command.methods()
+        unknown = not methods and _has_unknown_method(text, index)
+        received.append(Received(command, methods, unknown))
+    return received
+
+
+def _has_unknown_method(text: str, index: int) -> bool:
+    return not _lines.decode_lines(text)[index].keys() <= set(Command.__struct_fields__)
 
 
 def decode_request(method: str, request: Json) -> Struct:
@@ -99,14 +129,6 @@ def decode_request(method: str, request: Json) -> Struct:
         return _readers[method].decode(request)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise MalformedRequest(str(error)) from error
-
-
-def has_unknown_method(text: str, index: int) -> bool:
-    """Whether the command at `index` of a valid frame names a method that there is not.
-
-    Only asked about a command without any known one, so it may decode the frame again.
-    """
-    return not _lines.decode_lines(text)[index].keys() <= set(Command.__struct_fields__)
 
 
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')

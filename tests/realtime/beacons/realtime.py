@@ -1,5 +1,7 @@
 """Rules of every kind: open, by identity, by the database, by services, by an error, and broken."""
 
+import asyncio
+
 from sqlalchemy import select
 
 from tests.realtime.beacons.models import Beacon
@@ -99,3 +101,15 @@ async def undoing(unit: Unit, harbour: str) -> bool:
 @channel("beacons:endless:{harbour}")
 def endless(db: Session, harbour: str) -> bool:
     return bool(count_endlessly(db) and harbour)
+
+
+@channel("beacons:slow:{harbour}")
+async def slow(unit: Unit, harbour: str) -> bool:
+    asked_slowly.append(harbour)
+    await asyncio.sleep(SLOW_SECONDS)
+    return unit.read_only and bool(harbour)
+
+
+SLOW_SECONDS = 0.1
+asked_slowly: list[str] = []
+"""The harbours about which the slow rule was asked."""
