@@ -28,6 +28,7 @@ from trivet.identity.cache import IdentityCache
 from trivet.identity.expired_sessions import ExpiredSessions
 from trivet.identity.key_usage import KeyUses
 from trivet.identity.throttle import LoginThrottle
+from trivet.identity.tokens import Tokens, open_tokens
 from trivet.lifecycle import Lifecycle
 from trivet.observation import Observers, reason_of
 from trivet.origin import Origin, current_origin
@@ -41,8 +42,8 @@ T = TypeVar("T")
 class Platform:
     """The parts that all rooms share. Nothing of it changes while the process lives.
 
-    Features use `open_unit`, `run_with_django` and `settings`. The other attributes serve the
-    rooms, and their own attributes and methods are internal.
+    Features use `open_unit`, `run_with_django`, `tokens` and `settings`. The other attributes serve
+    the rooms, and their own attributes and methods are internal.
 
     Attributes:
         settings: The settings of the process.
@@ -53,6 +54,7 @@ class Platform:
         key_uses: The times at which API keys were used last.
         expired_sessions: The removal of sessions that have expired.
         login_throttle: The counters of failed logins.
+        tokens: Makes the tokens with which sockets connect and subscribe.
         capture: The feeds, the audit trail and the rules.
         database: The connections of the event loop.
         relay: The delivery of publications.
@@ -69,6 +71,7 @@ class Platform:
     key_uses: KeyUses
     expired_sessions: ExpiredSessions
     login_throttle: LoginThrottle
+    tokens: Tokens
     capture: Capture
     database: Database
     relay: Relay
@@ -169,7 +172,8 @@ def open_platform(
     `capture` is passed where it was composed before, because Django needs the same one. Commands
     have no `limits_statements`: they may take as long as they need.
 
-    Raises ConfigurationError if the database would change fed or audited rows by itself.
+    Raises ConfigurationError if the database would change fed or audited rows by itself, or if the
+    keys of tokens cannot be read.
     """
     capture = capture or compose_capture(features, settings.audit_secrets)
     broker, observers = broker or MemoryBroker(), observers or Observers()
@@ -195,6 +199,7 @@ def open_platform(
         key_uses=KeyUses(database),
         expired_sessions=ExpiredSessions(database),
         login_throttle=LoginThrottle(settings.throttle_store.get_secret_value()),
+        tokens=open_tokens(settings),
         capture=capture,
         database=database,
         relay=Relay(database, broker, settings.poll_seconds, settings.history_hours, observers),

@@ -17,6 +17,8 @@ from trivet_settings.values import (
     DirectAddress,
     FeatureNames,
     Listed,
+    LongSecret,
+    LongSecrets,
     Lowered,
     MountCommits,
     MountLimits,
@@ -257,6 +259,41 @@ class Settings(BaseSettings):
             "seconds",
         ),
     ] = 5.0
+    token_secret: Annotated[
+        SecretStr,
+        About(
+            "Signs the tokens with which sockets connect and subscribe (HS256). Empty: derived "
+            "from the secret key. Set it where another program makes or checks such tokens.",
+            cure="Make one with: trivet secret --print",
+            secret=True,
+        ),
+        LongSecret,
+    ] = SecretStr("")
+    token_public_keys: Annotated[
+        str,
+        About(
+            "A file of public keys that check tokens of somebody else (RSA, EC): one in PEM, or "
+            "several as a JSON Web Key Set. Empty: only our own tokens are accepted.",
+            "path",
+            cure="Write it like /etc/trivet/keys.json",
+        ),
+    ] = ""
+    token_audience: Annotated[
+        str,
+        About("The audience that tokens of sockets have to name (aud). Empty: any."),
+    ] = ""
+    server_api_keys: Annotated[
+        tuple[SecretStr, ...],
+        *Listed,
+        About(
+            "Keys of programs that use the server API of the sockets (publish, disconnect, …), "
+            "which is Centrifugo's. Empty: it is off.",
+            "secrets, comma-separated or JSON",
+            cure="Make one with: trivet secret --print",
+            secret=True,
+        ),
+        LongSecrets,
+    ] = ()
     throttle_store: Annotated[
         SecretStr,
         ThrottleStore,

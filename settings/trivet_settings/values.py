@@ -111,6 +111,22 @@ def _check_observers(targets: tuple[str, ...]) -> tuple[str, ...]:
     return targets
 
 
+LEAST_SECRET_CHARACTERS = 32
+"""A secret of HS256 has at least 256 bits (RFC 7518, 3.2)."""
+
+
+def _check_length(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret.get_secret_value()) < LEAST_SECRET_CHARACTERS:
+        raise ValueError(f"is too short (at least {LEAST_SECRET_CHARACTERS} characters)")
+    return secret
+
+
+def _check_lengths(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for secret in secrets:
+        _check_length(secret)
+    return secrets
+
+
 def _check_throttle_store(store: SecretStr) -> SecretStr:
     text = store.get_secret_value()
     if text and not text.startswith(("redis://", "rediss://", "unix://")):
@@ -233,3 +249,5 @@ MountLimits = Annotated[
 SitePath = AfterValidator(_check_path)
 ProductName = AfterValidator(_strip_name)
 ThrottleStore = AfterValidator(_check_throttle_store)
+LongSecret = AfterValidator(_check_length)
+LongSecrets = AfterValidator(_check_lengths)

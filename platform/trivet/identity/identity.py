@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 
 from trivet.errors import Forbidden, Unauthenticated
 
-Kind = Literal["anonymous", "session", "key", "system"]
+Kind = Literal["anonymous", "session", "key", "token", "system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Identity:
     Attributes:
         user_id: The key of the user's row; None for nobody and for the product itself.
         username: The name to log in with; for the product itself, the name of the work.
-        kind: ``anonymous``, ``session``, ``key`` or ``system``.
+        kind: ``anonymous``, ``session``, ``key``, ``token`` or ``system``.
         is_staff: Whether the user may open the admin.
         is_superuser: Whether the identity has every permission without holding any.
         permissions: Django's names (``departures.change_flight``), direct and by group.

@@ -29,7 +29,8 @@ class Revocation(Message, frozen=True, tag="revocation"):
         user_id: The user whose credentials are meant; None if one credential is meant.
         credential_id: The one credential that is meant, as `Identity.credential_id`.
         kind: Only identities of this kind are meant. A new password ends a user's sessions
-            (``session``) and leaves the API keys alone. None: all kinds.
+            (``session``), and the tokens that their pages asked for; it leaves the API keys
+            alone. None: all kinds.
         scope: Whether the credential has ended, or only its permissions have changed.
     """
 
@@ -48,7 +49,8 @@ class Revocation(Message, frozen=True, tag="revocation"):
         Args:
             identity: An identity that somebody still trusts.
         """
-        if self.kind is not None and identity.kind != self.kind:
+        kind = "session" if identity.kind == "token" else identity.kind
+        if self.kind is not None and kind != self.kind:
             return False
         if self.credential_id is not None:
             return identity.credential_id == self.credential_id
