@@ -15,7 +15,7 @@ from trivet.audit.capture import is_audited
 from trivet.audit.entry import Entry
 from trivet.audit.trail import FIND_FREE_HEAD, AuditTrail
 from trivet.capture.tables import CapturedTables
-from trivet.events import outbox
+from trivet.events.appending import NewPublication, append, append_and_find
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
 from trivet.features import Feature, modules_of
 from trivet.origin import Origin
@@ -51,17 +51,15 @@ class Capture:
         Returns:
             Each channel that was published to, with its newest offset.
         """
-        publications = [each for each in notes if isinstance(each, Publication)]
+        publications = list(_publications(notes))
         entries = [each for each in notes if isinstance(each, Entry)]
         published: dict[str, int] = {}
         head = None
-        messages = [(p.channel, encode_event(p.event)) for p in publications]
-        if len(messages) == 1 and entries and self._finds_head_with(session):
-            channel, data = messages[0]
-            position, head = outbox.append_and_find(session, channel, data, FIND_FREE_HEAD)
-            published = {channel: position.offset}
-        elif messages:
-            positions = outbox.append(session, messages)
+        if self._finds_head_with(session) and entries and _is_one_plain(publications):
+            position, head = append_and_find(session, publications[0], FIND_FREE_HEAD)
+            published = {publications[0].channel: position.offset}
+        elif publications:
+            positions = append(session, publications)
             published = {channel: position.offset for channel, position in positions.items()}
         if entries and self.audit is not None:
             self.audit.append(session, entries, origin, head)
@@ -70,6 +68,19 @@ class Capture:
     def _finds_head_with(self, session: Session) -> bool:
         """Whether a publication and the trail's head go in one round trip."""
         return self.audit is not None and session.get_bind().dialect.name == "postgresql"
+
+
+def _is_one_plain(publications: Sequence[NewPublication]) -> bool:
+    return len(publications) == 1 and publications[0].is_plain
+
+
+def _publications(notes: Iterable[Any]) -> Iterator[NewPublication]:
+    """The publications among `notes`: of feeds, and those that come with their JSON."""
+    for each in notes:
+        if isinstance(each, Publication):
+            yield NewPublication(each.channel, encode_event(each.event))
+        elif isinstance(each, NewPublication):
+            yield each
 
 
 def compose_capture(features: Iterable[Feature], audit_secrets: Sequence[str]) -> Capture:

@@ -5,28 +5,26 @@ The outbox is also each channel's history, so recovery and delivery read the sam
 Order. A channel is one row that holds its newest offset. A transaction that publishes raises the
 offset just before it commits, and thereby locks the row until the commit. The next writer waits,
 so the order of offsets is the order of commits, and a rollback leaves no gap. The rows are locked
-late (short locks) and in sorted order (no deadlock), in one statement if the database can.
+late (short locks) and in sorted order (no deadlock): see `trivet.events.appending`.
+
+Ids. Each channel's publications have their ids in the order of their offsets, and an id is never
+used again. Ids of different channels may become visible out of order, because transactions commit
+in another order than they take ids.
 """
 
 import secrets
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Connection,
     ForeignKey,
     Index,
     String,
     Text,
     UniqueConstraint,
-    bindparam,
     delete,
-    insert,
     select,
     text,
 )
@@ -40,6 +38,7 @@ from trivet.models.types import BigKey
 
 EPOCH_BYTES = 4
 """An epoch distinguishes the lives of a channel. 32 bits are enough for that."""
+IDEMPOTENCY_KEY_CHARACTERS = 128
 
 
 class Channel(Model):
@@ -53,14 +52,31 @@ class Channel(Model):
     top_offset: Mapped[int] = mapped_column(BigInteger)
 
 
+_HAS_KEY = text("idempotency_key IS NOT NULL")
+
+
 class PublicationRow(Model):
-    """One publication, in the form in which it is delivered."""
+    """One publication, in the form in which it is delivered.
+
+    `tags`, `publisher` and `idempotency_key` are NULL unless they are given; see
+    `trivet.events.appending.NewPublication` for their meaning.
+    """
 
     __tablename__ = "trivet_publication"
     __table_args__ = (
         UniqueConstraint("channel", "offset"),
         Index(None, "created_at"),
-        {"info": {"audit": "ignored"}},
+        # Partial, so that a publication without a key costs the index nothing.
+        Index(
+            "ix_trivet_publication_idempotency_key",
+            "channel",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=_HAS_KEY,
+            sqlite_where=_HAS_KEY,
+        ),
+        # Without it, SQLite would begin at 1 again when retention has removed everything.
+        {"info": {"audit": "ignored"}, "sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -70,6 +86,11 @@ class PublicationRow(Model):
     offset: Mapped[int] = mapped_column(BigInteger)
     data: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
+    tags: Mapped[str | None] = mapped_column(Text, comment="A JSON object of strings.")
+    publisher: Mapped[str | None] = mapped_column(
+        Text, comment="A JSON object: the client that published it."
+    )
+    idempotency_key: Mapped[str | None] = mapped_column(String(IDEMPOTENCY_KEY_CHARACTERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,151 +108,20 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class StoredPublication:
-    """One publication read back: `data` is its JSON as UTF-8, `created_at` aware UTC."""
+    """One publication read back: `data`, `tags` and `publisher` are JSON as UTF-8, `created_at` is
+    aware UTC."""
 
     channel: str
     offset: int
     data: bytes
     created_at: datetime
+    tags: bytes | None = None
+    publisher: bytes | None = None
 
 
-def append(session: Session, messages: Sequence[tuple[str, str]]) -> dict[str, Position]:
-    """Append (channel, JSON) pairs, oldest first, and return each channel's new position.
-
-    It has to be the last act of a transaction: the channels stay locked until it ends.
-    """
-    connection = session.connection()
-    if len(messages) == 1 and connection.dialect.name == "postgresql":
-        return _append_one(connection, *messages[0])
-    counts = Counter(channel for channel, _ in messages)
-    if connection.dialect.name == "postgresql":
-        return _append_at_once(connection, counts, messages)
-    return _append_in_turn(connection, counts, messages)
-
-
-def _append_one(connection: Connection, channel: str, data: str) -> dict[str, Position]:
-    row = connection.exec_driver_sql(_APPEND_ONE, _values_of(channel, data)).one()
-    return {channel: Position(row.channel_epoch, row.top_offset)}
-
-
-def append_and_find(
-    session: Session, channel: str, data: str, query: str
-) -> tuple[Position, Row[Any] | None]:
-    """Append one publication, and run `query` in the same round trip. For PostgreSQL.
-
-    `query` may lock rows: it runs when the channel is locked, as if it came second.
-
-    Returns:
-        The channel's new position, and the row that `query` found; None if it found none.
-    """
-    statement = _append_one_and(query)
-    row = session.connection().exec_driver_sql(statement, _values_of(channel, data)).one()
-    return Position(row.channel_epoch, row.top_offset), row if row.is_found else None
-
-
-def _values_of(channel: str, data: str) -> dict[str, Any]:
-    return {"name": channel, "epoch": _new_epoch(), "data": data, "now": datetime.now(UTC)}
-
-
-def _append_at_once(
-    connection: Connection, counts: Mapping[str, int], messages: Sequence[tuple[str, str]]
-) -> dict[str, Position]:
-    names, left = sorted(counts), dict(counts)
-    backs = []
-    for channel, _ in messages:
-        left[channel] -= 1
-        backs.append(left[channel])
-    values = {
-        "names": names,
-        "epochs": [_new_epoch() for _ in names],
-        "counts": [counts[name] for name in names],
-        "channels": [channel for channel, _ in messages],
-        "backs": backs,
-        "data": [data for _, data in messages],
-        "now": datetime.now(UTC),
-    }
-    return {name: Position(epoch, top) for name, epoch, top in connection.execute(_APPEND, values)}
-
-
-def _append_in_turn(
-    connection: Connection, counts: Mapping[str, int], messages: Sequence[tuple[str, str]]
-) -> dict[str, Position]:
-    reached = {}
-    for name in sorted(counts):
-        values = {"name": name, "epoch": _new_epoch(), "count": counts[name]}
-        reached[name] = Position(*connection.execute(_RAISE, values).one())
-    following = {name: position.offset - counts[name] for name, position in reached.items()}
-    now = datetime.now(UTC)
-    rows: list[dict[str, Any]] = []
-    for channel, data in messages:
-        following[channel] += 1
-        rows.append(
-            {"channel": channel, "offset": following[channel], "data": data, "created_at": now}
-        )
-    connection.execute(_TELL, rows)
-    return reached
-
-
-def _new_epoch() -> str:
+def new_epoch() -> str:
+    """The name of a new life of a channel."""
     return secrets.token_hex(EPOCH_BYTES)
-
-
-# Most transactions publish once, and need no arrays for that. The driver takes the text as it is:
-# what SQLAlchemy does around a statement costs more than the statement.
-_RAISE_AND_TELL = """
-    WITH raised AS (
-        INSERT INTO trivet_channel (name, epoch, top_offset) VALUES (%(name)s, %(epoch)s, 1)
-        ON CONFLICT (name) DO UPDATE SET top_offset = trivet_channel.top_offset + 1
-        RETURNING name, epoch, top_offset
-    ), told AS (
-        INSERT INTO trivet_publication (channel, "offset", data, created_at)
-        SELECT name, top_offset, CAST(%(data)s AS text), CAST(%(now)s AS timestamptz) FROM raised
-    )
-    SELECT raised.epoch AS channel_epoch, raised.top_offset"""
-_APPEND_ONE = f"{_RAISE_AND_TELL} FROM raised"
-
-
-@cache
-def _append_one_and(query: str) -> str:
-    # LATERAL by its reference to `raised`: the row of the channel is locked before any of `query`.
-    lateral = f"SELECT found.* FROM ({query}) AS found WHERE raised.top_offset > 0"  # noqa: S608  # a constant of the trail
-    return (
-        f"{_RAISE_AND_TELL}, also.id IS NOT NULL AS is_found, also.* "
-        f"FROM raised LEFT JOIN LATERAL ({lateral}) AS also ON true"
-    )
-
-
-# Written once: to build a statement costs more than to run it.
-# What comes of `unnest` is in the order of the arrays, so channels are locked by name here too.
-# `back` says how many publications of the same channel come after one.
-_APPEND = text("""
-    WITH raised AS (
-        INSERT INTO trivet_channel (name, epoch, top_offset)
-        SELECT * FROM unnest(
-            CAST(:names AS varchar[]), CAST(:epochs AS varchar[]), CAST(:counts AS bigint[])
-        )
-        ON CONFLICT (name) DO UPDATE
-        SET top_offset = trivet_channel.top_offset + excluded.top_offset
-        RETURNING name, epoch, top_offset
-    ), told AS (
-        INSERT INTO trivet_publication (channel, "offset", data, created_at)
-        SELECT name, top_offset - back, message.data, CAST(:now AS timestamptz)
-        FROM unnest(
-            CAST(:channels AS varchar[]), CAST(:backs AS bigint[]), CAST(:data AS text[])
-        ) AS message (name, back, data)
-        JOIN raised USING (name)
-    )
-    SELECT name, epoch, top_offset FROM raised
-""")
-_RAISE = (
-    sqlite.insert(Channel)
-    .values(name=bindparam("name"), epoch=bindparam("epoch"), top_offset=bindparam("count"))
-    .on_conflict_do_update(
-        index_elements=["name"], set_={"top_offset": Channel.top_offset + bindparam("count")}
-    )
-    .returning(Channel.epoch, Channel.top_offset)
-)
-_TELL = insert(PublicationRow)
 
 
 def open_channel(session: Session, channel: str) -> Position:
@@ -246,7 +136,7 @@ def open_channel(session: Session, channel: str) -> Position:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     connection.execute(
         dialect.insert(Channel.__table__)
-        .values(name=channel, epoch=_new_epoch(), top_offset=0)
+        .values(name=channel, epoch=new_epoch(), top_offset=0)
         .on_conflict_do_nothing()
     )
     return positions(session, [channel])[channel]
@@ -281,16 +171,44 @@ def list_after(
     With `reverse`, those before `offset`, newest first; `offset` 0 then means the newest.
     """
     row = PublicationRow
-    query = select(row.channel, row.offset, row.data, row.created_at).where(row.channel == channel)
+    query = select(*_STORED).where(row.channel == channel)
     if reverse:
         query = query.order_by(row.offset.desc())
         query = query.where(row.offset < offset) if offset else query
     else:
         query = query.order_by(row.offset).where(row.offset > offset)
-    return [
-        StoredPublication(name, at, data.encode(), created)
-        for name, at, data, created in session.execute(query.limit(limit))
-    ]
+    return [_stored(found) for found in session.execute(query.limit(limit))]
+
+
+def find_by_key(session: Session, channel: str, idempotency_key: str) -> StoredPublication | None:
+    """The publication that `channel` has accepted under `idempotency_key`; None if there is none,
+    or none any more."""
+    row = PublicationRow
+    query = select(*_STORED).where(row.channel == channel, row.idempotency_key == idempotency_key)
+    found = session.execute(query).one_or_none()
+    return None if found is None else _stored(found)
+
+
+_STORED = (
+    PublicationRow.channel,
+    PublicationRow.offset,
+    PublicationRow.data,
+    PublicationRow.created_at,
+    PublicationRow.tags,
+    PublicationRow.publisher,
+)
+
+
+def _stored(row: Row[str, int, str, datetime, str | None, str | None]) -> StoredPublication:
+    channel, offset, data, created_at, tags, publisher = row
+    return StoredPublication(
+        channel,
+        offset,
+        data.encode(),
+        created_at,
+        None if tags is None else tags.encode(),
+        None if publisher is None else publisher.encode(),
+    )
 
 
 def trim(session: Session, *, older_than: timedelta, limit: int) -> int:

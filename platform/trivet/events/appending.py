@@ -1,0 +1,208 @@
+"""Appending to the outbox: the rows of publications, each with the next offset of its channel.
+
+The channels are locked here, late and in sorted order (`trivet.events.outbox`), and by one
+statement if the database can. Inside a commit the ids of the rows follow the order in which the
+publications were made. So the order of ids is the order of offsets in each channel, also for a
+reader that follows the table by `id`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Row
+from sqlalchemy.orm import Session
+
+from trivet.events.outbox import Channel, Position, PublicationRow, new_epoch
+
+
+@dataclass(frozen=True, slots=True)
+class NewPublication:
+    """A publication that is to be appended.
+
+    Attributes:
+        channel: The name of its channel.
+        data: Its JSON.
+        tags: A JSON object of strings, by which subscribers filter; None if it has none.
+        publisher: A JSON object that describes the client that published it, with the keys of the
+            Centrifuge protocol's ``ClientInfo`` (``user``, ``client``, …); None for a change of
+            our own tables.
+        idempotency_key: A name of at most 128 characters that a channel accepts once for as long
+            as its history is kept; None if the publication may be repeated. A second one is
+            refused by the database: it raises IntegrityError in `append`, and the transaction is
+            over. So ask `outbox.find_by_key` first, and once more after this error: another
+            process may have been faster.
+    """
+
+    channel: str
+    data: str
+    tags: str | None = None
+    publisher: str | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has nothing but its data, as most have: this needs shorter statements."""
+        return self.tags is None and self.publisher is None and self.idempotency_key is None
+
+
+def append(session: Session, publications: Sequence[NewPublication]) -> dict[str, Position]:
+    """Append `publications`, oldest first, and return each channel's new position.
+
+    It has to be the last act of a transaction: the channels stay locked until it ends.
+    """
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        return _append_in_turn(connection, publications)
+    if len(publications) == 1 and publications[0].is_plain:
+        return _append_one(connection, publications[0])
+    return _append_at_once(connection, publications)
+
+
+def append_and_find(
+    session: Session, publication: NewPublication, query: str
+) -> tuple[Position, Row[Any] | None]:
+    """Append one plain publication, and run `query` in the same round trip. For PostgreSQL.
+
+    `query` may lock rows: it runs when the channel is locked, as if it came second.
+
+    Returns:
+        The channel's new position, and the row that `query` found; None if it found none.
+    """
+    statement = _append_one_and(query)
+    row = session.connection().exec_driver_sql(statement, _values_of(publication)).one()
+    return Position(row.channel_epoch, row.top_offset), row if row.is_found else None
+
+
+def _append_one(connection: Connection, publication: NewPublication) -> dict[str, Position]:
+    row = connection.exec_driver_sql(_APPEND_ONE, _values_of(publication)).one()
+    return {publication.channel: Position(row.channel_epoch, row.top_offset)}
+
+
+def _values_of(publication: NewPublication) -> dict[str, Any]:
+    name, data = publication.channel, publication.data
+    return {"name": name, "epoch": new_epoch(), "data": data, "now": datetime.now(UTC)}
+
+
+def _append_at_once(
+    connection: Connection, publications: Sequence[NewPublication]
+) -> dict[str, Position]:
+    counts = Counter(each.channel for each in publications)
+    names, left = sorted(counts), dict(counts)
+    backs = []
+    for each in publications:
+        left[each.channel] -= 1
+        backs.append(left[each.channel])
+    values = {
+        "names": names,
+        "epochs": [new_epoch() for _ in names],
+        "counts": [counts[name] for name in names],
+        "channels": [each.channel for each in publications],
+        "backs": backs,
+        "data": [each.data for each in publications],
+        "now": datetime.now(UTC),
+    }
+    statement = _APPEND
+    if not all(each.is_plain for each in publications):
+        statement = _APPEND_WHOLE
+        for column in _EXTRA:
+            values[column] = [getattr(each, column) for each in publications]
+    return {
+        name: Position(epoch, top) for name, epoch, top in connection.execute(statement, values)
+    }
+
+
+def _append_in_turn(
+    connection: Connection, publications: Sequence[NewPublication]
+) -> dict[str, Position]:
+    counts: Mapping[str, int] = Counter(each.channel for each in publications)
+    reached = {}
+    for name in sorted(counts):
+        values = {"name": name, "epoch": new_epoch(), "count": counts[name]}
+        reached[name] = Position(*connection.execute(_RAISE, values).one())
+    following = {name: position.offset - counts[name] for name, position in reached.items()}
+    now = datetime.now(UTC)
+    rows: list[dict[str, Any]] = []
+    for each in publications:
+        following[each.channel] += 1
+        row = {"offset": following[each.channel], "created_at": now}
+        rows.append(row | {name: getattr(each, name) for name in _COLUMNS})
+    connection.execute(_TELL, rows)
+    return reached
+
+
+_EXTRA = ("tags", "publisher", "idempotency_key")
+_COLUMNS = ("channel", "data", *_EXTRA)
+
+# Most transactions publish once, and need no arrays for that. The driver takes the text as it is:
+# what SQLAlchemy does around a statement costs more than the statement.
+_RAISE_AND_TELL = """
+    WITH raised AS (
+        INSERT INTO trivet_channel (name, epoch, top_offset) VALUES (%(name)s, %(epoch)s, 1)
+        ON CONFLICT (name) DO UPDATE SET top_offset = trivet_channel.top_offset + 1
+        RETURNING name, epoch, top_offset
+    ), told AS (
+        INSERT INTO trivet_publication (channel, "offset", data, created_at)
+        SELECT name, top_offset, CAST(%(data)s AS text), CAST(%(now)s AS timestamptz) FROM raised
+    )
+    SELECT raised.epoch AS channel_epoch, raised.top_offset"""
+_APPEND_ONE = f"{_RAISE_AND_TELL} FROM raised"
+
+
+@cache
+def _append_one_and(query: str) -> str:
+    # LATERAL by its reference to `raised`: the row of the channel is locked before any of `query`.
+    lateral = f"SELECT found.* FROM ({query}) AS found WHERE raised.top_offset > 0"  # noqa: S608  # a constant of the trail
+    return (
+        f"{_RAISE_AND_TELL}, also.id IS NOT NULL AS is_found, also.* "
+        f"FROM raised LEFT JOIN LATERAL ({lateral}) AS also ON true"
+    )
+
+
+def _append_statement(extra: Sequence[str] = ()) -> str:
+    # Channels are locked by name here too, because `names` is sorted. `back` says how many
+    # publications of the same channel come after one. Without the last ORDER BY the ids would
+    # come as the join brings the rows, which changes with the plan.
+    names = "".join(f", {name}" for name in extra)
+    message = "".join(f", message.{name}" for name in extra)
+    arrays = "".join(f", CAST(:{name} AS text[])" for name in extra)
+    return f"""
+    WITH raised AS (
+        INSERT INTO trivet_channel (name, epoch, top_offset)
+        SELECT given.name, given.epoch, given.count
+        FROM unnest(
+            CAST(:names AS varchar[]), CAST(:epochs AS varchar[]), CAST(:counts AS bigint[])
+        ) WITH ORDINALITY AS given (name, epoch, count, number)
+        ORDER BY given.number
+        ON CONFLICT (name) DO UPDATE
+        SET top_offset = trivet_channel.top_offset + excluded.top_offset
+        RETURNING name, epoch, top_offset
+    ), told AS (
+        INSERT INTO trivet_publication (channel, "offset", created_at, data{names})
+        SELECT name, top_offset - back, CAST(:now AS timestamptz), message.data{message}
+        FROM unnest(
+            CAST(:channels AS varchar[]), CAST(:backs AS bigint[]), CAST(:data AS text[]){arrays}
+        ) WITH ORDINALITY AS message (name, back, data{names}, number)
+        JOIN raised USING (name)
+        ORDER BY message.number
+    )
+    SELECT name, epoch, top_offset FROM raised"""  # noqa: S608  # the names of our own columns
+
+
+# Written once: to build a statement costs more than to run it.
+_APPEND = text(_append_statement())
+_APPEND_WHOLE = text(_append_statement(_EXTRA))
+_RAISE = (
+    sqlite.insert(Channel)
+    .values(name=bindparam("name"), epoch=bindparam("epoch"), top_offset=bindparam("count"))
+    .on_conflict_do_update(
+        index_elements=["name"], set_={"top_offset": Channel.top_offset + bindparam("count")}
+    )
+    .returning(Channel.epoch, Channel.top_offset)
+)
+_TELL = insert(PublicationRow)
