@@ -219,6 +219,13 @@ PRIVATE_NAMES = [
         "tests/deploy/test_hostile_clients.py::test_a_head_that_is_never_finished_ends_in_408",
     ),
     PrivateName(
+        "uvicorn",
+        "WebSocketsSansIOProtocol",
+        f"{DEPLOY}/server/frames_protocol.py",
+        "one prepared message goes to many sockets, and a stopping server asks them first",
+        "tests/deploy/test_frames_protocol.py::test_the_parent_has_what_is_overridden_and_used",
+    ),
+    PrivateName(
         "fastapi",
         "_low_priority_routes",
         f"{API}/include.py",

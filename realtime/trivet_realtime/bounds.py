@@ -21,6 +21,8 @@ class Bounds:
     """Between two pings; sent to the client, which expects them in whole seconds."""
     pong_seconds: float = 10.0
     """How long the answer to a ping may take."""
+    drain_seconds: float = 8.0
+    """The longest time over which a stopping process spreads the end of its sockets."""
     close_seconds: float = 3.0
     """How long the last words to a client may take, before it is left to itself."""
 

@@ -65,6 +65,7 @@ class Client:
         """End the connection; the first reason given is the one that the client is told."""
         if self._ending is None:
             self._ending = code
+            self.outgoing.stop()
             if self._ended is not None and not self._ended.done():
                 self._ended.set_result(None)
 

@@ -19,6 +19,7 @@ from trivet_realtime.client import Client
 from trivet_realtime.codes import (
     CONNECTION_CLOSED,
     MALFORMED,
+    MESSAGE_TOO_BIG,
     SERVER_ERROR,
     SLOW,
     DisconnectCode,
@@ -115,10 +116,6 @@ class Connection:
         else:
             self.client.disconnect(code)
 
-    def resume_writing(self) -> None:
-        """The transport is clear again."""
-        self.client.outgoing.resume()
-
     def _put(self, received: Received) -> None:
         if self._inbox is None:
             self._inbox = deque()
@@ -167,3 +164,21 @@ async def serve(hub: Hub, client: Client, transport: Transport) -> DisconnectCod
         rest = None if code is SLOW else client.outgoing.take_all()
         await transport.close(code, rest)
     return code
+
+
+def take_message(connection: Connection, text: str | None) -> None:
+    """Pass on one message of a WebSocket; a binary one has no text."""
+    limit = connection.client.bounds.message_bytes
+    if text is None:
+        connection.client.disconnect(MALFORMED)
+    elif _size(text, limit) > limit:
+        connection.client.disconnect(MESSAGE_TOO_BIG)
+    else:
+        connection.take(text)
+
+
+def _size(text: str, limit: int) -> int:
+    """The bytes of `text`, counted no further than needed to tell whether they exceed `limit`."""
+    if len(text) > limit or text.isascii():
+        return len(text)
+    return len(text.encode())

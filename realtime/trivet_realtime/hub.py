@@ -6,11 +6,13 @@ and offers the same bytes to every subscription of the channel.
 
 import asyncio
 import logging
+import random
 import secrets
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from msgspec import Raw
@@ -37,6 +39,12 @@ from trivet_realtime.subscription import State, Subscription
 from trivet_realtime.timers import TimerWheel
 
 logger = logging.getLogger(__name__)
+
+DEPARTURES_A_SECOND = 500
+"""How many clients are sent away in a second, if there is time: each comes back with a handshake
+and its subscriptions, about a millisecond of computing for whoever takes it."""
+DRAIN_STEP_SECONDS = 1.0
+"""The time over which the step of stopping spreads what a server left to it."""
 
 
 class Hub:
@@ -161,19 +169,33 @@ class Hub:
         )
         return _measure("sockets held", holding)
 
-    async def drain(self) -> None:
+    def begin_draining(self, seconds: float | None = None) -> None:
         """Send every client away, so that it comes back to another process or the next one.
 
-        All at once: spread over time, each in its turn, they would not all arrive elsewhere
-        in one moment. The time for that is bounded by the step that calls this
-        (`trivet.asgi.process`).
+        Spread over time, so that they do not all arrive elsewhere in one moment: so many a
+        second, but all of them within `seconds` (by default those of the bounds). A second call
+        changes nothing.
         """
+        if self._is_draining:
+            return
         self._is_draining = True
+        self._platform.lifecycle.drain()
+        longest = self.bounds.drain_seconds if seconds is None else seconds
+        spread = min(longest, len(self._clients) / DEPARTURES_A_SECOND)
         for client in tuple(self._clients):
-            client.leave_in_time(SHUTDOWN)
+            leave = partial(client.leave_in_time, SHUTDOWN)
+            self.timers.call_later(spread * random.random(), leave)  # noqa: S311  # no secret
+
+    async def drain(self) -> None:
+        """Send away the clients that are still here, and wait for their end.
+
+        On a server of ours there are none: it began to drain before. The time for this is bounded
+        by the step that calls it (`trivet.asgi.process`).
+        """
+        self.begin_draining(DRAIN_STEP_SECONDS)
         if self._clients:
             try:
-                async with asyncio.timeout(self.bounds.close_seconds + 1):
+                async with asyncio.timeout(DRAIN_STEP_SECONDS + self.bounds.close_seconds):
                     await self._emptied.wait()
             except TimeoutError:
                 logger.warning("%d sockets did not close in time", len(self._clients))

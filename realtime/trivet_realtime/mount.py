@@ -57,7 +57,12 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
 
 def _bounds(platform: Platform) -> Bounds:
     settings = platform.settings
-    return Bounds(message_bytes=settings.message_limit_bytes, ping_seconds=settings.ping_seconds)
+    return Bounds(
+        message_bytes=settings.message_limit_bytes,
+        ping_seconds=settings.ping_seconds,
+        # The rest is for the last ones, before the server gives up what is still open.
+        drain_seconds=settings.shutdown_seconds * 0.8,
+    )
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from trivet.asgi.problem import refuse
 from trivet.context import context_of
 from trivet.errors import Invalid
-from trivet_realtime.codes import MALFORMED, MESSAGE_TOO_BIG, SERVER_ERROR, DisconnectCode
-from trivet_realtime.connection import Connection, serve
+from trivet_realtime.codes import SERVER_ERROR, DisconnectCode
+from trivet_realtime.connection import Connection, serve, take_message
+from trivet_realtime.direct_socket import DirectTransport, find_direct_socket
 from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
 
@@ -46,6 +47,10 @@ class WebSocketTransport:
     @property
     def is_clear(self) -> bool:
         return self._sending is None
+
+    @property
+    def direct(self) -> None:
+        return None
 
     @property
     def waiting_bytes(self) -> int:
@@ -100,29 +105,11 @@ class WebSocketTransport:
             self._connection.client.disconnect(SERVER_ERROR)
         else:
             self._sending = self._sent = None
-            self._connection.resume_writing()
-
-
-def take_message(connection: Connection, text: str | None) -> None:
-    """Pass on one message of a WebSocket; a binary one has no text."""
-    limit = connection.client.bounds.message_bytes
-    if text is None:
-        connection.client.disconnect(MALFORMED)
-    elif _size(text, limit) > limit:
-        connection.client.disconnect(MESSAGE_TOO_BIG)
-    else:
-        connection.take(text)
+            self._connection.client.outgoing.resume()
 
 
 def _text(frame: Frame) -> Message:
     return {"type": "websocket.send", "text": frame.payload.decode()}
-
-
-def _size(text: str, limit: int) -> int:
-    """The bytes of `text`, counted no further than needed to tell whether they exceed `limit`."""
-    if len(text) > limit or text.isascii():
-        return len(text)
-    return len(text.encode())
 
 
 class WebSocketEndpoint:
@@ -142,6 +129,8 @@ class WebSocketEndpoint:
         client = self.hub.admit(context_of(scope).origin)
         try:
             await websocket.accept(JSON_SUBPROTOCOL if JSON_SUBPROTOCOL in offered else None)
-            await serve(self.hub, client, WebSocketTransport(websocket))
+            socket = find_direct_socket(scope)
+            transport = WebSocketTransport(websocket) if socket is None else DirectTransport(socket)
+            await serve(self.hub, client, transport)
         finally:
             self.hub.dismiss(client)

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from starlette.responses import PlainTextResponse
 from websockets.exceptions import ConnectionClosed
 
-from tests.deploy.test_serve import GOING_AWAY, connected
+from tests.deploy.test_serve import SHUTDOWN, connected
 from tests.platform.bare import bare_root, mounted
 from tests.services.people import People
 from tests.services.processes import wait_until
@@ -44,11 +44,11 @@ def test_sigterm_finishes_what_was_begun_and_does_what_is_owed(
         answering = pool.submit(_get_slow, server, people.keys["bob"])
         wait_until(asked.exists, server.process, server.log, START_SECONDS)
         server.process.send_signal(signal.SIGTERM)
-        # uvicorn closes sockets by itself, before the application knows of the signal.
+        # The server asks the room before it closes anything.
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=STOP_SECONDS)
         assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code in GOING_AWAY
+        assert closed.value.rcvd.code == SHUTDOWN
         assert not _is_ready(kept)
         assert not answering.done()
         (server.directory / "answer").touch()

@@ -30,6 +30,7 @@ from trivet.features import load_features
 from trivet.identity.accounts import SessionCookie
 from trivet.observation import Observers
 from trivet.platform import open_platform
+from trivet_deploy.server.frames_protocol import FramesProtocol
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.mount import mount
 from trivet_settings import load_settings
@@ -199,12 +200,13 @@ async def create_tables(platform: Platform) -> None:
 
 @asynccontextmanager
 async def serving(
-    app: Root, port: int, lifespan: Literal["on", "off"] = "on"
+    app: Root, port: int, lifespan: Literal["on", "off"] = "on", ws: Any = FramesProtocol
 ) -> AsyncIterator[uvicorn.Server]:
-    """Serve `app` with uvicorn in this event loop."""
+    """Serve `app` with uvicorn in this event loop; `ws` is its protocol of WebSockets."""
     config = uvicorn.Config(
         app,
         port=port,
+        ws=ws,
         lifespan=lifespan,
         log_config=None,
         access_log=False,
@@ -226,9 +228,11 @@ async def serving(
 async def house_at(
     database_url: str,
     bounds: Bounds | None = None,
+    *,
     port: int | None = None,
     broker: Broker | None = None,
     observers: Observers | None = None,
+    ws: Any = FramesProtocol,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """A served house on this database; wake-ups alone deliver unless `poll_seconds` is given."""
@@ -239,7 +243,7 @@ async def house_at(
     root = await asyncio.to_thread(build, platform, bounds)
     await create_tables(platform)
     house = House(platform, port or free_port())
-    async with serving(root, house.port):
+    async with serving(root, house.port, ws=ws):
         yield house
 
 

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from trivet_deploy.server.bounded_http import BoundedHttpProtocol
+from trivet_deploy.server.frames_protocol import FramesProtocol
 from trivet_settings import Settings
 
 MESSAGE_MARGIN_BYTES = 1024
@@ -19,6 +20,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     """
     return {
         "http": BoundedHttpProtocol,
+        "ws": FramesProtocol,
         "root_path": settings.root_path,
         "proxy_headers": False,
         "timeout_keep_alive": settings.keep_alive_seconds,

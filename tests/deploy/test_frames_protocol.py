@@ -1,0 +1,283 @@
+"""The WebSocket protocol of the server: what it takes over from uvicorn, and RFC 6455 on a wire."""
+
+import asyncio
+import inspect
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.realtime.house import eventually
+from tests.services.processes import free_port
+from trivet_deploy.server.frames_protocol import FramesProtocol
+from trivet_realtime.direct_socket import DirectSocket, find_direct_socket
+from trivet_realtime.frames import Frame
+
+pytestmark = pytest.mark.anyio
+
+ASKED = (
+    "handle_connect",
+    "pause_writing",
+    "resume_writing",
+    "send_receive_event_to_app",
+    "shutdown",
+)
+KEPT = ("queue", "read_paused", "close_sent", "close_timer", "close_timeout", "conn", "transport")
+
+
+def test_the_parent_has_what_is_overridden_and_used() -> None:
+    for name in ASKED:
+        assert inspect.isfunction(getattr(WebSocketsSansIOProtocol, name))
+        assert name in vars(FramesProtocol)
+    made = inspect.getsource(WebSocketsSansIOProtocol)
+    assert [name for name in KEPT if f"self.{name}" not in made] == []
+    assert 'self.queue.put_nowait({"type": "websocket.disconnect"' in made
+    assert 'self.queue.put_nowait({"type": "websocket.receive"' in made
+
+
+class Ear:
+    """A receiver that writes down what it is told."""
+
+    is_full = False
+
+    def __init__(self) -> None:
+        self.heard: list[str | None] = []
+        self.events: list[str] = []
+
+    def take(self, text: str | None) -> None:
+        self.heard.append(text)
+
+    def lose(self) -> None:
+        self.events.append("lost")
+
+    def pause_writing(self) -> None:
+        self.events.append("paused")
+
+    def resume_writing(self) -> None:
+        self.events.append("resumed")
+
+    def shut_down(self) -> None:
+        self.events.append("shut down")
+
+
+class App:
+    """Accepts a WebSocket and attaches an ear; ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.ear = Ear()
+        self.socket: DirectSocket | None = None
+        self.end = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await WebSocket(scope, receive, send).accept()
+        self.socket = find_direct_socket(scope)
+        assert self.socket is not None
+        self.socket.attach(self.ear)
+        await self.end.wait()
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[App, int, uvicorn.Server]]:
+    app, port = App(), free_port()
+    config = uvicorn.Config(
+        app,
+        port=port,
+        ws=FramesProtocol,
+        lifespan="off",
+        log_config=None,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    await eventually(lambda: server.started)
+    try:
+        yield app, port, server
+    finally:
+        app.end.set()
+        server.should_exit = True
+        await task
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 200_000])
+async def test_a_prepared_message_is_one_text_message(size: int) -> None:
+    async with served() as (app, port, _), connect(f"ws://127.0.0.1:{port}") as client:
+        await eventually(lambda: app.socket)
+        assert app.socket is not None
+        app.socket.write(Frame(b"x" * size).message)
+        assert await client.recv() == "x" * size
+
+
+async def test_what_arrived_before_the_receiver_and_after_it_is_heard_in_order() -> None:
+    async with served() as (app, port, _), connect(f"ws://127.0.0.1:{port}") as client:
+        for number in range(100):
+            await client.send(str(number))
+        await client.send(b"binary")
+        await eventually(lambda: len(app.ear.heard) == 101)
+        assert app.ear.heard == [*map(str, range(100)), None]
+
+
+async def test_a_peer_that_does_not_read_pauses_the_writer_and_its_reading_resumes_it() -> None:
+    async with (
+        served() as (app, port, _),
+        connect(f"ws://127.0.0.1:{port}", max_queue=1, max_size=None) as client,
+    ):
+        await eventually(lambda: app.socket)
+        socket = app.socket
+        assert socket is not None
+        assert socket.is_clear
+        written = 0
+        while socket.is_clear:
+            socket.write(Frame(b"x" * 50_000).message)
+            written += 1
+            await asyncio.sleep(0)
+        assert app.ear.events == ["paused"]
+        assert socket.waiting_bytes > 0
+        for _ in range(written):
+            await client.recv()
+        await eventually(lambda: socket.is_clear)
+        assert app.ear.events == ["paused", "resumed"]
+        assert socket.waiting_bytes == 0
+
+
+async def test_a_close_frame_comes_behind_all_that_waits() -> None:
+    async with (
+        served() as (app, port, _),
+        connect(f"ws://127.0.0.1:{port}", max_queue=1, max_size=None) as client,
+    ):
+        await eventually(lambda: app.socket)
+        socket = app.socket
+        assert socket is not None
+        written = 0
+        while socket.is_clear:
+            socket.write(Frame(b"x" * 50_000).message)
+            written += 1
+            await asyncio.sleep(0)
+        socket.end(3008, "slow", Frame(b"last words").message)
+        app.end.set()
+        received: list[str | bytes] = []
+        with suppress(ConnectionClosed):
+            while True:
+                received.append(await client.recv())
+        assert [len(each) for each in received] == [50_000] * written + [10]
+        assert (client.close_code, client.close_reason) == (3008, "slow")
+
+
+async def test_a_peer_that_never_reads_again_is_cut_after_the_close() -> None:
+    async with (
+        served() as (app, port, server),
+        connect(f"ws://127.0.0.1:{port}", max_queue=1, close_timeout=0.1),
+    ):
+        await eventually(lambda: app.socket)
+        socket = app.socket
+        assert isinstance(socket, FramesProtocol)
+        socket.close_timeout = 0.2
+        while socket.is_clear:
+            socket.write(Frame(b"x" * 50_000).message)
+            await asyncio.sleep(0)
+        socket.end(3008, "slow", b"")
+        await eventually(lambda: not server.server_state.connections)
+        assert app.ear.events[-1] == "lost"
+
+
+async def test_a_server_that_stops_asks_the_receiver() -> None:
+    async with served() as (app, port, server), connect(f"ws://127.0.0.1:{port}") as client:
+        await eventually(lambda: app.socket)
+        server.should_exit = True
+        await eventually(lambda: "shut down" in app.ear.events)
+        assert app.socket is not None
+        app.socket.write(Frame(b"still here").message)
+        assert await client.recv() == "still here"
+        app.socket.end(3001, "shutdown", b"")
+        app.end.set()
+        await client.wait_closed()
+        assert client.close_code == 3001
+
+
+def frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True) -> bytes:
+    """A frame of a client, as bytes (RFC 6455, 5.2)."""
+    head = bytes([opcode | (0x80 if fin else 0)])
+    length = len(payload)
+    bit = 0x80 if masked else 0
+    if length < 126:
+        head += bytes([bit | length])
+    elif length < 65536:
+        head += bytes([bit | 126]) + struct.pack("!H", length)
+    else:
+        head += bytes([bit | 127]) + struct.pack("!Q", length)
+    mask = b"\x0f\xf0\x33\xcc" if masked else b""
+    return head + mask + bytes(c ^ mask[i % 4] for i, c in enumerate(payload)) if masked else head
+
+
+TEXT, CONT, BINARY, CLOSE, PING, PONG = 1, 0, 2, 8, 9, 10
+
+# what is sent, what the receiver hears, the code of the server's close frame (None: it goes on)
+WIRES: list[tuple[str, bytes, list[str | None], int | None]] = [
+    ("a text", frame(TEXT, b"one"), ["one"], None),
+    (
+        "a text in fragments with a ping between",
+        frame(TEXT, b"on", fin=False) + frame(PING, b"") + frame(CONT, b"e"),
+        ["one"],
+        None,
+    ),
+    ("a character cut in two by fragments",
+     frame(TEXT, b"\xc3", fin=False) + frame(CONT, b"\xa6"), ["æ"], None),
+    ("an unasked pong", frame(PONG, b"x") + frame(TEXT, b"one"), ["one"], None),
+    ("a flood of pings", frame(PING, b"x" * 125) * 500 + frame(TEXT, b"one"), ["one"], None),
+    ("an unmasked frame", frame(TEXT, b"", masked=False), [], 1002),
+    ("a continuation of nothing", frame(CONT, b"x"), [], 1002),
+    ("a text within a text", frame(TEXT, b"x", fin=False) + frame(TEXT, b"y"), [], 1002),
+    ("a ping of 126 bytes", frame(PING, b"x" * 126), [], 1002),
+    ("a ping in fragments", frame(PING, b"x", fin=False), [], 1002),
+    ("a reserved opcode", frame(3, b"x"), [], 1002),
+    ("a reserved bit", frame(TEXT | 0x40, b"x"), [], 1002),
+    ("bytes that are no UTF-8", frame(TEXT, b"\xff\xfe"), [], 1007),
+    ("a close without a code", frame(CLOSE, b""), [], 1005),
+    ("a close with a code", frame(CLOSE, struct.pack("!H", 1000)), [], 1000),
+    ("a close with half a code", frame(CLOSE, b"\x03"), [], 1002),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sent", "heard", "code"), [pytest.param(*each[1:], id=each[0]) for each in WIRES]
+)
+@pytest.mark.parametrize("bytewise", [False, True])
+async def test_what_is_on_the_wire_is_heard_or_ends_the_connection(
+    sent: bytes, heard: list[str], code: int | None, bytewise: bool
+) -> None:
+    async with served() as (app, port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        await eventually(lambda: app.socket)
+        # A server that ends the connection in the middle would have the rest reset.
+        step = 1 if bytewise and code is None and len(sent) < 1000 else len(sent)
+        for start in range(0, len(sent), step):
+            writer.write(sent[start : start + step])
+            await asyncio.sleep(0)
+        await eventually(lambda: app.ear.heard == heard)
+        if code is not None:
+            closing = await _find_close(reader)
+            assert closing == (b"" if code == 1005 else struct.pack("!H", code))
+            await eventually(lambda: "lost" in app.ear.events)
+        writer.transport.abort()
+
+
+async def _find_close(reader: asyncio.StreamReader) -> bytes:
+    """The code of the close frame among the server's control frames."""
+    while True:
+        first, second = await reader.readexactly(2)
+        payload = await reader.readexactly(second & 0x7F)
+        if first & 0x0F == CLOSE:
+            return payload[:2]
