@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Raw
 
 from trivet import Platform
-from trivet.events.outbox import StoredPublication
+from trivet.events.outbox import Position, StoredPublication
 from trivet.identity import Revocation, RevocationScope
 from trivet.observation import QueuesMeasured
 from trivet.origin import Origin
@@ -123,14 +123,16 @@ class Hub:
         if not self._channels[channel]:
             del self._channels[channel]
 
-    async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
+    async def deliver(
+        self, channel: str, _epoch: str, publications: Sequence[StoredPublication]
+    ) -> None:
         """Offer publications to every subscription of `channel` (for the relay)."""
         for stored in publications:
             frame = Frame(encode_publication(channel, to_protocol(stored)))
             for subscription in tuple(self._channels.get(channel, ())):
                 subscription.offer(stored.offset, frame)
 
-    async def invalidate(self, channel: str) -> None:
+    async def invalidate(self, channel: str, _position: Position) -> None:
         """End every subscription of `channel`, telling that its state is gone (for the relay)."""
         for subscription in tuple(self._channels.get(channel, ())):
             if subscription.state is State.HOLDING:

@@ -17,7 +17,7 @@ from trivet.broker import Broker
 from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.relay import Relay
 from trivet.events import outbox
-from trivet.events.outbox import PublicationRow, StoredPublication
+from trivet.events.outbox import Position, PublicationRow, StoredPublication
 from trivet.events.wake_up import WakeUp
 
 pytestmark = pytest.mark.anyio
@@ -32,10 +32,14 @@ class Ledger:
         self.delivered: dict[str, list[StoredPublication]] = {}
         self.invalidated: list[str] = []
 
-    async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
+    async def deliver(
+        self, channel: str, epoch: str, publications: Sequence[StoredPublication]
+    ) -> None:
+        assert epoch
         self.delivered.setdefault(channel, []).extend(publications)
 
-    async def invalidate(self, channel: str) -> None:
+    async def invalidate(self, channel: str, position: Position) -> None:
+        assert position.epoch
         self.invalidated.append(channel)
 
     def offsets(self, channel: str = NORTH) -> list[int]:
@@ -288,3 +292,21 @@ async def test_any_number_of_publications_past_their_time_is_removed_in_one_go(
     async with relaying(platform, hours=1.0), asyncio.timeout(60):
         while await count() > 1:  # noqa: ASYNC110  # the database rings for no removal
             await asyncio.sleep(0.05)
+
+
+async def test_channels_that_are_watched_at_once_are_looked_for_together(
+    platform: Platform,
+) -> None:
+    await light(platform, "north", "one")
+    statements: list[str] = []
+    async with relaying(platform) as (relay, ledger):
+        engine = platform.database.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", lambda *args: statements.append(str(args[2])))
+        channels = [f"beacons:{number}" for number in range(300)]
+        positions = await asyncio.gather(*map(relay.watch, [NORTH, *channels]))
+        assert positions[0].offset == 1
+        assert {position.offset for position in positions[1:]} == {0}
+        # what came first, and all that was asked meanwhile
+        assert sum("trivet_channel" in each for each in statements) <= 2
+        await light(platform, "7", "one")
+        await eventually(lambda: ledger.offsets("beacons:7") == [1])

@@ -12,7 +12,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from tests.realtime.house import House, create_tables, open_platform_with_django
-from trivet.events.outbox import StoredPublication
+from trivet.events.outbox import Position, StoredPublication
 from trivet.features import modules_of
 from trivet.identity import ANONYMOUS
 from trivet.origin import Origin
@@ -41,7 +41,9 @@ async def hub(empty_database_url: str) -> AsyncIterator[Hub]:
 
 async def deliver(hub: Hub, *offsets: int) -> None:
     now = datetime.now(UTC)
-    await hub.deliver(NORTH, [StoredPublication(NORTH, offset, b"1", now) for offset in offsets])
+    await hub.deliver(
+        NORTH, "e", [StoredPublication(NORTH, offset, b"1", now) for offset in offsets]
+    )
 
 
 def sent(client: Client) -> list[int]:
@@ -84,7 +86,7 @@ async def test_a_stream_invalidated_during_a_subscribe_starts_with_a_hole(hub: H
     client = hub.admit(Origin(ANONYMOUS))
     subscription = await hub.join(client, NORTH)
     await deliver(hub, 1)
-    await hub.invalidate(NORTH)
+    await hub.invalidate(NORTH, Position("e", 5))
     subscription.start(0)
     assert sent(client) == [2500]
     assert client.subscriptions == {}

@@ -12,7 +12,7 @@ hole is always announced.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -22,6 +22,7 @@ from trivet.broker import Broker, Unsubscribe
 from trivet.data.database import Database
 from trivet.data.errors import lacks_table
 from trivet.data.outages import find_outage
+from trivet.delivery.batched_read import BatchedRead
 from trivet.delivery.reading import NOWHERE, Reading, read_new
 from trivet.events import outbox
 from trivet.events.outbox import Position, StoredPublication
@@ -50,12 +51,18 @@ TRIM_PUBLICATIONS = 10_000
 class Receiver(Protocol):
     """The receiver of the relay's publications; called on the event loop, one call at a time."""
 
-    async def deliver(self, channel: str, publications: Sequence[StoredPublication]) -> None:
-        """Receive the next publications of `channel`, oldest first, without a hole."""
+    async def deliver(
+        self, channel: str, epoch: str, publications: Sequence[StoredPublication]
+    ) -> None:
+        """Receive the next publications of `channel`, oldest first, without a hole.
+
+        The next delivery, of any channel, waits for the end of this one.
+        """
         ...
 
-    async def invalidate(self, channel: str) -> None:
-        """Receive the news that publications of `channel` are gone: the next ones follow a hole."""
+    async def invalidate(self, channel: str, position: Position) -> None:
+        """Receive the news that publications of `channel` are gone: the next ones follow on
+        `position`, and nothing leads from the earlier ones there."""
         ...
 
 
@@ -107,6 +114,8 @@ class Relay:
         self._poll_seconds = poll_seconds
         self._retention = None if history_hours is None else timedelta(hours=history_hours)
         self._watches: dict[str, _Watch] = {}
+        # Many channels are watched at once after an outage: their positions are read together.
+        self._positions = BatchedRead(self._find_positions, limit=PASS_CHANNELS)
         self._due: set[str] = set()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -127,7 +136,7 @@ class Relay:
         try:
             async with watch.opening:
                 if watch.position is None:
-                    watch.position = await self._find_position(channel)
+                    watch.position = await self._positions.ask(channel)
                     if watch.missed_wake_up:
                         self._note((channel,))
         except BaseException:
@@ -167,6 +176,7 @@ class Relay:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._positions.stop()
 
     def _note(self, channels: Iterable[str]) -> None:
         self._due.update(channel for channel in channels if channel in self._watches)
@@ -260,13 +270,15 @@ class Relay:
         if not reading.continues(watch.position):
             logger.warning("channel %s has a hole; its subscribers start anew", reading.channel)
             watch.position = reading.position
-            await self.receiver.invalidate(reading.channel)
+            await self.receiver.invalidate(reading.channel, reading.position)
             return
         last = watch.position.offset
         if reading.publications:
             # Delivered first, noted second: after a failure between them they are delivered
             # again, and a subscription drops what it has.
-            await self.receiver.deliver(reading.channel, reading.publications)
+            await self.receiver.deliver(
+                reading.channel, reading.position.epoch, reading.publications
+            )
             last = reading.publications[-1].offset
         watch.position = Position(reading.position.epoch, last)
         if last < reading.position.offset:
@@ -277,9 +289,10 @@ class Relay:
         seconds = 0.0 if last is None else (datetime.now(UTC) - last).total_seconds()
         return RelayMeasured(seconds, None, self.state.failures)
 
-    async def _find_position(self, channel: str) -> Position:
+    async def _find_positions(self, channels: Sequence[str]) -> Mapping[str, Position]:
         async with self._database.unit(read_only=True) as session:
-            return await session.run_sync(outbox.find_position, channel) or NOWHERE
+            found = await session.run_sync(outbox.positions, channels)
+        return {channel: found.get(channel, NOWHERE) for channel in channels}
 
     async def _keep_house(self) -> None:
         """Remove old publications at intervals, without delaying the delivery."""
