@@ -20,20 +20,27 @@ from sqlalchemy.orm import Session
 from trivet.errors import Forbidden, NotFound, Unauthenticated
 from trivet.identity import Identity, require_authenticated, require_permission
 from trivet.identity.policy import authenticated, public, requires, staff
-from trivet_realtime.channels import Unit, channel
+from trivet_realtime.channels import channel
+from trivet_realtime.client_calls import message, publication, rpc
+from trivet_realtime.declared import Unit
+from trivet_realtime.namespaces import Namespace
 
 __all__ = [
     "Forbidden",
     "Identity",
+    "Namespace",
     "NotFound",
     "Session",
     "Unauthenticated",
     "Unit",
     "authenticated",
     "channel",
+    "message",
     "public",
+    "publication",
     "require_authenticated",
     "require_permission",
     "requires",
+    "rpc",
     "staff",
 ]

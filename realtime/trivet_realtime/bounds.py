@@ -23,6 +23,8 @@ class Bounds:
     """How long the answer to a ping may take."""
     drain_seconds: float = 8.0
     """The longest time over which a stopping process spreads the end of its sockets."""
+    grace_seconds: float = 25.0
+    """How long a connection or a subscription outlives its token, while a newer one is fetched."""
     close_seconds: float = 3.0
     """How long the last words to a client may take, before it is left to itself."""
 

@@ -22,35 +22,32 @@ Where it is only a matter of who one is, a policy says it, the same that routes 
 is asked before the function::
 
     @channel("departures:{airport}", policy=requires("departures.view_flight"))
+
+Two signs in a name have a meaning of the protocol's: ``$`` before it asks for a token, whatever the
+rules say, and ``#7,8`` behind it names the users whom it is for (`Namespace.user_limited`).
 """
 
-import inspect
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from trivet.data.unit_of_work import UnitOfWork
 from trivet.errors import ConfigurationError
 from trivet.identity import Identity
 from trivet.identity.policy import Policy, public
 from trivet_realtime.codes import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, CommandError
+from trivet_realtime.declared import NAME, Declared, Unit, declare
+from trivet_realtime.namespaces import PLAIN, Namespace
 
-NAME = re.compile(r"[\x21-\x7e]{1,255}")
-"""1 to 255 printable ASCII characters without spaces."""
-PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-PLACEHOLDER_VALUE = r"[^:#$&{}]+"
-"""The characters that a placeholder stands for. The colon parts a name; the others are left to the
-protocol's own meanings (user boundary, private, client), so no rule grants those by accident."""
-
-Unit = UnitOfWork[AsyncSession]
-"""The annotation by which a coroutine rule takes the unit of work of its message."""
+Rule = Declared
+"""A pattern with the function that decides who may subscribe."""
 
 Decide = Callable[..., bool | Awaitable[bool]]
 F = TypeVar("F", bound=Decide)
+
+PRIVATE = "$"
+USERS = "#"
 
 
 def channel(pattern: str, *, policy: Policy = public) -> Callable[[F], F]:
@@ -78,57 +75,47 @@ def channel(pattern: str, *, policy: Policy = public) -> Callable[[F], F]:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One pattern, and the policy and the function that decide for it."""
-
-    pattern: str
-    expression: re.Pattern[str]
-    function: Callable[..., Any]
-    takes: frozenset[str]
-    policy: Policy = public
-
-    @property
-    def is_coroutine(self) -> bool:
-        return inspect.iscoroutinefunction(self.function)
-
-    @property
-    def needs_unit(self) -> bool:
-        return self.is_coroutine or "db" in self.takes
-
-
-@dataclass(frozen=True, slots=True)
 class Access:
-    """A channel that a rule covers, on its way to being allowed."""
+    """A channel of a namespace, on its way to being allowed.
+
+    `rule` is the one that covers it, with the values of its placeholders; None: the users in its
+    name are those who may. `is_private` asks for a token in any case.
+    """
 
     channel: str
-    rule: Rule
+    rule: Rule | None
     values: Mapping[str, str]
+    namespace: Namespace = PLAIN
+    is_private: bool = False
 
     @property
     def needs_unit(self) -> bool:
         """Whether only `require_in` can ask the rule."""
-        return self.rule.needs_unit
+        return self.rule is not None and self.rule.needs_unit
 
     def require(self, identity: Identity, db: Session | None = None) -> None:
         """Ask a plain rule.
 
         Raises unless it says True: CommandError, or what its policy or the rule itself raises.
         """
-        self.rule.policy.check(identity)
-        self._require_true(self.rule.function(**self._arguments(identity=identity, db=db)))
+        rule = self._require_rule(identity)
+        if rule is not None:
+            self._require_true(rule.call(identity, db, **self.values))
 
     async def require_in(self, unit: Unit) -> None:
         """Ask the rule, of either kind, in `unit`. Raises like `require`."""
-        if not self.rule.is_coroutine:
-            await unit.run(lambda db, actor: self.require(actor, db))
-            return
-        self.rule.policy.check(unit.actor)
-        arguments = self._arguments(identity=unit.actor, unit=unit)
-        self._require_true(await self.rule.function(**arguments))
+        rule = self._require_rule(unit.actor)
+        if rule is not None:
+            self._require_true(await rule.call_in(unit, **self.values))
 
-    def _arguments(self, **offered: Any) -> dict[str, Any]:
-        offered |= self.values
-        return {name: offered[name] for name in self.rule.takes}
+    def _require_rule(self, identity: Identity) -> Rule | None:
+        """The rule that has to be asked; None if the name itself has decided for `identity`."""
+        if self.is_private:
+            raise CommandError(PERMISSION_DENIED)
+        if self.rule is None:
+            users = self.channel.rpartition(USERS)[2].split(",")
+            self._require_true(identity.user_id is not None and str(identity.user_id) in users)
+        return self.rule
 
     def _require_true(self, answer: Any) -> None:
         if answer is not True:
@@ -137,40 +124,77 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRules:
-    """The rules of all features, by namespace."""
+    """The rules of all features, and the options of their channels, by namespace."""
 
     namespaces: Mapping[str, Sequence[Rule]]
+    options: Mapping[str, Namespace] = field(default_factory=dict)
 
-    def find_access(self, name: str) -> Access:
-        """The rule that covers the channel `name`, with the values of its placeholders.
+    def find_namespace(self, name: str) -> tuple[str, Namespace]:
+        """The namespace of the channel `name`, and its options.
 
         Raises CommandError: 107 for what is no channel name, 102 for a namespace that no
-        feature has, 103 for a channel that no rule covers.
+        feature has.
         """
         if not NAME.fullmatch(name):
             raise CommandError(BAD_REQUEST)
-        namespace, _, _ = name.partition(":")
-        rules = self.namespaces.get(namespace) if ":" in name else None
-        if rules is None:
+        namespace, colon, _ = name.removeprefix(PRIVATE).partition(":")
+        if not colon:
+            namespace = ""
+        if namespace not in self.namespaces:
             raise CommandError(UNKNOWN_CHANNEL)
-        for rule in rules:
-            if match := rule.expression.fullmatch(name):
-                return Access(name, rule, match.groupdict())
+        return namespace, self.options.get(namespace, PLAIN)
+
+    def find_access(self, name: str, *, by_token: bool = False) -> Access:
+        """The channel `name`, with the rule that covers it and the values of its placeholders.
+
+        Whoever has a token for it (`by_token`) needs no rule.
+
+        Raises CommandError like `find_namespace`, and 103 for a channel that no rule covers.
+        """
+        namespace, options = self.find_namespace(name)
+        is_private = name.startswith(PRIVATE)
+        plain = name.removeprefix(PRIVATE)
+        for rule in self.namespaces[namespace]:
+            if match := rule.expression.fullmatch(plain):
+                return Access(name, rule, match.groupdict(), options, is_private)
+        if by_token or (options.user_limited and USERS in name):
+            return Access(name, None, {}, options, is_private)
         raise CommandError(PERMISSION_DENIED)
+
+    def personal_channels(self, identity: Identity) -> list[str]:
+        """The channels of its own that a user is subscribed to when it connects."""
+        if identity.user_id is None:
+            return []
+        names = [name for name, options in self.options.items() if options.personal]
+        return [f"{name}:#{identity.user_id}" if name else f"#{identity.user_id}" for name in names]
 
 
 def collect_rules(modules: Mapping[str, Any]) -> ChannelRules:
     """The rules in `modules`: each feature's name with its ``realtime.py``.
 
-    Raises ConfigurationError for a module without a rule, a pattern outside the feature's
-    namespace, or a function that asks for what no pattern gives.
+    Raises ConfigurationError for a module without a rule or with two namespaces, a pattern outside
+    the feature's namespace, or a function that asks for what no pattern gives.
     """
-    return ChannelRules({name: _rules_of(name, module) for name, module in modules.items()})
+    return ChannelRules(
+        {name: _rules_of(name, module) for name, module in modules.items()},
+        {name: _options_of(module) for name, module in modules.items()},
+    )
+
+
+def _options_of(module: Any) -> Namespace:
+    found = {id(each): each for each in vars(module).values() if isinstance(each, Namespace)}
+    if len(found) > 1:
+        raise ConfigurationError(
+            "two-namespaces",
+            f"{module.__name__} has {len(found)} Namespace objects, and its feature is one "
+            "namespace: keep one of them.",
+        )
+    return next(iter(found.values()), PLAIN)
 
 
 def _rules_of(namespace: str, module: Any) -> list[Rule]:
     rules = [
-        _make_rule(namespace, pattern, function, policy)
+        declare(namespace, pattern, function, policy)
         for function in vars(module).values()
         for pattern, policy in getattr(function, "__channels__", ())
     ]
@@ -181,43 +205,3 @@ def _rules_of(namespace: str, module: Any) -> list[Rule]:
             f'@channel("{namespace}:…").',
         )
     return rules
-
-
-def _make_rule(namespace: str, pattern: str, function: Decide, policy: Policy) -> Rule:
-    where = f"{function.__module__}.{function.__qualname__}"
-    if not NAME.fullmatch(pattern) or not pattern.startswith(f"{namespace}:"):
-        raise ConfigurationError(
-            "bad-channel-pattern",
-            f"{where}: {pattern!r} is outside the feature's namespace; "
-            f'begin it with "{namespace}:".',
-        )
-    takes = frozenset(inspect.signature(function).parameters)
-    given = frozenset(PLACEHOLDER.findall(pattern))
-    is_coroutine = inspect.iscoroutinefunction(function)
-    if (wrong := _DATA_OF[not is_coroutine]) in takes - given:
-        raise ConfigurationError("bad-channel-rule", f"{where} {_WRONG_DATA[wrong]}")
-    if unknown := takes - given - {"identity", _DATA_OF[is_coroutine]}:
-        raise ConfigurationError(
-            "bad-channel-rule",
-            f"{where} asks for {', '.join(sorted(unknown))}, which {pattern!r} does not give.",
-        )
-    return Rule(pattern, _compile(pattern), function, takes, policy)
-
-
-_DATA_OF = {False: "db", True: "unit"}
-"""The name by which a plain rule and a coroutine reach the database."""
-_WRONG_DATA = {
-    "db": "is a coroutine function and asks for `db`, which it could not await; "
-    "take `unit: Unit` and await `unit.run(service, …)`.",
-    "unit": "is a plain function and asks for `unit`, which it could not await; "
-    "write it with 'async def', or take `db: Session`.",
-}
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    literals_and_names = PLACEHOLDER.split(pattern)
-    parts = [
-        f"(?P<{part}>{PLACEHOLDER_VALUE})" if position % 2 else re.escape(part)
-        for position, part in enumerate(literals_and_names)
-    ]
-    return re.compile("".join(parts))

@@ -7,17 +7,22 @@ is the client's: its identity, its mount and the request id of its handshake.
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 
 import msgspec
+from msgspec import UNSET
 
+from trivet.identity import Identity
 from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
-from trivet_realtime.codes import SLOW, DisconnectCode, ErrorCode
+from trivet_realtime.codes import CONNECTION_EXPIRED, SLOW, DisconnectCode, ErrorCode
+from trivet_realtime.credentials import Credential
 from trivet_realtime.frames import Frame
 from trivet_realtime.outgoing import Outgoing
-from trivet_realtime.protocol import encode_error, encode_reply
+from trivet_realtime.protocol import ClientInfo, Json, encode_error, encode_reply
 from trivet_realtime.subscription import Subscription
+from trivet_realtime.timers import Timer, TimerWheel
 
 
 class Client:
@@ -30,9 +35,10 @@ class Client:
     __slots__ = (
         "_ended",
         "_ending",
+        "_expiry",
         "bounds",
+        "credential",
         "id",
-        "identity",
         "is_connected",
         "leave_in_time",
         "origin",
@@ -45,7 +51,7 @@ class Client:
         self.id = secrets.token_hex(16)
         self.session = secrets.token_hex(16)
         self.origin = origin
-        self.identity = origin.identity
+        self.credential = Credential(origin.identity)
         self.bounds = bounds
         self.subscriptions: dict[str, Subscription] = {}
         self.outgoing = Outgoing(bounds.queue_bytes)
@@ -55,6 +61,35 @@ class Client:
         """Ends the connection after the commands that are at work."""
         self._ending: DisconnectCode | None = None
         self._ended: asyncio.Future[None] | None = None
+        self._expiry: Timer | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Who the client is now."""
+        return self.credential.identity
+
+    def accept(self, credential: Credential, timers: TimerWheel) -> None:
+        """Be who `credential` says from now on, and until it ends."""
+        self.credential = credential
+        self.origin = self.origin.by(credential.identity)
+        self.forget_expiry()
+        if credential.expires_at is not None:
+            seconds = credential.expires_at - time.time() + self.bounds.grace_seconds
+            self._expiry = timers.call_later(seconds, self._expire)
+
+    def forget_expiry(self) -> None:
+        """The credential's end means nothing any more: there is a newer one, or no client."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def _expire(self) -> None:
+        self.disconnect(CONNECTION_EXPIRED)
+
+    def info(self, chan_info: Json = UNSET) -> ClientInfo:
+        """The client as others see it, in a channel that knows `chan_info` of it."""
+        credential = self.credential
+        return ClientInfo(credential.user, self.id, credential.info, chan_info)
 
     @property
     def ending(self) -> DisconnectCode | None:

@@ -25,6 +25,9 @@ ALREADY_SUBSCRIBED = ErrorCode(105, "already subscribed")
 LIMIT_EXCEEDED = ErrorCode(106, "limit exceeded")
 BAD_REQUEST = ErrorCode(107, "bad request")
 NOT_AVAILABLE = ErrorCode(108, "not available")
+TOKEN_EXPIRED = ErrorCode(109, "token expired")
+"""The SDK asks its page for a new token and comes again."""
+EXPIRED = ErrorCode(110, "expired")
 TOO_MANY_REQUESTS = ErrorCode(111, "too many requests", temporary=True)
 UNRECOVERABLE_POSITION = ErrorCode(112, "unrecoverable position")
 
@@ -37,8 +40,12 @@ class UnsubscribeCode:
     reason: str
 
 
+SERVER_UNSUBSCRIBED = UnsubscribeCode(2000, "server unsubscribe")
+"""Somebody ended it on purpose: the SDK leaves it ended."""
 INSUFFICIENT_STATE = UnsubscribeCode(2500, "insufficient state")
 """The stream to this subscriber has a hole, which recovery can fill."""
+SUBSCRIPTION_EXPIRED = UnsubscribeCode(2501, "subscription expired")
+"""Its token ended and no newer one came: the SDK asks for one and subscribes again."""
 STATE_INVALIDATED = UnsubscribeCode(2502, "state invalidated")
 """The hole cannot be filled: the SDK forgets its position, and the page reloads."""
 
@@ -61,6 +68,8 @@ CONNECTION_CLOSED = DisconnectCode(3000, "connection closed")
 """The client left. Never sent, for there is nobody to send it to."""
 SHUTDOWN = DisconnectCode(3001, "shutdown")
 SERVER_ERROR = DisconnectCode(3004, "internal server error")
+CONNECTION_EXPIRED = DisconnectCode(3005, "connection expired")
+"""The token ended and no newer one came. The SDK asks its page for one and comes back."""
 SLOW = DisconnectCode(3008, "slow")
 NO_PONG = DisconnectCode(3012, "no pong")
 INVALID_TOKEN = DisconnectCode(3500, "invalid token")
@@ -76,6 +85,9 @@ credential, subscribes again under the rules as they are for it now, and recover
 missed; a channel that is no longer its to hear is then refused with 103."""
 MALFORMED = DisconnectCode(3501, "bad request")
 STALE = DisconnectCode(3502, "stale")
+FORCED = DisconnectCode(3503, "force disconnect")
+INAPPROPRIATE_PROTOCOL = DisconnectCode(3506, "inappropriate protocol")
+"""The client speaks Protobuf, this server JSON. Final: it would come back with the same."""
 SEND_NOT_AVAILABLE = DisconnectCode(3508, "not available")
 
 

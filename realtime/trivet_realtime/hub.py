@@ -8,14 +8,11 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context
-from datetime import datetime
 from functools import partial
 from typing import Any
-
-from msgspec import Raw
 
 from trivet import Platform
 from trivet.events.outbox import Position, StoredPublication
@@ -23,8 +20,9 @@ from trivet.identity import Revocation, RevocationScope
 from trivet.observation import QueuesMeasured
 from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
-from trivet_realtime.channels import ChannelRules, Unit
+from trivet_realtime.channels import ChannelRules
 from trivet_realtime.client import Client
+from trivet_realtime.client_calls import ClientCalls
 from trivet_realtime.codes import (
     CREDENTIAL_REVOKED,
     GRANTS_CHANGED,
@@ -33,10 +31,14 @@ from trivet_realtime.codes import (
     STATE_INVALIDATED,
     UnsubscribeCode,
 )
+from trivet_realtime.credentials import Credentials
+from trivet_realtime.declared import Unit
 from trivet_realtime.frames import Frame
-from trivet_realtime.protocol import Publication, encode_publication, encode_unsubscribe
+from trivet_realtime.presence import Presence
+from trivet_realtime.protocol import encode_unsubscribe
 from trivet_realtime.subscription import State, Subscription
 from trivet_realtime.timers import TimerWheel
+from trivet_realtime.views import Parcel, View
 
 logger = logging.getLogger(__name__)
 
@@ -47,19 +49,36 @@ DRAIN_STEP_SECONDS = 1.0
 """The time over which the step of stopping spreads what a server left to it."""
 
 
+SERVER_VERSION = "trivet"
+"""The server's name for clients, without a version number that would help an attacker."""
+
+
 class Hub:
     """The clients of this process and their subscriptions; used on the event loop only."""
 
-    def __init__(self, rules: ChannelRules, platform: Platform, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        rules: ChannelRules,
+        platform: Platform,
+        bounds: Bounds,
+        calls: ClientCalls | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
         self.node = secrets.token_hex(8)
+        self.version = SERVER_VERSION
         self.rules = rules
         self.bounds = bounds
+        self.calls = calls or ClientCalls()
+        self.credentials = credentials or Credentials(platform)
+        self.presence = Presence(self)
+        self.platform = platform
         self.timers = TimerWheel()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._platform = platform
         self._relay = platform.relay
         self._clients: set[Client] = set()
         self._channels: dict[str, set[Subscription]] = {}
+        self._previous: dict[str, bytes | None] = {}
+        """The last publication of channels of which somebody gets differences."""
         self._is_draining = False
         self._emptied = asyncio.Event()
 
@@ -67,7 +86,7 @@ class Hub:
         self, client: Client, *, read_only: bool = False
     ) -> AbstractAsyncContextManager[Unit]:
         """The unit of work of one message of `client`, with its origin and its actor."""
-        return self._platform.open_unit(client.origin, read_only=read_only)
+        return self.platform.open_unit(client.origin, read_only=read_only)
 
     def spawn(self, work: Coroutine[Any, Any, None], context: Context | None = None) -> None:
         """Run `work` in a task that nobody cancels before the process stops."""
@@ -88,6 +107,7 @@ class Hub:
         """Forget a client whose connection is over, and its subscriptions."""
         for subscription in tuple(client.subscriptions.values()):
             self.leave(subscription)
+        client.forget_expiry()
         self._clients.discard(client)
         if not self._clients:
             self._emptied.set()
@@ -114,6 +134,7 @@ class Hub:
         if subscription.state is not State.OVER:
             self._forget(subscription)
             self._relay.unwatch(subscription.channel)
+            self.presence.leave(subscription)
 
     def _forget(self, subscription: Subscription) -> None:
         subscription.end()
@@ -122,15 +143,66 @@ class Hub:
         self._channels[channel].remove(subscription)
         if not self._channels[channel]:
             del self._channels[channel]
+            self._previous.pop(channel, None)
+
+    def see(self, subscription: Subscription, view: View) -> None:
+        """Let a subscription see its channel by `view`, from now on."""
+        subscription.view = view
+        if view.is_delta:
+            self._previous.setdefault(subscription.channel, None)
+
+    @property
+    def clients(self) -> Iterable[Client]:
+        """The clients of this process."""
+        return self._clients
+
+    @property
+    def channels(self) -> Mapping[str, Collection[Subscription]]:
+        """The channels that somebody here is subscribed to, with the subscriptions."""
+        return self._channels
+
+    def subscribers(self, channel: str) -> Collection[Subscription]:
+        """The subscriptions of `channel` in this process."""
+        return self._channels.get(channel, ())
+
+    def push(self, channel: str, frame: Frame) -> None:
+        """Send what is no publication to all who hear `channel` here."""
+        for subscription in tuple(self._channels.get(channel, ())):
+            if subscription.state is State.FLOWING:
+                subscription.client.send(frame)
+
+    def publish_ephemeral(self, stored: StoredPublication) -> None:
+        """Send a publication without an offset to all who hear its channel."""
+        self.push_ephemeral(stored)
+
+    def push_ephemeral(self, stored: StoredPublication) -> None:
+        """Send a publication without an offset to all who hear its channel here."""
+        parcel = Parcel(stored, None)
+        for subscription in tuple(self._channels.get(stored.channel, ())):
+            if subscription.state is State.FLOWING:
+                view = subscription.view
+                frame = parcel.frame if view is None else view.frame(parcel, is_next=False)
+                if frame.payload:
+                    subscription.client.send(frame)
 
     async def deliver(
         self, channel: str, _epoch: str, publications: Sequence[StoredPublication]
     ) -> None:
         """Offer publications to every subscription of `channel` (for the relay)."""
         for stored in publications:
-            frame = Frame(encode_publication(channel, to_protocol(stored)))
+            parcel = Parcel(stored, self._take_previous(stored))
             for subscription in tuple(self._channels.get(channel, ())):
+                view, frame = subscription.view, parcel.frame
+                if view is not None:
+                    is_next = subscription.is_next(stored.offset)
+                    frame = view.frame(parcel, is_next=is_next)
                 subscription.offer(stored.offset, frame)
+
+    def _take_previous(self, stored: StoredPublication) -> bytes | None:
+        if stored.channel not in self._previous:
+            return None
+        previous, self._previous[stored.channel] = self._previous[stored.channel], stored.data
+        return previous
 
     async def invalidate(self, channel: str, _position: Position) -> None:
         """End every subscription of `channel`, telling that its state is gone (for the relay)."""
@@ -138,14 +210,15 @@ class Hub:
             if subscription.state is State.HOLDING:
                 subscription.spoil()
             else:
-                self._end(subscription, STATE_INVALIDATED)
+                self.end(subscription, STATE_INVALIDATED)
 
     def _repair(self, subscription: Subscription) -> None:
         """A hole in what this one subscriber was sent: it subscribes again and recovers."""
         logger.warning("a subscription to %s has a hole", subscription.channel)
-        self._end(subscription, INSUFFICIENT_STATE)
+        self.end(subscription, INSUFFICIENT_STATE)
 
-    def _end(self, subscription: Subscription, why: UnsubscribeCode) -> None:
+    def end(self, subscription: Subscription, why: UnsubscribeCode) -> None:
+        """End a subscription, and tell its client why."""
         self.leave(subscription)
         subscription.client.send(encode_unsubscribe(subscription.channel, why))
 
@@ -181,7 +254,7 @@ class Hub:
         if self._is_draining:
             return
         self._is_draining = True
-        self._platform.lifecycle.drain()
+        self.platform.lifecycle.drain()
         longest = self.bounds.drain_seconds if seconds is None else seconds
         spread = min(longest, len(self._clients) / DEPARTURES_A_SECOND)
         for client in tuple(self._clients):
@@ -209,12 +282,3 @@ def _measure(name: str, sizes: Iterable[tuple[int, int]]) -> QueuesMeasured:
     size = [length for _, length in each]
     items = sum(count for count, _ in each)
     return QueuesMeasured(name, len(each), items, sum(size), max(size, default=0))
-
-
-def to_protocol(stored: StoredPublication) -> Publication:
-    """A stored publication as the protocol carries it."""
-    return Publication(Raw(stored.data), stored.offset, _milliseconds(stored.created_at))
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -18,6 +18,7 @@ from trivet.identity.policy import public
 from trivet.platform import Platform
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules, collect_rules
+from trivet_realtime.client_calls import collect_calls
 from trivet_realtime.hub import Hub
 from trivet_realtime.websocket import WebSocketEndpoint
 
@@ -29,10 +30,11 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
 
     Raises ConfigurationError for a ``realtime.py`` whose rules cannot be right.
     """
-    rules = collect_rules(
-        {feature.name: module for feature, module in modules_of(platform.features, "realtime")}
-    )
-    hub = Hub(rules, platform, bounds or _bounds(platform))
+    modules = {
+        feature.name: module for feature, module in modules_of(platform.features, "realtime")
+    }
+    rules = collect_rules(modules)
+    hub = Hub(rules, platform, bounds or _bounds(platform), collect_calls(modules))
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:

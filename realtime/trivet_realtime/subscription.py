@@ -8,6 +8,10 @@ from trivet_realtime.frames import Frame
 
 if TYPE_CHECKING:
     from trivet_realtime.client import Client
+    from trivet_realtime.credentials import Grant
+    from trivet_realtime.protocol import ClientInfo
+    from trivet_realtime.timers import Timer
+    from trivet_realtime.views import View
 
 
 class State(Enum):
@@ -33,8 +37,12 @@ class Subscription:
         "_spoiled",
         "channel",
         "client",
+        "expiry",
+        "grant",
+        "info",
         "offset",
         "state",
+        "view",
     )
 
     def __init__(
@@ -48,6 +56,13 @@ class Subscription:
         self.channel = channel
         self.state = State.HOLDING
         self.offset = 0
+        self.grant: Grant | None = None
+        """What allowed it; None until that is known."""
+        self.info: ClientInfo | None = None
+        """The client for the other subscribers; None before it has joined them."""
+        self.view: View | None = None
+        """How it sees the channel, if not like all others."""
+        self.expiry: Timer | None = None
         self._on_hole = on_hole
         self._hold_limit = hold_limit
         self._spoiled = False
@@ -75,6 +90,14 @@ class Subscription:
                 self._forward(at, frame)
 
     @property
+    def is_over(self) -> bool:
+        return self.state is State.OVER
+
+    def is_next(self, offset: int) -> bool:
+        """Whether the publication at `offset` is the one that the client gets next."""
+        return self.state is State.FLOWING and offset == self.offset + 1
+
+    @property
     def held_size(self) -> tuple[int, int]:
         """How many publications are held, and how many bytes these are."""
         return len(self._held), sum(len(frame) for _, frame in self._held)
@@ -88,6 +111,8 @@ class Subscription:
         """Send nothing more."""
         self.state = State.OVER
         self._held.clear()
+        if self.expiry is not None:
+            self.expiry.cancel()
 
     def _forward(self, offset: int, frame: Frame) -> None:
         if offset <= self.offset:
@@ -96,7 +121,8 @@ class Subscription:
             self._on_hole(self)
             return
         self.offset = offset
-        self.client.send(frame)
+        if frame.payload:  # a view may leave it out
+            self.client.send(frame)
 
     def _hold(self, offset: int, frame: Frame) -> None:
         # Past the limit the oldest goes: if the position read later covers it, nothing is

@@ -13,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import uvicorn
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.realtime.beacons.models import Beacon
+from tests.realtime.lounge.models import Remark
 from tests.services.databases import SECRET_KEY
 from tests.services.processes import free_port
 from trivet import Identity, Model, Platform
@@ -27,7 +29,9 @@ from trivet.audit.tables import AuditChain, AuditEntry
 from trivet.broker import Broker
 from trivet.events.outbox import Channel, PublicationRow
 from trivet.features import load_features
+from trivet.identity import django_tables
 from trivet.identity.accounts import SessionCookie
+from trivet.identity.keys import ApiKey
 from trivet.observation import Observers
 from trivet.platform import open_platform
 from trivet_deploy.server.frames_protocol import FramesProtocol
@@ -35,8 +39,17 @@ from trivet_realtime.bounds import Bounds
 from trivet_realtime.mount import mount
 from trivet_settings import load_settings
 
-FEATURE = "tests.realtime.beacons"
-TABLES = (Channel, PublicationRow, AuditChain, AuditEntry, Beacon)
+FEATURES = ("tests.realtime.beacons", "tests.realtime.lounge", "tests.realtime.study")
+TABLES = (Channel, PublicationRow, AuditChain, AuditEntry, ApiKey, Beacon, Remark)
+PEOPLE = (
+    django_tables.users,
+    django_tables.content_types,
+    django_tables.permissions,
+    django_tables.group_permissions,
+    django_tables.user_groups,
+    django_tables.user_permissions,
+)
+"""Django's tables, for whom a token names."""
 BRIEF_SECONDS = 1.0
 SECONDS = 30.0
 """How long a test waits for what has to come."""
@@ -108,9 +121,9 @@ class Socket:
         await self.send(command)
         return await self.receive()
 
-    async def connect(self) -> Any:
-        """Connect and return the result."""
-        return (await self.ask({"id": 1, "connect": {}}))["connect"]
+    async def connect(self, **options: Any) -> Any:
+        """Connect and return the result; a KeyError if there is none."""
+        return (await self.ask({"id": 1, "connect": options}))["connect"]
 
     async def subscribe(self, channel: str, **options: Any) -> Any:
         """Subscribe and return the result; a KeyError if there is none."""
@@ -166,18 +179,28 @@ class House:
         async with self.platform.database.unit() as session:
             session.add_all([Beacon(harbour=harbour, label=label) for label in labels])
 
+    async def add_user(self, number: int, **attributes: Any) -> None:
+        """Add a user to Django's table."""
+        columns = {"password": "", "email": "", "first_name": "", "last_name": ""}
+        switches = {"is_active": True, "is_staff": False, "is_superuser": False}
+        named = {"id": number, "username": f"user {number}", "date_joined": datetime.now(UTC)}
+        async with self.platform.database.engine.begin() as connection:
+            values = {**columns, **switches, **named, **attributes}
+            await connection.execute(insert(django_tables.users).values(**values))
+
 
 def open_platform_with_django(
     database_url: str,
     broker: Broker | None = None,
     observers: Observers | None = None,
+    features: Sequence[str] = FEATURES,
     **settings: Any,
 ) -> Platform:
-    """A platform with the feature of these tests."""
+    """A platform with the features of these tests."""
     given = {"database_url": database_url, "secret_key": SECRET_KEY, "poll_seconds": 60, **settings}
     platform = open_platform(
         load_settings(env_file=None, **given),
-        load_features([FEATURE]),
+        load_features(features),
         accounts=NoAccounts(),
         broker=broker,
         observers=observers,
@@ -194,6 +217,7 @@ def build(platform: Platform, bounds: Bounds | None = None) -> Root:
 async def create_tables(platform: Platform) -> None:
     """The tables that these tests need, and no other."""
     tables = [Model.metadata.tables[model.__tablename__] for model in TABLES]
+    tables += PEOPLE
     async with platform.database.engine.begin() as connection:
         await connection.run_sync(lambda sync: Model.metadata.create_all(sync, tables=tables))
 

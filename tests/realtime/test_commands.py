@@ -55,12 +55,28 @@ REPLIES: list[tuple[str, str, Any, Any]] = [
         {"history": {"channel": "a", "limit": "1"}},
         BAD_REQUEST,
     ),
-    ("publish is 108", "", {"publish": {"channel": "beacons:a", "data": {}}}, NOT_AVAILABLE),
-    ("presence is 108", "", {"presence": {"channel": "beacons:north"}}, NOT_AVAILABLE),
+    (
+        "publish is 108 where no function takes it",
+        "",
+        {"publish": {"channel": "beacons:a", "data": {}}},
+        NOT_AVAILABLE,
+    ),
+    (
+        "presence is 108 where the namespace has none",
+        "",
+        {"presence": {"channel": "beacons:north"}},
+        NOT_AVAILABLE,
+    ),
     ("presence_stats is 108", "", {"presence_stats": {"channel": "beacons:a"}}, NOT_AVAILABLE),
-    ("rpc is 108", "", {"rpc": {"method": "x"}}, NOT_AVAILABLE),
-    ("refresh is 108", "", {"refresh": {"token": "x"}}, NOT_AVAILABLE),
-    ("sub_refresh is 108", "", {"sub_refresh": {"channel": "x", "token": "y"}}, NOT_AVAILABLE),
+    ("rpc is 108 where no function has the name", "", {"rpc": {"method": "x"}}, NOT_AVAILABLE),
+    ("refresh is 108 for who has no token", "", {"refresh": {"token": "x"}}, NOT_AVAILABLE),
+    ("a refresh without a token is 107", "", {"refresh": {}}, BAD_REQUEST),
+    (
+        "sub_refresh of what one has not is 103",
+        "",
+        {"sub_refresh": {"channel": "x", "token": "y"}},
+        DENIED,
+    ),
 ]
 
 # what is promised, who asks, the channel, the error
@@ -110,8 +126,8 @@ CLOSINGS: list[tuple[str, list[Any], tuple[int, str]]] = [
     ("an unknown method before connect", [[{"id": 1, "shout": {}}]], (3501, "bad request")),
     ("connect and more in one command", [[{**CONNECT, "ping": {}}]], (3501, "bad request")),
     ("a second connect", [[CONNECT, {**CONNECT, "id": 2}]], (3501, "bad request")),
-    ("a token, while none is issued", [[WITH_TOKEN]], (3500, "invalid token")),
-    ("a send, which nobody takes", [[CONNECT, {"send": {"data": 1}}]], (3508, "not available")),
+    ("a token that is none", [[WITH_TOKEN]], (3500, "invalid token")),
+    ("a send of something else", [[CONNECT, {"send": {"data": 1}}]], (3501, "bad request")),
     ("more than 64 KB", [[CONNECT], ["x" * (64 * 1024 + 1)]], (1009, "message too big")),
     ("more than 64 KB in UTF-8", [[CONNECT], ["ø" * (33 * 1024)]], (1009, "message too big")),
 ]  # fmt: skip
@@ -220,7 +236,7 @@ async def test_other_kinds_of_subscription_are_not_available(
         assert await socket.ask(command) == NOT_AVAILABLE
 
 
-async def test_a_subscription_token_is_refused_while_none_is_issued(house: House) -> None:
+async def test_a_subscription_token_that_is_none_is_refused(house: House) -> None:
     async with house.socket() as socket:
         await socket.connect()
         command = {"id": 2, "subscribe": {"channel": "beacons:north", "token": "x"}}

@@ -27,7 +27,8 @@ def units() -> list[UnitEnded]:
 async def house(empty_database_url: str, units: list[UnitEnded]) -> AsyncIterator[House]:
     observers = Observers()
     observers.add(UnitEnded, units.append)
-    async with house_at(empty_database_url, observers=observers) as house:
+    features = ["tests.realtime.beacons"]
+    async with house_at(empty_database_url, observers=observers, features=features) as house:
         await house.light("north", "one")
         yield house
 

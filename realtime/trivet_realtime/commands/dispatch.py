@@ -21,8 +21,11 @@ from trivet.errors import Forbidden, Invalid, NotFound, TrivetError, Unauthentic
 from trivet_realtime import codes
 from trivet_realtime.client import Client
 from trivet_realtime.codes import CommandError, Disconnected, ErrorCode
+from trivet_realtime.commands.calls import publish, rpc, send
 from trivet_realtime.commands.connect import connect
 from trivet_realtime.commands.history import history
+from trivet_realtime.commands.presence import presence, presence_stats
+from trivet_realtime.commands.refresh import refresh, sub_refresh
 from trivet_realtime.commands.session import Answer, Session
 from trivet_realtime.protocol import (
     Command,
@@ -57,16 +60,6 @@ async def ping(_session: Session, _request: PingRequest) -> Empty:
     return Empty()
 
 
-async def send(_session: Session, _request: Struct) -> None:
-    """Refuse: a message without a reply has no other place to learn that nobody takes it."""
-    raise Disconnected(codes.SEND_NOT_AVAILABLE)
-
-
-async def not_available(_session: Session, _request: Struct) -> Struct:
-    """Refuse what the protocol has and this server has not."""
-    raise CommandError(codes.NOT_AVAILABLE)
-
-
 HANDLERS: Mapping[str, Handler] = {
     "connect": connect,
     "subscribe": subscribe,
@@ -74,12 +67,12 @@ HANDLERS: Mapping[str, Handler] = {
     "history": history,
     "ping": ping,
     "send": send,
-    "publish": not_available,
-    "presence": not_available,
-    "presence_stats": not_available,
-    "rpc": not_available,
-    "refresh": not_available,
-    "sub_refresh": not_available,
+    "publish": publish,
+    "presence": presence,
+    "presence_stats": presence_stats,
+    "rpc": rpc,
+    "refresh": refresh,
+    "sub_refresh": sub_refresh,
 }
 
 
@@ -153,13 +146,19 @@ async def _handle(session: Session, command: Command, method: str) -> None:
         else:
             client.disconnect(codes.MALFORMED)
     except CommandError as error:
-        client.refuse(command.id, error.code)
+        _refuse(client, command, error.code)
     except Disconnected as end:
         client.disconnect(end.code)
     except Exception as error:  # noqa: BLE001  # one failing command is no reason to cut off the client
-        client.refuse(command.id, meaning_of(error))
+        _refuse(client, command, meaning_of(error))
     else:
         _reply(client, command, method, answer)
+
+
+def _refuse(client: Client, command: Command, error: ErrorCode) -> None:
+    """Answer with `error`; a message without an id is one that nobody waits for."""
+    if command.id:
+        client.refuse(command.id, error)
 
 
 def _reply(client: Client, command: Command, method: str, answer: Struct | Answer | None) -> None:

@@ -1,34 +1,51 @@
 """The history command: what was published to a channel, and where it stands."""
 
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session as Database
+
 from trivet.events import outbox
-from trivet.events.outbox import Position
+from trivet.events.outbox import Position, StoredPublication
 from trivet_realtime import codes
 from trivet_realtime.codes import CommandError
+from trivet_realtime.commands.access import require_access
 from trivet_realtime.commands.session import Session
-from trivet_realtime.hub import to_protocol
+from trivet_realtime.namespaces import Namespace
 from trivet_realtime.protocol import HistoryRequest, HistoryResult
+from trivet_realtime.protocol.publications import to_protocol
 
 
 async def history(session: Session, request: HistoryRequest) -> HistoryResult:
     """Read a channel's publications, under the rule that governs subscribing to it."""
-    hub = session.hub
-    access = hub.rules.find_access(request.channel)
-    most = hub.bounds.publications
-    limit = most if request.limit < 0 else min(request.limit, most)
+    async with session.hub.open_unit(session.client, read_only=True) as unit:
+        access = await require_access(session, unit, request.channel, "history_policy")
+        most = session.hub.bounds.publications
+        return await unit.run(lambda db, _actor: read_history(db, request, access.namespace, most))
+
+
+def read_history(
+    db: Database, request: HistoryRequest, namespace: Namespace, most: int
+) -> HistoryResult:
+    """At most `most` publications, of those that `namespace` keeps for its channels.
+
+    Raises CommandError (112) for a position in another life of the channel.
+    """
     since = request.since
-    async with hub.open_unit(session.client, read_only=True) as unit:
-        await access.require_in(unit)
-        found = await unit.run(lambda db, _actor: outbox.find_position(db, request.channel))
-        position = found or Position(epoch="", offset=0)
-        if since is not None and since.epoch not in ("", position.epoch):
-            raise CommandError(codes.UNRECOVERABLE_POSITION)
-        rows = await unit.run(
-            lambda db, _actor: outbox.list_after(
-                db,
-                request.channel,
-                0 if since is None else since.offset,
-                limit=limit,
-                reverse=request.reverse,
-            )
-        )
-    return HistoryResult(tuple(map(to_protocol, rows)), position.epoch, position.offset)
+    position = outbox.find_position(db, request.channel) or Position(epoch="", offset=0)
+    if since is not None and since.epoch not in ("", position.epoch):
+        raise CommandError(codes.UNRECOVERABLE_POSITION)
+    limit = most if request.limit < 0 else min(request.limit, most)
+    # Older publications are kept for others (retention is the installation's), but not for this.
+    size = namespace.history_size
+    oldest = 0 if size is None else max(0, position.offset - size)
+    after = 0 if since is None else since.offset
+    if not request.reverse:
+        after = max(after, oldest)
+    rows = outbox.list_after(db, request.channel, after, limit=limit, reverse=request.reverse)
+    kept = [row for row in rows if row.offset > oldest and _is_young(row, namespace)]
+    return HistoryResult(tuple(map(to_protocol, kept)), position.epoch, position.offset)
+
+
+def _is_young(row: StoredPublication, namespace: Namespace) -> bool:
+    age = namespace.history_seconds
+    return age is None or row.created_at >= datetime.now(UTC) - timedelta(seconds=age)

@@ -1,0 +1,74 @@
+"""The commands that reach a function of a feature: publish, rpc and send."""
+
+from typing import Any
+
+from msgspec import UNSET
+
+from trivet_realtime import codes
+from trivet_realtime.channels import PRIVATE
+from trivet_realtime.client_calls import ClientCall, encode_answer
+from trivet_realtime.codes import CommandError, Disconnected
+from trivet_realtime.commands.access import find_subscribed
+from trivet_realtime.commands.session import Session
+from trivet_realtime.protocol import Empty, PublishRequest, RpcRequest, RpcResult, SendRequest
+from trivet_realtime.publishing import ephemeral_publication
+
+
+async def publish(session: Session, request: PublishRequest) -> Empty:
+    """Give data to the function that takes publications to the channel, if one does."""
+    hub, channel = session.hub, request.channel
+    namespace, _ = hub.rules.find_namespace(channel)
+    found = hub.calls.find_publication(namespace, channel.removeprefix(PRIVATE))
+    if found is None:
+        raise CommandError(codes.NOT_AVAILABLE)
+    access = find_subscribed(session, channel)
+    if access is None:
+        raise CommandError(codes.PERMISSION_DENIED)
+    if request.data is UNSET:
+        raise CommandError(codes.BAD_REQUEST)
+    call, values = found
+    info = session.client.info()
+    given = {**values, **call.arguments(request.data), "channel": channel, "client": info}
+    if not call.ephemeral:
+        await _call(session, call, given)
+        return Empty()
+    if await _call(session, call, given, read_only=True) is not True:
+        raise CommandError(codes.PERMISSION_DENIED)
+    hub.publish_ephemeral(ephemeral_publication(channel, request.data, publisher=info))
+    return Empty()
+
+
+async def rpc(session: Session, request: RpcRequest) -> RpcResult:
+    """Call a function by its name, and return what it returns."""
+    call = session.hub.calls.methods.get(request.method)
+    if call is None:
+        raise CommandError(codes.NOT_AVAILABLE)
+    given = {**call.arguments(request.data), "client": session.client.info()}
+    return RpcResult(encode_answer(await _call(session, call, given)))
+
+
+async def send(session: Session, request: SendRequest) -> None:
+    """Give a message to the function that takes them.
+
+    There is no reply to refuse by: where nobody takes messages, or this one cannot be read, the
+    connection ends.
+    """
+    call = session.hub.calls.message
+    if call is None:
+        raise Disconnected(codes.SEND_NOT_AVAILABLE)
+    try:
+        given = {**call.arguments(request.data), "client": session.client.info()}
+    except CommandError as error:
+        raise Disconnected(codes.MALFORMED) from error
+    await _call(session, call, given)
+
+
+async def _call(
+    session: Session, call: ClientCall, given: dict[str, Any], *, read_only: bool = False
+) -> Any:
+    """Call the function in a unit of its own, or in none if it only looks at what it is given."""
+    declared = call.declared
+    if read_only and not declared.needs_unit:
+        return declared.call(session.client.identity, **given)
+    async with session.hub.open_unit(session.client, read_only=read_only) as unit:
+        return await declared.call_in(unit, **given)

@@ -1,0 +1,216 @@
+"""Credentials: who a client is, for how long, and what allows a subscription.
+
+A client is whom the root established at its handshake (a session's cookie, an API key), unless its
+connect command brings a token: a signed one of `trivet.identity.tokens`, or an API key itself, for
+clients that cannot set a header. A token names a user of ours. Who that is, and whether it is still
+active, is read from the database (and remembered for the seconds of the identity cache), so
+permissions, revocations and the audit trail hold as for everybody else.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from msgspec import UNSET
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trivet import Platform
+from trivet.identity import ANONYMOUS, Identity
+from trivet.identity.keys import KEY_PATTERN, identify_key
+from trivet.identity.tokens import (
+    ConnectionClaims,
+    ExpiredToken,
+    InvalidToken,
+    Override,
+    SubscriptionClaims,
+    SubscriptionOptions,
+    decode_base64,
+)
+from trivet.identity.user_identity import identify_user
+from trivet_realtime.channels import Access
+from trivet_realtime.codes import (
+    EXPIRED,
+    INVALID_TOKEN,
+    PERMISSION_DENIED,
+    TOKEN_EXPIRED,
+    CommandError,
+    Disconnected,
+)
+from trivet_realtime.protocol import Json, encode_json, raw_json
+
+_USERS, _KEYS = -1, -2
+"""Names of our own in the cache of identities, beside the numbers of the authenticators."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Who a client is. `user` is the id of its user as the protocol writes it; empty: nobody.
+
+    `expires_at` (seconds since 1970, UTC) is the end of a token; None: it has none. `info` is what
+    other clients see, `meta` what only the server does. `subs` are the channels that a token
+    subscribes its bearer to.
+    """
+
+    identity: Identity
+    expires_at: float | None = None
+    info: Json = UNSET
+    meta: Any = UNSET
+    subs: Mapping[str, SubscriptionOptions] = field(default_factory=dict)
+    is_token: bool = False
+
+    @property
+    def user(self) -> str:
+        return "" if self.identity.user_id is None else str(self.identity.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What allows one subscription, and how it differs from others of its channel.
+
+    Without `asks_rule` the channel's rule is not asked: a token has decided, or the server.
+    """
+
+    access: Access
+    asks_rule: bool = True
+    info: Json = UNSET
+    data: Json = UNSET
+    expires_at: float | None = None
+    override: Override = field(default_factory=Override)
+
+    @property
+    def presence(self) -> bool:
+        """Whether others can see this subscription."""
+        switch = self.override.presence
+        return self.access.namespace.presence if switch is None else switch.value
+
+    @property
+    def join_leave(self) -> bool:
+        """Whether others are told that it begins and ends."""
+        switch = self.override.join_leave
+        return self.access.namespace.join_leave if switch is None else switch.value
+
+
+class Credentials:
+    """Reads what clients bring. With `accepts_strangers`, a token may name a user that the
+    database does not have: for tests of the protocol alone."""
+
+    def __init__(self, platform: Platform, *, accepts_strangers: bool = False) -> None:
+        self._platform = platform
+        self._accepts_strangers = accepts_strangers
+
+    async def of_token(self, token: str) -> Credential:
+        """The credential that `token` is.
+
+        Nothing is awaited after the identity was found valid: who gives it to a client at once
+        misses no revocation.
+
+        Raises CommandError (109, 110) for a token that has ended, and Disconnected (3500) for one
+        that does not hold, or whose user is unknown or not active.
+        """
+        if KEY_PATTERN.fullmatch(token):
+            return Credential(await self._identify_key(token))
+        try:
+            claims = self._platform.tokens.read_connection(token)
+            info = info_of(claims)
+        except ExpiredToken as error:
+            raise CommandError(TOKEN_EXPIRED) from error
+        except InvalidToken as error:
+            raise Disconnected(INVALID_TOKEN) from error
+        if claims.expires_at is not None and claims.expires_at <= time.time():
+            raise CommandError(EXPIRED)
+        subs = {name: SubscriptionOptions() for name in claims.channels} | dict(claims.subs)
+        identity = await self._identify(claims)
+        return Credential(identity, claims.expires_at, info, claims.meta, subs, is_token=True)
+
+    def of_subscription(
+        self, credential: Credential, client: str, access: Access, token: str
+    ) -> Grant:
+        """The grant that a subscription token is, for the connection `client` of `credential`.
+
+        Raises CommandError: 109 for a token that has ended, 103 for one that does not hold or is
+        for somebody or something else.
+        """
+        try:
+            claims = self._platform.tokens.read_subscription(token)
+            info = info_of(claims)
+        except ExpiredToken as error:
+            raise CommandError(TOKEN_EXPIRED) from error
+        except InvalidToken as error:
+            raise CommandError(PERMISSION_DENIED) from error
+        is_theirs = claims.sub == credential.user and claims.client in ("", client)
+        if not is_theirs or claims.channel != access.channel:
+            raise CommandError(PERMISSION_DENIED)
+        if claims.expires_at is not None and claims.expires_at <= time.time():
+            raise CommandError(EXPIRED)
+        override = claims.override or Override()
+        return Grant(
+            access, asks_rule=False, info=info, expires_at=claims.expires_at, override=override
+        )
+
+    async def _identify_key(self, key: str) -> Identity:
+        async def ask() -> Identity | None:
+            async with self._platform.database.unit(read_only=True) as session:
+                return await identify_key(session, key)
+
+        identities = self._platform.identities
+        identity = await identities.look_up(identities.name(_KEYS, key), ask)
+        if identity is None:
+            raise Disconnected(INVALID_TOKEN)
+        self._platform.key_uses.note(identity.credential_id)
+        return identity
+
+    async def _identify(self, claims: ConnectionClaims) -> Identity:
+        if not claims.sub:
+            return ANONYMOUS
+        if not (claims.sub.isascii() and claims.sub.isdigit() and len(claims.sub) <= _MOST_DIGITS):
+            raise Disconnected(INVALID_TOKEN)
+        number = int(claims.sub)
+
+        async def ask() -> Identity | None:
+            async with self._platform.database.unit(read_only=True) as session:
+                return await self._find_user(session, number)
+
+        identities = self._platform.identities
+        identity = await identities.look_up(identities.name(_USERS, str(number)), ask)
+        if identity is None:
+            raise Disconnected(INVALID_TOKEN)
+        return replace(identity, credential_id=claims.credential or identity.credential_id)
+
+    async def _find_user(self, session: AsyncSession, number: int) -> Identity | None:
+        if self._accepts_strangers:
+            return Identity(user_id=number, username=f"user {number}", kind="token")
+        return await identify_user(session, number)
+
+
+_MOST_DIGITS = 18
+"""The digits of a number that fits any column of keys."""
+
+
+def grant_of_server(access: Access, options: SubscriptionOptions) -> Grant:
+    """The grant of a subscription that the server makes, or a connection token. Raises
+    InvalidToken for data that is no base64."""
+    return Grant(
+        access,
+        asks_rule=False,
+        info=_either(options.info, options.b64info),
+        data=_either(options.data, options.b64data),
+        override=options.override or Override(),
+    )
+
+
+def info_of(claims: ConnectionClaims | SubscriptionClaims) -> Json:
+    """What other clients see of the bearer. Raises InvalidToken for what is no base64."""
+    return _either(claims.info, claims.b64info)
+
+
+def _either(value: Any, in_base64: str) -> Json:
+    if in_base64:
+        return raw_json(decode_base64(in_base64))
+    return UNSET if value is UNSET else encode_json(value)
+
+
+def seconds_left(expires_at: float | None) -> int:
+    """The `ttl` of the protocol: whole seconds from now, at least one; 0 if there is no end."""
+    return 0 if expires_at is None else max(1, math.ceil(expires_at - time.time()))
