@@ -60,6 +60,14 @@ PRIVATE_NAMES = [
         "tests/platform/test_statement_limit.py::"
         "test_every_transaction_has_the_limit_and_the_session_has_not",
     ),
+    PrivateName(
+        "psycopg",
+        "_start_query",
+        f"{PLATFORM}/data/postgresql_connection.py",
+        "a replica's connection that is lost is found by its BEGIN, before anybody has read; no "
+        "public call sends one by itself",
+        "tests/deploy/test_replicas.py::test_a_replica_that_dies_takes_no_reader_along",
+    ),
     # Django: the unit of work in its database backend
     PrivateName(
         "django",

@@ -4,16 +4,17 @@ There is no settings module: one frozen object rules all rooms, and this says wh
 its values means to Django. What is not a value of ours is a decision, with its reason.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from trivet.asgi.assets import ICON
+from trivet.asgi.cookies import cookie_name
 from trivet.data.capture import Capture, compose_capture
 from trivet.data.sqlite import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet_settings import Settings
+from trivet_settings.database_url import DatabaseUrl
 
 POOL_TIMEOUT_SECONDS = 5
 """How long a request waits for a connection of Django's."""
@@ -26,11 +27,6 @@ FORM_FIELDS = 10_000
 """Fields of one form. Django's 1,000 are fewer than a list of 200 rows has with five columns."""
 SESSION_COOKIE = "trivet_session"
 CSRF_COOKIE = "csrftoken"
-HOST_PREFIX = "__Host-"
-"""Browsers take a cookie of such a name only over https, for the whole host and from itself, so
-that no neighbouring subdomain can set one for us (RFC 6265bis, 4.1.3.2)."""
-USUAL_PORT = 8000
-"""The port of `dev` and `serve`, which needs no mention."""
 TEST_HOST = "testserver"
 """The host of test clients; accepted only where nobody from outside can ask."""
 
@@ -112,21 +108,6 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
     }
 
 
-def cookie_name(name: str, settings: Settings) -> str:
-    """The full name of a cookie of ours; with the prefix of a host's own under https. Its path is
-    always ``/`` and it has no domain, as the prefix demands.
-
-    A browser sends a cookie to every port of a host, and ours to every path. So the name holds the
-    port and the path of the public address: two installations on one host neither share sessions
-    nor end each other's.
-    """
-    public = settings.public
-    port = f"_{public.port}" if public.port not in (None, USUAL_PORT) else ""
-    path = re.sub(r"[^A-Za-z0-9]", "_", public.path)
-    full = f"{name}{port}{path}"
-    return f"{HOST_PREFIX}{full}" if settings.secure_cookies else full
-
-
 _APPS = (
     "trivet_admin.apps.TrivetConfig",  # before the admin: its mirrors and templates come first
     "trivet_admin.users",
@@ -196,6 +177,11 @@ def _database(settings: Settings) -> dict[str, Any]:
                 "detect_types": 0,
             },
         }
+    return postgresql(database, settings)
+
+
+def postgresql(database: DatabaseUrl, settings: Settings) -> dict[str, Any]:
+    """A database of Django's at this address, the primary or a replica."""
     return {
         "ENGINE": "trivet_admin.backends.postgresql",
         "NAME": database.name,

@@ -14,6 +14,8 @@ from django.urls import reverse
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.middleware.last_resort import DEBUG_PAGE_POLICY
 from trivet.context import STATE_KEY, RequestContext, current_context
+from trivet.data.replicas.client import current_client
+from trivet.data.replicas.replica import Replica
 from trivet.lifecycle import State
 from trivet_admin.auth.sessions import SessionSource
 from trivet_admin.outcomes import advise_on_sessions, outcomes_of
@@ -61,8 +63,10 @@ class UnitMiddleware:
     response is committed before its first byte, and may only read from then on.
 
     A safe request gets no transaction: on SQLite it would wait for every writer. Nor does the
-    login page: it would hold everybody's write lock there for the time of the hash. The
-    outermost, so that views' exceptions have become responses here.
+    login page: it would hold everybody's write lock there for the time of the hash. A safe request
+    reads from a replica, if there is one that its client may read from, until it writes.
+
+    The outermost, so that views' exceptions have become responses here.
     """
 
     sync_capable = True
@@ -74,6 +78,7 @@ class UnitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         connection: Any = connections[DEFAULT_DB_ALIAS]
         connection.is_streaming = False  # whatever this thread did before
+        connection.replica = _find_replica(request)
         if request.method in SAFE_METHODS or request.path_info == LOGIN_PATH:
             response = self.get_response(request)
         else:
@@ -107,6 +112,12 @@ class UnitMiddleware:
                 connection.rollback_reason = f"status {status}"
                 transaction.set_rollback(True)
         return response
+
+
+def _find_replica(request: HttpRequest) -> Replica | None:
+    """The replica that a safe request may read from, until it writes."""
+    client = current_client()
+    return client.replica if client is not None and request.method in SAFE_METHODS else None
 
 
 def _is_given_up() -> bool:

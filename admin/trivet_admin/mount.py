@@ -10,7 +10,9 @@ from asgiref.sync import ThreadSensitiveContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet import Platform
+from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
+from trivet.context import context_of
 from trivet_admin import runtime
 from trivet_admin.auth.authenticator import SessionAuthenticator
 from trivet_admin.backends.allowed import django_allowed
@@ -66,9 +68,18 @@ class BoundedApp:
             await self.app(scope, receive, send)
             return
         body = await _read_body(receive)
+        await _choose_replica(scope)
         async with self._limiter.hold(), _worker():
             with django_allowed():
                 await self.app(scope, _replay(body, receive), send)
+
+
+async def _choose_replica(scope: Scope) -> None:
+    """Here, where a wait for a replica holds neither a place nor a thread."""
+    context = context_of(scope)
+    replicas, client = context.platform.replicas, context.client
+    if replicas is not None and client is not None and scope["method"] in SAFE_METHODS:
+        client.replica = await replicas.choose(client)
 
 
 _idle: list[ThreadPoolExecutor] = []

@@ -6,15 +6,18 @@ found without a request too: the capture of changes, and the broker.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from trivet import Platform
 from trivet.broker import Broker
 from trivet.context import current_context
 from trivet.data.capture import Capture
 from trivet.data.outages import Outage
+from trivet.data.replicas.replica import Replica
 from trivet.events.wake_up import publish_wake_up
 from trivet.identity.throttle import LoginThrottle
 from trivet.observation import Observers
+from trivet_admin.configuration import postgresql
 from trivet_settings.values import Pooler
 
 
@@ -81,6 +84,13 @@ def pooler() -> Pooler:
     """What stands in front of PostgreSQL."""
     platform = _platform()
     return "none" if platform is None else platform.settings.database_pooler
+
+
+def replica_database(replica: Replica) -> dict[str, Any]:
+    """Django's settings of a database that is `replica`."""
+    platform = _platform()
+    assert platform is not None, "only a platform sends readers to a replica"
+    return postgresql(replica.url, platform.settings)
 
 
 def deliver(published: Mapping[str, int]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import anyio
 from sqlalchemy.orm import Session
 
+from trivet.data.replicas.replica import Replica
 from trivet.origin import Origin
 from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.capacity import CapacityLimiter
@@ -28,10 +29,14 @@ class ThreadedTransactions:
     def __init__(self, limit: int) -> None:
         self.limiter = CapacityLimiter(limit)
 
-    async def open(self, origin: Origin, *, read_only: bool = False) -> "ThreadedTransaction":
+    async def open(
+        self, origin: Origin, *, read_only: bool = False, replica: Replica | None = None
+    ) -> "ThreadedTransaction":
         """See `trivet.data.django.DjangoTransactions`."""
         await self.limiter.acquire()
-        transaction = ThreadedTransaction(self.limiter, origin, read_only=read_only)
+        transaction = ThreadedTransaction(
+            self.limiter, origin, read_only=read_only, replica=replica
+        )
         try:
             await transaction.begin()
         except BaseException:
@@ -44,11 +49,19 @@ class ThreadedTransactions:
 class ThreadedTransaction:
     """See `trivet.data.django.DjangoTransaction`. Holds a place until it is closed."""
 
-    def __init__(self, limiter: CapacityLimiter, origin: Origin, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        limiter: CapacityLimiter,
+        origin: Origin,
+        *,
+        read_only: bool,
+        replica: Replica | None = None,
+    ) -> None:
         self._limiter = limiter
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="trivet-django")
         self._origin = origin
         self._read_only = read_only
+        self._replica = replica
         self._published: dict[str, int] = {}
         self._atomic: Any = None
 
@@ -88,6 +101,7 @@ class ThreadedTransaction:
         connection = _connection()
         connection.origin = self._origin
         connection.read_only = self._read_only
+        connection.replica = self._replica
         connection.deliver = self._published.update
         entered = atomic()
         entered.__enter__()

@@ -18,7 +18,7 @@ from trivet_settings import Settings
 def open_platform_with_django(settings: Settings, *, serves: bool = False) -> Platform:
     """The platform with its features, and Django configured: what every command stands on.
 
-    With `serves` statements have a time limit.
+    With `serves` statements have a time limit, and replicas are read from.
 
     Django is configured whichever rooms this process serves, because it keeps the users.
     Raises ConfigurationError, naming file and line, for what a feature's files get wrong.
@@ -34,5 +34,5 @@ def open_platform_with_django(settings: Settings, *, serves: bool = False) -> Pl
             accounts=DjangoAccounts(),
             django=ThreadedTransactions(settings.django_threads),
             capture=capture,
-            limits_statements=serves,
+            serves=serves,
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trivet.data.replicas.client import ClientPosition
 from trivet.data.transaction import AsyncTransaction
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.identity.identity import ANONYMOUS, Identity
@@ -42,6 +43,7 @@ class RequestContext:
         commits_on: The refusals that commit (`trivet.commits_on`).
         client_request_id: The id that the client gave the request; empty if it gave none.
         transaction: The transaction. Only the middleware that opened it ends it.
+        client: The position up to which the client has written; None without replicas.
     """
 
     platform: Platform
@@ -54,6 +56,7 @@ class RequestContext:
     stream_body: Callable[[], None] = _keep_body
     """Says that whoever reads the body keeps none of it. Set by the limits middleware."""
     transaction: AsyncTransaction | None = None
+    client: ClientPosition | None = None
 
     @property
     def unit(self) -> UnitOfWork[AsyncSession]:

@@ -15,6 +15,10 @@ from trivet.broker import Broker
 from trivet.data.capture import Capture, compose_capture
 from trivet.data.database import Database
 from trivet.data.django import DjangoTransactions
+from trivet.data.replicas.client import ClientPosition
+from trivet.data.replicas.reading import ReplicaReads
+from trivet.data.replicas.replica import Replica
+from trivet.data.replicas.router import Replicas
 from trivet.data.transaction import AsyncTransaction
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.delivery.brokers.memory import MemoryBroker
@@ -61,6 +65,7 @@ class Platform:
         django: The transactions that both ORMs share; None without Django.
         observers: The listeners of this process.
         lifecycle: The state of the process.
+        replicas: The replicas that requests of safe methods read from; None without any.
     """
 
     settings: Settings
@@ -78,6 +83,7 @@ class Platform:
     django: DjangoTransactions | None = None
     observers: Observers = field(default_factory=Observers)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    replicas: Replicas | None = None
 
     @property
     def feeds(self) -> FeedRegistry:
@@ -85,7 +91,11 @@ class Platform:
         return self.capture.feeds
 
     def open_transaction(
-        self, find_origin: Callable[[], Origin] = current_origin, *, read_only: bool = False
+        self,
+        find_origin: Callable[[], Origin] = current_origin,
+        *,
+        read_only: bool = False,
+        client: ClientPosition | None = None,
     ) -> AsyncTransaction:
         """A transaction that has not begun yet. It is for rooms: features use `open_unit`.
 
@@ -95,8 +105,15 @@ class Platform:
             find_origin: A function that returns the origin of the changes. It is called when the
                 transaction begins.
             read_only: Refuse writes, and see the data of one moment.
+            client: With `read_only`: read from a replica that shows everything that this client
+                has to see, if there is one. Without it, everything is read from the primary.
         """
-        return AsyncTransaction(self.database, self.django, find_origin, read_only=read_only)
+        reads = None
+        if self.replicas is not None and client is not None:
+            reads = ReplicaReads(self.replicas, client)
+        return AsyncTransaction(
+            self.database, self.django, find_origin, read_only=read_only, reads=reads
+        )
 
     @asynccontextmanager
     async def open_unit(
@@ -165,12 +182,12 @@ def open_platform(
     observers: Observers | None = None,
     django: DjangoTransactions | None = None,
     capture: Capture | None = None,
-    limits_statements: bool = True,
+    serves: bool = True,
 ) -> Platform:
     """Put the shared parts together. Nothing connects before it is needed.
 
-    `capture` is passed where it was composed before, because Django needs the same one. Commands
-    have no `limits_statements`: they may take as long as they need.
+    `capture` is passed where it was composed before, because Django needs the same one. A process
+    that does not serve, as a command, limits no statement, and reads from the primary.
 
     Raises ConfigurationError if the database would change fed or audited rows by itself, or if the
     keys of tokens cannot be read.
@@ -184,7 +201,7 @@ def open_platform(
         observers=observers,
         connections=settings.database_connections,
         pooler=settings.database_pooler,
-        statement_seconds=settings.statement_seconds if limits_statements else None,
+        statement_seconds=settings.statement_seconds if serves else None,
     )
     identities = IdentityCache(seconds=settings.identity_cache_seconds)
     broker.subscribe(Revocation, identities.forget)
@@ -204,4 +221,24 @@ def open_platform(
         database=database,
         relay=Relay(database, broker, settings.poll_seconds, settings.history_hours, observers),
         django=django,
+        replicas=_open_replicas(settings, database) if serves and settings.replica_urls else None,
+    )
+
+
+def _open_replicas(settings: Settings, database: Database) -> Replicas:
+    return Replicas(
+        [
+            Replica(
+                address,
+                connections=settings.database_connections,
+                observers=database.observers,
+                pooler=settings.database_pooler,
+                statement_seconds=database.statement_seconds,
+            )
+            for address in settings.replica_urls
+        ],
+        database,
+        wait_seconds=settings.replica_wait_seconds,
+        lag_seconds=settings.replica_lag_seconds,
+        pooler=settings.database_pooler,
     )

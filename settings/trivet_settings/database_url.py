@@ -58,6 +58,11 @@ class DatabaseUrl:
         return Path(self.name)
 
     @property
+    def server(self) -> str:
+        """Host and port, or what stands in their place, fit for a log."""
+        return _server(self.host or self.options.get("service", ""), self.port) or "localhost"
+
+    @property
     def masked(self) -> str:
         """The address with the password left out, fit for a log."""
         if self.is_sqlite:

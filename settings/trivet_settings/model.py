@@ -30,6 +30,7 @@ from trivet_settings.values import (
     ProductName,
     Proxies,
     PublicAddress,
+    ReplicaAddresses,
     SitePath,
     ThrottleStore,
     TrustedOrigins,
@@ -133,11 +134,44 @@ class Settings(BaseSettings):
             secret=True,
         ),
     ] = ""
+    replica_urls: Annotated[
+        ReplicaAddresses,
+        Field(repr=False),
+        About(
+            "Streaming replicas of PostgreSQL, from which requests of safe methods read; what a "
+            "client has written it reads everywhere. Empty: everything is read from "
+            "TRIVET_DATABASE_URL.",
+            "addresses, comma-separated or JSON",
+            cure="Write it like postgresql://user:password@db2/board,"
+            "postgresql://user:password@db3/board, with a PostgreSQL address in "
+            "TRIVET_DATABASE_URL",
+            secret=True,
+        ),
+    ] = ()
+    replica_wait_seconds: Annotated[
+        float,
+        Field(ge=0, le=10),
+        About(
+            "How long a request waits for a replica to have what its client has written; after "
+            "that it reads from the primary.",
+            "seconds",
+        ),
+    ] = 0.2
+    replica_lag_seconds: Annotated[
+        float,
+        Field(gt=0, le=600),
+        About(
+            "How far a replica may be behind the primary; from one that is further behind nobody "
+            "reads.",
+            "seconds",
+        ),
+    ] = 10.0
     database_connections: Annotated[
         int,
         Field(ge=1, le=1000),
         About(
-            "Largest number of connections that serve the API and the sockets.",
+            "Largest number of connections that serve the API and the sockets, to each server of "
+            "the database.",
             "connections a process",
         ),
     ] = 10
@@ -428,6 +462,11 @@ class Settings(BaseSettings):
         """`database_url` in parts."""
         return DatabaseUrl.parse(self.database_url)
 
+    @cached_property
+    def replicas(self) -> tuple[DatabaseUrl, ...]:
+        """`replica_urls` in parts."""
+        return tuple(map(DatabaseUrl.parse, self.replica_urls))
+
     @property
     def direct(self) -> "Settings":
         """These settings for a process whose work cannot pass a pooler: the direct address, if
@@ -436,6 +475,7 @@ class Settings(BaseSettings):
             "database_url": self.direct_database_url or self.database_url,
             "database_pooler": "none",
             "direct_database_url": "",
+            "replica_urls": (),
         }
         copy = self.model_copy(update=changed)
         copy.__dict__.pop("database", None)  # the parts of the other address, if they were asked

@@ -203,6 +203,30 @@ def _check_server(text: str) -> str:
     return text
 
 
+def _split_addresses(value: Any) -> Any:
+    """A comma separates two addresses only where another address begins."""
+    if not isinstance(value, str) or value.lstrip().startswith("["):
+        return _split(value)
+    return [item for part in re.split(r",(?=\s*\w+:/)", value) if (item := part.strip(" ,"))]
+
+
+def _check_replicas(addresses: tuple[str, ...], given: ValidationInfo) -> tuple[str, ...]:
+    for address in addresses:
+        replica = DatabaseUrl.parse(address)
+        if replica.is_sqlite:
+            raise ValueError("holds the address of a SQLite file, which has no replicas")
+        if "," in replica.host:
+            raise ValueError("holds an address of several servers; write one for each server")
+    if len(set(addresses)) < len(addresses):
+        raise ValueError("names a replica twice")
+    primary = given.data.get("database_url", "")
+    if addresses and primary.startswith("sqlite"):
+        raise ValueError("names replicas, but SQLite has none")
+    if primary in addresses or given.data.get("direct_database_url") in addresses:
+        raise ValueError("names the database that writes, which is no replica of itself")
+    return addresses
+
+
 def _check_public(text: str) -> str:
     return str(PublicUrl.parse(text))
 
@@ -217,6 +241,9 @@ Listed = (NoDecode, BeforeValidator(_split))
 Lowered = BeforeValidator(_lower)
 DatabasePooler = AfterValidator(_check_pooler)
 DirectAddress = AfterValidator(_check_direct)
+ReplicaAddresses = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split_addresses), AfterValidator(_check_replicas)
+]
 DatabaseAddress = Annotated[str, AfterValidator(_check_database)]
 PublicAddress = Annotated[str, AfterValidator(_check_public)]
 FeatureNames = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_features)]

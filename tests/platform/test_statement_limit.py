@@ -122,7 +122,7 @@ async def test_a_platform_of_a_command_has_no_limit(
     from trivet.platform import open_platform as open_any
 
     limited = open_platform(empty_database_url, tmp_path, BRIEF_SECONDS)
-    free = open_any(limited.settings, (), accounts=limited.accounts, limits_statements=False)
+    free = open_any(limited.settings, (), accounts=limited.accounts, serves=False)
     _ = free.database.engine
     async with client_at(limited) as client:
         assert (await client.get("/app/unit/count_slowly")).status_code == 503

@@ -197,6 +197,11 @@ class Cluster:
             end(process, sign, seconds=10)
 
 
+    def crash(self) -> None:
+        """Stop without a word to anybody who is connected."""
+        self.stop(signal.SIGQUIT)
+
+
 def _directory(parent: Path | None = None) -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(
         prefix="trivet-postgres-", dir=parent, ignore_cleanup_errors=True

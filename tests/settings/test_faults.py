@@ -61,6 +61,23 @@ SCENARIOS = (
     Scenario("a pooler for a file", "DATABASE_POOLER", "session", ("SQLite",)),
     Scenario("no such pooler", "DATABASE_POOLER", "statement", ("'transaction'",)),
     Scenario("a file past the pooler", "DIRECT_DATABASE_URL", "sqlite:///x", ("SQLite",)),
+    Scenario("replicas of a file", "REPLICA_URLS", "postgresql://h/d", ("SQLite has none",)),
+    Scenario("a file as a replica", "REPLICA_URLS", "sqlite:///x", ("SQLite file",)),
+    Scenario(
+        "replicas in one address",
+        "REPLICA_URLS",
+        "postgresql://u:geheim@h,i/d",
+        ("one for each server",),
+        ("geheim",),
+    ),
+    Scenario(
+        "a replica twice",
+        "REPLICA_URLS",
+        "postgresql://h/d, postgresql://i:1/d,postgresql://h/d",
+        ("names a replica twice",),
+    ),
+    Scenario("no wait at all", "REPLICA_WAIT_SECONDS", "-1", ("greater than or equal to 0",)),
+    Scenario("a lag of hours", "REPLICA_LAG_SECONDS", "7200", ("600",)),
     Scenario("too many ports", "DATABASE_URL", "postgresql:///d?host=h&port=1,2", ("of ports",)),
     Scenario(
         "an unknown option",

@@ -266,3 +266,21 @@ def test_a_pooler_for_transactions_needs_a_way_past_it() -> None:
     direct = settings.direct
     assert (direct.database.host, direct.database_pooler) == ("server", "none")
     assert load_settings().direct.database_url == load_settings().database_url
+
+
+def test_replicas_are_a_list_of_addresses_and_none_is_the_primary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRIVET_DATABASE_URL", "postgresql://one/d")
+    monkeypatch.setenv(
+        "TRIVET_REPLICA_URLS", "postgresql://u:a,b@two/d?options=-c%20jit=off, postgres://three/d"
+    )
+    settings = load_settings()
+    assert [each.host for each in settings.replicas] == ["two", "three"]
+    assert settings.replicas[0].password == "a,b"
+    assert not settings.direct.replica_urls
+    assert "a,b" not in repr(settings)
+
+    monkeypatch.setenv("TRIVET_REPLICA_URLS", '["postgresql://two/d", "postgresql://one/d"]')
+    with pytest.raises(SettingsError, match=r"TRIVET_REPLICA_URLS.*no replica of itself"):
+        load_settings()

@@ -13,7 +13,8 @@ from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.transaction import TransactionManagementError
 
-from trivet.data.outages import find_outage, mark_own
+from trivet.data.outages import Outage, find_outage, mark_own
+from trivet.data.replicas.replica import Replica
 from trivet.data.session import TrivetSession
 from trivet.observation import UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin, current_origin
@@ -38,6 +39,8 @@ class UnitWrapper(BaseDatabaseWrapper):
         self.observed = 0
         self.read_only = False
         self.is_streaming = False
+        self.replica: Replica | None = None
+        """Where the connection may read, until it is closed; only PostgreSQL has any."""
         self.rollback_reason = ""
         self._has_begun = False
         self._is_spoiled = False
@@ -149,8 +152,12 @@ class UnitWrapper(BaseDatabaseWrapper):
             mark_own(error)
         outage = find_outage(error)
         if outage is not None:
-            runtime.note_outage(outage)
+            self.tell_outage(outage)
             self._is_spoiled = self._is_spoiled or outage.spoils
+
+    def tell_outage(self, outage: Outage) -> None:
+        """Have the probes of this process know of an outage."""
+        runtime.note_outage(outage)
 
     def throw_away(self) -> None:
         """Keep the connection, which is about to be closed, and those that are as old from being

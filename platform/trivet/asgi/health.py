@@ -32,6 +32,7 @@ async def alive(_request: Request) -> JSONResponse:
 class Readiness:
     """200 if the process is ready, the database answers, every migration is applied, the relay
     delivers and every mounted app is ready; otherwise 503, with the state and the reasons.
+    The states of replicas are told, and decide nothing.
 
     A process that drains skips the checks: it should get no request, whatever still works.
     """
@@ -52,8 +53,11 @@ class Readiness:
             questions = {}
         checks = await _ask_all(questions)
         ready = state is State.READY and all(result == OK for result in checks.values())
+        body = {"status": OK if ready else "unavailable", "state": state, "checks": checks}
+        if platform.replicas is not None:  # without them everything is read from the primary
+            body["replicas"] = platform.replicas.states
         response = JSONResponse(
-            {"status": OK if ready else "unavailable", "state": state, "checks": checks},
+            body,
             status_code=200 if ready else 503,
             headers={} if ready else {"retry-after": "1"},
         )

@@ -47,6 +47,8 @@ class Process:
             Step("queues are measured", platform.observers.start),
             # Code that blocks the event loop is named in the log.
             Step("the event loop is watched", self.watchdog.start),
+            # Replicas are read from as soon as they have answered.
+            *([Step("replicas are watched", platform.replicas.start)] if platform.replicas else ()),
             # Each mounted app, in order: at its start the parts above run already.
             *(Step(f"{each.name} has started", each.start) for each in self.lifespans),
         ]
@@ -76,6 +78,8 @@ class Process:
             Step("uses of keys are written", platform.key_uses.stop, seconds=2),
             # The relay has come to the end of what it was delivering.
             Step("the relay is drained", platform.relay.stop, seconds=4),
+            # Whatever is still read comes from the primary.
+            *([Step("replicas are left", platform.replicas.stop, 2)] if platform.replicas else ()),
             # No message is sent or received any more.
             Step("the broker is disconnected", platform.broker.stop, seconds=1),
             # No connection is needed any more.

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from trivet.asgi import health, middleware
 from trivet.asgi.address import PublicAddress
 from trivet.asgi.assets import asset_routes
+from trivet.asgi.cookies import cookie_name
 from trivet.asgi.methods import OptionsAnswered, http_problem_of, options_response
 from trivet.asgi.mount import MountedApp, MountRoute, PageLink
 from trivet.asgi.page import Frame
@@ -116,10 +117,25 @@ def stack(
             key_uses=platform.key_uses,
             authenticators=sorted(authenticators, key=lambda each: each.is_ambient),
         ),
+        # What a client has written it reads, from whichever server.
+        *_position(platform),
         # Committed publications are delivered at once.
         Middleware(middleware.DeliveryMiddleware, broker=platform.broker),
         # One transaction, decided by the status, committed before the first byte.
         Middleware(middleware.UnitOfWorkMiddleware, debug=settings.debug),
+    ]
+
+
+def _position(platform: Platform) -> list[Middleware]:
+    if platform.replicas is None:
+        return []
+    settings = platform.settings
+    return [
+        Middleware(
+            middleware.PositionMiddleware,
+            cookie=cookie_name("trivet_position", settings),
+            secure=settings.secure_cookies,
+        )
     ]
 
 

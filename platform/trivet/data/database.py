@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from trivet.data import sqlite
@@ -100,10 +100,12 @@ class Database:
         read_only: bool = False,
         single_query: bool = False,
         observed: bool = True,
+        find_connection: Callable[[], Connection | None] | None = None,
     ) -> SealedSession:
         """A session that has no connection yet, with the right to end its transaction.
 
         The caller has to end it, so prefer `unit`. With `observed`, observers get its end.
+        `find_connection` may find one to another server (`trivet.data.replicas`).
         """
         engine = self.read_engine if read_only else self.engine
         if single_query:
@@ -114,6 +116,7 @@ class Database:
             origin=origin or current_origin(),
             read_only=read_only or single_query,
             observers=self.observers if observed else None,
+            find_connection=find_connection,
         )
 
     @asynccontextmanager

@@ -5,10 +5,12 @@ users (`trivet.identity.accounts`).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
+if TYPE_CHECKING:
+    from trivet.data.replicas.replica import Replica
 from trivet.origin import Origin
 
 T = TypeVar("T")
@@ -42,11 +44,13 @@ class DjangoTransaction(Protocol):
 class DjangoTransactions(Protocol):
     """Opens such transactions, a bounded number at a time."""
 
-    async def open(self, origin: Origin, *, read_only: bool = False) -> DjangoTransaction:
+    async def open(
+        self, origin: Origin, *, read_only: bool = False, replica: "Replica | None" = None
+    ) -> DjangoTransaction:
         """A transaction with its own connection and thread. The caller has to close it.
 
         Its changes have the origin `origin`. With `read_only` it sees one snapshot and refuses
-        writes.
+        writes; it then stands on `replica`, if that can be read from.
         Raises Unavailable if no thread is free in time.
         """
         ...

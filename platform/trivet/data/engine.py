@@ -57,6 +57,8 @@ class Engines:
         observers: Observers,
         pooler: Pooler = "none",
         statement_seconds: float | None = None,
+        memory: OutageMemory | None = None,
+        pool_name: str = "database",
     ) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -65,7 +67,8 @@ class Engines:
         self._statement_seconds = statement_seconds
         self._observers = observers
         self._pooler = pooler
-        self.memory = OutageMemory()
+        self.memory = memory or OutageMemory()
+        self._pool_name = pool_name
         self._writing: AsyncEngine | None = None
         self._reading: AsyncEngine | None = None
         self._single: AsyncEngine | None = None
@@ -125,5 +128,6 @@ class Engines:
         )
         assert isinstance(engine.sync_engine.pool, ObservedPool)
         engine.sync_engine.pool.observers = self._observers
+        engine.sync_engine.pool.name = self._pool_name
         listen_to_engine(engine.sync_engine, self.memory, self._pooler)
         return engine

@@ -8,9 +8,10 @@ from trivet.observation import Observers, PoolWaited
 
 
 class ObservedPool(AsyncAdaptedQueuePool):
-    """SQLAlchemy's own pool; `observers` get the time of each checkout."""
+    """SQLAlchemy's own pool; `observers` get the time of each checkout, by the pool's `name`."""
 
     observers: Observers = Observers()
+    name = "database"
 
     def connect(self) -> PoolProxiedConnection:
         if not self.observers.active:
@@ -22,4 +23,4 @@ class ObservedPool(AsyncAdaptedQueuePool):
             return connection
         finally:
             seconds = time.perf_counter() - began
-            self.observers.emit(PoolWaited("database", seconds, succeeded))
+            self.observers.emit(PoolWaited(self.name, seconds, succeeded))

@@ -1,4 +1,6 @@
-"""psycopg's connections with a time limit of statements (`trivet.data.statement_limit`).
+"""psycopg's connections: a time limit of statements goes with each BEGIN behind a pooler
+(`trivet.data.statement_limit`), and the position of the log comes with each COMMIT where a client
+needs it (`trivet.data.replicas`). Neither costs a round trip.
 
 Apart from there, because a process on SQLite does not load psycopg.
 """
@@ -8,10 +10,21 @@ from typing import Any
 
 from psycopg import AsyncConnection, Connection, generators
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
+from trivet.data.replicas.client import ClientPosition, current_client
+from trivet.data.replicas.position import BEYOND, WalPosition
 from trivet.data.statement_limit import limit_session, to_milliseconds
 from trivet_settings.values import Pooler
+
+_COMMIT = (
+    b"SELECT txid_current_if_assigned(); COMMIT; "
+    b"SELECT wal, ('x' || left(pg_walfile_name(wal), 8))::bit(32)::bigint "
+    b"FROM pg_current_wal_insert_lsn() AS wal"
+)
+"""Whether the transaction has changed anything, its COMMIT, and where the log is after it. The
+position at which the next record begins, and not how far the log is flushed, because with
+``synchronous_commit = off`` the commit itself may not be."""
 
 
 class _Limited:
@@ -21,19 +34,36 @@ class _Limited:
         statement_seconds: The limit; None is the server's own.
         is_lent: Whether a pooler lends the session for one transaction, so that the limit goes
             with each BEGIN.
+        replayed: Up to where the server behind this connection, a replica, had replayed when it
+            was asked on it.
     """
 
     statement_seconds: float | None = None
     is_lent = False
+    replayed: WalPosition | None = None
+
+    def has_replayed(self, position: WalPosition) -> bool:
+        """Whether the server is known to have replayed up to `position`. Nothing is known of it
+        behind a pooler, where another one may stand by now."""
+        known = None if self.is_lent else self.replayed
+        return known is not None and known.covers(position)
 
     def _exec_command(self, command: Any, *args: Any, **options: Any) -> Any:
-        """Send a command of the driver's own; behind a pooler a BEGIN with the limit."""
+        """Send a command of the driver's own; behind a pooler a BEGIN with the limit, and a COMMIT
+        that asks for the position."""
         send: Any = super()._exec_command  # type: ignore[misc]  # psycopg's, beside us
+        wire: Any = self.pgconn  # type: ignore[attr-defined]  # psycopg's too
+        if (
+            command == b"COMMIT"
+            and (client := current_client()) is not None
+            and not self.read_only  # type: ignore[attr-defined]  # psycopg's
+            and wire.transaction_status == TransactionStatus.INTRANS
+        ):
+            return (yield from _commit(wire, client))
         if not self.is_lent or self.statement_seconds is None or not _begins(command):
             return (yield from send(command, *args, **options))
         # A SET LOCAL ends with the transaction, and the next client of the session has its own.
         limit = b"SET LOCAL statement_timeout = %d" % to_milliseconds(self.statement_seconds)
-        wire: Any = self.pgconn  # type: ignore[attr-defined]  # psycopg's too
         # One message of two commands is one round trip, but psycopg expects one result.
         wire.send_query(command + b"; " + limit)
         for result in (yield from generators.execute(wire)):
@@ -42,12 +72,37 @@ class _Limited:
         return result
 
 
+def _commit(wire: Any, client: ClientPosition) -> Any:
+    """Commit, and let `client` know the position of what was changed."""
+    wire.send_query(_COMMIT)
+    results = yield from generators.execute(wire)
+    committed = [each for each in results if each.status == ExecStatus.COMMAND_OK]
+    failed = [each for each in results if each.status == ExecStatus.FATAL_ERROR]
+    if not committed:
+        raise error_from_result(failed[0])
+    if results[0].get_value(0, 0) is not None:
+        # If nobody says where it was committed, the client reads from the primary.
+        client.note(BEYOND if failed else _position(results[-1]))
+    return committed[0]
+
+
+def _position(result: Any) -> WalPosition:
+    lsn, timeline = result.get_value(0, 0), result.get_value(0, 1)
+    return WalPosition.of_server(int(timeline), lsn.decode())
+
+
 def _begins(command: Any) -> bool:
     return isinstance(command, bytes) and command.startswith(b"BEGIN")
 
 
 class LimitedAsyncConnection(_Limited, AsyncConnection[Any]):
     """For the event loop."""
+
+    async def begin(self) -> None:
+        """Begin the transaction that the next statement would begin; in autocommit there is
+        none."""
+        async with self.lock:
+            await self.wait(self._start_query())
 
 
 class LimitedConnection(_Limited, Connection[Any]):

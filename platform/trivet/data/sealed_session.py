@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,9 @@ T = TypeVar("T")
 
 
 class SealedSession:
-    """`session` is for the code in the unit, `commit` and `close` for the code that opened it."""
+    """`session` is for the code in the unit, `commit` and `close` for the code that opened it.
+
+    Its connection is one of `engine`, unless `find_connection` finds another."""
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class SealedSession:
         origin: Origin,
         read_only: bool,
         observers: Observers | None = None,
+        find_connection: Callable[[], Connection | None] | None = None,
     ) -> None:
         self.session = AwaitedSession(
             engine,
@@ -34,6 +38,7 @@ class SealedSession:
             capture=capture,
             origin=origin,
             read_only=read_only,
+            find_connection=find_connection,
             expire_on_commit=False,
         )
         self._seal = self._sync.seal()

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from trivet.capture.recorder import Recorder
@@ -29,6 +31,9 @@ class TrivetSession(Session):
     `capture` turns the changes into publications and entries, and `origin` is their origin. With
     `read_only` the session refuses to flush a change. `published` holds the channels that its
     commits published to, each with its newest offset.
+
+    `find_connection` is asked, once, when the session needs a connection. It returns one, which
+    the session gives back when it is closed, or None for one of its bind.
     """
 
     def __init__(
@@ -37,15 +42,34 @@ class TrivetSession(Session):
         capture: Capture | None = None,
         origin: Origin | None = None,
         read_only: bool = False,
+        find_connection: Callable[[], Connection | None] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
+        self._find_connection = find_connection
+        self._is_finding = False
+        self._found: Connection | None = None
         self.capture = capture or Capture()
         self.origin = origin or current_origin()
         self.read_only = read_only
         self.recorder = Recorder()
         self.published: dict[str, int] = {}
         self._seal: Seal | None = None
+
+    def get_bind(self, *args: Any, **options: Any) -> Any:
+        # Where SQLAlchemy lets a session choose between servers. It runs where the session waits
+        # for its database, so the choice may wait too.
+        if self._is_finding:
+            raise InvalidRequestError("this session is looking for a connection for another task")
+        if self._find_connection is not None:
+            find, self._find_connection = self._find_connection, None
+            self._is_finding = True
+            try:
+                self._found = find()
+            finally:
+                self._is_finding = False
+            self.bind = self._found or self.bind
+        return super().get_bind(*args, **options)
 
     @property
     def actor(self) -> Identity | None:
@@ -112,7 +136,12 @@ class TrivetSession(Session):
 
     def close(self) -> None:
         self.require_unsealed("close the session")
-        super().close()
+        try:
+            super().close()
+        finally:
+            found, self._found = self._found, None
+            if found is not None:
+                found.close()
 
     def reset(self) -> None:
         self.require_unsealed("reset the session")

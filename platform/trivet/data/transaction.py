@@ -7,6 +7,7 @@ two connections are two transactions, and one of them could fail after the other
 
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from trivet.data.database import Database
 from trivet.data.django import DjangoTransaction, DjangoTransactions
+from trivet.data.replicas.reading import ReplicaReads
 from trivet.data.sealed_session import SealedSession
 from trivet.data.session import TrivetSession
 from trivet.origin import Origin
@@ -37,6 +39,7 @@ class AsyncTransaction:
         find_origin: A function that returns the origin of the changes. It is called when the
             transaction opens, because a request learns its identity and mount on the way.
         read_only: Refuse writes, and see the data of one moment.
+        reads: The way to a replica, for a transaction that only reads; None is the primary.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class AsyncTransaction:
         find_origin: Callable[[], Origin],
         *,
         read_only: bool = False,
+        reads: ReplicaReads | None = None,
     ) -> None:
+        self._reads = reads if read_only else None
         self._database = database
         self._django_transactions = django
         self._find_origin = find_origin
@@ -172,8 +177,14 @@ class AsyncTransaction:
 
     def _open(self, *, single_query: bool) -> SealedSession:
         self._origin = self._find_origin()
+        find = None
+        if self._reads is not None:
+            find = partial(self._reads.connect, single_query=single_query)
         return self._database.open_session(
-            self._origin, read_only=self.read_only, single_query=single_query
+            self._origin,
+            read_only=self.read_only,
+            single_query=single_query,
+            find_connection=find,
         )
 
     async def _open_django(self) -> DjangoTransaction:
@@ -193,7 +204,9 @@ class AsyncTransaction:
                 raise RuntimeError("this platform was put together without Django")
             self._origin = self._find_origin()
             self._django = await self._django_transactions.open(
-                self._origin, read_only=self.read_only
+                self._origin,
+                read_only=self.read_only,
+                replica=None if self._reads is None else await self._reads.choose(),
             )
             return self._django
 

@@ -11,8 +11,11 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolTimeout
 
 from trivet.data.postgresql_connection import LimitedConnection
+from trivet.data.replicas.client import current_client
 from trivet_admin import runtime
-from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
+from trivet_admin.backends.guard import writes
+from trivet_admin.backends.postgresql.replicas import ReplicaWrapper
+from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor
 from trivet_admin.configuration import POOL_TIMEOUT_SECONDS
 
 
@@ -44,13 +47,13 @@ class DatabaseSchemaEditor(GuardlessSchemaEditor, schema.DatabaseSchemaEditor):
     pass
 
 
-class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
+class DatabaseWrapper(ReplicaWrapper, base.DatabaseWrapper):
     ops_class = DatabaseOperations
     SchemaEditorClass = DatabaseSchemaEditor
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.execute_wrappers.append(self._limit_behind_pooler)
+        self.execute_wrappers.append(self._give_transaction)
 
     @property
     def pool(self) -> Any:
@@ -64,13 +67,16 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
         return pool
 
     def get_new_connection(self, conn_params: Any) -> Any:
-        """A connection that answers. Raises PoolTimeout if there is none in time.
+        """A connection that answers, to a replica if there is one to read from. Raises PoolTimeout
+        if there is none in time.
 
         The pool's own check sleeps after each dead connection that it finds, and twice as long
         after the next: three of them cost a request its five seconds, though the database is long
         back. And the pool tries to connect only when somebody begins to wait, so a wait is made of
         short ones: who waits when the database comes back is served, not only who comes later.
         """
+        if (found := self.connect_to_replica()) is not None:
+            return found
         began = monotonic()
         deadline = began + POOL_TIMEOUT_SECONDS
         while True:
@@ -91,19 +97,16 @@ class DatabaseWrapper(UnitWrapper, base.DatabaseWrapper):
             else:
                 return connection
 
-    def throw_away(self) -> None:
-        # Closed, the pool replaces it; those in use are closed when they come back.
-        self.connection.close()
-        if self.pool is not None:
-            self.pool.drain()
-
-    def _limit_behind_pooler(
+    def _give_transaction(
         self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
         """A statement outside of a transaction: behind a pooler it gets one, with which its time
-        limit goes."""
+        limit goes, and a write gets one whose COMMIT says where its client will find it."""
         raw = self.connection
-        if not isinstance(raw, LimitedConnection) or not raw.is_lent or not raw.autocommit:
+        needs_one = isinstance(raw, LimitedConnection) and (
+            raw.is_lent or (current_client() is not None and writes(sql))
+        )
+        if not needs_one or not raw.autocommit:
             return execute(sql, params, many, context)
         with raw.transaction():
             return execute(sql, params, many, context)

@@ -8,6 +8,7 @@ from trivet.asgi.middleware.error_pages import ErrorPagesMiddleware
 from trivet.asgi.middleware.identity import IdentityMiddleware
 from trivet.asgi.middleware.last_resort import LastResortMiddleware
 from trivet.asgi.middleware.limits import LimitsMiddleware
+from trivet.asgi.middleware.position import PositionMiddleware
 from trivet.asgi.middleware.security_headers import SecurityHeadersMiddleware
 from trivet.asgi.middleware.unit_of_work import UnitOfWorkMiddleware
 
@@ -20,6 +21,7 @@ __all__ = [
     "IdentityMiddleware",
     "LastResortMiddleware",
     "LimitsMiddleware",
+    "PositionMiddleware",
     "SecurityHeadersMiddleware",
     "UnitOfWorkMiddleware",
 ]

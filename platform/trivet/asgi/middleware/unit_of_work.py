@@ -35,7 +35,9 @@ class UnitOfWorkMiddleware:
             return
         context = context_of(scope)
         transaction = context.platform.open_transaction(
-            lambda: context.origin, read_only=scope["method"] in SAFE_METHODS
+            lambda: context.origin,
+            read_only=scope["method"] in SAFE_METHODS,
+            client=context.client,
         )
         context.transaction = transaction
         replaced = False

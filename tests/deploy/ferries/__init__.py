@@ -1,0 +1,1 @@
+"""A feature whose answers say which server was read from."""

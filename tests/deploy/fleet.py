@@ -1,0 +1,226 @@
+"""A primary, two streaming replicas and a server of two workers that reads from them.
+
+`Fleet` has what the tests of replicas do with the three. The feature `ferries` tells which of them
+has answered.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from sqlalchemy import create_engine
+
+from tests.admin.forms import read_page
+from tests.deploy.dock import ROOT, add_superuser
+from tests.deploy.ferries.models import Ferry
+from tests.services.databases import Databases
+from tests.services.people import PASSWORD, make_key
+from tests.services.postgres import Cluster, running_cluster
+from tests.services.server import Server, StartServer
+from trivet.data.engine import async_url
+
+PATIENCE = 30.0
+"""Seconds for what is bound to come. No claim rests on it."""
+WAIT_SECONDS = 2.0
+"""The server's, longer than the delay of a replica that is waited for, on a slow machine too."""
+FERRIES = "/admin/ferries/ferry/"
+COOKIE = "trivet_position"
+
+_STAMP = """
+CREATE FUNCTION stamp(given text) RETURNS text LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO ferries_ferry (name) VALUES (given || txid_current()); RETURN given; END'
+"""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The three servers of PostgreSQL, and one of ours."""
+
+    primary: Cluster
+    replicas: tuple[Cluster, Cluster]
+    database: str
+    server: Server
+    key: str
+
+    @property
+    def cookie(self) -> str:
+        """The name of the position's cookie."""
+        return f"{COOKIE}_{self.server.port}"
+
+    @property
+    def writing(self) -> int:
+        return self.primary.server.port
+
+    @property
+    def reading(self) -> set[int]:
+        return {each.server.port for each in self.replicas}
+
+    @contextmanager
+    def client(self, **headers: str) -> Iterator[httpx2.Client]:
+        """A client with cookies of its own. Each request is on a new connection, so that either
+        worker may get it."""
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        url = self.server.url
+        with httpx2.Client(
+            base_url=url, headers=headers, trust_env=False, verify=False, limits=limits, timeout=60
+        ) as client:
+            yield client
+
+    @contextmanager
+    def person(self) -> Iterator[httpx2.Client]:
+        """A browser in which a superuser has logged in, whose position is forgotten."""
+        with self.client() as client:
+            body = {"username": "boss", "password": PASSWORD}
+            answer = client.post("/api/auth/login", json=body)
+            assert answer.status_code == 200, answer.text
+            forget(client)
+            yield client
+
+    def states(self) -> list[str]:
+        """What `/readyz` says of the replicas. The process that answers is any of them."""
+        with self.client() as client:
+            answer = client.get("/readyz")
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["replicas"])
+
+    def until_used(self, *used: Cluster) -> None:
+        """Return when reads come from these and no other replica, in both workers."""
+        wanted = [each.server.port for each in used] or [self.writing]
+        found: dict[int, list[int]] = {}
+
+        def settled() -> bool:
+            with self.client() as client:
+                for _ in range(8):
+                    seen = client.get("/api/ferries/by/run").json()
+                    found.setdefault(seen["process"], []).append(seen["port"])
+            recent = [set(ports[-4:]) for ports in found.values()]
+            return len(found) == 2 and all(each == set(wanted) for each in recent)
+
+        until(settled)
+
+    @contextmanager
+    def paused(self, *replicas: Cluster) -> Iterator[None]:
+        """They replay nothing during the block."""
+        try:
+            for each in replicas:
+                each.server.execute("SELECT pg_wal_replay_pause()")
+                until(partial(_says, each, "SELECT pg_get_wal_replay_pause_state()", "paused"))
+            yield
+        finally:
+            for each in replicas:
+                each.server.execute("SELECT pg_wal_replay_resume()")
+            self.until_used(*self.replicas)
+
+    @contextmanager
+    def delayed(self, milliseconds: int) -> Iterator[None]:
+        """The replicas replay every commit so much later during the block."""
+        try:
+            self._delay(milliseconds)
+            yield
+        finally:
+            self._delay(0)
+            self.until_used(*self.replicas)
+
+    def _delay(self, milliseconds: int) -> None:
+        for each in self.replicas:
+            each.server.execute(f"ALTER SYSTEM SET recovery_min_apply_delay = {milliseconds}")
+            each.server.execute("SELECT pg_reload_conf()")
+            until(partial(_says, each, _DELAY, str(milliseconds)))
+
+    def names(self) -> set[str]:
+        """The ferries that the primary has."""
+        with psycopg.connect(self.primary.server.url(self.database)) as connection:
+            return {name for (name,) in connection.execute("SELECT name FROM ferries_ferry")}
+
+
+_DELAY = "SELECT setting FROM pg_settings WHERE name = 'recovery_min_apply_delay'"
+
+
+def _says(cluster: Cluster, question: str, answer: str) -> bool:
+    with psycopg.connect(cluster.server.url("postgres"), autocommit=True) as connection:
+        return connection.execute(question.encode()).fetchone() == (answer,)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "this should have come long ago"
+        time.sleep(0.02)
+
+
+def forget(client: httpx2.Client) -> None:
+    """Let a browser lose its position, and nothing else."""
+    (name,) = [name for name in client.cookies if name.startswith(COOKIE)]
+    client.cookies.delete(name)
+
+
+def launch(client: httpx2.Client, **query: Any) -> str:
+    """Launch a ferry of a new name, and return the name."""
+    name = os.urandom(6).hex()
+    answer = client.post(f"/api/ferries/{name}", params=query)
+    assert answer.status_code == 201, answer.text
+    return name
+
+
+def fill_in(client: httpx2.Client, path: str, **values: str) -> httpx2.Response:
+    """Send the form at `path` with `values` in place of what it holds."""
+    page = client.get(path)
+    assert page.status_code == 200, page.text
+    return client.post(path, data=read_page(page).form | values)
+
+
+def start_fleet(
+    primary: Cluster, replicas: tuple[Cluster, Cluster], database: str, start: StartServer
+) -> Fleet:
+    """Start a server on three servers of PostgreSQL that have the database."""
+    url = primary.server.url(database)
+    engine = create_engine(async_url(url))
+    table: Any = Ferry.__table__
+    table.create(engine)
+    engine.dispose()
+    add_superuser(url, "boss")
+    key = make_key(url, "boss")
+    with psycopg.connect(url) as connection:
+        connection.execute(_STAMP)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", ROOT)
+        server = start(
+            "serve",
+            "--workers",
+            "2",
+            database_url=url,
+            replica_urls=",".join(each.server.url(database) for each in replicas),
+            replica_wait_seconds=str(WAIT_SECONDS),
+            replica_lag_seconds="600",
+            features="departures,tests.deploy.ferries",
+            allowed_origins="http://localhost:5173",
+            database_connections="4",
+            django_threads="4",
+            log_level="info",
+        )
+    fleet = Fleet(primary, replicas, database, server, key)
+    fleet.until_used(*replicas)
+    return fleet
+
+
+@contextmanager
+def running_fleet(databases: Databases, start: StartServer) -> Iterator[Fleet]:
+    """All of it, for the block."""
+    with running_cluster(synchronous_commit="on") as primary:
+        url = databases.create()
+        database = primary.copy_database(url).rpartition("/")[2]
+        databases.drop(url)
+        with (
+            running_cluster(standby_of=primary) as one,
+            running_cluster(standby_of=primary) as other,
+        ):
+            fleet = start_fleet(primary, (one, other), database, start)
+            yield fleet
+            fleet.server.stop()

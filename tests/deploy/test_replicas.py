@@ -1,0 +1,303 @@
+"""Reads come from streaming replicas, and whoever has written reads what it has written."""
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.deploy.fleet import (
+    FERRIES,
+    Fleet,
+    fill_in,
+    forget,
+    launch,
+    running_fleet,
+)
+from tests.services.databases import Databases
+from tests.services.server import StartServer
+
+pytestmark = pytest.mark.database("postgresql")
+
+DOORS = ("run", "query", "session", "django")
+HEADER = "trivet-position"
+
+
+@pytest.fixture(scope="module")
+def fleet(databases: Databases, start_shared_server: StartServer) -> Iterator[Fleet]:
+    with running_fleet(databases, start_shared_server) as fleet:
+        yield fleet
+
+
+def see(client: httpx2.Client, door: str = "run", **headers: str) -> dict[str, object]:
+    answer = client.get(f"/api/ferries/by/{door}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, object] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_reader_of_the_api_reads_from_every_replica_and_never_from_the_primary(
+    fleet: Fleet, door: str
+) -> None:
+    with fleet.client() as client:
+        ports = {see(client, door)["port"] for _ in range(12)}
+    assert ports == fleet.reading
+
+
+@pytest.mark.parametrize("with_django", [False, True])
+def test_a_browser_sees_what_it_wrote_at_every_door_while_the_replicas_stand_still(
+    fleet: Fleet, with_django: bool
+) -> None:
+    with fleet.paused(*fleet.replicas), fleet.client() as client:
+        name = launch(client, with_django=with_django)
+        for door in DOORS:
+            seen = see(client, door)
+            assert name in seen["names"]
+            assert seen["port"] == fleet.writing
+
+
+def test_a_position_that_one_process_told_is_good_for_another_one(fleet: Fleet) -> None:
+    with fleet.delayed(60_000), fleet.client() as client:
+        answer = client.post("/api/ferries/told")
+        told, process = answer.headers[HEADER], answer.json()["process"]
+        cookie = client.cookies
+        others = 0
+        while others < 4:
+            # By the header alone, and by the cookie alone.
+            with fleet.client() as program, fleet.client() as browser:
+                browser.cookies = cookie
+                for seen in (see(program, **{HEADER: told}), see(browser)):
+                    assert "told" in seen["names"]
+                    others += seen["process"] != process
+
+
+def test_a_replica_that_is_nearly_there_is_waited_for(fleet: Fleet) -> None:
+    with fleet.delayed(300), fleet.client() as client:
+        for door in DOORS:
+            name = launch(client)
+            seen = see(client, door)
+            assert name in seen["names"]
+            assert seen["port"] in fleet.reading
+
+
+def test_who_has_written_nothing_reads_what_a_late_replica_has(fleet: Fleet) -> None:
+    """Or nothing here would be read from a replica at all."""
+    with fleet.delayed(60_000), fleet.client() as writer, fleet.client() as stranger:
+        name = launch(writer)
+        for door in DOORS:
+            seen = see(stranger, door)
+            assert name not in seen["names"]
+            assert seen["port"] in fleet.reading
+        assert name in see(writer)["names"]
+
+
+def test_of_two_replicas_the_one_that_is_there_is_read_from(fleet: Fleet) -> None:
+    late, other = fleet.replicas
+    with fleet.paused(late), fleet.client() as client:
+        for door in DOORS * 2:
+            name = launch(client)
+            seen = see(client, door)
+            assert name in seen["names"]
+            assert seen["port"] == other.server.port
+        fleet.until_used(other)
+        assert fleet.states() == ["is paused", "ok"]
+    assert fleet.states() == ["ok", "ok"]
+    log = fleet.server.log_text()
+    for says in ("is passed over: is paused", "is read from"):
+        assert f"the replica 127.0.0.1:{late.server.port} {says}" in log
+
+
+def test_a_replica_that_dies_takes_no_reader_along(fleet: Fleet) -> None:
+    dying, other = fleet.replicas
+    with fleet.person() as person:
+        for attempt in range(3):
+            assert {see(person)["port"] for _ in range(8)} == fleet.reading
+            assert person.get(FERRIES).status_code == 200
+            dying.crash()
+            for door in ("run", "session", "django"):
+                name = launch(person)
+                assert name in see(person, door)["names"]
+            assert name in person.get(FERRIES).text
+            fleet.until_used(other)
+            assert fleet.states() == ["does not answer", "ok"]
+            dying.start()
+            fleet.until_used(*fleet.replicas)
+    assert "Traceback" not in fleet.server.log_text()
+
+
+def test_without_any_replica_everything_is_read_from_the_primary(fleet: Fleet) -> None:
+    with fleet.person() as person:
+        for each in fleet.replicas:
+            each.crash()
+        for door in ("run", "session", "django"):
+            assert see(person, door)["port"] == fleet.writing
+        assert person.get(FERRIES).status_code == 200
+        fleet.until_used()
+        assert fleet.states() == ["does not answer", "does not answer"]  # and it is ready
+        assert see(person, "query")["port"] == fleet.writing
+        for each in fleet.replicas:
+            each.start()
+        fleet.until_used(*fleet.replicas)
+
+
+def test_a_change_in_the_admin_is_in_the_list_that_follows_and_in_others_later(
+    fleet: Fleet,
+) -> None:
+    with fleet.delayed(60_000), fleet.person() as editor, fleet.person() as reader:
+        saved = fill_in(editor, f"{FERRIES}add/", name="Spirit of Tasmania")
+        assert saved.status_code == 302, saved.text
+        assert "Spirit of Tasmania" in editor.get(FERRIES).text
+        assert "Spirit of Tasmania" in see(editor)["names"]
+        assert "Spirit of Tasmania" not in reader.get(FERRIES).text
+    with fleet.person() as reader:
+        assert "Spirit of Tasmania" in reader.get(FERRIES).text
+
+
+def ports_of(client: httpx2.Client, **query: str) -> dict[str, list[str]]:
+    answer = client.get(f"{FERRIES}see/", params=query)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, list[str]] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize("do", ["write", "stamp"])
+def test_a_page_of_the_admin_that_writes_goes_on_at_the_primary_and_is_read_back(
+    fleet: Fleet, do: str
+) -> None:
+    with fleet.delayed(60_000), fleet.person() as person:
+        before = fleet.names()
+        found = ports_of(person, do=do, name=f"of {do}")
+        (written,) = fleet.names() - before
+        assert found["ports"][0] in fleet.reading
+        assert found["ports"][-1] == fleet.writing
+        again = ports_of(person)
+        assert written in again["names"]
+        assert set(again["ports"]) == {fleet.writing}
+        assert fleet.states() == ["ok", "ok"]
+
+
+def test_rows_that_a_page_has_begun_to_read_go_on_when_it_opens_a_transaction(
+    fleet: Fleet,
+) -> None:
+    with fleet.person() as person:
+        names = {launch(person) for _ in range(3)}
+        forget(person)
+        found = ports_of(person, do="iterate")
+        assert names <= set(found["names"])
+        assert found["names"] == sorted(found["names"])
+        assert found["ports"][0] in fleet.reading
+        assert found["ports"][1:] == [fleet.writing] * 2
+
+
+@pytest.mark.parametrize("with_django", [False, True])
+def test_a_service_that_writes_while_it_only_reads_fails_as_it_does_without_replicas(
+    fleet: Fleet, with_django: bool
+) -> None:
+    with fleet.client() as client:
+        before = fleet.names()
+        for _ in range(4):
+            answer = client.get("/api/ferries/by/stamp", params={"with_django": with_django})
+            assert answer.status_code == 500
+        assert fleet.names() == before
+        assert fleet.states() == ["ok", "ok"]
+        assert {see(client)["port"] for _ in range(8)} == fleet.reading
+
+
+def test_a_unit_of_its_own_that_a_reader_opens_is_seen_by_the_reader(fleet: Fleet) -> None:
+    with fleet.delayed(60_000), fleet.client() as client:
+        assert "visitor" in see(client, "own-unit/visitor")["names"]
+        assert "visitor" in see(client)["names"]
+
+
+def test_who_is_logged_in_is_asked_of_the_primary_alone(fleet: Fleet) -> None:
+    with fleet.delayed(60_000), fleet.person() as person:
+        # The session is on no replica, and the browser has no position.
+        assert person.get("/api/auth/me").json()["username"] == "boss"
+        assert person.get(FERRIES).status_code == 200
+        found = ports_of(person, do="session")
+        assert found["ports"][0] in fleet.reading
+        assert found["names"][-1] != "None"
+        assert person.get(FERRIES).status_code == 200
+
+        assert person.post("/api/auth/logout").status_code == 204
+        forget(person)
+        assert person.get("/api/auth/me").status_code == 401
+
+
+def test_a_program_sends_its_position_back_and_without_it_reads_from_the_primary(
+    fleet: Fleet,
+) -> None:
+    with fleet.delayed(60_000), fleet.client(authorization=f"Bearer {fleet.key}") as program:
+        name = launch(program)
+        answer = program.post("/api/ferries/of-a-program")
+        position = answer.headers[HEADER]
+        assert "set-cookie" not in answer.headers
+        assert name in see(program)["names"]
+        assert "of-a-program" in see(program, **{HEADER: position})["names"]
+        first = see(program, **{HEADER: "0-0"})
+        assert first["port"] in fleet.reading
+        assert name not in first["names"]
+
+
+POSITIONS = (
+    "FFFFFFFF-FFFFFFFFFFFFFFFF",  # of the future
+    "1-FFFFFFFFFFFFFFFF",
+    "2-1",  # of another timeline
+    "none",
+    "-",
+    "1-",
+    "1-g",
+    "1-0x10",
+    "1-10 x",
+    "9" * 4000,
+    '"1-10"',
+    "1-10, 1-11",
+    "\u0661-\u0661".encode().decode("latin-1"),
+)
+
+
+@pytest.mark.parametrize("position", POSITIONS, ids=range(len(POSITIONS)))
+def test_an_odd_position_only_sends_its_owner_to_the_primary(fleet: Fleet, position: str) -> None:
+    with fleet.client() as client:
+        as_header = {HEADER: position.encode("latin-1")}
+        as_cookie = {"cookie": f"{fleet.cookie}={position}".encode("latin-1")}
+        for headers in (as_header, as_cookie):
+            answer = client.get("/api/ferries/by/run", headers=headers)
+            assert answer.status_code == 200
+            assert answer.json()["port"] == fleet.writing
+
+
+def test_of_two_positions_the_later_one_counts_and_other_cookies_are_none(fleet: Fleet) -> None:
+    with fleet.delayed(60_000), fleet.client() as client:
+        name = launch(client)
+        (position,) = (value for key, value in client.cookies.items() if key == fleet.cookie)
+        client.cookies.clear()
+        for cookie in (
+            f"{fleet.cookie}=0-1; {fleet.cookie}={position}",
+            f"a=b;{fleet.cookie}={position}; {fleet.cookie}=0-1",
+        ):
+            assert name in see(client, cookie=cookie)["names"]
+        other = see(client, cookie=f"not_{fleet.cookie}={position}; {fleet.cookie}x={position}")
+        assert other["port"] in fleet.reading
+
+
+def test_what_only_reads_tells_no_position(fleet: Fleet) -> None:
+    with fleet.person() as person:
+        answers = [
+            person.get("/api/ferries/by/run"),
+            person.get("/api/ferries/by/django"),
+            person.get(FERRIES),
+            person.post("/api/auth/login", json={"username": "boss", "password": "wrong"}),
+            person.post("/api/ferries/search"),
+        ]
+    assert [HEADER in answer.headers for answer in answers] == [False] * 5
+    assert [each.status_code for each in answers] == [200, 200, 200, 401, 200]
+
+
+def test_a_page_of_another_origin_may_read_the_position(fleet: Fleet) -> None:
+    with fleet.client(origin="http://localhost:5173") as client:
+        answer = client.post("/api/ferries/from-elsewhere")
+    exposed = answer.headers["access-control-expose-headers"]
+    assert HEADER in exposed.lower()
+    assert answer.headers[HEADER]
+    assert "set-cookie" not in answer.headers
