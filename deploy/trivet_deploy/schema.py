@@ -4,6 +4,7 @@ Whatever keeps a command or a server from working with the database is one sente
 command that cures it. Nothing of this changes the database but `apply_all`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from trivet_settings import Settings
 
 if TYPE_CHECKING:
     from trivet import migrations
+    from trivet.data.replicas.server import ServerState
 
 MIGRATE = "run `trivet migrate`"
 
@@ -122,7 +124,7 @@ def find_database_fault(settings: Settings) -> str:
         with connect(settings.database_url) as connection:
             connection.execute(sqlalchemy.text("SELECT 1"))
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        said = _said(error)
         return f"{database.masked} does not answer: {said}. {_cure_of(said, settings)}"
     return ""
 
@@ -156,6 +158,47 @@ def find_pooler_fault(settings: Settings) -> tuple[str, bool]:
             "statements are prepared again"
         ), False
     return "", False
+
+
+def find_replica_faults(settings: Settings) -> Iterator[tuple[str, bool]]:
+    """The reasons why replicas would not be read from, each in a sentence, and whether the
+    settings are wrong. The database has to answer."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from trivet.migrations.connection import look
+
+    primary = look(settings.database_url)
+    for replica, address in zip(settings.replicas, settings.replica_urls, strict=True):
+        name = f"{replica.masked}, of TRIVET_REPLICA_URLS,"
+        try:
+            state = look(address)
+        except SQLAlchemyError as error:
+            yield f"{name} does not answer: {_said(error)}. Nothing is read from it", False
+            continue
+        if not state.is_standby:
+            yield f"{name} is no standby. Name a streaming standby, or leave it out", False
+        elif state.database != primary.database:
+            yield f"{name} is a standby of another database than TRIVET_DATABASE_URL", True
+        elif state.is_paused:
+            yield f"{name} is paused. Resume it: SELECT pg_wal_replay_resume()", False
+        elif _is_on_old_timeline(state, primary):
+            yield (
+                (
+                    f"{name} follows an earlier timeline than the primary. Let it follow the new "
+                    "primary, and grant pg_monitor to its user, who learns of it sooner then"
+                ),
+                False,
+            )
+
+
+def _is_on_old_timeline(state: "ServerState", primary: "ServerState") -> bool:
+    if state.position is None or primary.position is None:
+        return False
+    return state.position.timeline < primary.position.timeline
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
 
 
 def _cure_of(said: str, settings: Settings) -> str:

@@ -83,6 +83,11 @@ class Fleet:
             forget(client)
             yield client
 
+    def launch(self) -> str:
+        """Launch a ferry by a client that is never seen again."""
+        with self.client() as client:
+            return launch(client)
+
     def states(self) -> list[str]:
         """What `/readyz` says of the replicas. The process that answers is any of them."""
         with self.client() as client:
@@ -104,6 +109,21 @@ class Fleet:
             return len(found) == 2 and all(each == set(wanted) for each in recent)
 
         until(settled)
+
+    def until_read_back(self) -> None:
+        """Return when both workers read from replicas what somebody has just written: they do not
+        wait for a replica that was late a moment ago."""
+        with self.client() as client:
+            launch(client)
+            processes: set[int] = set()
+
+            def settled() -> bool:
+                seen = client.get("/api/ferries/by/run").json()
+                if seen["port"] in self.reading:
+                    processes.add(seen["process"])
+                return len(processes) == 2
+
+            until(settled)
 
     @contextmanager
     def paused(self, *replicas: Cluster) -> Iterator[None]:

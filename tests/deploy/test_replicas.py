@@ -1,22 +1,34 @@
 """Reads come from streaming replicas, and whoever has written reads what it has written."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import httpx2
 import pytest
 
 from tests.deploy.fleet import (
     FERRIES,
+    PATIENCE,
     Fleet,
     fill_in,
     forget,
     launch,
     running_fleet,
 )
-from tests.services.databases import Databases
+from tests.services.databases import Databases, environment, run_trivet
+from tests.services.postgres import PostgresServer
+from tests.services.processes import free_port
 from tests.services.server import StartServer
+from trivet.data.capture import Capture
+from trivet.data.database import Database
+from trivet.data.replicas.client import ClientPosition
+from trivet.data.replicas.replica import Replica
+from trivet.data.replicas.router import Replicas
+from trivet.observation import Observers
 
-pytestmark = pytest.mark.database("postgresql")
+pytestmark = [pytest.mark.anyio, pytest.mark.database("postgresql")]
 
 DOORS = ("run", "query", "session", "django")
 HEADER = "trivet-position"
@@ -28,11 +40,19 @@ def fleet(databases: Databases, start_shared_server: StartServer) -> Iterator[Fl
         yield fleet
 
 
-def see(client: httpx2.Client, door: str = "run", **headers: str) -> dict[str, object]:
+@dataclass(frozen=True)
+class Seen:
+    """What an endpoint saw, and the port of the server that it asked."""
+
+    names: list[str]
+    port: int
+    process: int
+
+
+def see(client: httpx2.Client, door: str = "run", **headers: str) -> Seen:
     answer = client.get(f"/api/ferries/by/{door}", headers=headers)
     assert answer.status_code == 200, answer.text
-    found: dict[str, object] = answer.json()
-    return found
+    return Seen(**answer.json())
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -40,7 +60,7 @@ def test_a_reader_of_the_api_reads_from_every_replica_and_never_from_the_primary
     fleet: Fleet, door: str
 ) -> None:
     with fleet.client() as client:
-        ports = {see(client, door)["port"] for _ in range(12)}
+        ports = {see(client, door).port for _ in range(12)}
     assert ports == fleet.reading
 
 
@@ -52,8 +72,8 @@ def test_a_browser_sees_what_it_wrote_at_every_door_while_the_replicas_stand_sti
         name = launch(client, with_django=with_django)
         for door in DOORS:
             seen = see(client, door)
-            assert name in seen["names"]
-            assert seen["port"] == fleet.writing
+            assert name in seen.names
+            assert seen.port == fleet.writing
 
 
 def test_a_position_that_one_process_told_is_good_for_another_one(fleet: Fleet) -> None:
@@ -67,17 +87,18 @@ def test_a_position_that_one_process_told_is_good_for_another_one(fleet: Fleet) 
             with fleet.client() as program, fleet.client() as browser:
                 browser.cookies = cookie
                 for seen in (see(program, **{HEADER: told}), see(browser)):
-                    assert "told" in seen["names"]
-                    others += seen["process"] != process
+                    assert "told" in seen.names
+                    others += seen.process != process
 
 
 def test_a_replica_that_is_nearly_there_is_waited_for(fleet: Fleet) -> None:
+    fleet.until_read_back()
     with fleet.delayed(300), fleet.client() as client:
         for door in DOORS:
             name = launch(client)
             seen = see(client, door)
-            assert name in seen["names"]
-            assert seen["port"] in fleet.reading
+            assert name in seen.names
+            assert seen.port in fleet.reading
 
 
 def test_who_has_written_nothing_reads_what_a_late_replica_has(fleet: Fleet) -> None:
@@ -86,19 +107,20 @@ def test_who_has_written_nothing_reads_what_a_late_replica_has(fleet: Fleet) -> 
         name = launch(writer)
         for door in DOORS:
             seen = see(stranger, door)
-            assert name not in seen["names"]
-            assert seen["port"] in fleet.reading
-        assert name in see(writer)["names"]
+            assert name not in seen.names
+            assert seen.port in fleet.reading
+        assert name in see(writer).names
 
 
 def test_of_two_replicas_the_one_that_is_there_is_read_from(fleet: Fleet) -> None:
     late, other = fleet.replicas
+    fleet.until_read_back()
     with fleet.paused(late), fleet.client() as client:
         for door in DOORS * 2:
             name = launch(client)
             seen = see(client, door)
-            assert name in seen["names"]
-            assert seen["port"] == other.server.port
+            assert name in seen.names
+            assert seen.port == other.server.port
         fleet.until_used(other)
         assert fleet.states() == ["is paused", "ok"]
     assert fleet.states() == ["ok", "ok"]
@@ -110,14 +132,14 @@ def test_of_two_replicas_the_one_that_is_there_is_read_from(fleet: Fleet) -> Non
 def test_a_replica_that_dies_takes_no_reader_along(fleet: Fleet) -> None:
     dying, other = fleet.replicas
     with fleet.person() as person:
-        for attempt in range(3):
-            assert {see(person)["port"] for _ in range(8)} == fleet.reading
+        for _ in range(2):
+            fleet.until_read_back()
             assert person.get(FERRIES).status_code == 200
             dying.crash()
-            for door in ("run", "session", "django"):
-                name = launch(person)
-                assert name in see(person, door)["names"]
-            assert name in person.get(FERRIES).text
+            launched = [launch(person) for _ in range(3)]
+            for name, door in zip(launched, ("run", "session", "django"), strict=True):
+                assert name in see(person, door).names
+            assert launched[-1] in person.get(FERRIES).text
             fleet.until_used(other)
             assert fleet.states() == ["does not answer", "ok"]
             dying.start()
@@ -130,11 +152,11 @@ def test_without_any_replica_everything_is_read_from_the_primary(fleet: Fleet) -
         for each in fleet.replicas:
             each.crash()
         for door in ("run", "session", "django"):
-            assert see(person, door)["port"] == fleet.writing
+            assert see(person, door).port == fleet.writing
         assert person.get(FERRIES).status_code == 200
         fleet.until_used()
         assert fleet.states() == ["does not answer", "does not answer"]  # and it is ready
-        assert see(person, "query")["port"] == fleet.writing
+        assert see(person, "query").port == fleet.writing
         for each in fleet.replicas:
             each.start()
         fleet.until_used(*fleet.replicas)
@@ -147,17 +169,24 @@ def test_a_change_in_the_admin_is_in_the_list_that_follows_and_in_others_later(
         saved = fill_in(editor, f"{FERRIES}add/", name="Spirit of Tasmania")
         assert saved.status_code == 302, saved.text
         assert "Spirit of Tasmania" in editor.get(FERRIES).text
-        assert "Spirit of Tasmania" in see(editor)["names"]
+        assert "Spirit of Tasmania" in see(editor).names
         assert "Spirit of Tasmania" not in reader.get(FERRIES).text
     with fleet.person() as reader:
         assert "Spirit of Tasmania" in reader.get(FERRIES).text
 
 
-def ports_of(client: httpx2.Client, **query: str) -> dict[str, list[str]]:
+@dataclass(frozen=True)
+class PageSeen:
+    """What a page of the admin saw, and the ports of the servers that it asked, in order."""
+
+    names: list[str]
+    ports: list[int]
+
+
+def see_page(client: httpx2.Client, **query: str) -> PageSeen:
     answer = client.get(f"{FERRIES}see/", params=query)
     assert answer.status_code == 200, answer.text
-    found: dict[str, list[str]] = answer.json()
-    return found
+    return PageSeen(**answer.json())
 
 
 @pytest.mark.parametrize("do", ["write", "stamp"])
@@ -166,13 +195,13 @@ def test_a_page_of_the_admin_that_writes_goes_on_at_the_primary_and_is_read_back
 ) -> None:
     with fleet.delayed(60_000), fleet.person() as person:
         before = fleet.names()
-        found = ports_of(person, do=do, name=f"of {do}")
+        found = see_page(person, do=do, name=f"of {do}")
         (written,) = fleet.names() - before
-        assert found["ports"][0] in fleet.reading
-        assert found["ports"][-1] == fleet.writing
-        again = ports_of(person)
-        assert written in again["names"]
-        assert set(again["ports"]) == {fleet.writing}
+        assert found.ports[0] in fleet.reading
+        assert found.ports[-1] == fleet.writing
+        again = see_page(person)
+        assert written in again.names
+        assert set(again.ports) == {fleet.writing}
         assert fleet.states() == ["ok", "ok"]
 
 
@@ -182,11 +211,11 @@ def test_rows_that_a_page_has_begun_to_read_go_on_when_it_opens_a_transaction(
     with fleet.person() as person:
         names = {launch(person) for _ in range(3)}
         forget(person)
-        found = ports_of(person, do="iterate")
-        assert names <= set(found["names"])
-        assert found["names"] == sorted(found["names"])
-        assert found["ports"][0] in fleet.reading
-        assert found["ports"][1:] == [fleet.writing] * 2
+        found = see_page(person, do="iterate")
+        assert names <= set(found.names)
+        assert found.names == sorted(found.names)
+        assert found.ports[0] in fleet.reading
+        assert found.ports[1:] == [fleet.writing] * 2
 
 
 @pytest.mark.parametrize("with_django", [False, True])
@@ -200,13 +229,13 @@ def test_a_service_that_writes_while_it_only_reads_fails_as_it_does_without_repl
             assert answer.status_code == 500
         assert fleet.names() == before
         assert fleet.states() == ["ok", "ok"]
-        assert {see(client)["port"] for _ in range(8)} == fleet.reading
+        assert {see(client).port for _ in range(8)} == fleet.reading
 
 
 def test_a_unit_of_its_own_that_a_reader_opens_is_seen_by_the_reader(fleet: Fleet) -> None:
     with fleet.delayed(60_000), fleet.client() as client:
-        assert "visitor" in see(client, "own-unit/visitor")["names"]
-        assert "visitor" in see(client)["names"]
+        assert "visitor" in see(client, "own-unit/visitor").names
+        assert "visitor" in see(client).names
 
 
 def test_who_is_logged_in_is_asked_of_the_primary_alone(fleet: Fleet) -> None:
@@ -214,9 +243,9 @@ def test_who_is_logged_in_is_asked_of_the_primary_alone(fleet: Fleet) -> None:
         # The session is on no replica, and the browser has no position.
         assert person.get("/api/auth/me").json()["username"] == "boss"
         assert person.get(FERRIES).status_code == 200
-        found = ports_of(person, do="session")
-        assert found["ports"][0] in fleet.reading
-        assert found["names"][-1] != "None"
+        found = see_page(person, do="session")
+        assert found.ports[0] in fleet.reading
+        assert found.names[-1] != "None"
         assert person.get(FERRIES).status_code == 200
 
         assert person.post("/api/auth/logout").status_code == 204
@@ -232,11 +261,11 @@ def test_a_program_sends_its_position_back_and_without_it_reads_from_the_primary
         answer = program.post("/api/ferries/of-a-program")
         position = answer.headers[HEADER]
         assert "set-cookie" not in answer.headers
-        assert name in see(program)["names"]
-        assert "of-a-program" in see(program, **{HEADER: position})["names"]
+        assert name in see(program).names
+        assert "of-a-program" in see(program, **{HEADER: position}).names
         first = see(program, **{HEADER: "0-0"})
-        assert first["port"] in fleet.reading
-        assert name not in first["names"]
+        assert first.port in fleet.reading
+        assert name not in first.names
 
 
 POSITIONS = (
@@ -259,9 +288,8 @@ POSITIONS = (
 @pytest.mark.parametrize("position", POSITIONS, ids=range(len(POSITIONS)))
 def test_an_odd_position_only_sends_its_owner_to_the_primary(fleet: Fleet, position: str) -> None:
     with fleet.client() as client:
-        as_header = {HEADER: position.encode("latin-1")}
-        as_cookie = {"cookie": f"{fleet.cookie}={position}".encode("latin-1")}
-        for headers in (as_header, as_cookie):
+        for name, value in ((HEADER, position), ("cookie", f"{fleet.cookie}={position}")):
+            headers = {name.encode(): value.encode("latin-1")}
             answer = client.get("/api/ferries/by/run", headers=headers)
             assert answer.status_code == 200
             assert answer.json()["port"] == fleet.writing
@@ -276,9 +304,9 @@ def test_of_two_positions_the_later_one_counts_and_other_cookies_are_none(fleet:
             f"{fleet.cookie}=0-1; {fleet.cookie}={position}",
             f"a=b;{fleet.cookie}={position}; {fleet.cookie}=0-1",
         ):
-            assert name in see(client, cookie=cookie)["names"]
+            assert name in see(client, cookie=cookie).names
         other = see(client, cookie=f"not_{fleet.cookie}={position}; {fleet.cookie}x={position}")
-        assert other["port"] in fleet.reading
+        assert other.port in fleet.reading
 
 
 def test_what_only_reads_tells_no_position(fleet: Fleet) -> None:
@@ -301,3 +329,124 @@ def test_a_page_of_another_origin_may_read_the_position(fleet: Fleet) -> None:
     assert HEADER in exposed.lower()
     assert answer.headers[HEADER]
     assert "set-cookie" not in answer.headers
+
+
+def check(fleet: Fleet, *addresses: str) -> tuple[int, list[str]]:
+    """The exit code of `trivet check`, and what it says of replicas at these addresses."""
+    url = fleet.primary.server.url(fleet.database)
+    env = environment(url, replica_urls=",".join(addresses))
+    done = run_trivet("check", env=env)
+    return done.returncode, [line for line in done.stdout.splitlines() if " replicas: " in line]
+
+
+def test_check_says_which_replicas_would_not_be_read_from(
+    fleet: Fleet, postgres: PostgresServer
+) -> None:
+    late, good = fleet.replicas
+    here = fleet.database
+    code, lines = check(fleet, good.server.url(here), late.server.url(here))
+    assert code == 0
+    assert lines == ["✓ replicas: 2 of 2 can be read from"]
+    gone = f"postgresql://trivet:geheim@127.0.0.1:{free_port()}/{here}"
+    itself = f"{fleet.primary.server.url(here)}?application_name=x"
+    with fleet.paused(late):
+        code, lines = check(
+            fleet,
+            late.server.url(here),
+            good.server.url("postgres"),
+            good.server.url(here),
+            itself,
+            postgres.url("postgres"),
+            gone,
+        )
+    says = ("is paused", "another database", "no standby", "no standby", "does not answer")
+    assert code == 1
+    assert len(lines) == len(says)
+    for line, sentence in zip(lines, says, strict=True):
+        assert sentence in line
+        assert line.startswith("✗" if sentence == "another database" else "!")
+        assert "geheim" not in line
+
+
+def test_a_command_reads_from_the_primary_and_needs_no_replica(fleet: Fleet) -> None:
+    url = fleet.primary.server.url(fleet.database)
+    gone = f"postgresql://trivet@127.0.0.1:{free_port()}/{fleet.database}"
+    done = run_trivet("users", "list", env=environment(url, replica_urls=gone))
+    assert done.returncode == 0, done.stderr
+    assert "boss" in done.stdout
+
+
+async def test_a_replica_that_is_too_far_behind_is_read_from_by_nobody(fleet: Fleet) -> None:
+    async with watching(fleet, lag_seconds=0.5) as replicas:
+        client = ClientPosition()
+        await settled(replicas, ["ok", "ok"])
+        async with delayed(fleet, 60_000):
+            await asyncio.to_thread(fleet.launch)
+            await settled(replicas, ["more than 0.5 s behind"] * 2)
+            assert await replicas.choose(client) is None
+        await settled(replicas, ["ok", "ok"])
+        assert await replicas.choose(client) in replicas.replicas
+
+
+async def test_a_replica_of_another_database_or_none_is_read_from_by_nobody(
+    fleet: Fleet, postgres: PostgresServer
+) -> None:
+    wrong = (
+        fleet.replicas[0].server.url("postgres"),
+        postgres.url("postgres"),
+        f"postgresql://trivet@127.0.0.1:{free_port()}/{fleet.database}",
+    )
+    async with watching(fleet, *wrong) as replicas:
+        await settled(
+            replicas, ["is a replica of another database", "is no standby", "does not answer"]
+        )
+        assert await replicas.choose(ClientPosition()) is None
+
+
+# The last one, because it leaves the fleet with one replica.
+def test_a_replica_that_is_promoted_is_one_no_longer(fleet: Fleet) -> None:
+    promoted, other = fleet.replicas
+    with fleet.person() as person:
+        promoted.promote()
+        name = launch(person)
+        for door in DOORS:
+            assert name in see(person, door).names
+        assert name in person.get(FERRIES).text
+        fleet.until_used(other)
+        assert fleet.states() == ["is no standby", "ok"]
+
+
+@asynccontextmanager
+async def delayed(fleet: Fleet, milliseconds: int) -> AsyncIterator[None]:
+    delay = fleet.delayed(milliseconds)
+    await asyncio.to_thread(delay.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(delay.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def watching(
+    fleet: Fleet, *addresses: str, lag_seconds: float = 600
+) -> AsyncIterator[Replicas]:
+    """The replicas as a process of its own settings sees them."""
+    database = Database(fleet.primary.server.url(fleet.database), capture=Capture())
+    urls = addresses or [each.server.url(fleet.database) for each in fleet.replicas]
+    listed = [
+        Replica(each, connections=2, observers=Observers(), pooler="none", statement_seconds=None)
+        for each in urls
+    ]
+    replicas = Replicas(listed, database, wait_seconds=0.1, lag_seconds=lag_seconds)
+    await replicas.start()
+    try:
+        yield replicas
+    finally:
+        await replicas.stop()
+        await database.close()
+
+
+async def settled(replicas: Replicas, states: list[str]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while replicas.states != states:  # noqa: ASYNC110  # nobody is told
+            await asyncio.sleep(0.05)

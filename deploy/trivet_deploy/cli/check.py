@@ -71,6 +71,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
     yield database
     if database.state == "ok":
         yield from _find_pooler(settings)
+        yield from _find_replicas(settings)
         migrations = _find_migrations(settings)
         yield migrations
         if migrations.state == "ok":
@@ -130,6 +131,19 @@ def _find_pooler(settings: "Settings") -> Iterator[Finding]:
     elif settings.database_pooler != "none":
         kind = settings.database_pooler
         yield Finding("pooler", "ok", f"it lends a connection for each {kind}")
+
+
+def _find_replicas(settings: "Settings") -> Iterator[Finding]:
+    from trivet_deploy.schema import find_replica_faults
+
+    if not settings.replica_urls:
+        return
+    faults = list(find_replica_faults(settings))
+    if not faults:
+        count = len(settings.replica_urls)
+        yield Finding("replicas", "ok", f"{count} of {count} can be read from")
+    for sentence, breaks in faults:
+        yield Finding("replicas", "failed" if breaks else "warning", sentence)
 
 
 def _find_migrations(settings: "Settings") -> Finding:

@@ -34,12 +34,13 @@ class _Limited:
         statement_seconds: The limit; None is the server's own.
         is_lent: Whether a pooler lends the session for one transaction, so that the limit goes
             with each BEGIN.
-        replayed: Up to where the server behind this connection, a replica, had replayed when it
-            was asked on it.
+        is_replica: Whether the server behind this connection only reads.
+        replayed: Up to where it had replayed when it was asked on this connection.
     """
 
     statement_seconds: float | None = None
     is_lent = False
+    is_replica = False
     replayed: WalPosition | None = None
 
     def has_replayed(self, position: WalPosition) -> bool:
@@ -56,7 +57,7 @@ class _Limited:
         if (
             command == b"COMMIT"
             and (client := current_client()) is not None
-            and not self.read_only  # type: ignore[attr-defined]  # psycopg's
+            and not (self.is_replica or self.read_only)  # type: ignore[attr-defined]  # psycopg's
             and wire.transaction_status == TransactionStatus.INTRANS
         ):
             return (yield from _commit(wire, client))

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, text
 
 from trivet.data.engine import async_url
+from trivet.data.replicas.server import LOOK, ServerState
 from trivet.data.statement_limit import SERVER_PROCESS, is_pooler
 
 
@@ -45,3 +46,9 @@ def identify(url: str) -> Server:
         name = connection.execute(text("SELECT current_database(), pg_postmaster_start_time()"))
         driver = connection.connection.driver_connection
         return Server(tuple(name.one()), is_pooler(process or 0, driver))
+
+
+def look(url: str) -> ServerState:
+    """What the server at `url` says of its log. Raises the driver's error if it does not answer."""
+    with connect(url) as connection:
+        return ServerState.read(connection.exec_driver_sql(LOOK).one())

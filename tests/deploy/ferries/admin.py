@@ -39,6 +39,8 @@ class FerryAdmin(ModelAdmin):
                 with transaction.atomic():
                     ports.append(_port())
                 names += [each.name for each in rows]
+            case _:
+                pass
         return JsonResponse({"ports": [*ports, _port()], "names": names})
 
 

@@ -146,6 +146,7 @@ def _connect(pool: Any, replica: Replica, position: WalPosition | None) -> Limit
             replica.fail(error)  # there are as many connections as threads
             return None
         try:
+            connection.is_replica = True
             connection.limit_statements(runtime.statement_seconds(), runtime.pooler())
             if position is None or connection.has_replayed(position):
                 pool.check_connection(connection)

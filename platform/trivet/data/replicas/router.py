@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trivet.data.database import Database
 from trivet.data.replicas.client import ClientPosition
 from trivet.data.replicas.position import WalPosition
-from trivet.data.replicas.replica import Replica
+from trivet.data.replicas.replica import NOT_ASKED, Replica
 from trivet.data.replicas.watch import Hurry, PrimaryLog, ReplicaWatch, note_primary
 from trivet_settings.values import Pooler
 
@@ -59,6 +59,7 @@ class Replicas:
         self._tasks: list[asyncio.Task[None]] = []
         self._hurries: list[Hurry] = []
         self._turn = 0
+        self._in_vain: WalPosition | None = None
 
     @property
     def states(self) -> list[str]:
@@ -82,7 +83,9 @@ class Replicas:
         for each in usable:
             if each.covers(position):
                 return each
-        return None if tried else await self._wait_for(position)
+        if tried or self._is_in_vain(position, usable):
+            return None
+        return await self._wait_for(position)
 
     async def start(self) -> None:
         """Begin to look at the servers. Nobody is read from before the first look."""
@@ -101,6 +104,7 @@ class Replicas:
             with suppress(asyncio.CancelledError):
                 await task
         for watch in self._watches:
+            watch.replica.state = NOT_ASKED
             await watch.close()
             await watch.replica.close()
 
@@ -116,6 +120,14 @@ class Replicas:
             or position.byte > newest.byte + WORTH_WAITING_BYTES
         )
 
+    def _is_in_vain(self, position: WalPosition, usable: Sequence[Replica]) -> bool:
+        """Whether somebody has waited in vain for less than that, and it still is not there: of
+        all who write while replicas are late, one in each process waits."""
+        late = self._in_vain
+        if late is not None and any(each.covers(late) for each in usable):
+            late = self._in_vain = None
+        return late is not None and position >= late
+
     async def _wait_for(self, position: WalPosition) -> Replica | None:
         waiter = _Waiter(position, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
@@ -125,6 +137,7 @@ class Replicas:
             async with asyncio.timeout(self._wait_seconds):
                 return await waiter.found
         except TimeoutError:
+            self._in_vain = min(position, self._in_vain or position)
             return None
         finally:
             self._waiters.discard(waiter)

@@ -34,9 +34,13 @@ ANOTHER_DATABASE = "is a replica of another database"
 
 
 class PrimaryLog:
-    """Where the log of the primary was, at moments of the last minutes."""
+    """Where the log of the primary was, at moments of the last minutes.
 
-    def __init__(self) -> None:
+    `clock` gives the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._samples: deque[tuple[float, WalPosition]] = deque(maxlen=SAMPLES)
         self.database: tuple[int, str] | None = None
 
@@ -51,11 +55,11 @@ class PrimaryLog:
             return
         self.database = state.database
         if state.position != self.newest:
-            self._samples.append((time.monotonic(), state.position))
+            self._samples.append((self._clock(), state.position))
 
     def lag_of(self, position: WalPosition) -> float:
         """How many seconds a server at `position` is behind."""
-        since = now = time.monotonic()
+        since = now = self._clock()
         for at, sample in reversed(self._samples):
             if position.covers(sample):
                 break
