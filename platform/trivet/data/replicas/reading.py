@@ -24,7 +24,7 @@ class ReplicaReads:
         the place to read. Call it in a greenlet of SQLAlchemy's."""
         tried: set[Replica] = set()
         while (replica := await_only(self._replicas.choose(self._client, tried))) is not None:
-            connection = replica.connect(self._client, single_query=single_query)
+            connection = replica.connect(self._client.newest, single_query=single_query)
             if connection is not None:
                 return connection
             tried.add(replica)

@@ -12,7 +12,6 @@ from sqlalchemy.util import await_only
 from trivet.data.engine import Engines
 from trivet.data.outages import AWAY, READ_ONLY, Outage, OutageMemory, find_outage
 from trivet.data.postgresql import choose_mode
-from trivet.data.replicas.client import ClientPosition
 from trivet.data.replicas.position import WalPosition
 from trivet.data.replicas.server import LOOK, ServerState
 from trivet.observation import Observers
@@ -81,8 +80,8 @@ class Replica:
         """Whether it probably shows what was committed at `position`."""
         return self.position is not None and self.position.covers(position)
 
-    def connect(self, client: ClientPosition, *, single_query: bool) -> Connection | None:
-        """A connection that shows everything that `client` has to see; None if there is none now.
+    def connect(self, position: WalPosition | None, *, single_query: bool) -> Connection | None:
+        """A connection that shows everything up to `position`; None if there is none now.
 
         The transaction of a snapshot has begun on it, so that a connection which is lost is found
         before anybody has read. Call it in a greenlet of SQLAlchemy's.
@@ -96,7 +95,7 @@ class Replica:
             self.fail(error)
             return None
         try:
-            if self._begin(connection, client.newest):
+            if self._begin(connection, position):
                 return connection
         except engine.dialect.loaded_dbapi.Error as error:
             connection.invalidate(error)
