@@ -28,6 +28,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 __all__ = [
+    "BrokerMeasured",
     "Observers",
     "PoolWaited",
     "QueuesMeasured",
@@ -118,6 +119,28 @@ class RelayMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerMeasured:
+    """The broker between processes at one moment, measured every few seconds.
+
+    Attributes:
+        kind: ``postgresql`` or ``redis``.
+        is_connected: Whether it carries messages now.
+        lag_seconds: The time that the last message of this process to itself took; None if
+            there was none yet.
+        failures: The number of failed connections in a row; 0 while it is connected.
+        sent: The messages that this process has sent since its start.
+        received: The messages of other processes that it has received.
+    """
+
+    kind: str
+    is_connected: bool
+    lag_seconds: float | None
+    failures: int
+    sent: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
 class QueuesMeasured:
     """All queues of one kind at one moment, measured every few seconds.
 
@@ -186,7 +209,7 @@ class Observers:
 
         Args:
             kind: The class of the events, not of their subclasses: `RequestEnded`, `UnitEnded`,
-                `RelayMeasured`, `QueuesMeasured`, `PoolWaited` or
+                `RelayMeasured`, `QueuesMeasured`, `PoolWaited`, `BrokerMeasured` or
                 `trivet.identity.Revocation`.
             listener: A quick function that does not block, and uses no database.
         """

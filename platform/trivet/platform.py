@@ -21,7 +21,7 @@ from trivet.data.replicas.replica import Replica
 from trivet.data.replicas.router import Replicas
 from trivet.data.transaction import AsyncTransaction
 from trivet.data.unit_of_work import UnitOfWork
-from trivet.delivery.brokers.memory import MemoryBroker
+from trivet.delivery.opening import measure_broker, open_broker
 from trivet.delivery.relay import Relay
 from trivet.events.feeds import FeedRegistry
 from trivet.events.wake_up import publish_wake_up
@@ -193,7 +193,9 @@ def open_platform(
     keys of tokens cannot be read.
     """
     capture = capture or compose_capture(features, settings.audit_secrets)
-    broker, observers = broker or MemoryBroker(), observers or Observers()
+    broker, observers = broker or open_broker(settings), observers or Observers()
+    if broker.state.is_shared:
+        observers.measure(partial(measure_broker, broker))
     database = Database(
         settings.database_url,
         capture=capture,

@@ -12,6 +12,7 @@ from trivet_settings.description import PREFIX, About
 from trivet_settings.public_url import PublicUrl
 from trivet_settings.values import (
     AllowedOrigins,
+    BrokerAddress,
     DatabaseAddress,
     DatabasePooler,
     DirectAddress,
@@ -339,10 +340,26 @@ class Settings(BaseSettings):
             secret=True,
         ),
     ] = SecretStr("")
+    broker: Annotated[
+        SecretStr,
+        BrokerAddress,
+        About(
+            "What carries wake-ups and revocations between processes: the database itself "
+            "(postgresql), a Redis or Valkey server, or nothing (memory), which is for one process "
+            "alone. Empty: postgresql on PostgreSQL, memory on SQLite.",
+            "memory, postgresql or redis://host:port",
+            cure="Write it like redis://user:password@host:6379, or rediss:// with TLS",
+            secret=True,
+        ),
+    ] = SecretStr("")
     poll_seconds: Annotated[
         float,
         Field(gt=0, le=60),
-        About("How often the relay looks for publications that no wake-up announced.", "seconds"),
+        About(
+            "How often publications are looked for that no wake-up announced, while no broker "
+            "between processes is connected. While one is, polls are rare.",
+            "seconds",
+        ),
     ] = 1.0
     history_hours: Annotated[
         float, Field(gt=0), About("How long publications are kept for recovery.", "hours")
@@ -480,6 +497,12 @@ class Settings(BaseSettings):
         copy = self.model_copy(update=changed)
         copy.__dict__.pop("database", None)  # the parts of the other address, if they were asked
         return copy
+
+    @cached_property
+    def broker_address(self) -> str:
+        """`broker` with its default: ``memory``, ``postgresql`` or the address of a server."""
+        named = self.broker.get_secret_value()
+        return named or ("memory" if self.database.is_sqlite else "postgresql")
 
     @cached_property
     def public(self) -> PublicUrl:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 
+from trivet_settings import broker_url
 from trivet_settings.database_url import DatabaseUrl
 from trivet_settings.public_url import PublicUrl, origin_of
 
@@ -132,6 +133,13 @@ def _check_throttle_store(store: SecretStr) -> SecretStr:
     if text and not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("is no address that begins with redis://, rediss:// or unix://")
     return store
+
+
+def _check_broker(broker: SecretStr, given: ValidationInfo) -> SecretStr:
+    text = broker_url.check(broker.get_secret_value())
+    if text == "postgresql" and given.data.get("database_url", "").startswith("sqlite"):
+        raise ValueError("is postgresql, but the database is SQLite")
+    return broker
 
 
 def _check_proxies(addresses: tuple[str, ...]) -> tuple[str, ...]:
@@ -278,3 +286,4 @@ ProductName = AfterValidator(_strip_name)
 ThrottleStore = AfterValidator(_check_throttle_store)
 LongSecret = AfterValidator(_check_length)
 LongSecrets = AfterValidator(_check_lengths)
+BrokerAddress = AfterValidator(_check_broker)

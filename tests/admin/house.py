@@ -41,6 +41,7 @@ def make_settings(database_url: str, **settings: Any) -> Settings:
         "database_url": database_url,
         "public_url": ORIGIN,
         "features": (*FEATURES, STOCK),
+        "broker": "memory",
     }
     return Settings(**values | settings)
 

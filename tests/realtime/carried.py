@@ -7,7 +7,7 @@ everybody on the line, its sender included.
 import secrets
 from collections.abc import Callable
 
-from trivet.broker import M, Message, Unsubscribe
+from trivet.broker import BrokerState, M, Message, Unsubscribe
 from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.messages import decode, encode
 
@@ -34,9 +34,20 @@ class CarriedBroker:
         self.local = MemoryBroker()
         self._line = line
 
-    def publish(self, message: Message) -> None:
+    @property
+    def state(self) -> BrokerState:
+        return BrokerState("carried", is_shared=True)
+
+    def publish(self, message: Message, *, node: str | None = None) -> None:
+        assert node is None, "nobody asks for one process here"
         self.local.publish(message)
         self._line.send(encode(message, sender=self.node))
+
+    async def watch(self, channel: str) -> None:
+        pass
+
+    def unwatch(self, channel: str) -> None:
+        pass
 
     def subscribe(self, kind: type[M], receiver: Callable[[M], None]) -> Unsubscribe:
         return self.local.subscribe(kind, receiver)
@@ -46,6 +57,9 @@ class CarriedBroker:
 
     async def stop(self) -> None:
         self._line.connected.remove(self._receive)
+
+    def close(self) -> None:
+        pass
 
     def _receive(self, encoded: bytes) -> None:
         envelope = decode(encoded)

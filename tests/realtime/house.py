@@ -197,7 +197,13 @@ def open_platform_with_django(
     **settings: Any,
 ) -> Platform:
     """A platform with the features of these tests."""
-    given = {"database_url": database_url, "secret_key": SECRET_KEY, "poll_seconds": 60, **settings}
+    given = {
+        "database_url": database_url,
+        "secret_key": SECRET_KEY,
+        "poll_seconds": 60,
+        "broker": "memory",
+        **settings,
+    }
     platform = open_platform(
         load_settings(env_file=None, **given),
         load_features(features),

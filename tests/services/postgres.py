@@ -204,6 +204,13 @@ class Cluster:
         """Stop without a word to anybody who is connected."""
         self.stop(signal.SIGQUIT)
 
+    def processes(self) -> list[int]:
+        """The server's process, and those of its connections and of its work."""
+        assert self._running is not None
+        server = self._running.pid
+        listed = Path(f"/proc/{server}/task/{server}/children").read_text(encoding="ascii")
+        return [server, *map(int, listed.split())]
+
 
 def _directory(parent: Path | None = None) -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(

@@ -10,11 +10,11 @@ broker logs and drops. So a new field needs a default, and no field changes its 
 
 import msgspec
 
-from trivet.broker import Message
+from trivet.broker import Message, MessagesMissed
 from trivet.events.wake_up import WakeUp
 from trivet.identity.revocation import Revocation
 
-AnyMessage = WakeUp | Revocation
+AnyMessage = WakeUp | Revocation | MessagesMissed
 """All kinds of messages. A new kind is added here, and to the table of its tests."""
 
 

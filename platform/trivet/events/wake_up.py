@@ -7,7 +7,8 @@ from trivet.broker import Message, Publisher
 
 
 class WakeUp(Message, frozen=True, tag="wake-up"):
-    """`offsets` names the channels that a commit published to, each with its newest offset.
+    """`offsets` names the channels that a commit published to, each with its newest offset. If it
+    is empty, any channel may have publications.
 
     It carries positions and no data: the rows are the truth, and the relay reads them.
     """

@@ -155,6 +155,7 @@ def make_settings(
         "secret_key": SECRET_KEY,
         "public_url": PUBLIC_URL,
         "log_level": "warning",
+        "broker": "memory",  # the application is one process; a server of a test is another matter
         **variables,
     }
     with _no_variables():

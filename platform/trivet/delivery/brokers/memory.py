@@ -5,14 +5,18 @@ that are published here to the other processes, and passes the messages of other
 """
 
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from trivet.broker import M, Message, Unsubscribe
+from trivet.broker import BrokerState, M, Message, Unsubscribe
 
 logger = logging.getLogger(__name__)
+
+NODE_BYTES = 8
+_STATE = BrokerState("memory")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,12 +29,19 @@ class _Subscription:
 class MemoryBroker:
     """See `trivet.broker.Broker`. Safe to use from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: str | None = None) -> None:
+        self.node = node or secrets.token_hex(NODE_BYTES)
         # Replaced and never changed, so that `publish` iterates without the lock.
         self._subscriptions: dict[type[Message], tuple[_Subscription, ...]] = {}
         self._lock = Lock()
 
-    def publish(self, message: Message) -> None:
+    @property
+    def state(self) -> BrokerState:
+        return _STATE
+
+    def publish(self, message: Message, *, node: str | None = None) -> None:
+        if node not in (None, self.node):
+            return
         for subscription in self._subscriptions.get(type(message), ()):
             try:
                 subscription.receiver(message)
@@ -49,8 +60,17 @@ class MemoryBroker:
 
         return unsubscribe
 
+    async def watch(self, channel: str) -> None:
+        """Every message arrives anyway."""
+
+    def unwatch(self, channel: str) -> None:
+        """Every message arrives anyway."""
+
     async def start(self) -> None:
         """There is no other process."""
 
     async def stop(self) -> None:
+        """There is no other process."""
+
+    def close(self) -> None:
         """There is no other process."""
