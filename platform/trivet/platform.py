@@ -23,6 +23,7 @@ from trivet.data.transaction import AsyncTransaction
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.delivery.opening import measure_broker, open_broker
 from trivet.delivery.relay import Relay
+from trivet.delivery.retention import Retention
 from trivet.events.feeds import FeedRegistry
 from trivet.events.wake_up import publish_wake_up
 from trivet.features import Feature
@@ -62,6 +63,7 @@ class Platform:
         capture: The feeds, the audit trail and the rules.
         database: The connections of the event loop.
         relay: The delivery of publications.
+        retention: The removal of publications that are past their time.
         django: The transactions that both ORMs share; None without Django.
         observers: The listeners of this process.
         lifecycle: The state of the process.
@@ -80,6 +82,7 @@ class Platform:
     capture: Capture
     database: Database
     relay: Relay
+    retention: Retention
     django: DjangoTransactions | None = None
     observers: Observers = field(default_factory=Observers)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
@@ -221,7 +224,8 @@ def open_platform(
         tokens=open_tokens(settings),
         capture=capture,
         database=database,
-        relay=Relay(database, broker, settings.poll_seconds, settings.history_hours, observers),
+        relay=Relay(database, broker, settings.poll_seconds, observers),
+        retention=Retention(database, settings.history_hours),
         django=django,
         replicas=_open_replicas(settings, database) if serves and settings.replica_urls else None,
     )

@@ -13,9 +13,10 @@ from sqlalchemy import event, func, select, text, update
 from tests.realtime.beacons.models import Beacon
 from tests.realtime.house import create_tables, eventually, open_platform_with_django
 from trivet import Platform
-from trivet.broker import Broker
+from trivet.broker import Broker, BrokerState, MessagesMissed
 from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.relay import Relay
+from trivet.delivery.retention import Retention, remove_some
 from trivet.events import outbox
 from trivet.events.outbox import Position, PublicationRow, StoredPublication
 from trivet.events.wake_up import WakeUp
@@ -65,14 +66,13 @@ async def relaying(
     *,
     broker: Broker | None = None,
     poll: float = 60,
-    hours: float | None = None,
     watching: Sequence[str] = (),
 ) -> AsyncIterator[tuple[Relay, Ledger]]:
     """A running relay; it listens to the platform's broker unless it is given another.
 
     It watches the channels of `watching` before it starts, so that its first look is at them.
     """
-    relay = Relay(platform.database, broker or platform.broker, poll, hours)
+    relay = Relay(platform.database, broker or platform.broker, poll)
     relay.receiver = ledger = Ledger()
     for channel in watching:
         await relay.watch(channel)
@@ -163,8 +163,7 @@ async def test_a_channel_that_comes_to_life_between_two_looks_has_no_hole(
     async with relaying(platform, broker=MemoryBroker(), poll=0.01) as (relay, ledger):
         await relay.watch(NORTH)
         async with platform.database.unit() as session:
-            opened = await session.run_sync(outbox.open_channel, NORTH)
-        await eventually(lambda: relay._watches[NORTH].position == opened)
+            await session.run_sync(outbox.open_channel, NORTH)
         await light(platform, "north", "one")
         await eventually(lambda: ledger.offsets() == [1])
     assert ledger.invalidated == []
@@ -207,6 +206,7 @@ async def test_what_nobody_watches_is_not_read(platform: Platform) -> None:
     async with relaying(platform, poll=0.01) as (relay, _):
         await relay.watch(NORTH)
         relay.unwatch(NORTH)
+        await asyncio.sleep(0.05)  # a poll that had begun is over
         engine = platform.database.engine.sync_engine
         event.listen(engine, "before_cursor_execute", lambda *args: statements.append(str(args[2])))
         platform.broker.publish(WakeUp({NORTH: 1, "beacons:east": 5}))
@@ -222,11 +222,11 @@ async def test_a_database_that_fails_is_waited_for(
         await light(platform, "north", "one")
         await eventually(lambda: ledger.offsets() == [1])
         async with platform.database.engine.begin() as connection:
-            await connection.execute(text("ALTER TABLE trivet_channel RENAME TO trivet_away"))
+            await connection.execute(text("ALTER TABLE trivet_publication RENAME TO trivet_away"))
         await eventually(lambda: relay.state.failures >= 2)
         assert not relay.state.is_healthy
         async with platform.database.engine.begin() as connection:
-            await connection.execute(text("ALTER TABLE trivet_away RENAME TO trivet_channel"))
+            await connection.execute(text("ALTER TABLE trivet_away RENAME TO trivet_publication"))
         await light(platform, "north", "two")
         await eventually(lambda: ledger.offsets() == [1, 2])
         await eventually(lambda: relay.state.is_healthy)
@@ -259,10 +259,9 @@ async def test_publications_past_their_time_are_removed_and_offsets_go_on(
         async with platform.database.unit(read_only=True) as session:
             return await session.scalar(select(func.count()).select_from(PublicationRow)) or 0
 
-    async with relaying(platform, hours=1.0) as (relay, ledger):
-        async with asyncio.timeout(5):
-            while await count() > 1:  # noqa: ASYNC110  # the database rings for no removal
-                await asyncio.sleep(0.01)
+    assert await Retention(platform.database, 1.0).remove() == 2
+    assert await count() == 1
+    async with relaying(platform) as (relay, ledger):
         await relay.watch(NORTH)
         await light(platform, "north", "next")
         await eventually(lambda: ledger.offsets() == [4])
@@ -289,9 +288,25 @@ async def test_any_number_of_publications_past_their_time_is_removed_in_one_go(
             return await session.scalar(select(func.count()).select_from(PublicationRow)) or 0
 
     assert await count() == 25001
-    async with relaying(platform, hours=1.0), asyncio.timeout(60):
+    retention = Retention(platform.database, 1.0)
+    await retention.start()
+    async with asyncio.timeout(60):
         while await count() > 1:  # noqa: ASYNC110  # the database rings for no removal
             await asyncio.sleep(0.05)
+    await retention.stop()
+
+
+@pytest.mark.database("postgresql")
+async def test_one_process_at_a_time_removes_what_is_past_its_time(platform: Platform) -> None:
+    await light(platform, "north", "old", "older")
+    async with platform.database.engine.begin() as connection:
+        past = datetime.now(UTC) - timedelta(hours=2)
+        await connection.execute(update(PublicationRow).values(created_at=past))
+    retention = Retention(platform.database, 1.0)
+    async with platform.database.unit() as session:
+        await session.run_sync(remove_some, timedelta(hours=100))  # another process is at it
+        assert await retention.remove() == 0
+    assert await retention.remove() == 2
 
 
 async def test_channels_that_are_watched_at_once_are_looked_for_together(
@@ -310,3 +325,76 @@ async def test_channels_that_are_watched_at_once_are_looked_for_together(
         assert sum("trivet_channel" in each for each in statements) <= 2
         await light(platform, "7", "one")
         await eventually(lambda: ledger.offsets("beacons:7") == [1])
+
+
+class Neighbourly(MemoryBroker):
+    """A broker that claims to reach other processes, which tell nothing."""
+
+    is_connected = True
+
+    @property
+    def state(self) -> BrokerState:
+        return BrokerState("test", is_shared=True, is_connected=self.is_connected)
+
+
+@pytest.mark.parametrize("event", ["the broker fails", "messages were missed", "any channel"])
+async def test_polls_are_rare_while_the_broker_is_well_and_come_back_by_themselves(
+    platform: Platform, event: str
+) -> None:
+    broker = Neighbourly()
+    async with relaying(platform, broker=broker, poll=0.01, watching=[NORTH]) as (relay, ledger):
+        await eventually(lambda: relay.state.last_success)  # the look that a relay begins with
+        await light(platform, "north", "one")
+        await asyncio.sleep(0.3)
+        assert ledger.offsets() == []
+        if event == "the broker fails":
+            broker.is_connected = False
+        else:
+            broker.publish(MessagesMissed() if event == "messages were missed" else WakeUp({}))
+        await eventually(lambda: ledger.offsets() == [1])
+
+
+async def test_a_poll_is_one_statement_whatever_number_of_channels_is_watched(
+    platform: Platform,
+) -> None:
+    names = [f"beacons:{number}" for number in range(1500)]
+    statements: list[str] = []
+    async with relaying(platform, broker=MemoryBroker(), poll=0.05, watching=names) as (relay, _):
+        await eventually(lambda: relay.state.last_success and not relay._due)
+        await asyncio.sleep(0.2)
+        engine = platform.database.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", lambda *args: statements.append(str(args[2])))
+        await eventually(lambda: len(statements) >= 8)
+    (looked,) = {each for each in statements if each != "BEGIN"}
+    assert "trivet_channel" not in looked
+
+
+async def test_channels_are_watched_at_the_broker_while_somebody_watches_them_here(
+    platform: Platform,
+) -> None:
+    class Counting(MemoryBroker):
+        def __init__(self) -> None:
+            super().__init__()
+            self.watched: list[str] = []
+
+        async def watch(self, channel: str) -> None:
+            self.watched.append(channel)
+
+        def unwatch(self, channel: str) -> None:
+            self.watched.remove(channel)
+
+    broker = Counting()
+    async with relaying(platform, broker=broker) as (relay, _):
+        for channel in (NORTH, NORTH, "beacons:east"):
+            await relay.watch(channel)
+        assert broker.watched == [NORTH, "beacons:east"]
+        relay.unwatch(NORTH)
+        assert broker.watched == [NORTH, "beacons:east"]
+        relay.unwatch(NORTH)
+        relay.unwatch("beacons:east")
+        assert broker.watched == []
+        async with platform.database.engine.begin() as connection:
+            await connection.execute(text("ALTER TABLE trivet_channel RENAME TO trivet_away"))
+        with pytest.raises(Exception, match="trivet_channel"):
+            await relay.watch(NORTH)
+        assert broker.watched == []

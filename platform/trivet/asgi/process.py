@@ -39,6 +39,8 @@ class Process:
             Step("the broker is connected", platform.broker.start),
             # Commits from here on are delivered.
             Step("the relay delivers", platform.relay.start),
+            # Publications that are past their time are removed at intervals.
+            Step("old publications are removed", platform.retention.start),
             # Uses of keys are written at intervals.
             Step("uses of keys are written", platform.key_uses.start),
             # Expired sessions are removed at intervals.
@@ -76,6 +78,8 @@ class Process:
             Step("no session is being removed", platform.expired_sessions.stop, seconds=2),
             # What this process knows of the use of keys is in the database.
             Step("uses of keys are written", platform.key_uses.stop, seconds=2),
+            # Old publications are left to other processes.
+            Step("no publication is being removed", platform.retention.stop, seconds=2),
             # The relay has come to the end of what it was delivering.
             Step("the relay is drained", platform.relay.stop, seconds=4),
             # Whatever is still read comes from the primary.

@@ -2,7 +2,9 @@
 
 One relay serves a process. It reads only the channels that are watched in the process. A wake-up
 starts it, and it polls besides. So a publication without a wake-up (a crash after the commit,
-another process) is late by one poll, and never lost.
+another process) is late by one poll, and never lost. Polls are rare while the broker reaches the
+other processes. While it does not, they come every second, by themselves. A poll is one statement,
+whatever number of channels is watched (`trivet.delivery.cursor`).
 
 Nothing is skipped, because the rows of a channel are committed in the order of their offsets
 (`trivet.events.outbox`): a reader that sees offset n also sees n - 1, unless retention removed it.
@@ -12,18 +14,21 @@ hole is always announced.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from trivet.broker import Broker, Unsubscribe
+from trivet.broker import Broker, MessagesMissed, Unsubscribe
 from trivet.data.database import Database
 from trivet.data.errors import lacks_table
 from trivet.data.outages import find_outage
 from trivet.delivery.batched_read import BatchedRead
+from trivet.delivery.cursor import OutboxCursor
 from trivet.delivery.reading import NOWHERE, Reading, read_new
+from trivet.delivery.steps import to_its_end
 from trivet.events import outbox
 from trivet.events.outbox import Position, StoredPublication
 from trivet.events.wake_up import WakeUp
@@ -33,6 +38,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+_random = random.Random()  # noqa: S311  # spreads the polls of several processes
+
 PASS_CHANNELS = 500
 """The channels whose positions one statement reads; SQLite binds at most 32,766 values."""
 PASS_PUBLICATIONS = 1000
@@ -40,12 +47,9 @@ PASS_PUBLICATIONS = 1000
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
 """The waits after the first, second … failure in a row; the last one repeats. They are short,
 because delivery should go on within 5 seconds of the return of a database."""
-STOP_SECONDS = 3.0
-"""The time for which a stopping relay waits for the database before it gives up its work."""
-TRIM_SECONDS = 600.0
-"""The time between two removals of old publications. Retention is counted in hours."""
-TRIM_PUBLICATIONS = 10_000
-"""How many of them one statement removes."""
+RARE_POLL_SECONDS = 30.0
+"""The average time between two polls while the broker reaches the other processes. Chance makes it
+up to a half shorter or longer, so that the polls of several processes spread."""
 
 
 class Receiver(Protocol):
@@ -83,19 +87,21 @@ class RelayState:
 @dataclass(slots=True, eq=False)
 class _Watch:
     """A watched channel. `position` is the last delivered one; None until it is known.
-    `missed_wake_up` notes a wake-up that came before it was known."""
+    `missed_wake_up` notes a wake-up that came before it was known, `is_announced` that the broker
+    knows of the watch."""
 
     watchers: int = 0
     position: Position | None = None
     missed_wake_up: bool = False
+    is_announced: bool = False
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Relay:
     """Delivers committed publications to `receiver`.
 
-    `poll_seconds` is the longest wait of a publication without a wake-up. Publications older than
-    `history_hours` are removed at intervals.
+    `poll_seconds` is the longest wait of a publication without a wake-up, as long as the broker
+    does not reach other processes.
     """
 
     def __init__(
@@ -103,7 +109,6 @@ class Relay:
         database: Database,
         broker: Broker,
         poll_seconds: float = 1.0,
-        history_hours: float | None = None,
         observers: Observers | None = None,
     ) -> None:
         self.state = RelayState()
@@ -112,14 +117,15 @@ class Relay:
         self._broker = broker
         self._observers = observers or Observers()
         self._poll_seconds = poll_seconds
-        self._retention = None if history_hours is None else timedelta(hours=history_hours)
+        self._cursor = OutboxCursor()
+        self._looks_now = True
         self._watches: dict[str, _Watch] = {}
         # Many channels are watched at once after an outage: their positions are read together.
         self._positions = BatchedRead(self._find_positions, limit=PASS_CHANNELS)
         self._due: set[str] = set()
         self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._unsubscribe: Unsubscribe | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._unsubscribe: list[Unsubscribe] = []
 
     @property
     def watched(self) -> frozenset[str]:
@@ -136,6 +142,9 @@ class Relay:
         try:
             async with watch.opening:
                 if watch.position is None:
+                    # Before the position is read: later commits are announced to us.
+                    watch.is_announced = True
+                    await self._broker.watch(channel)
                     watch.position = await self._positions.ask(channel)
                     if watch.missed_wake_up:
                         self._note((channel,))
@@ -150,33 +159,42 @@ class Relay:
         watch.watchers -= 1
         if not watch.watchers:
             del self._watches[channel]
+            if watch.is_announced:
+                self._broker.unwatch(channel)
 
     async def start(self) -> None:
-        """Begin to deliver, in separate tasks."""
+        """Begin to deliver, in a separate task."""
         loop = asyncio.get_running_loop()
 
         def wake(message: WakeUp) -> None:
+            if not message.offsets:
+                loop.call_soon_threadsafe(self._look_now)
             # A watch that begins after this look reads earlier commits itself.
-            if not self._watches.keys().isdisjoint(message.offsets):
+            elif not self._watches.keys().isdisjoint(message.offsets):
                 loop.call_soon_threadsafe(self._note, tuple(message.offsets))
 
-        self._unsubscribe = self._broker.subscribe(WakeUp, wake)
-        self._tasks = [
-            asyncio.create_task(self._run(), name="trivet relay"),
-            asyncio.create_task(self._keep_house(), name="trivet retention"),
-        ]
+        def catch_up(_message: MessagesMissed) -> None:
+            loop.call_soon_threadsafe(self._look_now)
+
+        subscribe = self._broker.subscribe
+        self._unsubscribe = [subscribe(WakeUp, wake), subscribe(MessagesMissed, catch_up)]
+        self._task = asyncio.create_task(self._run(), name="trivet relay")
         self.state.running = True
 
     async def stop(self) -> None:
         """Stop after the present delivery. Does nothing if the relay was not started."""
         self.state.running = False
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        task, self._task = self._task, None
+        if task is not None:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
         await self._positions.stop()
+
+    def _look_now(self) -> None:
+        self._looks_now = True
+        self._wake.set()
 
     def _note(self, channels: Iterable[str]) -> None:
         self._due.update(channel for channel in channels if channel in self._watches)
@@ -185,19 +203,39 @@ class Relay:
 
     async def _run(self) -> None:
         now = asyncio.get_running_loop().time
-        poll_at = now()
+        polled_at, rare = now(), _rarely()
         while True:
-            if not self._due:
-                await self._sleep(poll_at - now())
-            if now() >= poll_at:
-                self._due.update(self._watches)
-                poll_at = now() + self._poll_seconds
+            if not self._due and not self._looks_now:
+                # No longer than a frequent poll: the broker may have failed meanwhile.
+                await self._sleep(self._poll_seconds)
+            wait = rare if self._broker.state.reaches_others else self._poll_seconds
+            is_poll = self._looks_now or now() - polled_at >= wait
             try:
-                await _to_its_end(self._relay())
+                if is_poll:
+                    await to_its_end(self._poll())
+                    polled_at, rare = now(), _rarely()
+                await to_its_end(self._relay())
             except Exception as error:  # noqa: BLE001  # after any failure the next try may succeed
                 await asyncio.sleep(self._note_failure(error))
             else:
                 self._note_success()
+
+    async def _poll(self) -> None:
+        """Note the channels that have news which nobody announced."""
+        if not self._watches:
+            self._looks_now = False
+            return
+        async with self._database.unit(read_only=True) as session:
+            found = await session.run_sync(self._cursor.look)
+        self._looks_now = False
+        if found is None:
+            self._due.update(self._watches)
+            return
+        for channel, offset in found.items():
+            watch = self._watches.get(channel)
+            # Another offset, and not a higher one: a new life of the channel begins at 1.
+            if watch is not None and (watch.position is None or watch.position.offset != offset):
+                self._due.add(channel)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -294,37 +332,6 @@ class Relay:
             found = await session.run_sync(outbox.positions, channels)
         return {channel: found.get(channel, NOWHERE) for channel in channels}
 
-    async def _keep_house(self) -> None:
-        """Remove old publications at intervals, without delaying the delivery."""
-        while self._retention is not None:
-            try:
-                gone = await _to_its_end(self._trim(self._retention))
-            except Exception as error:
-                # A database that is not migrated has no old publications.
-                if (outage := find_outage(error)) is not None:
-                    logger.warning(
-                        "publications past their time could not be removed; the database: %s",
-                        outage.state,
-                    )
-                elif not lacks_table(error):
-                    logger.exception("publications past their time could not be removed")
-            else:
-                if gone:
-                    logger.info("%d publications were past their time and are removed", gone)
-            await asyncio.sleep(TRIM_SECONDS)
-
-    async def _trim(self, retention: timedelta) -> int:
-        """In parts, each a transaction of its own: a statement has a time limit."""
-        gone = 0
-        while True:
-            async with self._database.unit() as session:
-                count = await session.run_sync(
-                    outbox.trim, older_than=retention, limit=TRIM_PUBLICATIONS
-                )
-            gone += count
-            if count < TRIM_PUBLICATIONS:
-                return gone
-
 
 def _measure(handed_on: Sequence[tuple[Reading, _Watch]]) -> RelayMeasured:
     """The lag of a look whose readings are delivered."""
@@ -338,16 +345,5 @@ def _measure(handed_on: Sequence[tuple[Reading, _Watch]]) -> RelayMeasured:
     return RelayMeasured(seconds, behind, 0)
 
 
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await `work`. A cancelled call still waits for its end, for at most `STOP_SECONDS`.
-
-    If a connection is cancelled while it opens, no pool closes it, and the thread of aiosqlite
-    behind it answers to a loop that may be gone.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task], timeout=STOP_SECONDS)
-        task.cancel()
-        raise
+def _rarely() -> float:
+    return RARE_POLL_SECONDS * _random.uniform(0.5, 1.5)
