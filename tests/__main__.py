@@ -1,9 +1,11 @@
 """`python -m tests`: every test on SQLite, those about data again on PostgreSQL, one coverage.
 
-Arguments are handed to all runs of pytest; with any, coverage is not demanded, because a part
+Each run has a few processes (pytest-xdist), which take tests from each other until none is left.
+Arguments are handed to both runs of pytest; with any, coverage is not demanded, because a part
 of the tests cannot have it:
 
     python -m tests -k outbox -x
+    python -m tests -n 0 tests/admin/test_login.py    in the process of pytest itself
 
 pytest's own closing lines stand last, where people and machines look for them.
 """
@@ -14,35 +16,30 @@ import shutil
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 COVERAGE_HOME = Path(sys.prefix) / "coverage"  # of its own for each interpreter
 NO_TESTS_COLLECTED = 5
 RUNS = (
-    ("sqlite", "data", False),
-    ("postgresql", "data", True),
-    ("sqlite", "not data", True),
+    ("postgresql", ("-m", "data"), True),
+    ("sqlite", (), False),
 )
-"""On which database, which tests by their marks, and whether coverage is taken; all side by side.
+"""Database, options, and whether coverage is taken; one run after the other.
 The same tests on another database run hardly another line, and coverage is a third of the work."""
+MOST_PROCESSES = 8
+"""Each has services of its own, which cost it what a hundred tests do."""
 
 
 def main(arguments: list[str]) -> int:
     """Run everything, say everything, and return the exit code of the worst."""
     shutil.rmtree(COVERAGE_HOME, ignore_errors=True)
     COVERAGE_HOME.mkdir()
-    with ThreadPoolExecutor() as threads:
-        # The first is shown while it runs, the others when it has ended.
-        running = [
-            threads.submit(
-                run_pytest, database, ["-m", marks, *arguments], covered=covered, show=number == 0
-            )
-            for number, (database, marks, covered) in enumerate(RUNS)
-        ]
-        ended = [run.result() for run in running]
-    sys.stdout.writelines(written for _, written in ended[1:])
+    # One after the other, so that no core is idle at the end because one run has ended before.
+    ended = [
+        run_pytest(database, [*options, *arguments], covered=covered)
+        for database, options, covered in RUNS
+    ]
     codes = [code for code, _ in ended]
     if arguments:
         # What was asked for may have nothing to do with data, or be nothing else.
@@ -53,12 +50,13 @@ def main(arguments: list[str]) -> int:
     return max(codes)
 
 
-def run_pytest(
-    database: str, arguments: list[str], *, covered: bool, show: bool
-) -> tuple[int, str]:
+def run_pytest(database: str, arguments: list[str], *, covered: bool) -> tuple[int, str]:
     """Run pytest on one database. Returns its exit code and all that it wrote."""
     python = [sys.executable, "-m", *(("coverage", "run", "-m") if covered else ())]
-    command = [*python, "pytest", *arguments]
+    # A test that waits for a process of its own leaves its core to another one.
+    processes = min((os.cpu_count() or 1) + 1, MOST_PROCESSES)
+    spread = ("--numprocesses", str(processes), "--dist", "worksteal")
+    command = [*python, "pytest", *spread, *arguments]
     env = {
         **os.environ,
         "TRIVET_TEST_DATABASE": database,
@@ -72,12 +70,11 @@ def run_pytest(
         command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        # By characters, for the dots of a file appear one by one.
+        # By characters, for the dots appear one by one.
         while character := process.stdout.read(1):
             written.append(character)
-            if show:
-                sys.stdout.write(character)
-                sys.stdout.flush()
+            sys.stdout.write(character)
+            sys.stdout.flush()
     code = process.returncode
     if code < 0:
         written.append(f"\npytest on {database} was ended by {signal.Signals(-code).name}\n")

@@ -15,6 +15,7 @@ from tests.admin.house import (
     engine_of,
     make_settings,
     stock_installed,
+    stock_registered,
 )
 from tests.admin.shop import Shop
 from tests.services.databases import Databases
@@ -29,21 +30,29 @@ def templates() -> dict[str, str]:
     return {}
 
 
+@pytest.fixture(scope="module")
+def stock_features(process_database_url: str) -> Iterator[tuple[Feature, ...]]:
+    """The feature `stock` among Django's apps; for a module, as Django loads all of them anew."""
+    with stock_installed(make_settings(process_database_url)) as features:
+        yield features
+
+
 @pytest.fixture
 def stock(
     request: pytest.FixtureRequest,
     databases: Databases,
     process_database_url: str,
     templates: dict[str, str],
+    stock_features: tuple[Feature, ...],
 ) -> Iterator[tuple[Feature, ...]]:
     """Django with the feature `stock` on an empty database: for tests of the ORM itself."""
-    with stock_installed(make_settings(process_database_url)) as features:
+    with stock_registered():
         if not templates:
             templates.update(_make_templates(databases, process_database_url))
         wanted = "shelves" if "shelves" in request.fixturenames else "stock"
         databases.restore(process_database_url, templates[wanted])
         _forget_content_types()
-        yield features
+        yield stock_features
         _disconnect_django()
 
 

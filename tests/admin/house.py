@@ -49,7 +49,6 @@ def make_settings(database_url: str, **settings: Any) -> Settings:
 @contextmanager
 def stock_installed(settings: Settings) -> Iterator[tuple[Feature, ...]]:
     """Django configured as for any test of this process, with the feature `stock` besides."""
-    from django.contrib import admin
     from django.test import override_settings
 
     from trivet_admin import configuration, runtime
@@ -59,15 +58,24 @@ def stock_installed(settings: Settings) -> Iterator[tuple[Feature, ...]]:
     features = load_features(settings.features)
     wanted = configuration.project(settings, features)
     changed = {name: wanted[name] for name in ("INSTALLED_APPS", "MIGRATION_MODULES")}
-    sys.modules.pop(f"{STOCK}.admin", None)  # the admin looks for it anew
     with override_settings(**changed):
         runtime.set_capture(compose_capture(features, settings.audit_secrets))
-        _forget_urls()
         yield features
-        for model in list(admin.site._registry):
-            if model._meta.app_label == "stock":
-                admin.site.unregister(model)
     runtime.set_capture(compose_capture(plain, settings.audit_secrets))
+
+
+@contextmanager
+def stock_registered() -> Iterator[None]:
+    """The admin with the pages of `stock` as its file has them, whatever a test makes of them."""
+    from django.contrib import admin
+
+    admin.autodiscover()
+    _forget_urls()
+    yield
+    for model in list(admin.site._registry):
+        if model._meta.app_label == "stock":
+            admin.site.unregister(model)
+    sys.modules.pop(f"{STOCK}.admin", None)  # the admin looks for it anew
     _forget_urls()
 
 

@@ -213,6 +213,7 @@ async def try_all(granting: Granting, who: str, edits: Mapping[str, Edit]) -> di
     return found
 
 
+@pytest.mark.once  # on every database `test_grants` judges the same writes, without a page
 @pytest.mark.parametrize("who", STAFF_ACTORS)
 @pytest.mark.parametrize("edits", [EDITS, BUTTONS], ids=["fields", "buttons"])
 async def test_a_page_saves_what_is_one_s_to_give_and_nothing_else(
@@ -345,6 +346,7 @@ IN_LIST = {
 }
 
 
+@pytest.mark.once  # as above
 @pytest.mark.parametrize("who", ["superuser", "manager of users", "staff with change_user"])
 async def test_a_wider_admin_of_a_feature_s_gives_no_more(granting: Granting, who: str) -> None:
     names, before = await names_of(granting), await granting.rows()

@@ -34,6 +34,7 @@ class TestLooking:
         assert places == sorted(places)
         assert not any(each in page.words for each in hidden)
 
+    @pytest.mark.once  # the bound is kept before any database is asked
     @pytest.mark.parametrize("path", [ITEMS, "/admin/accounts/user/", "/admin/auth/group/"])
     @pytest.mark.parametrize(
         ("search", "status"),
@@ -54,6 +55,7 @@ class TestLooking:
         assert response.status_code == status
         assert ("A search may have" in response.text) == (status == 400)
 
+    @pytest.mark.once  # as above
     async def test_an_autocompletion_has_the_same_bound(self, house: House) -> None:
         asked = {"app_label": "stock", "model_name": "item", "field_name": "category"}
         async with house.visit() as boss:

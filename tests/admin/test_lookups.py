@@ -14,6 +14,7 @@ KEYS, USERS = "/admin/trivet/apikey/", "/admin/accounts/user/"
 ITEMS, GROUPS, AUDIT = "/admin/stock/item/", "/admin/auth/group/", "/admin/trivet/auditentry/"
 
 
+@pytest.mark.once  # it is refused before any database is asked
 @pytest.mark.parametrize(
     ("page", "query"),
     [
@@ -110,6 +111,7 @@ def hidden_columns() -> Iterator[tuple[str, str]]:
                         yield page, path
 
 
+@pytest.mark.once  # as above
 async def test_no_list_can_be_asked_for_a_column_that_it_does_not_name(house: House) -> None:
     columns = list(hidden_columns())
     assert len(columns) > 100
@@ -123,6 +125,7 @@ async def test_no_list_can_be_asked_for_a_column_that_it_does_not_name(house: Ho
     assert wrong == {}
 
 
+@pytest.mark.once  # as above
 @pytest.mark.parametrize("page", [USERS, ITEMS, KEYS, GROUPS, AUDIT])
 @pytest.mark.parametrize("lookup", ["regex", "iregex"])
 async def test_no_list_takes_a_regular_expression_for_any_column(
