@@ -28,7 +28,7 @@ from trivet.data.engine import async_url
 
 PATIENCE = 30.0
 """Seconds for what is bound to come. No claim rests on it."""
-WAIT_SECONDS = 2.0
+WAIT_SECONDS = 1.0
 """The server's, longer than the delay of a replica that is waited for, on a slow machine too."""
 FERRIES = "/admin/ferries/ferry/"
 COOKIE = "trivet_position"
@@ -231,16 +231,14 @@ def start_fleet(
 
 
 @contextmanager
-def running_fleet(databases: Databases, start: StartServer) -> Iterator[Fleet]:
-    """All of it, for the block."""
-    with running_cluster(synchronous_commit="on") as primary:
-        url = databases.create()
-        database = primary.copy_database(url).rpartition("/")[2]
-        databases.drop(url)
-        with (
-            running_cluster(standby_of=primary) as one,
-            running_cluster(standby_of=primary) as other,
-        ):
-            fleet = start_fleet(primary, (one, other), database, start)
-            yield fleet
-            fleet.server.stop()
+def running_fleet(primary: Cluster, databases: Databases, start: StartServer) -> Iterator[Fleet]:
+    """Two replicas of `primary` and a server, for the block."""
+    url = databases.create()
+    with (
+        running_cluster(standby_of=primary) as one,
+        running_cluster(standby_of=primary) as other,
+    ):
+        fleet = start_fleet(primary, (one, other), url.rpartition("/")[2], start)
+        yield fleet
+        fleet.server.stop()
+    databases.drop(url)

@@ -261,7 +261,13 @@ def running_postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
+def postgres_cluster() -> Iterator[Cluster]:
+    """The server of this run, for tests that let standbys follow it. Nobody stops it."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_cluster: Cluster) -> PostgresServer:
     """The server of this run. It starts with the first test that asks for it."""
-    with running_postgres() as server:
-        yield server
+    return postgres_cluster.server
