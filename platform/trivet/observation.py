@@ -18,14 +18,14 @@ The rules:
 Revocations are observed as `trivet.identity.Revocation`, also those of other processes.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 from typing import Any, TypeVar
+
+from trivet.periodic import PeriodicTask
 
 __all__ = [
     "BrokerMeasured",
@@ -192,7 +192,7 @@ class Observers:
         active: Whether there is any listener. Code that emits tests it before it makes an event.
     """
 
-    __slots__ = ("_failed", "_listeners", "_lock", "_seconds", "_sources", "_task", "active")
+    __slots__ = ("_failed", "_listeners", "_lock", "_sources", "_task", "active")
 
     def __init__(self, *, measure_seconds: float = MEASURE_SECONDS) -> None:
         self.active = False
@@ -200,8 +200,7 @@ class Observers:
         self._listeners: dict[type, tuple[Callable[[Any], None], ...]] = {}
         self._failed: set[int] = set()
         self._sources: tuple[Callable[[], object], ...] = ()
-        self._seconds = measure_seconds
-        self._task: asyncio.Task[None] | None = None
+        self._task = PeriodicTask("measurements", self._measure, lambda: measure_seconds)
         self._lock = Lock()
 
     def add(self, kind: type[E], listener: Callable[[E], None]) -> None:
@@ -240,21 +239,15 @@ class Observers:
 
     async def start(self) -> None:
         """Begin to measure, in a task of its own. The platform calls it at its start."""
-        self._task = asyncio.create_task(self._run(), name="measurements")
+        await self._task.start()
 
     async def stop(self) -> None:
         """Stop measuring. Does nothing if it was not started."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._task.stop()
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._seconds)
-            for source in self._sources if self.active else ():
-                self.emit(source())
+    async def _measure(self) -> None:
+        for source in self._sources if self.active else ():
+            self.emit(source())
 
     def _note_failure(
         self, listener: Callable[[Any], None], event: object, error: Exception

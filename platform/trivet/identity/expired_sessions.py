@@ -6,10 +6,8 @@ expired sessions at intervals, each at its own moments. Two that do it at once r
 rows. `trivet sessions clear` does the same by hand.
 """
 
-import asyncio
 import logging
 import random
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,6 +15,7 @@ from sqlalchemy import Delete, delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from trivet.identity.django_tables import sessions
+from trivet.periodic import PeriodicTask
 
 logger = logging.getLogger(__name__)
 
@@ -43,20 +42,17 @@ class ExpiredSessions:
 
     def __init__(self, database: Connects, *, seconds: float = EVERY_SECONDS) -> None:
         self._database = database
-        self._seconds = seconds
-        self._task: asyncio.Task[None] | None = None
+        self._task = PeriodicTask(
+            "expired sessions", self._look, lambda: seconds * _random.uniform(0.5, 1.5)
+        )
 
     async def start(self) -> None:
         """Begin to look at intervals, in a separate task."""
-        self._task = asyncio.create_task(self._run(), name="expired sessions")
+        await self._task.start()
 
     async def stop(self) -> None:
         """Stop. Does nothing if it was not started."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._task.stop()
 
     async def remove(self) -> int:
         """Remove all sessions that have expired by now, and return their number. Each transaction
@@ -71,16 +67,14 @@ class ExpiredSessions:
             if count < AT_ONCE:
                 return removed
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._seconds * _random.uniform(0.5, 1.5))
-            try:
-                removed = await self.remove()
-            except Exception as error:  # noqa: BLE001  # serving goes on after any failure
-                logger.warning("expired sessions could not be removed: %s", error)
-            else:
-                if removed:
-                    logger.info("removed %d expired sessions", removed)
+    async def _look(self) -> None:
+        try:
+            removed = await self.remove()
+        except Exception as error:  # noqa: BLE001  # serving goes on after any failure
+            logger.warning("expired sessions could not be removed: %s", error)
+        else:
+            if removed:
+                logger.info("removed %d expired sessions", removed)
 
 
 def _remove(now: datetime, *, is_sqlite: bool) -> Delete:

@@ -8,7 +8,6 @@ those of the last `FLUSH_SECONDS`.
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from sqlalchemy import bindparam, or_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from trivet.identity.keys import ApiKey
+from trivet.periodic import PeriodicTask
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +34,8 @@ class KeyUses:
 
     def __init__(self, database: Connects, *, seconds: float = FLUSH_SECONDS) -> None:
         self._database = database
-        self._seconds = seconds
         self._noted: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._task = PeriodicTask("uses of keys", self.flush, lambda: seconds)
 
     def note(self, prefix: str) -> None:
         """Note a use of the key that begins with `prefix`."""
@@ -44,14 +43,11 @@ class KeyUses:
 
     async def start(self) -> None:
         """Begin to write at intervals, in a separate task."""
-        self._task = asyncio.create_task(self._run(), name="uses of keys")
+        await self._task.start()
 
     async def stop(self) -> None:
         """Stop, and write once more."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
         await self.flush()
 
     async def flush(self) -> None:
@@ -73,11 +69,6 @@ class KeyUses:
         except Exception as error:  # noqa: BLE001  # serving goes on after any failure
             self._noted = noted | self._noted
             logger.warning("the last uses of API keys could not be written: %s", error)
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._seconds)
-            await self.flush()
 
 
 # Several workers write: the latest use stays.
