@@ -14,7 +14,6 @@ from django.urls import reverse
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.middleware.last_resort import DEBUG_PAGE_POLICY
 from trivet.context import STATE_KEY, RequestContext, current_context
-from trivet.data.replicas.client import current_client
 from trivet.data.replicas.replica import Replica
 from trivet.lifecycle import State
 from trivet_admin.auth.sessions import SessionSource
@@ -116,8 +115,8 @@ class UnitMiddleware:
 
 def _find_replica(request: HttpRequest) -> Replica | None:
     """The replica that a safe request may read from, until it writes."""
-    client = current_client()
-    return client.replica if client is not None and request.method in SAFE_METHODS else None
+    context = current_context()
+    return context.replica if context is not None and request.method in SAFE_METHODS else None
 
 
 def _is_given_up() -> bool:

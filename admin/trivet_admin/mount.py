@@ -79,7 +79,7 @@ async def _choose_replica(scope: Scope) -> None:
     context = context_of(scope)
     replicas, client = context.platform.replicas, context.client
     if replicas is not None and client is not None and scope["method"] in SAFE_METHODS:
-        client.replica = await replicas.choose(client)
+        context.replica = await replicas.choose(client)
 
 
 _idle: list[ThreadPoolExecutor] = []

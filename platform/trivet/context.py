@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trivet.data.replicas.client import ClientPosition
+from trivet.data.replicas.replica import Replica
 from trivet.data.transaction import AsyncTransaction
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.identity.identity import ANONYMOUS, Identity
@@ -43,6 +44,7 @@ class RequestContext:
         commits_on: The refusals that commit (`trivet.commits_on`).
         client_request_id: The id that the client gave the request; empty if it gave none.
         transaction: The transaction. Only the middleware that opened it ends it.
+        replica: The replica that was chosen for Django, whose threads cannot wait for one.
         client: The position up to which the client has written; None without replicas.
     """
 
@@ -57,6 +59,7 @@ class RequestContext:
     """Says that whoever reads the body keeps none of it. Set by the limits middleware."""
     transaction: AsyncTransaction | None = None
     client: ClientPosition | None = None
+    replica: Replica | None = None
 
     @property
     def unit(self) -> UnitOfWork[AsyncSession]:

@@ -7,12 +7,8 @@ replicas, a COMMIT is what it always was.
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 from trivet.data.replicas.position import WalPosition
-
-if TYPE_CHECKING:
-    from trivet.data.replicas.replica import Replica
 
 _current: ContextVar["ClientPosition | None"] = ContextVar("trivet_client_position", default=None)
 
@@ -26,15 +22,13 @@ class ClientPosition:
     Attributes:
         newest: A reader has to see everything up to here; None is nothing in particular.
         written: The position of the last commit of this request; None without one.
-        replica: The replica that was chosen for Django, whose threads cannot wait for one.
     """
 
-    __slots__ = ("newest", "replica", "written")
+    __slots__ = ("newest", "written")
 
     def __init__(self, given: WalPosition | None = None) -> None:
         self.newest = given
         self.written: WalPosition | None = None
-        self.replica: Replica | None = None
 
     def note(self, position: WalPosition) -> None:
         """Take in the position of a commit."""
