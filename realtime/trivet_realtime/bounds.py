@@ -10,17 +10,21 @@ class Bounds:
     message_bytes: int = 64 * 1024
     """A message in; a larger one ends the connection."""
     queue_bytes: int = 1024 * 1024
-    """The bound of what waits to be written; a client that lets more pile up is too slow."""
+    """The bound of what waits to be written to a client."""
     channels: int = 128
     """Subscriptions of a connection."""
     publications: int = 300
-    """Publications in one recovery, in one history reply, and held during one subscribe."""
+    """Publications in one recovery and in one history reply, and of a channel in memory."""
+    recent_bytes: int = 64 * 1024 * 1024
+    """What all channels together keep in memory, to answer those who come back."""
     connect_seconds: float = 10.0
     """How long a socket may stay open without a connect command."""
     ping_seconds: float = 25.0
     """Between two pings; sent to the client, which expects them in whole seconds."""
     pong_seconds: float = 10.0
     """How long the answer to a ping may take."""
+    slow_seconds: float = 5.0
+    """How long a client may take none of the bytes that wait for it, before it is too slow."""
     drain_seconds: float = 8.0
     """The longest time over which a stopping process spreads the end of its sockets."""
     grace_seconds: float = 25.0

@@ -28,8 +28,8 @@ from trivet_realtime.timers import Timer, TimerWheel
 class Client:
     """The state of one connection; used on the event loop only.
 
-    Everything sent goes through one bounded queue. What does not fit ends the connection:
-    a client that reads too slowly comes back and recovers what it missed.
+    What its client does not take waits in one bounded queue. A reply or a push that does not fit
+    ends the connection; a publication waits where it is (`Stream`).
     """
 
     __slots__ = (

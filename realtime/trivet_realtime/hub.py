@@ -15,6 +15,9 @@ from functools import partial
 from typing import Any
 
 from trivet import Platform
+from trivet.delivery.batched_read import BatchedRead
+from trivet.events import outbox
+from trivet.events.missed import Asked, Missed, read_missed
 from trivet.events.outbox import Position, StoredPublication
 from trivet.identity import Revocation, RevocationScope
 from trivet.observation import QueuesMeasured
@@ -36,6 +39,9 @@ from trivet_realtime.declared import Unit
 from trivet_realtime.frames import Frame
 from trivet_realtime.presence import Presence
 from trivet_realtime.protocol import encode_unsubscribe
+from trivet_realtime.recent import RecentMemory
+from trivet_realtime.recovery import Recovery, judge
+from trivet_realtime.stream import Stream
 from trivet_realtime.subscription import State, Subscription
 from trivet_realtime.timers import TimerWheel
 from trivet_realtime.views import Parcel, View
@@ -45,6 +51,10 @@ logger = logging.getLogger(__name__)
 DEPARTURES_A_SECOND = 500
 """How many clients are sent away in a second, if there is time: each comes back with a handshake
 and its subscriptions, about a millisecond of computing for whoever takes it."""
+MISSED_AT_ONCE = 50
+"""Positions whose missed publications are read together; each may have a whole recovery."""
+PART_PUBLICATIONS = 100
+"""Publications that are read at once for a subscriber that is far behind."""
 DRAIN_STEP_SECONDS = 1.0
 """The time over which the step of stopping spreads what a server left to it."""
 
@@ -76,9 +86,17 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._relay = platform.relay
         self._clients: set[Client] = set()
-        self._channels: dict[str, set[Subscription]] = {}
-        self._previous: dict[str, bytes | None] = {}
-        """The last publication of channels of which somebody gets differences."""
+        self._streams: dict[str, Stream] = {}
+        self._memory = RecentMemory(
+            channel_publications=bounds.publications,
+            channel_bytes=bounds.recovery_bytes,
+            limit_bytes=bounds.recent_bytes,
+        )
+        self._missed = BatchedRead(self._read_missed, limit=MISSED_AT_ONCE)
+        self.kept_seconds = platform.settings.history_hours * 3600
+        self.turns = asyncio.Semaphore(max(1, platform.settings.database_connections // 2))
+        """For rules that read: so many are asked at a time, and the rest of the connections is left
+        to requests."""
         self._is_draining = False
         self._emptied = asyncio.Event()
 
@@ -113,17 +131,19 @@ class Hub:
             self._emptied.set()
 
     async def join(self, client: Client, channel: str) -> Subscription:
-        """A subscription of `client` that holds what is delivered from now on.
+        """A subscription of `client`, which starts when its position is known.
 
         It is in its place before the first await, so that no second one slips in. Raises
         what the database raises, and then there is no subscription.
         """
-        hold_limit = self.bounds.publications
-        subscription = Subscription(client, channel, self._repair, hold_limit)
+        stream = self._streams.get(channel)
+        if stream is None:
+            stream = self._streams[channel] = Stream(self, channel, self._memory)
+        subscription = Subscription(client, stream)
         client.subscriptions[channel] = subscription
-        self._channels.setdefault(channel, set()).add(subscription)
+        stream.subscribers[subscription] = None
         try:
-            await self._relay.watch(channel)
+            stream.open_at(await self._relay.watch(channel))
         except BaseException:
             self._forget(subscription)
             raise
@@ -138,18 +158,16 @@ class Hub:
 
     def _forget(self, subscription: Subscription) -> None:
         subscription.end()
-        channel = subscription.channel
-        del subscription.client.subscriptions[channel]
-        self._channels[channel].remove(subscription)
-        if not self._channels[channel]:
-            del self._channels[channel]
-            self._previous.pop(channel, None)
+        stream = subscription.stream
+        del subscription.client.subscriptions[stream.channel]
+        del stream.subscribers[subscription]
+        if not stream.subscribers:
+            del self._streams[stream.channel]
+            stream.recent.forget()
 
     def see(self, subscription: Subscription, view: View) -> None:
         """Let a subscription see its channel by `view`, from now on."""
         subscription.view = view
-        if view.is_delta:
-            self._previous.setdefault(subscription.channel, None)
 
     @property
     def clients(self) -> Iterable[Client]:
@@ -159,16 +177,17 @@ class Hub:
     @property
     def channels(self) -> Mapping[str, Collection[Subscription]]:
         """The channels that somebody here is subscribed to, with the subscriptions."""
-        return self._channels
+        return {channel: stream.subscribers for channel, stream in self._streams.items()}
 
     def subscribers(self, channel: str) -> Collection[Subscription]:
         """The subscriptions of `channel` in this process."""
-        return self._channels.get(channel, ())
+        stream = self._streams.get(channel)
+        return () if stream is None else stream.subscribers
 
     def push(self, channel: str, frame: Frame) -> None:
         """Send what is no publication to all who hear `channel` here."""
-        for subscription in tuple(self._channels.get(channel, ())):
-            if subscription.state is State.FLOWING:
+        for subscription in tuple(self.subscribers(channel)):
+            if subscription.is_live:
                 subscription.client.send(frame)
 
     def publish_ephemeral(self, stored: StoredPublication) -> None:
@@ -178,42 +197,66 @@ class Hub:
     def push_ephemeral(self, stored: StoredPublication) -> None:
         """Send a publication without an offset to all who hear its channel here."""
         parcel = Parcel(stored, None)
-        for subscription in tuple(self._channels.get(stored.channel, ())):
-            if subscription.state is State.FLOWING:
+        for subscription in tuple(self.subscribers(stored.channel)):
+            if subscription.is_live:
                 view = subscription.view
                 frame = parcel.frame if view is None else view.frame(parcel, is_next=False)
                 if frame.payload:
                     subscription.client.send(frame)
 
+    async def recover(
+        self, subscription: Subscription, asked: Position | None, *, limit: int, limit_bytes: int
+    ) -> Recovery:
+        """What there is to recover for a client that stands at `asked`: from memory if it is
+        there, else by one read for all who ask meanwhile."""
+        stream = subscription.stream
+        found = stream.recover(asked, limit=limit, limit_bytes=limit_bytes)
+        if found is not None or asked is None:
+            assert found is not None
+            return found
+        missed = await self._missed.ask((stream.channel, asked.offset))
+        if missed.publications and missed.position and missed.position.epoch == stream.epoch:
+            stream.recent.fill(missed.publications, stream.offset)
+        return judge(
+            missed, asked, kept_seconds=self.kept_seconds, limit=limit, limit_bytes=limit_bytes
+        )
+
+    async def _read_missed(self, asked: Sequence[Asked]) -> Mapping[Asked, Missed]:
+        bounds = self.bounds
+        async with self.platform.database.unit(read_only=True) as session:
+            return await session.run_sync(
+                read_missed, asked, limit=bounds.publications, limit_bytes=bounds.recovery_bytes
+            )
+
+    async def read_on(self, channel: str, offset: int) -> Sequence[StoredPublication]:
+        """Some publications of `channel` after `offset`, for a subscriber that is far behind."""
+        async with self.platform.database.unit(read_only=True) as session:
+            return await session.run_sync(
+                outbox.list_after, channel, offset, limit=PART_PUBLICATIONS
+            )
+
     async def deliver(
-        self, channel: str, _epoch: str, publications: Sequence[StoredPublication]
+        self, channel: str, epoch: str, publications: Sequence[StoredPublication]
     ) -> None:
-        """Offer publications to every subscription of `channel` (for the relay)."""
-        for stored in publications:
-            parcel = Parcel(stored, self._take_previous(stored))
-            for subscription in tuple(self._channels.get(channel, ())):
-                view, frame = subscription.view, parcel.frame
-                if view is not None:
-                    is_next = subscription.is_next(stored.offset)
-                    frame = view.frame(parcel, is_next=is_next)
-                subscription.offer(stored.offset, frame)
+        """Send publications to every subscriber of `channel` (for the relay)."""
+        stream = self._streams.get(channel)
+        if stream is not None:
+            await stream.deliver(epoch, publications)
 
-    def _take_previous(self, stored: StoredPublication) -> bytes | None:
-        if stored.channel not in self._previous:
-            return None
-        previous, self._previous[stored.channel] = self._previous[stored.channel], stored.data
-        return previous
-
-    async def invalidate(self, channel: str, _position: Position) -> None:
+    async def invalidate(self, channel: str, position: Position) -> None:
         """End every subscription of `channel`, telling that its state is gone (for the relay)."""
-        for subscription in tuple(self._channels.get(channel, ())):
-            if subscription.state is State.HOLDING:
+        stream = self._streams.get(channel)
+        if stream is None:
+            return
+        stream.restart(position)
+        for subscription in tuple(stream.subscribers):
+            if subscription.state is State.STARTING:
                 subscription.spoil()
             else:
                 self.end(subscription, STATE_INVALIDATED)
 
-    def _repair(self, subscription: Subscription) -> None:
-        """A hole in what this one subscriber was sent: it subscribes again and recovers."""
+    def end_with_hole(self, subscription: Subscription) -> None:
+        """End a subscription that misses something: its client subscribes again and recovers."""
         logger.warning("a subscription to %s has a hole", subscription.channel)
         self.end(subscription, INSUFFICIENT_STATE)
 
@@ -234,15 +277,15 @@ class Hub:
         """The messages that wait to be written to the sockets of this process."""
         return _measure("sockets outgoing", (client.outgoing.size for client in self._clients))
 
-    def measure_held(self) -> QueuesMeasured:
-        """The publications that wait for the end of a recovery."""
-        holding = (
-            subscription.held_size
-            for subscriptions in self._channels.values()
-            for subscription in subscriptions
-            if subscription.state is State.HOLDING
+    def measure_apart(self) -> QueuesMeasured:
+        """The publications that subscribers have not been sent because they are slow."""
+        apart = (
+            (stream.offset - subscription.reached, 0)
+            for stream in self._streams.values()
+            for subscription in stream.subscribers
+            if subscription.state is State.APART
         )
-        return _measure("sockets held", holding)
+        return _measure("subscriptions apart", apart)
 
     def begin_draining(self, seconds: float | None = None) -> None:
         """Send every client away, so that it comes back to another process or the next one.

@@ -77,7 +77,7 @@ async def _running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
 
     platform.relay.receiver = hub
     platform.observers.measure(hub.measure_outgoing)
-    platform.observers.measure(hub.measure_held)
+    platform.observers.measure(hub.measure_apart)
     unsubscribe = platform.broker.subscribe(Revocation, receive)
     try:
         yield

@@ -2,9 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trivet_realtime.frames import Frame, join
+
+if TYPE_CHECKING:
+    from trivet_realtime.subscription import Subscription
 
 PART_BYTES = 64 * 1024
 """The size from which frames that wait are not joined any further."""
@@ -37,19 +40,51 @@ class Carrier(Protocol):
 
 
 class Outgoing:
-    """The frames to one client, of which at most `limit` bytes wait."""
+    """The frames to one client, of which at most `limit` bytes wait.
 
-    __slots__ = ("_bytes", "_limit", "_waiting", "carrier", "direct")
+    Publications may take half of that. A subscription for which there is no room waits here until
+    there is, and is brought on from where it stood; so what a client asked for itself has room.
+    """
+
+    __slots__ = (
+        "_apart",
+        "_bytes",
+        "_limit",
+        "_resumed",
+        "_waiting",
+        "carrier",
+        "direct",
+        "on_wait",
+    )
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting: deque[Frame] | None = None
         """None rather than empty: an empty deque takes 760 bytes, in every idle connection."""
         self._bytes = 0
+        self._resumed = 0
+        self._apart: set[Subscription] | None = None
         self.carrier: Carrier | None = None
         self.direct: Callable[[bytes], object] | None = None
-        """The carrier's own, as long as nothing waits: the short way of the hub, which has one
+        """The carrier's own, as long as nothing waits: the short way of a stream, which has one
         message for thousands."""
+        self.on_wait: Callable[[], None] | None = None
+        """Called when frames begin to wait."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether a frame would be on its way at once."""
+        return self._waiting is None and self.carrier is not None and self.carrier.is_clear
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether frames wait for the carrier."""
+        return self._waiting is not None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Something that changes whenever the client has taken bytes while frames wait."""
+        return self._resumed, 0 if self.carrier is None else self.carrier.waiting_bytes
 
     def add(self, frame: Frame) -> bool:
         """Send one frame, now or when its turn comes; False if it does not fit, and is dropped.
@@ -57,16 +92,31 @@ class Outgoing:
         An empty queue takes a frame of any size. One larger than the whole bound could otherwise
         never be sent, and the client would reconnect for it again and again.
         """
+        return self._put(frame, self._limit)
+
+    def offer(self, frame: Frame) -> bool:
+        """As `add`, for publications."""
+        return self._put(frame, self._limit // 2)
+
+    def _put(self, frame: Frame, limit: int) -> bool:
         if self._waiting is None:
             if self.carrier is not None and self.carrier.is_clear:
                 self.carrier.write(frame)
                 return True
             self._waiting, self.direct = deque(), None
-        elif self._bytes + len(frame) > self._limit:
+            if self.on_wait is not None:
+                self.on_wait()
+        elif self._bytes + len(frame) > limit:
             return False
         self._waiting.append(frame)
         self._bytes += len(frame)
         return True
+
+    def bring_on_when_clear(self, subscription: "Subscription") -> None:
+        """Call `subscription.bring_on()` when nothing waits any more."""
+        if self._apart is None:
+            self._apart = set()
+        self._apart.add(subscription)
 
     def attach(self, carrier: Carrier) -> None:
         """Send by `carrier` from now on, beginning with what waits."""
@@ -82,10 +132,14 @@ class Outgoing:
         carrier = self.carrier
         if carrier is None:
             return
+        self._resumed += 1
         while self._waiting is not None and carrier.is_clear:
             carrier.write(self._take())
         if self._waiting is None and carrier.is_clear:
             self.direct = carrier.direct
+            apart, self._apart = self._apart, None
+            for subscription in apart or ():
+                subscription.bring_on()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -103,8 +157,8 @@ class Outgoing:
         return rest
 
     def stop(self) -> None:
-        """Write nothing more directly: the connection ends."""
-        self.direct = None
+        """Give the carrier nothing more: the connection ends."""
+        self.carrier = self.direct = self.on_wait = self._apart = None
 
     def _take(self) -> Frame:
         """The frames that waited longest, as one of about `PART_BYTES`."""

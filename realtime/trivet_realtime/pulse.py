@@ -8,7 +8,7 @@ import random
 from datetime import UTC, datetime
 
 from trivet_realtime.client import Client
-from trivet_realtime.codes import CREDENTIAL_EXPIRED, NO_PONG, STALE
+from trivet_realtime.codes import CREDENTIAL_EXPIRED, NO_PONG, SLOW, STALE
 from trivet_realtime.frames import Frame
 from trivet_realtime.protocol import PING
 from trivet_realtime.timers import Timer, TimerWheel
@@ -22,7 +22,7 @@ _PING = Frame(PING)
 class Pulse:
     """Ends the connection of `client` when it shows no life, or when its time is over."""
 
-    __slots__ = ("_awaits_pong", "_beat", "_client", "_end", "_timers")
+    __slots__ = ("_awaits_pong", "_beat", "_client", "_end", "_progress", "_slowness", "_timers")
 
     def __init__(self, client: Client, timers: TimerWheel) -> None:
         self._client = client
@@ -30,6 +30,9 @@ class Pulse:
         self._awaits_pong = False
         self._beat = timers.call_later(client.bounds.connect_seconds, self._be_stale)
         self._end: Timer | None = None
+        self._slowness: Timer | None = None
+        self._progress = (0, 0)
+        client.outgoing.on_wait = self.watch_writing
         self.watch_credential()
 
     def watch_credential(self) -> None:
@@ -59,11 +62,22 @@ class Pulse:
             self._wait(self._client.bounds.ping_seconds)
         return asked
 
+    def watch_writing(self) -> None:
+        """Frames wait: end the connection if the client takes nothing for too long.
+
+        How much waits says nothing: it may have been published at once.
+        """
+        if self._slowness is None:
+            self._progress = self._client.outgoing.progress
+            seconds = self._client.bounds.slow_seconds
+            self._slowness = self._timers.call_later(seconds, self._judge_writing)
+
     def stop(self) -> None:
         """The connection is over."""
         self._beat.cancel()
-        if self._end is not None:
-            self._end.cancel()
+        for timer in (self._end, self._slowness):
+            if timer is not None:
+                timer.cancel()
 
     def _wait(self, seconds: float) -> None:
         self._beat.cancel()
@@ -74,8 +88,20 @@ class Pulse:
         self._client.send(_PING)
         self._beat = self._timers.call_later(self._client.bounds.pong_seconds, self._be_gone)
 
+    def _judge_writing(self) -> None:
+        self._slowness = None
+        outgoing = self._client.outgoing
+        if outgoing.is_waiting and outgoing.progress == self._progress:
+            self._client.disconnect(SLOW)
+        elif outgoing.is_waiting:
+            self.watch_writing()
+
     def _be_stale(self) -> None:
         self._client.disconnect(STALE)
 
     def _be_gone(self) -> None:
-        self._client.disconnect(NO_PONG)
+        if self._client.outgoing.is_waiting:
+            # The ping may not have arrived yet: whether it is slow is judged by what it takes.
+            self._beat = self._timers.call_later(self._client.bounds.pong_seconds, self._be_gone)
+        else:
+            self._client.disconnect(NO_PONG)

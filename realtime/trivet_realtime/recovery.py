@@ -2,56 +2,81 @@
 
 Nothing partial: a client that is told "recovered" may trust its state, and one that is not
 told so reloads its page.
+
+An epoch is a life of a channel. A channel to which nobody has published has none yet, and gets no
+row for being listened to. Its subscribers get an epoch that says when they were told so: all that
+is published from then on is the first life after that moment. A channel is forgotten only when its
+publications are past their time, so for as long as they are kept there can have been no other life
+in between, and the position is as good as any other. After that it proves nothing.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
-from trivet.events import outbox
+from trivet.events.missed import Missed
 from trivet.events.outbox import Position, StoredPublication
+
+UNOPENED = "~"
+"""The first character of an epoch of a channel that has no life yet; a real one is hexadecimal."""
+NOWHERE = Position(epoch="", offset=0)
+"""The position of a page that was read before the channel existed."""
+MARGIN = 0.9
+"""The part of the time of publications for which an unopened epoch is believed: the clocks of
+processes differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """Where a channel stands, and the publications between the asked position and there.
 
-    `position` is None if the channel does not exist yet. Unless `recovered`, there are no
-    publications.
+    Unless `recovered`, there are no publications.
     """
 
-    position: Position | None
+    position: Position
     recovered: bool = False
     publications: Sequence[StoredPublication] = ()
 
 
-def recover(
-    session: Session, channel: str, asked: Position | None, *, limit: int, limit_bytes: int
-) -> Recovery:
-    """Read where `channel` stands, and what came after `asked` if the client has a position.
-
-    Recovered only if that is proven: the same life of the channel, and every offset from
-    the asked one to the top is there, in at most `limit` publications of `limit_bytes` in
-    all. The position is read first, and rows beyond it are left to the live stream.
-    """
-    position = outbox.find_position(session, channel)
-    if position is None or asked is None or not _is_same_life(position, asked):
-        return Recovery(position)
-    missed = position.offset - asked.offset
-    if not 0 <= missed <= limit:
-        return Recovery(position)
-    rows = outbox.list_after(session, channel, asked.offset, limit=missed) if missed else []
-    complete = [row.offset for row in rows] == list(range(asked.offset + 1, position.offset + 1))
-    if not complete or sum(len(row.data) for row in rows) > limit_bytes:
-        return Recovery(position)
-    return Recovery(position, recovered=True, publications=rows)
+def unopened_epoch(now: float | None = None) -> str:
+    """The epoch of a channel without a life, as it is told at `now` (seconds since 1970)."""
+    return f"{UNOPENED}{int(time.time() if now is None else now):x}"
 
 
-def _is_same_life(position: Position, asked: Position) -> bool:
-    """Whether both count the same publications.
+def is_unopened(position: Position) -> bool:
+    """Whether the channel had no life yet."""
+    return position.epoch.startswith(UNOPENED)
+
+
+def is_same_life(position: Position, asked: Position, *, kept_seconds: float) -> bool:
+    """Whether both count the same publications. `kept_seconds` is the time for which a channel's
+    publications are kept.
 
     No epoch at offset 0 is the position of a page that was read before the channel existed:
     whatever was published since, from the first on, came after it.
     """
-    return asked.epoch == position.epoch or asked == Position(epoch="", offset=0)
+    if asked == NOWHERE or asked.epoch == position.epoch:
+        return True
+    if not asked.epoch.startswith(UNOPENED):
+        return False
+    try:
+        told = int(asked.epoch[len(UNOPENED) :], 16)
+    except ValueError:
+        return False
+    return 0 <= time.time() - told + 1 <= kept_seconds * MARGIN
+
+
+def judge(
+    missed: Missed, asked: Position, *, kept_seconds: float, limit: int, limit_bytes: int
+) -> Recovery:
+    """What the database's answer means for a client that stands at `asked`."""
+    position = missed.position or Position(unopened_epoch(), 0)
+    is_same = is_same_life(position, asked, kept_seconds=kept_seconds)
+    if not is_same or asked.offset > position.offset:
+        return Recovery(position)
+    if asked.offset == position.offset:
+        return Recovery(position, recovered=True)
+    rows = missed.publications
+    if rows is None or len(rows) > limit or sum(len(row.data) for row in rows) > limit_bytes:
+        return Recovery(position)
+    return Recovery(position, recovered=True, publications=rows)

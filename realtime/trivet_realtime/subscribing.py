@@ -1,19 +1,18 @@
 """Subscribing: from a yes to a stream without a hole.
 
-The order is what makes it right. First the subscription is put in its place, where it
-holds whatever is delivered; then the position and the missed publications are read; then
-the reply is queued; then what was held flows, less what the reply covered. The read began
-after the holding, so every publication is in one of the two, and the offsets sort out
-which.
+The order is what makes it right. The subscription is put in its place, and the channel is watched.
+A rule that reads is asked. Then it is found out where the client stands and what it missed, from
+memory or by a read that many share, and the reply is queued. What came meanwhile is sent behind it:
+the subscription starts at the position that the reply tells, wherever the stream is by then.
 """
 
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from trivet.events import outbox
 from trivet.events.outbox import Position
 from trivet_realtime import codes
+from trivet_realtime.channels import Access
 from trivet_realtime.client import Client
 from trivet_realtime.codes import CommandError, Disconnected
 from trivet_realtime.commands.session import Answer, Session
@@ -23,7 +22,7 @@ from trivet_realtime.namespaces import Namespace
 from trivet_realtime.protocol import REJECT_UNRECOVERED, SubscribeRequest, SubscribeResult
 from trivet_realtime.protocol.publications import to_protocol
 from trivet_realtime.protocol.tags import InvalidFilter, read_filter
-from trivet_realtime.recovery import Recovery, recover
+from trivet_realtime.recovery import Recovery
 from trivet_realtime.subscription import Subscription
 from trivet_realtime.views import View
 
@@ -45,11 +44,11 @@ class Begun:
     result: SubscribeResult
     subscription: Subscription
     hub: Hub
-    offset: int
+    position: Position
 
     def start(self) -> None:
         if not self.subscription.is_over:
-            self.subscription.start(self.offset)
+            self.subscription.start(self.position)
             self.hub.presence.enter(self.subscription)
 
 
@@ -70,15 +69,16 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
     try:
         if view is not None:
             hub.see(subscription, view)
-        recovery = await _read(hub, client, request, grant)
+        if grant.asks_rule and grant.access.needs_unit:
+            await _ask(hub, client, grant.access)
+        recovery = await _recover(hub, subscription, request, grant.access.namespace)
         _require_recovered(request, recovery)
-        position = recovery.position or await _open(hub, client, grant.access.channel)
     except BaseException:
         hub.leave(subscription)
         raise
     expire_later(hub, subscription)
-    result = _result(request, recovery, position, grant, view)
-    return Begun(result, subscription, hub, position.offset)
+    result = _result(request, recovery, grant, view)
+    return Begun(result, subscription, hub, recovery.position)
 
 
 def expire_later(hub: Hub, subscription: Subscription) -> None:
@@ -127,22 +127,28 @@ def _view_of(request: SubscribeRequest, namespace: Namespace) -> View | None:
     return View(tags_filter, is_delta=is_delta) if is_delta or tags_filter is not None else None
 
 
-async def _read(hub: Hub, client: Client, request: SubscribeRequest, grant: Grant) -> Recovery:
-    """Ask the rule if it reads, and read what there is to recover: one unit of work."""
+async def _ask(hub: Hub, client: Client, access: Access) -> None:
+    """Ask a rule that reads. Not more at a time than leave connections for others, who wait their
+    turn; one whose client left meanwhile is not asked any more."""
+    async with hub.turns:
+        if client.ending is not None:
+            raise Disconnected(client.ending)
+        async with hub.open_unit(client, read_only=True) as unit:
+            await access.require_in(unit)
+
+
+async def _recover(
+    hub: Hub, subscription: Subscription, request: SubscribeRequest, namespace: Namespace
+) -> Recovery:
+    """What there is to recover, as far as the channel's history goes."""
     asked = Position(request.epoch, request.offset) if request.recover else None
-    bounds, namespace = hub.bounds, grant.access.namespace
-    async with hub.open_unit(client, read_only=True) as unit:
-        if grant.asks_rule and grant.access.needs_unit:
-            await grant.access.require_in(unit)
-        recovery = await unit.run(
-            lambda db, _actor: recover(
-                db,
-                grant.access.channel,
-                asked,
-                limit=namespace.reaches_back(bounds.publications),
-                limit_bytes=bounds.recovery_bytes,
-            )
-        )
+    bounds = hub.bounds
+    recovery = await hub.recover(
+        subscription,
+        asked,
+        limit=namespace.reaches_back(bounds.publications),
+        limit_bytes=bounds.recovery_bytes,
+    )
     return recovery if _is_young(recovery, namespace) else Recovery(recovery.position)
 
 
@@ -160,21 +166,13 @@ def _require_recovered(request: SubscribeRequest, recovery: Recovery) -> None:
         raise CommandError(codes.UNRECOVERABLE_POSITION)
 
 
-async def _open(hub: Hub, client: Client, channel: str) -> Position:
-    """Bring a channel to life that nobody published to yet: without an epoch, its first
-    subscribers could not recover."""
-    async with hub.open_unit(client) as unit:
-        return await unit.run(lambda db, _actor: outbox.open_channel(db, channel))
-
-
 def _result(
     request: SubscribeRequest,
     recovery: Recovery,
-    position: Position,
     grant: Grant,
     view: View | None,
 ) -> SubscribeResult:
-    missed = recovery.publications
+    position, missed = recovery.position, recovery.publications
     # The client sets its offset to the reply's before it takes the publications: after a
     # recovery that is the one it came with, so that it only ever moves forward.
     return SubscribeResult(

@@ -1,61 +1,65 @@
-"""One subscription of one client: what it has been sent, and what comes next."""
+"""One subscription of one client: how far it has been sent its channel, and how it goes on."""
 
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from trivet_realtime.frames import Frame
+from trivet.events.outbox import Position
 
 if TYPE_CHECKING:
     from trivet_realtime.client import Client
     from trivet_realtime.credentials import Grant
     from trivet_realtime.protocol import ClientInfo
+    from trivet_realtime.stream import Stream
     from trivet_realtime.timers import Timer
     from trivet_realtime.views import View
 
+NOT_FLOWING = -1
+
 
 class State(Enum):
-    """A subscription holds while its position is being read, then flows, then is over."""
+    """A subscription starts while it is asked who may have it, then flows; it is apart from the
+    others while its client is slower than they are; in the end it is over."""
 
-    HOLDING = auto()
+    STARTING = auto()
     FLOWING = auto()
+    APART = auto()
     OVER = auto()
 
 
 class Subscription:
-    """Sends a channel's publications on, in order, each once, or not at all.
+    """Has a channel's publications sent on, in order, each once, or not at all.
 
-    SDKs keep the newest offset they saw and check for no gap, so this is where order is
-    guaranteed: what was sent already is dropped, and on a hole the subscription calls
-    `on_hole` and is over. `hold_limit` bounds what it keeps while it is HOLDING.
+    SDKs keep the newest offset they saw and check for no gap. So order is guaranteed here and in
+    `Stream`: what flows has its offset in `flows_at`, and a publication goes only to those that are
+    exactly before it.
     """
 
     __slots__ = (
-        "_held",
-        "_hold_limit",
-        "_on_hole",
-        "_spoiled",
-        "channel",
         "client",
         "expiry",
+        "flows_at",
         "grant",
         "info",
-        "offset",
+        "is_reading",
+        "is_spoiled",
+        "outgoing",
+        "reached",
         "state",
+        "stream",
         "view",
     )
 
-    def __init__(
-        self,
-        client: "Client",
-        channel: str,
-        on_hole: Callable[["Subscription"], None],
-        hold_limit: int,
-    ) -> None:
+    def __init__(self, client: "Client", stream: "Stream") -> None:
         self.client = client
-        self.channel = channel
-        self.state = State.HOLDING
-        self.offset = 0
+        self.outgoing = client.outgoing
+        self.stream = stream
+        self.state = State.STARTING
+        self.flows_at = NOT_FLOWING
+        """The offset of what was sent last, while it is FLOWING."""
+        self.reached = 0
+        """The same, while it is APART."""
+        self.is_reading = False
+        self.is_spoiled = False
         self.grant: Grant | None = None
         """What allowed it; None until that is known."""
         self.info: ClientInfo | None = None
@@ -63,70 +67,54 @@ class Subscription:
         self.view: View | None = None
         """How it sees the channel, if not like all others."""
         self.expiry: Timer | None = None
-        self._on_hole = on_hole
-        self._hold_limit = hold_limit
-        self._spoiled = False
-        self._held: list[tuple[int, Frame]] = []
 
-    def offer(self, offset: int, frame: Frame) -> None:
-        """Take the next publication of the channel, encoded as a push."""
-        if self.state is State.FLOWING:
-            self._forward(offset, frame)
-        elif self.state is State.HOLDING:
-            self._hold(offset, frame)
+    @property
+    def channel(self) -> str:
+        return self.stream.channel
 
-    def start(self, offset: int) -> None:
-        """Let flow what comes after `offset`, beginning with what was held.
-
-        The reply to the subscribe command must be on its way before.
-        """
-        self.state = State.FLOWING
-        self.offset = offset
-        if self._spoiled:
-            self._on_hole(self)
-        held, self._held = self._held, []
-        for at, frame in held:
-            if self.state is State.FLOWING:
-                self._forward(at, frame)
+    @property
+    def is_live(self) -> bool:
+        """Whether what is sent to the channel's subscribers is sent to it."""
+        return self.state in _LIVE
 
     @property
     def is_over(self) -> bool:
         return self.state is State.OVER
 
-    def is_next(self, offset: int) -> bool:
-        """Whether the publication at `offset` is the one that the client gets next."""
-        return self.state is State.FLOWING and offset == self.offset + 1
+    def start(self, position: Position) -> None:
+        """Let come what comes after `position`.
 
-    @property
-    def held_size(self) -> tuple[int, int]:
-        """How many publications are held, and how many bytes these are."""
-        return len(self._held), sum(len(frame) for _, frame in self._held)
+        The reply to the subscribe command must be on its way before.
+        """
+        if self.state is State.STARTING:
+            self.stream.begin(self, position)
+
+    def flow(self, offset: int) -> None:
+        """Be one of those to whom the next publication goes."""
+        self.state = State.FLOWING
+        self.flows_at = offset
+
+    def set_apart(self, reached: int) -> None:
+        """Be brought on one by one, from `reached` on."""
+        self.state = State.APART
+        self.flows_at = NOT_FLOWING
+        self.reached = reached
 
     def spoil(self) -> None:
-        """Make of a subscription that is HOLDING one that starts with a hole: while its
-        position was being read, the channel lost the publications that follow on it."""
-        self._spoiled = True
+        """Make of a subscription that is STARTING one that starts with a hole: the channel lost the
+        publications that follow on the position that its client is told."""
+        self.is_spoiled = True
+
+    def bring_on(self) -> None:
+        """Go on, because the client takes bytes again."""
+        self.stream.bring_on(self)
 
     def end(self) -> None:
         """Send nothing more."""
         self.state = State.OVER
-        self._held.clear()
+        self.flows_at = NOT_FLOWING
         if self.expiry is not None:
             self.expiry.cancel()
 
-    def _forward(self, offset: int, frame: Frame) -> None:
-        if offset <= self.offset:
-            return
-        if offset > self.offset + 1:
-            self._on_hole(self)
-            return
-        self.offset = offset
-        if frame.payload:  # a view may leave it out
-            self.client.send(frame)
 
-    def _hold(self, offset: int, frame: Frame) -> None:
-        # Past the limit the oldest goes: if the position read later covers it, nothing is
-        # lost; if not, `start` meets the hole.
-        self._held.append((offset, frame))
-        if len(self._held) > self._hold_limit:
-            del self._held[0]
+_LIVE = (State.FLOWING, State.APART)

@@ -90,7 +90,7 @@ async def test_a_second_pong_to_one_ping_is_a_bad_request(empty_database_url: st
 async def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_not(
     empty_database_url: str,
 ) -> None:
-    bounds = Bounds(queue_bytes=200_000)
+    bounds = Bounds(queue_bytes=200_000, slow_seconds=0.2)
     async with (
         house_at(empty_database_url, bounds) as house,
         # A queue of one message: what is not read stays on the server's side.
@@ -104,11 +104,53 @@ async def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_not(
             await house.light("north", f"{number} " + "x" * 100_000)
             ((offset, _),) = await quick.publications(1)
             assert offset == number
+        await asyncio.sleep(3 * bounds.slow_seconds)
+        # It reads again: first all that was on its way, then why that is all.
         assert await slow.closing() == (3008, "slow")
 
 
+async def test_a_large_commit_cuts_nobody_off_and_everybody_has_all_of_it(
+    empty_database_url: str,
+) -> None:
+    """More than a queue, more than one look of the relay, more than a recovery may have."""
+    bounds = Bounds(queue_bytes=100_000)
+    labels = [f"{number} " + "x" * 1500 for number in range(2500)]
+    async with (
+        house_at(empty_database_url, bounds) as house,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        sockets = [await stack.enter_async_context(house.socket()) for _ in range(5)]
+        for socket in sockets:
+            await socket.connect()
+            await socket.subscribe("beacons:north")
+        await house.light("north", *labels)
+        for seen in await asyncio.gather(*(socket.publications(2500) for socket in sockets)):
+            assert seen == list(enumerate(labels, 1))
+
+
+async def test_a_client_that_reads_slowly_gets_all_of_a_large_commit(
+    empty_database_url: str,
+) -> None:
+    """What memory does not keep for it comes from the database."""
+    bounds = Bounds(queue_bytes=100_000, slow_seconds=5)
+    async with (
+        house_at(empty_database_url, bounds) as house,
+        house.socket(max_queue=1) as slow,
+        house.socket() as quick,
+    ):
+        for socket in (slow, quick):
+            await socket.connect()
+            await socket.subscribe("beacons:north")
+        labels = [f"{number} " + "x" * 20_000 for number in range(600)]
+        for start in range(0, 600, 100):
+            await house.light("north", *labels[start : start + 100])
+            assert len(await quick.publications(100)) == 100
+        assert await slow.publications(600) == list(enumerate(labels, 1))
+        assert (await slow.ask({"id": 3, "ping": {}})) == {"id": 3, "ping": {}}
+
+
 async def test_a_client_that_never_reads_again_is_forgotten(empty_database_url: str) -> None:
-    bounds = Bounds(queue_bytes=100_000, close_seconds=0.2)
+    bounds = Bounds(queue_bytes=100_000, close_seconds=0.2, slow_seconds=0.2)
     async with (
         house_at(empty_database_url, bounds) as house,
         house.socket(max_queue=1, close_timeout=0.1) as slow,

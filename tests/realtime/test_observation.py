@@ -150,7 +150,7 @@ async def test_the_queues_of_all_sockets_are_measured(observed: House, seen: See
     assert full.bytes >= full.longest_bytes
 
 
-NAMES = {"sockets outgoing", "sockets held"}
+NAMES = {"sockets outgoing", "subscriptions apart"}
 SIZE = 300_000
 """A few of them fill what the machine itself keeps for a socket."""
 

@@ -47,7 +47,7 @@ async def test_pings_go_and_pongs_are_heard_while_commands_are_at_work(
 
 
 async def test_a_client_that_does_not_read_is_cut_off(empty_database_url: str, server: str) -> None:
-    bounds = Bounds(queue_bytes=100_000, close_seconds=0.2)
+    bounds = Bounds(queue_bytes=100_000, close_seconds=0.2, slow_seconds=0.2)
     async with (
         house_at(empty_database_url, bounds, ws=server) as house,
         house.socket(max_queue=1, close_timeout=0.1) as slow,

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import anyio
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
-from tests.realtime.house import House, create_tables, open_platform_with_django
-from trivet.events.outbox import Position, StoredPublication
+from tests.realtime.house import House, create_tables, eventually, open_platform_with_django
+from trivet.events.outbox import Channel, Position, StoredPublication
 from trivet.features import modules_of
 from trivet.identity import ANONYMOUS
 from trivet.origin import Origin
@@ -20,6 +21,7 @@ from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import collect_rules
 from trivet_realtime.client import Client
 from trivet_realtime.connection import serve
+from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
 from trivet_realtime.websocket import WebSocketTransport
 
@@ -41,55 +43,128 @@ async def hub(empty_database_url: str) -> AsyncIterator[Hub]:
 
 async def deliver(hub: Hub, *offsets: int) -> None:
     now = datetime.now(UTC)
-    await hub.deliver(
-        NORTH, "e", [StoredPublication(NORTH, offset, b"1", now) for offset in offsets]
-    )
+    publications = [StoredPublication(NORTH, offset, b"1", now) for offset in offsets]
+    if publications:
+        await hub.deliver(NORTH, "e", publications)
 
 
-def sent(client: Client) -> list[int]:
-    """What was queued for a client: offsets of publications, codes of unsubscribes."""
-    frame = client.outgoing.take_all()
-    lines = [] if frame is None else frame.payload.splitlines()
-    pushes = [msgspec.json.decode(line)["push"] for line in lines]
-    return [
-        push["pub"]["offset"] if "pub" in push else push["unsubscribe"]["code"] for push in pushes
-    ]
+class Pipe:
+    """A carrier that takes everything, and writes it down; not `is_clear`, it takes nothing."""
+
+    direct = None
+    waiting_bytes = 0
+
+    def __init__(self) -> None:
+        self.is_clear = True
+        self.frames: list[Frame] = []
+
+    def write(self, frame: Frame) -> None:
+        assert self.is_clear
+        self.frames.append(frame)
+
+    @property
+    def sent(self) -> list[int]:
+        """Offsets of publications, codes of unsubscribes."""
+        lines = [line for frame in self.frames for line in frame.payload.splitlines()]
+        pushes = [msgspec.json.decode(line)["push"] for line in lines]
+        return [
+            push["pub"]["offset"] if "pub" in push else push["unsubscribe"]["code"]
+            for push in pushes
+        ]
 
 
-# what is delivered while the position is read, the position, what is delivered later, what is sent
+async def stand_at(hub: Hub, offset: int) -> None:
+    """Let the channel's row say so; its publications are gone."""
+    async with hub.platform.database.engine.begin() as connection:
+        row = {"name": NORTH, "epoch": "e", "top_offset": offset}
+        await connection.execute(insert(Channel).values(row))
+
+
+def connected(hub: Hub) -> tuple[Client, Pipe]:
+    client, pipe = hub.admit(Origin(ANONYMOUS)), Pipe()
+    client.outgoing.attach(pipe)
+    return client, pipe
+
+
+class Course(NamedTuple):
+    """Where the channel stands, what comes during the subscribe, the position that the client is
+    told, what comes later, and what is sent."""
+
+    stands: int
+    during: list[int]
+    position: int
+    later: list[int]
+    expected: list[int]
+
+
 STREAMS = [
-    pytest.param([], 5, [6, 7], [6, 7], id="the stream goes on after the position"),
-    pytest.param([6], 5, [7], [6, 7], id="what came during the subscribe comes first"),
-    pytest.param([4, 5, 6], 5, [7], [6, 7], id="what the position covers is dropped"),
-    pytest.param([6, 7], 5, [6, 7, 8], [6, 7, 8], id="what was sent is not sent again"),
-    pytest.param([], 5, [7, 8], [2500], id="a hole ends the subscription"),
-    pytest.param([7, 8], 5, [9], [2500], id="a hole during the subscribe ends it"),
-    pytest.param([3, 4, 5, 6], 3, [7], [4, 5, 6, 7], id="the bound takes what is covered"),
-    pytest.param([4, 5, 6, 7], 3, [8], [2500], id="the bound makes a hole"),
+    pytest.param(Course(5, [], 5, [6, 7], [6, 7]), id="the stream goes on after the position"),
+    pytest.param(Course(5, [6], 5, [7], [6, 7]), id="what came during the subscribe comes first"),
+    pytest.param(Course(3, [4, 5, 6], 5, [7], [6, 7]), id="what the position covers is dropped"),
+    pytest.param(Course(5, [6, 7], 5, [6, 7, 8], [6, 7, 8]), id="what was sent is not sent again"),
+    pytest.param(Course(5, [], 5, [7, 8], [2500]), id="a hole ends the subscription"),
+    pytest.param(Course(5, [7, 8], 5, [9], [2500]), id="a hole during the subscribe ends it"),
+    pytest.param(
+        Course(5, [], 7, [6, 7, 8], [8]), id="a client that is ahead is sent what is new to it"
+    ),
+    pytest.param(Course(5, [], 7, [6], []), id="a client that is ahead is sent nothing it has"),
+    pytest.param(Course(2, [3, 4, 5], 2, [6], [3, 4, 5, 6]), id="as much as memory has"),
+    pytest.param(
+        Course(2, [3, 4, 5, 6], 2, [7], [2500]), id="what memory and database lost is a hole"
+    ),
 ]
 
 
-@pytest.mark.parametrize(("held", "position", "later", "expected"), STREAMS)
-async def test_a_client_is_sent_each_once_in_order_or_is_told(
-    hub: Hub, held: list[int], position: int, later: list[int], expected: list[int]
-) -> None:
-    client = hub.admit(Origin(ANONYMOUS))
+@pytest.mark.parametrize("course", STREAMS)
+async def test_a_client_is_sent_each_once_in_order_or_is_told(hub: Hub, course: Course) -> None:
+    await stand_at(hub, course.stands)
+    client, pipe = connected(hub)
     subscription = await hub.join(client, NORTH)
-    await deliver(hub, *held)
-    subscription.start(position)
-    await deliver(hub, *later)
-    assert sent(client) == expected
-    assert (NORTH in client.subscriptions) is (2500 not in expected)
+    await deliver(hub, *course.during)
+    subscription.start(Position("e", course.position))
+    await deliver(hub, *course.later)
+    await eventually(lambda: pipe.sent == course.expected, 5)
+    assert (NORTH in client.subscriptions) is (2500 not in course.expected)
 
 
 async def test_a_stream_invalidated_during_a_subscribe_starts_with_a_hole(hub: Hub) -> None:
-    client = hub.admit(Origin(ANONYMOUS))
+    client, pipe = connected(hub)
     subscription = await hub.join(client, NORTH)
     await deliver(hub, 1)
-    await hub.invalidate(NORTH, Position("e", 5))
-    subscription.start(0)
-    assert sent(client) == [2500]
+    await hub.invalidate(NORTH, Position("f", 5))
+    subscription.start(Position("e", 0))
+    assert pipe.sent == [2500]
     assert client.subscriptions == {}
+
+
+async def test_a_position_in_another_life_than_the_stream_starts_with_a_hole(hub: Hub) -> None:
+    """The database may know of a new life before the relay has told of it."""
+    await stand_at(hub, 5)
+    client, pipe = connected(hub)
+    subscription = await hub.join(client, NORTH)
+    subscription.start(Position("f", 5))
+    assert pipe.sent == [2500]
+
+
+async def test_a_client_that_takes_no_bytes_is_brought_on_from_where_it_stood(hub: Hub) -> None:
+    """Nothing piles up for it but half of its queue, and others have everything at once."""
+    hub = Hub(hub.rules, hub.platform, Bounds(queue_bytes=2000))
+    await stand_at(hub, 5)
+    (slow, slow_pipe), (quick, quick_pipe) = connected(hub), connected(hub)
+    for client in (slow, quick):
+        (await hub.join(client, NORTH)).start(Position("e", 5))
+    slow_pipe.is_clear = False
+    slow.outgoing.pause()
+    for offset in range(6, 106):
+        await deliver(hub, offset)
+        assert quick_pipe.sent[-1] == offset
+    queued, size = slow.outgoing.size
+    assert 1 < queued < 30
+    assert size <= hub.bounds.queue_bytes // 2
+    slow_pipe.is_clear = True
+    slow.outgoing.resume()
+    await deliver(hub, 106)
+    assert slow_pipe.sent == quick_pipe.sent == list(range(6, 107))
 
 
 async def test_a_socket_that_hangs_does_not_keep_the_process_from_stopping(

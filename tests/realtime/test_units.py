@@ -89,10 +89,14 @@ async def test_a_rule_that_writes_or_ends_its_unit_is_refused_and_leaves_nothing
     assert await count_rows(house) == before
 
 
-async def test_a_channel_is_opened_by_the_subscriber(house: House, units: list[UnitEnded]) -> None:
+async def test_who_listens_to_what_nobody_publishes_writes_nothing(
+    house: House, units: list[UnitEnded]
+) -> None:
+    before = await count_rows(house)
     units.clear()
     assert await code_of(house, "7", "beacons:new") == GRANTED
-    assert UnitEnded(COMMITTED, "", "realtime", read_only=False) in units
+    assert [each for each in units if not each.read_only] == []
+    assert await count_rows(house) == before
 
 
 @pytest.mark.parametrize("command", ["subscribe", "history"])

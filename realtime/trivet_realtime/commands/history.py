@@ -11,8 +11,9 @@ from trivet_realtime.codes import CommandError
 from trivet_realtime.commands.access import require_access
 from trivet_realtime.commands.session import Session
 from trivet_realtime.namespaces import Namespace
-from trivet_realtime.protocol import HistoryRequest, HistoryResult
+from trivet_realtime.protocol import HistoryRequest, HistoryResult, Since
 from trivet_realtime.protocol.publications import to_protocol
+from trivet_realtime.recovery import is_same_life
 
 
 async def history(session: Session, request: HistoryRequest) -> HistoryResult:
@@ -20,19 +21,28 @@ async def history(session: Session, request: HistoryRequest) -> HistoryResult:
     async with session.hub.open_unit(session.client, read_only=True) as unit:
         access = await require_access(session, unit, request.channel, "history_policy")
         most = session.hub.bounds.publications
-        return await unit.run(lambda db, _actor: read_history(db, request, access.namespace, most))
+        kept = session.hub.kept_seconds
+        return await unit.run(
+            lambda db, _actor: read_history(db, request, access.namespace, most, kept_seconds=kept)
+        )
 
 
 def read_history(
-    db: Database, request: HistoryRequest, namespace: Namespace, most: int
+    db: Database,
+    request: HistoryRequest,
+    namespace: Namespace,
+    most: int,
+    *,
+    kept_seconds: float = 0.0,
 ) -> HistoryResult:
-    """At most `most` publications, of those that `namespace` keeps for its channels.
+    """At most `most` publications, of those that `namespace` keeps for its channels; they are kept
+    for `kept_seconds` in all.
 
     Raises CommandError (112) for a position in another life of the channel.
     """
     since = request.since
     position = outbox.find_position(db, request.channel) or Position(epoch="", offset=0)
-    if since is not None and since.epoch not in ("", position.epoch):
+    if since is not None and not _is_of(position, since, kept_seconds):
         raise CommandError(codes.UNRECOVERABLE_POSITION)
     limit = most if request.limit < 0 else min(request.limit, most)
     # Older publications are kept for others (retention is the installation's), but not for this.
@@ -44,6 +54,11 @@ def read_history(
     rows = outbox.list_after(db, request.channel, after, limit=limit, reverse=request.reverse)
     kept = [row for row in rows if row.offset > oldest and _is_young(row, namespace)]
     return HistoryResult(tuple(map(to_protocol, kept)), position.epoch, position.offset)
+
+
+def _is_of(position: Position, since: Since, kept_seconds: float) -> bool:
+    asked = Position(since.epoch, since.offset)
+    return not since.epoch or is_same_life(position, asked, kept_seconds=kept_seconds)
 
 
 def _is_young(row: StoredPublication, namespace: Namespace) -> bool:
