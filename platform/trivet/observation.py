@@ -146,7 +146,8 @@ class QueuesMeasured:
 
     Attributes:
         name: ``sockets outgoing`` (messages that wait to be written to a socket) or
-            ``sockets held`` (publications that wait for the end of a recovery).
+            ``subscriptions apart`` (publications that slow clients have not been sent yet; without
+            their bytes).
         queues: The number of queues.
         items: The number of items in all of them together.
         bytes: The size of these items, in bytes.

@@ -107,9 +107,12 @@ def endless(db: Session, harbour: str) -> bool:
 async def slow(unit: Unit, harbour: str) -> bool:
     asked_slowly.append(harbour)
     await asyncio.sleep(SLOW_SECONDS)
+    answered_slowly.append(harbour)
     return unit.read_only and bool(harbour)
 
 
 SLOW_SECONDS = 0.1
 asked_slowly: list[str] = []
 """The harbours about which the slow rule was asked."""
+answered_slowly: list[str] = []
+"""The harbours for which it came to its end."""

@@ -1,0 +1,180 @@
+"""Many come back at once: memory answers, few reads serve all, and rules wait their turn."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from tests.realtime.beacons.realtime import answered_slowly, asked_slowly
+from tests.realtime.house import House, Socket, eventually, house_at, offsets
+from tests.realtime.test_recovery import epoch_of, forget
+from trivet_realtime.bounds import Bounds
+from trivet_realtime.recovery import unopened_epoch
+
+pytestmark = pytest.mark.anyio
+
+NORTH = "beacons:north"
+
+
+@contextmanager
+def counting(house: House) -> Iterator[list[str]]:
+    """The statements about publications and channels that are run meanwhile."""
+    statements: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statement = str(arguments[2])
+        if "trivet_publication" in statement or "trivet_channel" in statement:
+            statements.append(statement)
+
+    engine = house.platform.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def coming_back(channel: str, epoch: str, offset: int) -> dict[str, Any]:
+    return {"channel": channel, "recover": True, "epoch": epoch, "offset": offset}
+
+
+async def test_who_comes_back_to_a_channel_that_is_heard_here_is_answered_from_memory(
+    house: House,
+) -> None:
+    async with house.socket() as staying, house.socket() as back:
+        await staying.connect()
+        await staying.subscribe(NORTH)
+        await house.light("north", *map(str, range(10)))
+        await staying.publications(10)
+        epoch = await epoch_of(house)
+        await back.connect()
+        with counting(house) as statements:
+            reply = await back.ask({"id": 2, "subscribe": coming_back(NORTH, epoch, 3)})
+        assert statements == []
+    assert reply["subscribe"]["recovered"] is True
+    assert offsets(reply["subscribe"]["publications"]) == list(range(4, 11))
+
+
+async def test_memory_answers_nothing_that_it_cannot_prove(house: House) -> None:
+    async with house.socket() as staying, house.socket() as back:
+        await house.light("north", "before anybody listens", "too")
+        await staying.connect()
+        await staying.subscribe(NORTH)
+        await house.light("north", "heard")
+        await staying.publications(1)
+        epoch = await epoch_of(house)
+        await forget(house, 3)
+        await back.connect()
+        for offset, recovered in ((1, False), (2, True), (3, True), (4, False)):
+            channel = {"channel": NORTH}
+            reply = await back.ask({"id": 2, "subscribe": coming_back(NORTH, epoch, offset)})
+            assert reply["subscribe"].get("recovered", False) is recovered, offset
+            await back.ask({"id": 3, "unsubscribe": channel})
+
+
+async def test_many_that_come_back_at_once_share_few_reads(empty_database_url: str) -> None:
+    """A process that has just begun knows nothing: forty clients with forty channels each."""
+    async with house_at(empty_database_url) as house:
+        channels = [str(number) for number in range(40)]
+        for channel in channels:
+            await house.light(channel, "one", "two", "three")
+        epochs = {channel: await epoch_of(house, f"beacons:{channel}") for channel in channels}
+
+    async with house_at(empty_database_url) as house, AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(house.socket()) for _ in range(40)]
+        for socket in sockets:
+            await socket.connect()
+        commands = [
+            {"id": number, "subscribe": coming_back(f"beacons:{channel}", epochs[channel], 1)}
+            for number, channel in enumerate(channels, 2)
+        ]
+
+        async def come_back(socket: Socket) -> None:
+            await socket.send(*commands)
+            for reply in await socket.receive_all(len(commands)):
+                assert reply["subscribe"]["recovered"] is True
+                assert offsets(reply["subscribe"]["publications"]) == [2, 3]
+
+        with counting(house) as statements:
+            await asyncio.gather(*map(come_back, sockets))
+        # 1,600 recoveries
+        assert len(statements) < 40
+        await house.light("7", "four")
+        for socket in sockets:
+            assert await socket.publications(1) == [(4, "four")]
+
+
+async def test_a_slow_rule_is_asked_in_turn_and_leaves_connections_to_others(
+    empty_database_url: str,
+) -> None:
+    async with (
+        house_at(empty_database_url, database_connections=4) as house,
+        house.socket() as socket,
+    ):
+        await socket.connect()
+        asked_slowly.clear()
+        answered_slowly.clear()
+        commands = [
+            {"id": number, "subscribe": {"channel": f"beacons:slow:{number}"}}
+            for number in range(2, 14)
+        ]
+        await socket.send(*commands)
+        at_work = []
+        while len(answered_slowly) < len(commands):
+            at_work.append(len(asked_slowly) - len(answered_slowly))
+            await asyncio.sleep(0.005)
+        assert max(at_work) == 2
+        assert len(await socket.receive_all(12)) == 12
+
+
+async def test_a_rule_that_is_asked_when_its_client_leaves_comes_to_its_end(house: House) -> None:
+    """A statement that is cancelled would cost the pool its connection."""
+    asked_slowly.clear()
+    answered_slowly.clear()
+    async with house.socket() as socket:
+        await socket.connect()
+        await socket.send({"id": 2, "subscribe": {"channel": "beacons:slow:left"}})
+        await eventually(lambda: "left" in asked_slowly)
+        socket.connection.transport.abort()
+    await eventually(lambda: "left" in answered_slowly)
+    await eventually(lambda: not house.platform.relay.watched)
+
+
+async def test_the_epoch_of_a_channel_without_a_life_is_good_while_publications_are_kept(
+    empty_database_url: str,
+) -> None:
+    hour = 3600
+    async with house_at(empty_database_url, history_hours=10) as house:
+        await house.light("north", "one", "two")
+        for age, recovered in ((0, True), (8 * hour, True), (9.5 * hour, False), (-hour, False)):
+            async with house.socket() as socket:
+                await socket.connect()
+                epoch = unopened_epoch(time.time() - age)
+                reply = await socket.ask({"id": 2, "subscribe": coming_back(NORTH, epoch, 1)})
+                assert reply["subscribe"].get("recovered", False) is recovered, age
+                assert reply["subscribe"]["epoch"] == await epoch_of(house)
+
+
+async def test_what_all_channels_keep_in_memory_is_bounded_and_the_database_has_the_rest(
+    empty_database_url: str,
+) -> None:
+    bounds = Bounds(recent_bytes=10_000)
+    async with house_at(empty_database_url, bounds) as house, house.socket() as staying:
+        await staying.connect()
+        for harbour in ("north", "south", "east"):
+            await staying.subscribe(f"beacons:{harbour}")
+            await house.light(harbour, *("x" * 1000 for _ in range(6)))
+            await staying.publications(6)
+        for harbour, reads in (("east", False), ("north", True), ("south", True)):
+            async with house.socket() as back:
+                await back.connect()
+                name = f"beacons:{harbour}"
+                asked = coming_back(name, await epoch_of(house, name), 2)
+                with counting(house) as statements:
+                    reply = await back.ask({"id": 2, "subscribe": asked})
+                assert offsets(reply["subscribe"]["publications"]) == [3, 4, 5, 6]
+                assert bool(statements) is reads, harbour
