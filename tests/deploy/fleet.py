@@ -21,6 +21,7 @@ from tests.admin.forms import read_page
 from tests.deploy.dock import ROOT, add_superuser
 from tests.deploy.ferries.models import Ferry
 from tests.services.databases import Databases
+from tests.services.forwarder import Forwarder, forwarding
 from tests.services.people import PASSWORD, make_key
 from tests.services.postgres import Cluster, running_cluster
 from tests.services.server import Server, StartServer
@@ -41,13 +42,15 @@ CREATE FUNCTION stamp(given text) RETURNS text LANGUAGE plpgsql AS
 
 @dataclass(frozen=True)
 class Fleet:
-    """The three servers of PostgreSQL, and one of ours."""
+    """The three servers of PostgreSQL, and one of ours. The address of the second replica is that
+    of `forwarder`, which leads there."""
 
     primary: Cluster
     replicas: tuple[Cluster, Cluster]
     database: str
     server: Server
     key: str
+    forwarder: Forwarder
 
     @property
     def cookie(self) -> str:
@@ -154,6 +157,18 @@ class Fleet:
             each.server.execute("SELECT pg_reload_conf()")
             until(partial(_says, each, _DELAY, str(milliseconds)))
 
+    @contextmanager
+    def moved(self) -> Iterator[None]:
+        """During the block, the address of the second replica leads readers to the first one. The
+        looks at it still see the second."""
+        self.forwarder.target = self.replicas[0].server.port
+        try:
+            cut_readers(self.replicas[1], self.database)
+            yield
+        finally:
+            self.forwarder.target = self.replicas[1].server.port
+            cut_readers(self.replicas[0], self.database)
+
     def names(self) -> set[str]:
         """The ferries that the primary has."""
         with psycopg.connect(self.primary.server.url(self.database)) as connection:
@@ -166,6 +181,16 @@ _DELAY = "SELECT setting FROM pg_settings WHERE name = 'recovery_min_apply_delay
 def _says(cluster: Cluster, question: str, answer: str) -> bool:
     with psycopg.connect(cluster.server.url("postgres"), autocommit=True) as connection:
         return connection.execute(question.encode()).fetchone() == (answer,)
+
+
+def cut_readers(replica: Cluster, database: str) -> None:
+    """End the connections to a replica, except those of the looks."""
+    with psycopg.connect(replica.server.url(database), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND query NOT LIKE '%pg_control_system%'"
+        )
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -197,7 +222,11 @@ def fill_in(client: httpx2.Client, path: str, **values: str) -> httpx2.Response:
 
 
 def start_fleet(
-    primary: Cluster, replicas: tuple[Cluster, Cluster], database: str, start: StartServer
+    primary: Cluster,
+    replicas: tuple[Cluster, Cluster],
+    forwarder: Forwarder,
+    database: str,
+    start: StartServer,
 ) -> Fleet:
     """Start a server on three servers of PostgreSQL that have the database."""
     url = primary.server.url(database)
@@ -209,6 +238,8 @@ def start_fleet(
     key = make_key(url, "boss")
     with psycopg.connect(url) as connection:
         connection.execute(_STAMP)
+    other = replicas[1].server.url(database)
+    other = other.replace(str(replicas[1].server.port), str(forwarder.port))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", ROOT)
         server = start(
@@ -216,7 +247,7 @@ def start_fleet(
             "--workers",
             "2",
             database_url=url,
-            replica_urls=",".join(each.server.url(database) for each in replicas),
+            replica_urls=f"{replicas[0].server.url(database)},{other}",
             replica_wait_seconds=str(WAIT_SECONDS),
             replica_lag_seconds="600",
             features="departures,tests.deploy.ferries",
@@ -225,7 +256,7 @@ def start_fleet(
             django_threads="4",
             log_level="info",
         )
-    fleet = Fleet(primary, replicas, database, server, key)
+    fleet = Fleet(primary, replicas, database, server, key, forwarder)
     fleet.until_used(*replicas)
     return fleet
 
@@ -237,8 +268,10 @@ def running_fleet(primary: Cluster, databases: Databases, start: StartServer) ->
     with (
         running_cluster(standby_of=primary) as one,
         running_cluster(standby_of=primary) as other,
+        forwarding(other.server.port) as forwarder,
     ):
-        fleet = start_fleet(primary, (one, other), url.rpartition("/")[2], start)
+        database = url.rpartition("/")[2]
+        fleet = start_fleet(primary, (one, other), forwarder, database, start)
         yield fleet
         fleet.server.stop()
     databases.drop(url)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -25,6 +26,7 @@ from tests.services.server import StartServer
 from trivet.data.capture import Capture
 from trivet.data.database import Database
 from trivet.data.replicas.client import ClientPosition
+from trivet.data.replicas.position import WalPosition
 from trivet.data.replicas.replica import Replica
 from trivet.data.replicas.router import Replicas
 from trivet.observation import Observers
@@ -77,6 +79,19 @@ def test_a_browser_sees_what_it_wrote_at_every_door_while_the_replicas_stand_sti
             seen = see(client, door)
             assert name in seen.names
             assert seen.port == fleet.writing
+
+
+def test_what_counts_is_the_server_behind_the_very_connection_that_reads(fleet: Fleet) -> None:
+    """Not the one that an address led to when somebody asked there last."""
+    late = fleet.replicas[0]
+    fleet.until_read_back()
+    with fleet.paused(late), fleet.moved(), fleet.person() as person:
+        fleet.until_used(late)
+        for door in DOORS * 2:
+            until(lambda: fleet.states() == ["is paused", "ok"])  # both workers found the cuts
+            name = launch(person)
+            assert name in see(person, door).names
+            assert name in person.get(FERRIES).text
 
 
 def test_a_position_that_one_process_told_is_good_for_another_one(fleet: Fleet) -> None:
@@ -134,11 +149,14 @@ def test_of_two_replicas_the_one_that_is_there_is_read_from(fleet: Fleet) -> Non
 
 def test_a_replica_that_dies_takes_no_reader_along(fleet: Fleet) -> None:
     dying, other = fleet.replicas
-    with fleet.person() as person:
+    with fleet.person() as person, fleet.client() as stranger:
         for _ in range(2):
             fleet.until_read_back()
             assert person.get(FERRIES).status_code == 200
+            assert {see(stranger).port for _ in range(12)} == fleet.reading
             dying.crash()
+            # Who has written nothing is not asked about, and meets a connection that is lost.
+            assert {see(stranger).port for _ in range(12)} <= {other.server.port, fleet.writing}
             launched = [launch(person) for _ in range(3)]
             for name, door in zip(launched, ("run", "session", "django"), strict=True):
                 assert name in see(person, door).names
@@ -390,6 +408,44 @@ async def test_a_replica_of_another_database_or_none_is_read_from_by_nobody(flee
             replicas, ["is a replica of another database", "is no standby", "does not answer"]
         )
         assert await replicas.choose(ClientPosition()) is None
+
+
+async def test_of_all_who_wait_in_vain_for_the_same_only_the_first_waits(fleet: Fleet) -> None:
+    async with delayed(fleet, 60_000), watching(fleet) as replicas:
+        await settled(replicas, ["ok", "ok"])
+        newest = [await asyncio.to_thread(written, fleet) for _ in range(3)]
+        assert await replicas.choose(ClientPosition(newest[1])) is None
+        for position in newest[1:]:
+            with pytest.raises(StopIteration) as ended:
+                replicas.choose(ClientPosition(position)).send(None)
+            assert ended.value.value is None
+        earlier = replicas.choose(ClientPosition(newest[0]))
+        assert earlier.send(None) is not None  # it waits
+        earlier.close()
+
+
+def written(fleet: Fleet) -> WalPosition:
+    with fleet.client() as client:
+        return WalPosition.parse(client.post(f"/api/ferries/{uuid4()}").headers[HEADER])
+
+
+def test_a_row_of_djangos_own_that_a_page_writes_without_a_transaction_is_told_too(
+    fleet: Fleet,
+) -> None:
+    with fleet.person() as person:
+        answer = person.get(f"{FERRIES}see/", params={"do": "touch"})
+        assert answer.json()["ports"][-1] == fleet.writing
+        assert answer.headers[HEADER]
+
+
+def test_readers_leave_no_error_in_the_log_of_a_replica(fleet: Fleet) -> None:
+    with fleet.person() as person:
+        for door in DOORS * 2:
+            see(person, door)
+            person.get(FERRIES)
+    for each in fleet.replicas:
+        errors = [line for line in each.server.log.read_text().splitlines() if "ERROR" in line]
+        assert [line for line in errors if "read-only transaction" not in line] == []
 
 
 # The last one, because it leaves the fleet with one replica.

@@ -31,6 +31,9 @@ class FerryAdmin(ModelAdmin):
             case "write":
                 with transaction.atomic():
                     self.model.objects.create(name=request.GET["name"])
+            case "touch":
+                with connection.cursor() as cursor:
+                    cursor.execute(_TOUCH)
             case "session":
                 names.append(str(request.session.get("_auth_user_id")))
             case "iterate":
@@ -42,6 +45,9 @@ class FerryAdmin(ModelAdmin):
             case _:
                 pass
         return JsonResponse({"ports": [*ports, _port()], "names": names})
+
+
+_TOUCH = "INSERT INTO django_content_type (app_label, model) VALUES ('ferries', 'of_nobody')"
 
 
 def _port() -> int:

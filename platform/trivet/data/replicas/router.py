@@ -131,8 +131,7 @@ class Replicas:
     async def _wait_for(self, position: WalPosition) -> Replica | None:
         waiter = _Waiter(position, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
-        for hurry in self._hurries:
-            hurry.call()
+        self._hurry()
         try:
             async with asyncio.timeout(self._wait_seconds):
                 return await waiter.found
@@ -141,6 +140,10 @@ class Replicas:
             return None
         finally:
             self._waiters.discard(waiter)
+
+    def _hurry(self) -> None:
+        for each in self._hurries:
+            each.call()
 
     async def _watch(self, watch: ReplicaWatch, hurry: Hurry) -> None:
         while True:
@@ -155,5 +158,8 @@ class Replicas:
     async def _watch_primary(self) -> None:
         pace = Hurry(lambda: False)
         while True:
+            was_known = self._log.newest is not None
             await note_primary(self._database.single_query_engine, self._log)
+            if not was_known:
+                self._hurry()
             await pace.pause()

@@ -99,6 +99,8 @@ class ReplicaWatch:
             self.replica.pass_over(_name(error))
             return
         self.replica.position = state.position
+        if self._log.database is None:
+            return  # nobody can say yet whose replica this is
         fault = self._find_fault(state)
         if fault:
             self.replica.pass_over(fault)
@@ -108,8 +110,6 @@ class ReplicaWatch:
     def _find_fault(self, state: ServerState) -> str:
         if not state.is_standby:
             return NO_STANDBY
-        if self._log.database is None:
-            return "the primary has not answered yet"
         if state.database != self._log.database:
             return ANOTHER_DATABASE
         if state.is_paused:
