@@ -6,7 +6,9 @@ request's id.
 """
 
 import contextlib
+import io
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, MutableMapping
@@ -112,6 +114,16 @@ def configure_logging(*, log_format: Literal["console", "json"], level: str = "I
         logger.setLevel(max(logger.level, logging.INFO))
 
 
+_names_processes = False
+
+
+def name_processes() -> None:
+    """From here on each line carries the id of its process, forks of this one included. Called by a
+    server that runs several, which write into one log."""
+    global _names_processes  # noqa: PLW0603  # a process has one log, as `logging` has one root
+    _names_processes = True
+
+
 def _is_discreet(record: logging.LogRecord) -> bool:
     return record.levelno >= _least(record.name)
 
@@ -183,6 +195,8 @@ def _complete(logger: Any, method: str, event: Event) -> Event:
         event["request_id"] = context.request_id
         if context.client_request_id:
             event["client_request_id"] = context.client_request_id
+    if _names_processes:
+        event["pid"] = os.getpid()
     event["level"] = method
     record = event.get("_record")  # of a library that uses `logging`
     event["logger"] = logger.name if record is None else record.name
@@ -192,10 +206,8 @@ def _complete(logger: Any, method: str, event: Event) -> Event:
 
 def _rendering(log_format: Literal["console", "json"]) -> list[Any]:
     if log_format == "console":
-        # The renderer's default prints local variables, which may hold a password.
-        plain = structlog.dev.plain_traceback
         colors = sys.stderr.isatty()
-        render = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)
+        render = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_write_traceback)
         return [redact, _escape_controls, render, _redact_line]
     return [
         structlog.processors.format_exc_info,
@@ -223,12 +235,23 @@ def _escape_controls(_logger: object, _method: str, event: Event) -> Event:
     """Write control characters in texts as escapes: whoever chooses a path would otherwise choose
     what the terminal of its reader does (colours, titles, lines that vanish)."""
     for name, value in event.items():
-        if isinstance(value, str) and name not in _TRACEBACKS and _CONTROL.search(value):
-            event[name] = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+        if isinstance(value, str):
+            event[name] = _escape(value)
     return event
 
 
-_TRACEBACKS = frozenset({"exception", "stack"})
+def _escape(text: str) -> str:
+    if not _CONTROL.search(text):
+        return text
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def _write_traceback(stream: TextIO, exc_info: Any) -> None:
+    """Write a traceback plainly: the default shows local variables, which may hold a password. The
+    text of an exception repeats what a caller sent, so it is escaped as well."""
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    stream.write(_escape(written.getvalue()))
 
 
 def _redact_line(_logger: object, _method: str, line: str) -> str:

@@ -86,8 +86,10 @@ def test_the_log_is_one_format_whoever_writes_it(start_server: StartServer) -> N
     httpx2.get(server.url + "/healthz")
     server.stop()
 
-    loggers = {json.loads(line)["logger"] for line in server.log_text().splitlines()}
-    assert {"gunicorn.error", "uvicorn.error", "trivet.access"} <= loggers
+    lines = [json.loads(line) for line in server.log_text().splitlines()]
+    processes = {line["logger"]: line["pid"] for line in lines}
+    assert {"gunicorn.error", "uvicorn.error", "trivet.access"} <= set(processes)
+    assert processes["trivet.access"] != processes["gunicorn.error"] == server.process.pid
 
 
 def test_two_workers_serve_one_database(start_server: StartServer) -> None:

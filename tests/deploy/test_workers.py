@@ -4,9 +4,12 @@ import http.client
 import os
 import signal
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -85,11 +88,73 @@ def test_a_worker_that_is_stuck_is_replaced(start: Callable[..., Server]) -> Non
     assert httpx2.get(f"{server.url}/healthz", timeout=60).status_code == 200
 
 
-def test_a_worker_is_replaced_after_so_many_requests(start: Callable[..., Server]) -> None:
-    server = start("serve", "--workers=2", worker_requests="5", worker_requests_jitter="3")
-    for _ in range(40):
-        assert httpx2.get(f"{server.url}/healthz", timeout=60).status_code == 200
-    assert "Maximum request limit of" in server.log_text()
+def test_no_request_is_lost_while_workers_are_replaced(start: Callable[..., Server]) -> None:
+    server = start("serve", "--workers=2", worker_requests="30", worker_requests_jitter="20")
+    with load(server) as answers:
+        wait_until_logged(server, "Maximum request limit of", times=3)
+        boots = server.log_text().count(BOOTING)
+        server.process.send_signal(signal.SIGHUP)
+        wait_until_logged(server, BOOTING, times=boots + 2)
+        server.process.send_signal(signal.SIGHUP)  # its successors have not begun to serve
+        wait_until_logged(server, "Handling signal: hup", times=2)
+        wait_until_logged(server, BOOTING, times=boots + 5)
+        os.kill(_newest_worker(server), signal.SIGTERM)
+        wait_until_logged(server, BOOTING, times=boots + 6)
+    assert set(answers) == {("new", 200), ("kept", 200), ("late", 200)}
+    assert server.stop(signal.SIGINT) == 0
+    for accident in ("Traceback", "SIGKILL", "Bad file descriptor"):
+        assert accident not in server.log_text()
+
+
+BOOTING = "Booting worker with pid: "
+
+
+def wait_until_logged(server: Server, text: str, times: int) -> None:
+    def is_logged() -> bool:
+        return server.log_text().count(text) >= times
+
+    wait_until(is_logged, server.process, server.log, START_SECONDS)
+
+
+def _newest_worker(server: Server) -> int:
+    return int(server.log_text().rpartition(BOOTING)[2].split(maxsplit=1)[0])
+
+
+@contextmanager
+def load(server: Server) -> Iterator[Counter[tuple[str, int | str]]]:
+    """Clients that ask again and again until the block ends; gives what they got."""
+    answers: Counter[tuple[str, int | str]] = Counter()
+    is_over = threading.Event()
+
+    def ask_again(kind: str, ask: Callable[[], int]) -> None:
+        while not is_over.wait(0.01):
+            try:
+                answers[kind, ask()] += 1
+            except (OSError, http.client.HTTPException, httpx2.TransportError) as error:
+                answers[kind, repr(error)] += 1
+
+    url = f"{server.url}/healthz"
+    with httpx2.Client(timeout=60, trust_env=False) as kept, ThreadPoolExecutor(6) as pool:
+        for _ in range(2):
+            pool.submit(ask_again, "new", lambda: httpx2.get(url, timeout=60).status_code)
+            pool.submit(ask_again, "kept", lambda: kept.get(url).status_code)
+            pool.submit(ask_again, "late", lambda: _ask_late(server.port))
+        try:
+            yield answers
+        finally:
+            is_over.set()
+
+
+def _ask_late(port: int) -> int:
+    """The status for a client that connects, and asks when the worker may have been told to go."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.connect()
+        time.sleep(0.1)
+        connection.request("GET", "/healthz", headers={"host": "localhost"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def test_the_variable_that_people_set_says_how_many_workers_there_are(

@@ -359,3 +359,20 @@ async def test_structlogs_own_way_to_capture_sees_the_line_of_a_request(
             await client.get("/app/whoami")
     assert [line["path"] for line in lines] == ["/app/whoami"]
     assert json_log() == ""
+
+
+async def test_an_exceptions_text_cannot_write_to_the_terminal_of_who_reads_the_log(
+    tmp_path: Path, json_log: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def quote(request: Request) -> Response:
+        raise LookupError(request.query_params["name"])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", stream := io.StringIO())
+        configure_logging(log_format="console")
+    root = bare_root(tmp_path, [mounted(Starlette(routes=[Route("/quote", quote)]))])
+    async with client_of(root) as client:
+        answer = await client.get("/app/quote", params={"name": "\x1b[2Jred\x07\x9b"})
+    assert answer.status_code == 500
+    assert "\\x1b[2Jred\\x07\\x9b" in stream.getvalue()
+    assert not {"\x1b", "\x07", "\x9b"} & set(stream.getvalue())

@@ -52,6 +52,12 @@ class Server:
         """Everything that it has written so far, to stdout and stderr."""
         return self.log.read_text(errors="replace")
 
+    def log_with(self, text: str, seconds: float = START_SECONDS) -> str:
+        """What it has written as soon as `text` is there, which may be later than an answer: the
+        line of a request is written when the last byte has gone out. RuntimeError without it."""
+        wait_until(lambda: text in self.log_text(), self.process, self.log, seconds)
+        return self.log_text()
+
 
 class StartServer(Protocol):
     """Starts a process of Trivet and returns when it is ready.

@@ -8,7 +8,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
-from trivet.log import configure_logging
+from trivet.log import configure_logging, name_processes
 from trivet_deploy.cli.console import reporting
 from trivet_settings import Settings, load_settings
 
@@ -44,6 +44,7 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         settings = load_settings()
+        name_processes()
         configure_logging(log_format=settings.log_format, level=settings.log_level)
         self.error_log.handlers.clear()
         self.error_log.propagate = True

@@ -5,15 +5,19 @@ no close frame and skips the lifespan's shutdown. This one closes sockets at onc
 `shutdown_seconds` to finish and then runs the shutdown.
 """
 
+import asyncio
 import logging
+import os
 import signal
 import sys
 from types import FrameType
 from typing import Any
 
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from trivet_deploy.schema import find_schema_fault
+from trivet_deploy.server.graceful import GracefulHttpProtocol, GracefulServer
 from trivet_deploy.server.options import server_options
 from trivet_settings import load_settings
 
@@ -25,17 +29,39 @@ limit, so that a worker would be killed after half of it."""
 class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
     """Serves an ASGI application as the settings say, not as Gunicorn's defaults do."""
 
+    _server: GracefulServer | None = None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Read by the parent's __init__, which gives it the last word over Gunicorn's own values.
         parent: dict[str, Any] = UvicornWorker.CONFIG_KWARGS
         self.CONFIG_KWARGS = {
             **parent,
             **server_options(load_settings()),
+            "http": GracefulHttpProtocol,
             "timeout_notify": NOTIFY_SECONDS,
         }
         super().__init__(*args, **kwargs)
         # The parent hands uvicorn's log to Gunicorn's handlers, of which ours has none.
         logging.getLogger("uvicorn.error").propagate = True
+
+    async def _serve(self) -> None:
+        """As the parent, with a server that costs nobody a request when it stops."""
+        self.config.app = self.wsgi
+        # A balancer that asks over a kept connection is told at once.
+        self._server = GracefulServer(self.config, self.wsgi.platform.lifecycle.drain)
+        self._install_sigquit_handler()
+        await self._server.serve(sockets=self.sockets)
+        if not self._server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    def _install_sigquit_handler(self) -> None:
+        """A master that is interrupted sends SIGQUIT. For the parent it means nothing, and the
+        master waits in vain until it kills."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, self._quit)
+
+    def _quit(self) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
 
     def load_wsgi(self) -> None:
         """As the parent; the first worker also says what is wrong with the database, once."""
@@ -44,15 +70,19 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
             logging.getLogger("trivet.schema").warning(fault)
 
     def init_signals(self) -> None:
-        """As the parent, except that a stop is an exit and no death by signal.
-
-        uvicorn stops gracefully and then raises the signal again. By the parent's choice that
-        kills, before the interpreter has closed anything, and Gunicorn logs it like an accident.
-        """
+        """As the parent, except that a stop is an exit and no death by signal."""
         super().init_signals()
         for stop in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(stop, _exit)
+            signal.signal(stop, self._stop)
 
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        """Before it serves, a worker that is told to stop ends at once. An exception would arise
+        within the code that is being imported, which may take it for a fault of a feature: exit
+        code 3, for which Gunicorn gives up the whole service.
 
-def _exit(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
+        While it serves, uvicorn has a handler of its own, and calls this one when it has stopped:
+        nothing is left to do then. By the parent's choice the signal would kill, before the
+        interpreter has closed anything, and Gunicorn would log it like an accident.
+        """
+        if self._server is None or not self._server.started:
+            os._exit(0)

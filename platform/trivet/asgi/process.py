@@ -1,11 +1,10 @@
 """The start and the stop of a process, each one list that is read from top to bottom.
 
 The server starts both: ``lifespan.startup`` runs the first list, ``lifespan.shutdown`` the second
-(ASGI specification, "Lifespan Protocol"). uvicorn and its Gunicorn worker send the shutdown only
-after they have closed their listening socket, closed every WebSocket with 1012 and waited
-`shutdown_seconds` for requests. A server of ours that drains earlier, on the signal itself, can
-call `Lifecycle.drain` and the first two steps of `stopping` then. Nothing else changes, because
-each of them may run twice.
+(ASGI specification, "Lifespan Protocol"). uvicorn and our Gunicorn worker send the shutdown only
+after they have closed their listening socket, ended every WebSocket and waited `shutdown_seconds`
+for requests. Our worker calls `Lifecycle.drain` on the signal itself, and its sockets tell the hub
+to drain then. So the first two steps of `stopping` may run twice, which changes nothing.
 """
 
 import asyncio
