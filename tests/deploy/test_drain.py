@@ -67,6 +67,7 @@ def test_sigterm_finishes_what_was_begun_and_does_what_is_owed(
         "the event loop is watched no more",
         "no session is being removed",
         "uses of keys are written",
+        "no publication is being removed",
         "the relay is drained",
         "the broker is disconnected",
         "connections are closed",

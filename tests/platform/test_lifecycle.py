@@ -135,6 +135,7 @@ async def test_a_process_stops_in_the_order_that_is_promised(tmp_path: Path) -> 
         "the event loop is watched no more",
         "no session is being removed",
         "uses of keys are written",
+        "no publication is being removed",
         "the relay is drained",
         "the broker is disconnected",
         "connections are closed",
