@@ -4,7 +4,7 @@ Django is global to a process, so what its database backend needs of the platfor
 found without a request too: the capture of changes, and the broker.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from trivet.data.capture import Capture
 from trivet.data.outages import Outage
 from trivet.data.replicas.replica import Replica
 from trivet.events.wake_up import publish_wake_up
+from trivet.identity import Revocation
 from trivet.identity.throttle import LoginThrottle
 from trivet.observation import Observers
 from trivet_admin.configuration import postgresql
@@ -98,6 +99,14 @@ def deliver(published: Mapping[str, int]) -> None:
     platform = _platform()
     if platform is not None:
         publish_wake_up(platform.broker, published)
+
+
+def publish_revocations(revocations: Iterable[Revocation]) -> None:
+    """Publish what a commit has revoked; without a platform nobody trusts it."""
+    carrier = broker()
+    if carrier is not None:
+        for revocation in revocations:
+            carrier.publish(revocation)
 
 
 def _platform() -> Platform | None:

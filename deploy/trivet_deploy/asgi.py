@@ -4,6 +4,7 @@ A server takes it as `trivet_deploy.asgi:app`, or as the factory `trivet_deploy.
 Importing this module opens nothing; asking it for `app` does.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 from starlette.types import ASGIApp
@@ -16,6 +17,7 @@ from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import Root, build_root, pages_of
 from trivet.log import configure_logging
 from trivet_deploy.checks.start import require_sound
+from trivet_deploy.checks.workers import require_broker
 from trivet_deploy.composition import open_platform_with_django
 from trivet_deploy.mounts.extra import mount_extras
 from trivet_deploy.observers import register_observers
@@ -82,5 +84,7 @@ def list_mounts(
 def __getattr__(name: str) -> ASGIApp:
     # PEP 562: servers that know no factories ask for `app`, and only then is it made.
     if name == "app":
+        workers = os.environ.get("WEB_CONCURRENCY", "")  # read by other servers too
+        require_broker(load_settings(), int(workers) if workers.isdecimal() else 1)
         return create_app()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

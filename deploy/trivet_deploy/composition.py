@@ -9,6 +9,7 @@ from trivet.data.capture import compose_capture
 from trivet.features import load_features, naming_lines
 from trivet.models.mapping_errors import require_configured
 from trivet.platform import open_platform
+from trivet_admin import runtime
 from trivet_admin.auth.login import DjangoAccounts
 from trivet_admin.configuration import configure
 from trivet_admin.transactions import ThreadedTransactions
@@ -28,7 +29,7 @@ def open_platform_with_django(settings: Settings, *, serves: bool = False) -> Pl
         require_configured()
         capture = compose_capture(features, settings.audit_secrets)
         configure(settings, features, capture)
-        return open_platform(
+        platform = open_platform(
             settings,
             features,
             accounts=DjangoAccounts(),
@@ -36,3 +37,6 @@ def open_platform_with_django(settings: Settings, *, serves: bool = False) -> Pl
             capture=capture,
             serves=serves,
         )
+        # Django's own writes tell it what they commit and revoke, in a command too.
+        runtime.set_platform(platform)
+        return platform

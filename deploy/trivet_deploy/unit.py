@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
+import anyio.to_thread
 from sqlalchemy.orm import Session
 
 from trivet.identity import Identity, system
@@ -23,7 +24,8 @@ def run_in_unit(
     """Run ``service(db, actor)`` in a unit of a platform of its own; the actor is the product's
     own identity named `actor`.
 
-    What it changes is published like any other change; servers that run find it by polling.
+    What it changes is published and revoked like any other change: servers that run are told by
+    the broker, or find it by polls.
     With `read_only` it may change nothing, and sees one moment.
     """
     enter_origin(Origin(way="cli"))
@@ -39,5 +41,6 @@ def run_in_unit(
                 return await unit.run(service)
         finally:
             await platform.database.close()
+            await anyio.to_thread.run_sync(platform.broker.close)
 
     return anyio.run(run)

@@ -203,6 +203,7 @@ def open_platform(
         settings.database_url,
         capture=capture,
         on_published=partial(publish_wake_up, broker),
+        on_revoked=broker.publish,
         observers=observers,
         connections=settings.database_connections,
         pooler=settings.database_pooler,

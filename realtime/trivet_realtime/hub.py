@@ -7,7 +7,6 @@ and offers the same bytes to every subscription of the channel.
 import asyncio
 import logging
 import random
-import secrets
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context
@@ -19,7 +18,7 @@ from trivet.delivery.batched_read import BatchedRead
 from trivet.events import outbox
 from trivet.events.missed import Asked, Missed, read_missed
 from trivet.events.outbox import Position, StoredPublication
-from trivet.identity import Revocation, RevocationScope
+from trivet.identity import Identity, Revocation, RevocationScope
 from trivet.observation import QueuesMeasured
 from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
@@ -74,7 +73,7 @@ class Hub:
         calls: ClientCalls | None = None,
         credentials: Credentials | None = None,
     ) -> None:
-        self.node = secrets.token_hex(8)
+        self.node = platform.broker.node
         self.version = SERVER_VERSION
         self.rules = rules
         self.bounds = bounds
@@ -272,6 +271,10 @@ class Hub:
         for client in tuple(self._clients):
             if revocation.concerns(client.identity):
                 client.disconnect(CREDENTIAL_REVOKED if trust_is_lost else GRANTS_CHANGED)
+
+    def list_identities(self) -> Collection[Identity]:
+        """Who the clients of this process are; many may be the same."""
+        return {id(client.identity): client.identity for client in self._clients}.values()
 
     def measure_outgoing(self) -> QueuesMeasured:
         """The messages that wait to be written to the sockets of this process."""

@@ -20,6 +20,7 @@ from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.client_calls import collect_calls
 from trivet_realtime.hub import Hub
+from trivet_realtime.rechecking import Rechecking
 from trivet_realtime.websocket import WebSocketEndpoint
 
 PREFIX = "/ws"
@@ -79,10 +80,13 @@ async def _running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
     platform.observers.measure(hub.measure_outgoing)
     platform.observers.measure(hub.measure_apart)
     unsubscribe = platform.broker.subscribe(Revocation, receive)
+    comparing = asyncio.create_task(Rechecking(platform, hub.list_identities, hub.revoke).run())
     try:
         yield
     finally:
         unsubscribe()
+        comparing.cancel()
+        await asyncio.wait([comparing])
 
 
 async def upgrade_required(request: Request) -> Response:

@@ -98,7 +98,8 @@ def test_a_server_on_a_database_without_tables_says_so_once_and_comes_to_life(
 
 @pytest.mark.once
 def test_every_worker_together_says_it_once(empty_database_url: str, tmp_path: Path) -> None:
-    with running("serve", empty_database_url, tmp_path, "--workers", "2") as server:
+    two = ("--workers", "2")
+    with running("serve", empty_database_url, tmp_path, *two, broker="memory") as server:
         server.until(lambda: len(server.lines_with("Application startup complete")) == 2)
 
         assert len(server.lines_with("`trivet migrate`")) == 1

@@ -7,6 +7,7 @@ is what `python -m trivet_deploy.cli` is. The tests of the command line itself, 
 and `trivet demo` and of the documents start theirs from nothing.
 """
 
+import atexit
 import contextlib
 import multiprocessing
 import os
@@ -111,4 +112,8 @@ def _run(
     sys.argv = ["trivet", *arguments]
     from trivet_deploy.cli import main
 
-    main()
+    try:
+        main()
+    finally:
+        # A process of its own would, and a fork of multiprocessing does not.
+        atexit._run_exitfuncs()

@@ -84,7 +84,9 @@ class _Servers:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         database = database_url or self._make_database()
-        env = environment(database, **{"public_url": url, **variables})
+        # By name, because several workers on SQLite are refused otherwise.
+        named = {"broker": "memory"} if database.startswith("sqlite") else {}
+        env = environment(database, **{"public_url": url, **named, **variables})
         server = self._spawn(_with_port(command or ("serve",), port), url, port, env)
         self.running.append(server)
         path = server.unix_socket

@@ -107,6 +107,7 @@ class UnitWrapper(BaseDatabaseWrapper):
         shared, self._shared = self._shared, None
         if shared is not None:
             self.deliver(shared.end())
+            runtime.publish_revocations(shared.session.revoked)
         self._observe(UnitOutcome.COMMITTED)
 
     def require_success(self) -> None:

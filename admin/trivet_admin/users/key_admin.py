@@ -21,7 +21,6 @@ from trivet_admin.site.modeladmin import ModelAdmin
 from trivet_admin.site.registration import register
 from trivet_admin.unit import unit_session
 from trivet_admin.users.choices import grantable, granter_of_request, possible_owners
-from trivet_admin.users.revoking import revoke
 
 
 class ApiKeyForm(ModelForm):
@@ -164,14 +163,4 @@ class ApiKeyAdmin(ModelAdmin):
         prefixes = list(queryset.values_list("prefix", flat=True))
         for prefix in prefixes:
             revoke_key(unit_session(request), prefix)
-            revoke(credential=prefix)
         self.message_user(request, f"Revoked: {', '.join(prefixes)}.", messages.SUCCESS)
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        revoke(credential=obj.prefix)
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        for prefix in queryset.values_list("prefix", flat=True):
-            revoke(credential=prefix)
-        super().delete_queryset(request, queryset)

@@ -76,6 +76,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
         yield migrations
         if migrations.state == "ok":
             yield _find_audit(settings)
+    yield _find_broker(settings)
     yield from _find_undeclared_outcomes()
     yield from find_unwise(settings)
 
@@ -156,6 +157,21 @@ def _find_migrations(settings: "Settings") -> Finding:
     rest = f", and {len(others)} more (`trivet migrate --check` lists them)" if others else ""
     cure = f". To cure it, {drift.cure}" if drift.cure else ""
     return Finding("migrations", "failed", f"{first.rstrip('.')}{rest}{cure}")
+
+
+def _find_broker(settings: "Settings") -> Finding:
+    """Whether the service that carries messages between processes can be reached."""
+    import anyio
+
+    from trivet.delivery.opening import find_broker_fault
+
+    if settings.broker_address == "memory":
+        sentence = "none between processes: for one worker alone, and commands are found by polls"
+        return Finding("broker", "ok", sentence)
+    where, fault = anyio.run(find_broker_fault, settings)
+    if fault:
+        return Finding("broker", "failed", f"{where}: {fault}")
+    return Finding("broker", "ok", f"{where} carries messages between processes")
 
 
 def _find_undeclared_outcomes() -> Iterator[Finding]:

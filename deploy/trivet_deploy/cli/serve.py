@@ -33,6 +33,7 @@ def serve(
     requests have TRIVET_SHUTDOWN_SECONDS to finish.
     """
     from trivet_deploy.checks.environment import find_unread
+    from trivet_deploy.checks.workers import require_broker
     from trivet_deploy.server.gunicorn_app import GunicornServer, gunicorn_options
     from trivet_deploy.server.port import require_port
     from trivet_settings import load_settings
@@ -40,8 +41,8 @@ def serve(
     settings = load_settings()
     for finding in find_unread(os.environ):
         warn(f"{finding.name}: {finding.sentence}")
-    if workers > 1:
-        _warn_of_several_workers(settings, workers)
+    require_broker(settings, workers)
+    _warn_of_several_workers(settings, workers)
     if bind is None:
         bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     for each in bind.split(","):
@@ -53,11 +54,12 @@ def serve(
 
 
 def _warn_of_several_workers(settings: "Settings", workers: int) -> None:
-    # Correct all the same: the outbox is in the database and every worker polls it. So this is
-    # no refusal.
-    if settings.database.is_sqlite:
+    from trivet_deploy.checks.workers import find_lateness
+
+    if late := find_lateness(settings, workers):
+        warn(f"{late}.")
+    if workers > 1 and settings.database.is_sqlite:
         warn(
-            f"{workers} workers share one SQLite file: they write one at a time, and a change "
-            f"reaches the sockets of another worker within {settings.poll_seconds:g} s. "
-            f"PostgreSQL is made for this."
+            f"{workers} workers share one SQLite file: they write one at a time. PostgreSQL is "
+            f"made for this."
         )

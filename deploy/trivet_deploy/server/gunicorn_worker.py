@@ -16,6 +16,8 @@ from typing import Any
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
+from trivet_deploy.checks.workers import require_broker
+from trivet_deploy.cli.console import reporting
 from trivet_deploy.schema import find_schema_fault
 from trivet_deploy.server.graceful import GracefulHttpProtocol, GracefulServer
 from trivet_deploy.server.options import server_options
@@ -64,7 +66,10 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
             self._server.should_exit = True
 
     def load_wsgi(self) -> None:
-        """As the parent; the first worker also says what is wrong with the database, once."""
+        """As the parent, but workers that would not hear of each other do not start; the first
+        worker also says what is wrong with the database, once."""
+        with reporting():  # here too, for a Gunicorn that somebody starts by its own command
+            require_broker(load_settings(), self.cfg.workers)
         super().load_wsgi()
         if self.age == 1 and (fault := find_schema_fault(load_settings(), with_drift=False)):
             logging.getLogger("trivet.schema").warning(fault)

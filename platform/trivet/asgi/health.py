@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import anyio
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from trivet import migrations
 from trivet.asgi.mount import MountedApp
+from trivet.broker import BrokerState
 from trivet.context import context_of
 from trivet.data.outages import find_outage
 from trivet.lifecycle import State
@@ -32,7 +34,7 @@ async def alive(_request: Request) -> JSONResponse:
 class Readiness:
     """200 if the process is ready, the database answers, every migration is applied, the relay
     delivers and every mounted app is ready; otherwise 503, with the state and the reasons.
-    The states of replicas are told, and decide nothing.
+    The states of the broker and of replicas are told, and decide nothing.
 
     A process that drains skips the checks: it should get no request, whatever still works.
     """
@@ -56,12 +58,23 @@ class Readiness:
         body = {"status": OK if ready else "unavailable", "state": state, "checks": checks}
         if platform.replicas is not None:  # without them everything is read from the primary
             body["replicas"] = platform.replicas.states
+        if platform.broker.state.is_shared:  # while it is away, polls find everything
+            body["broker"] = _describe(platform.broker.state)
         response = JSONResponse(
             body,
             status_code=200 if ready else 503,
             headers={} if ready else {"retry-after": "1"},
         )
         await response(scope, receive, send)
+
+
+def _describe(state: BrokerState) -> dict[str, Any]:
+    return {
+        "kind": state.kind,
+        "connected": state.is_connected,
+        "lag_seconds": state.lag_seconds,
+        "failures": state.failures,
+    }
 
 
 async def _ask_all(questions: Mapping[str, Question]) -> dict[str, str]:

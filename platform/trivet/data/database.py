@@ -14,6 +14,7 @@ from trivet.data.engine import Engines
 from trivet.data.outages import READ_ONLY, Outage
 from trivet.data.sealed_session import SealedSession
 from trivet.identity.identity import Identity
+from trivet.identity.revocation import Revocation
 from trivet.observation import Observers, reason_of
 from trivet.origin import Origin, current_origin
 from trivet_settings.values import Pooler
@@ -36,6 +37,7 @@ class Database:
         capture: The same object for every door of the process.
         on_published: Called after a commit, with the channels that it published to and their
             newest offsets: the wake-up.
+        on_revoked: Called after a commit for each credential that it ends.
         connections: The bound of the pool.
         statement_seconds: The limit of a statement; None is the database's own.
         timeout: The seconds for which a unit waits for a connection. After that it raises
@@ -50,6 +52,7 @@ class Database:
         *,
         capture: Capture,
         on_published: Callable[[Mapping[str, int]], None] = lambda _published: None,
+        on_revoked: Callable[[Revocation], None] | None = None,
         connections: int = 10,
         timeout: float = 5.0,
         statement_seconds: float | None = None,
@@ -58,6 +61,7 @@ class Database:
     ) -> None:
         self.capture = capture
         self.on_published = on_published
+        self._on_revoked = on_revoked
         self.observers = observers or Observers()
         self.statement_seconds = statement_seconds
         self._engines = Engines(
@@ -117,6 +121,7 @@ class Database:
             read_only=read_only or single_query,
             observers=self.observers if observed else None,
             find_connection=find_connection,
+            on_revoked=self._on_revoked,
         )
 
     @asynccontextmanager

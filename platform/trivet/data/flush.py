@@ -27,6 +27,7 @@ from trivet.data.session import TrivetSession, UncapturedError, uncaptured
 from trivet.data.statement_guard import only_reading
 from trivet.events.feed_loading import load_computed, load_for_feeds, old_values
 from trivet.events.feeds import Change, FeedFunction, Kind
+from trivet.identity.key_revocation import revocations_of
 
 Written = tuple[InstanceState[Any], Kind]
 
@@ -84,7 +85,8 @@ def _remember(mapper: Mapper[Any], connection: Connection, target: Any, *, is_de
 
 
 def capture_changes(session: TrivetSession, flush: UOWTransaction) -> None:
-    """Run the feeds on the rows of this flush, and note the rows for the audit trail."""
+    """Run the feeds on the rows of this flush, note the rows for the audit trail, and keys that
+    end."""
     written = list(_written(session, flush))
     if session.capture.feeds:
         for change in _changes(session, written):
@@ -95,6 +97,7 @@ def capture_changes(session: TrivetSession, flush: UOWTransaction) -> None:
                 _run_feed(session, function, change)
     if session.capture.audit is not None:
         session.recorder.note_each(entries_of(session, written, session.recorder))
+    session.recorder.note_each(revocations_of(session, flush))
 
 
 def _run_feed(session: TrivetSession, function: FeedFunction, change: Change[Any]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from trivet.data.awaited_session import AwaitedSession
 from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
+from trivet.identity.revocation import Revocation
 from trivet.observation import Observers, UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin
 
@@ -20,7 +21,8 @@ T = TypeVar("T")
 class SealedSession:
     """`session` is for the code in the unit, `commit` and `close` for the code that opened it.
 
-    Its connection is one of `engine`, unless `find_connection` finds another."""
+    Its connection is one of `engine`, unless `find_connection` finds another. After the commit,
+    `on_revoked` is called for each credential that it ends."""
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class SealedSession:
         read_only: bool,
         observers: Observers | None = None,
         find_connection: Callable[[], Connection | None] | None = None,
+        on_revoked: Callable[[Revocation], None] | None = None,
     ) -> None:
         self.session = AwaitedSession(
             engine,
@@ -43,6 +46,7 @@ class SealedSession:
         )
         self._seal = self._sync.seal()
         self._observers = observers
+        self._on_revoked = on_revoked
 
     @property
     def _sync(self) -> TrivetSession:
@@ -64,6 +68,9 @@ class SealedSession:
             self._observe(UnitOutcome.HELD_BACK, reason_of(error))
             raise
         self._observe(UnitOutcome.COMMITTED)
+        if self._on_revoked is not None:
+            for revocation in self._sync.revoked:
+                self._on_revoked(revocation)
         return self._sync.published
 
     async def run_and_close(self, work: Callable[[Session], T]) -> T:

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from trivet.capture.recorder import Recorder
 from trivet.data.capture import Capture
 from trivet.identity.identity import Identity
+from trivet.identity.revocation import Revocation
 from trivet.origin import Origin, current_origin
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class TrivetSession(Session):
 
     `capture` turns the changes into publications and entries, and `origin` is their origin. With
     `read_only` the session refuses to flush a change. `published` holds the channels that its
-    commits published to, each with its newest offset.
+    commits published to, each with its newest offset, and `revoked` the credentials that they end.
 
     `find_connection` is asked, once, when the session needs a connection. It returns one, which
     the session gives back when it is closed, or None for one of its bind.
@@ -54,6 +55,7 @@ class TrivetSession(Session):
         self.read_only = read_only
         self.recorder = Recorder()
         self.published: dict[str, int] = {}
+        self.revoked: list[Revocation] = []
         self._seal: Seal | None = None
 
     def get_bind(self, *args: Any, **options: Any) -> Any:
@@ -81,6 +83,7 @@ class TrivetSession(Session):
         commit. `published` then holds the channels for which the delivery has to wake up."""
         self.flush()
         notes = self.recorder.drain()
+        self.revoked.extend(each for each in notes if isinstance(each, Revocation))
         if notes:
             self.published.update(self.capture.write(self, notes, self.origin))
 

@@ -129,7 +129,7 @@ def list_keys(db: Session, *, owner_id: int | None = None) -> list[ApiKey]:
 def revoke_key(db: Session, prefix: str) -> ApiKey:
     """Revoke the key that begins with `prefix`; a second time changes nothing.
 
-    Raises NotFound if there is no such key. The caller publishes a `Revocation` after the commit.
+    The commit publishes a `Revocation`. Raises NotFound if there is no such key.
     """
     key = db.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
     if key is None:
