@@ -166,8 +166,8 @@ class PoolWaited:
     """A wait for a connection or a thread of a bounded pool has ended.
 
     Attributes:
-        pool: ``database`` (connections of the API and the sockets) or ``django`` (threads with
-            a connection each).
+        pool: ``database`` (connections of the API and the sockets), ``replica`` (the same to a
+            replica) or ``django`` (threads with a connection each).
         seconds: The duration of the wait. It includes the time to open a connection or to test
             an idle one.
         succeeded: False if the wait was given up; the client then gets 503.

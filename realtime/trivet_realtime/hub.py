@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -104,6 +104,12 @@ class Hub:
     ) -> AbstractAsyncContextManager[Unit]:
         """The unit of work of one message of `client`, with its origin and its actor."""
         return self.platform.open_unit(client.origin, read_only=read_only)
+
+    def spreading(self) -> AbstractAsyncContextManager[None]:
+        """Let replicas take over what is committed in the block before it ends: the same person
+        may read it over HTTP next, and a reply of a socket carries no position."""
+        replicas = self.platform.replicas
+        return nullcontext() if replicas is None else replicas.spreading()
 
     def spawn(self, work: Coroutine[Any, Any, None], context: Context | None = None) -> None:
         """Run `work` in a task that nobody cancels before the process stops."""

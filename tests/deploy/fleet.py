@@ -163,11 +163,11 @@ class Fleet:
         looks at it still see the second."""
         self.forwarder.target = self.replicas[0].server.port
         try:
-            cut_readers(self.replicas[1], self.database)
+            cut(self.replicas[1], self.database, "query NOT LIKE '%pg_control_system%'")
             yield
         finally:
             self.forwarder.target = self.replicas[1].server.port
-            cut_readers(self.replicas[0], self.database)
+            cut(self.replicas[0], self.database)
 
     def names(self) -> set[str]:
         """The ferries that the primary has."""
@@ -183,14 +183,14 @@ def _says(cluster: Cluster, question: str, answer: str) -> bool:
         return connection.execute(question.encode()).fetchone() == (answer,)
 
 
-def cut_readers(replica: Cluster, database: str) -> None:
-    """End the connections to a replica, except those of the looks."""
+def cut(replica: Cluster, database: str, condition: str = "true") -> None:
+    """End the connections to a replica that fulfil `condition`, of pg_stat_activity."""
+    query = (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        f"WHERE datname = current_database() AND pid <> pg_backend_pid() AND {condition}"
+    )
     with psycopg.connect(replica.server.url(database), autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            "AND query NOT LIKE '%pg_control_system%'"
-        )
+        connection.execute(query.encode())
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -1,6 +1,7 @@
 """Reads come from streaming replicas, and whoever has written reads what it has written."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from websockets.sync.client import connect
 
 from tests.deploy.fleet import (
     FERRIES,
@@ -410,6 +412,22 @@ async def test_a_replica_of_another_database_or_none_is_read_from_by_nobody(flee
         assert await replicas.choose(ClientPosition()) is None
 
 
+def test_what_a_socket_has_written_is_on_every_replica_when_it_is_answered(fleet: Fleet) -> None:
+    fleet.until_read_back()
+    address = f"ws://127.0.0.1:{fleet.server.port}/ws"
+    with fleet.delayed(150), fleet.client() as client, connect(address) as socket:
+        socket.send('{"id":1,"connect":{}}')
+        assert '"connect"' in socket.recv()
+        for number in range(4):
+            call = {"method": "ferries:launch", "data": f"by socket {number}"}
+            socket.send(json.dumps({"id": number + 2, "rpc": call}))
+            assert json.loads(socket.recv())["rpc"] == {"data": f"by socket {number}"}
+            for _ in range(6):
+                seen = see(client)
+                assert f"by socket {number}" in seen.names
+                assert seen.port in fleet.reading
+
+
 async def test_of_all_who_wait_in_vain_for_the_same_only_the_first_waits(fleet: Fleet) -> None:
     async with delayed(fleet, 60_000), watching(fleet) as replicas:
         await settled(replicas, ["ok", "ok"])
@@ -448,7 +466,6 @@ def test_readers_leave_no_error_in_the_log_of_a_replica(fleet: Fleet) -> None:
         assert [line for line in errors if "read-only transaction" not in line] == []
 
 
-# The last one, because it leaves the fleet with one replica.
 def test_a_replica_that_is_promoted_is_one_no_longer(fleet: Fleet) -> None:
     promoted, other = fleet.replicas
     with fleet.person() as person:
@@ -459,6 +476,8 @@ def test_a_replica_that_is_promoted_is_one_no_longer(fleet: Fleet) -> None:
         assert name in person.get(FERRIES).text
         fleet.until_used(other)
         assert fleet.states() == ["is no standby", "ok"]
+        promoted.follow_again(fleet.primary)
+        fleet.until_used(*fleet.replicas)
 
 
 @asynccontextmanager

@@ -169,6 +169,14 @@ class Cluster:
         if self.runner.start("pg_basebackup", *source, *options, log=log).wait() != 0:
             raise RuntimeError(f"pg_basebackup failed:\n{log.read_text()}")
 
+    def follow_again(self, primary: "Cluster") -> None:
+        """Become a standby of `primary` anew, whatever it was."""
+        self.crash()
+        for each in self._data.iterdir():
+            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
+        self.copy_of(primary)
+        self.start()
+
     def promote(self) -> None:
         """Make a standby a server that writes, and return when it does."""
         self.server.execute("SELECT pg_promote()")

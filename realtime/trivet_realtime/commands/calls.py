@@ -70,5 +70,6 @@ async def _call(
     declared = call.declared
     if read_only and not declared.needs_unit:
         return declared.call(session.client.identity, **given)
-    async with session.hub.open_unit(session.client, read_only=read_only) as unit:
+    hub = session.hub
+    async with hub.spreading(), hub.open_unit(session.client, read_only=read_only) as unit:
         return await declared.call_in(unit, **given)

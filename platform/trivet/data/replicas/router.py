@@ -1,12 +1,12 @@
 """The choice of a replica for a reader. Both ORMs ask it, so they read from the same server."""
 
 import asyncio
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from trivet.data.database import Database
-from trivet.data.replicas.client import ClientPosition
+from trivet.data.replicas.client import ClientPosition, enter_client
 from trivet.data.replicas.position import WalPosition
 from trivet.data.replicas.replica import NOT_ASKED, Replica
 from trivet.data.replicas.watch import Hurry, PrimaryLog, ReplicaWatch, note_primary
@@ -20,11 +20,15 @@ is not waited for: nobody writes so much between two looks."""
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
     position: WalPosition
+    everywhere: bool
     found: "asyncio.Future[Replica | None]"
 
-    def answer(self, replica: Replica | None) -> None:
-        if not self.found.done():
-            self.found.set_result(replica)
+    def look(self, usable: Sequence[Replica]) -> None:
+        """Wait no longer, if enough of the replicas are there, or if there is none."""
+        there = [each for each in usable if each.covers(self.position)]
+        enough = len(there) == len(usable) if self.everywhere else there
+        if (enough or not usable) and not self.found.done():
+            self.found.set_result(there[0] if there else None)
 
 
 class Replicas:
@@ -87,6 +91,23 @@ class Replicas:
             return None
         return await self._wait_for(position)
 
+    @asynccontextmanager
+    async def spreading(self) -> AsyncIterator[None]:
+        """Wait at the end of the block until every replica that is read from shows what was
+        committed in it, as long as a reader would wait. It is for clients who cannot be told a
+        position, since they are not told by a response."""
+        client = ClientPosition()
+        leave = enter_client(client)
+        try:
+            yield
+        finally:
+            leave()
+        if client.written is not None:
+            usable = [each for each in self.replicas if each.is_usable]
+            late = [each for each in usable if not each.covers(client.written)]
+            if late and not self._is_in_vain(client.written, late):
+                await self._wait_for(client.written, everywhere=True)
+
     async def start(self) -> None:
         """Begin to look at the servers. Nobody is read from before the first look."""
         self._tasks = [asyncio.create_task(self._watch_primary(), name="the primary is watched")]
@@ -128,8 +149,8 @@ class Replicas:
             late = self._in_vain = None
         return late is not None and position >= late
 
-    async def _wait_for(self, position: WalPosition) -> Replica | None:
-        waiter = _Waiter(position, asyncio.get_running_loop().create_future())
+    async def _wait_for(self, position: WalPosition, *, everywhere: bool = False) -> Replica | None:
+        waiter = _Waiter(position, everywhere, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
         self._hurry()
         try:
@@ -148,11 +169,9 @@ class Replicas:
     async def _watch(self, watch: ReplicaWatch, hurry: Hurry) -> None:
         while True:
             await watch.look()
+            usable = [each for each in self.replicas if each.is_usable]
             for waiter in [*self._waiters]:
-                if watch.replica.is_usable and watch.replica.covers(waiter.position):
-                    waiter.answer(watch.replica)
-                elif not any(each.is_usable for each in self.replicas):
-                    waiter.answer(None)
+                waiter.look(usable)
             await hurry.pause()
 
     async def _watch_primary(self) -> None:
