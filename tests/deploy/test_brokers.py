@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,8 +130,10 @@ def pair(
 
 
 @asynccontextmanager
-async def socket(server: Server, key: str = "") -> AsyncIterator[ClientConnection]:
-    headers = {"authorization": f"Bearer {key}"} if key else {}
+async def socket(
+    server: Server, key: str = "", headers: Mapping[str, str] | None = None
+) -> AsyncIterator[ClientConnection]:
+    headers = {"authorization": f"Bearer {key}"} if key else headers or {}
     url = server.url.replace("http:", "ws:") + "/ws"
     async with connect(url, additional_headers=headers, proxy=None) as connection:
         await connection.send('{"id": 1, "connect": {}}')

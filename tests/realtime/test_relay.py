@@ -288,7 +288,7 @@ async def test_any_number_of_publications_past_their_time_is_removed_in_one_go(
             return await session.scalar(select(func.count()).select_from(PublicationRow)) or 0
 
     assert await count() == 25001
-    retention = Retention(platform.database, 1.0)
+    retention = Retention(platform.database, 1.0, seconds=0.1)
     await retention.start()
     async with asyncio.timeout(60):
         while await count() > 1:  # noqa: ASYNC110  # the database rings for no removal

@@ -6,7 +6,6 @@ would read and delete the same rows. SQLite has one writer at a time anyway. A t
 a bounded number of rows, so no writer waits long, and a statement keeps within its time limit.
 """
 
-import asyncio
 import logging
 import random
 from datetime import timedelta
@@ -19,6 +18,7 @@ from trivet.data.errors import lacks_table
 from trivet.data.outages import find_outage
 from trivet.delivery.steps import to_its_end
 from trivet.events import outbox
+from trivet.periodic import PeriodicTask
 
 logger = logging.getLogger(__name__)
 
@@ -38,19 +38,17 @@ class Retention:
     def __init__(self, database: Database, hours: float, *, seconds: float = EVERY_SECONDS) -> None:
         self._database = database
         self._age = timedelta(hours=hours)
-        self._seconds = seconds
-        self._task: asyncio.Task[None] | None = None
+        self._task = PeriodicTask(
+            "trivet retention", self._look, lambda: seconds * _random.uniform(0.5, 1.5)
+        )
 
     async def start(self) -> None:
-        """Begin to look at intervals, in a separate task; the first time at once."""
-        self._task = asyncio.create_task(self._run(), name="trivet retention")
+        """Begin to look at intervals, in a separate task."""
+        await self._task.start()
 
     async def stop(self) -> None:
         """Stop after the present transaction. Does nothing if it was not started."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._task.stop()
 
     async def remove(self) -> int:
         """Remove what is past its time by now, and return how much it was. It ends early if
@@ -63,23 +61,21 @@ class Retention:
             if count is None or count < AT_ONCE:
                 return removed
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                removed = await to_its_end(self.remove())
-            except Exception as error:
-                # A database that is not migrated has no old publications.
-                if (outage := find_outage(error)) is not None:
-                    logger.warning(
-                        "publications past their time could not be removed; the database: %s",
-                        outage.state,
-                    )
-                elif not lacks_table(error):
-                    logger.exception("publications past their time could not be removed")
-            else:
-                if removed:
-                    logger.info("%d publications were past their time and are removed", removed)
-            await asyncio.sleep(self._seconds * _random.uniform(0.5, 1.5))
+    async def _look(self) -> None:
+        try:
+            removed = await to_its_end(self.remove())
+        except Exception as error:
+            # A database that is not migrated has no old publications.
+            if (outage := find_outage(error)) is not None:
+                logger.warning(
+                    "publications past their time could not be removed; the database: %s",
+                    outage.state,
+                )
+            elif not lacks_table(error):
+                logger.exception("publications past their time could not be removed")
+        else:
+            if removed:
+                logger.info("%d publications were past their time and are removed", removed)
 
 
 def remove_some(session: Session, age: timedelta) -> int | None:
