@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -38,7 +39,7 @@ from trivet_realtime.codes import (
     CommandError,
     Disconnected,
 )
-from trivet_realtime.protocol import Json, encode_json, raw_json
+from trivet_realtime.protocol import Json, decode_json, encode_json, raw_json
 
 _USERS, _KEYS = -1, -2
 """Names of our own in the cache of identities, beside the numbers of the authenticators."""
@@ -194,21 +195,32 @@ def grant_of_server(access: Access, options: SubscriptionOptions) -> Grant:
     return Grant(
         access,
         asks_rule=False,
-        info=_either(options.info, options.b64info),
-        data=_either(options.data, options.b64data),
+        info=either(options.info, options.b64info),
+        data=either(options.data, options.b64data),
         override=options.override or Override(),
     )
 
 
 def info_of(claims: ConnectionClaims | SubscriptionClaims) -> Json:
     """What other clients see of the bearer. Raises InvalidToken for what is no base64."""
-    return _either(claims.info, claims.b64info)
+    return either(claims.info, claims.b64info)
 
 
-def _either(value: Any, in_base64: str) -> Json:
+def either(value: Any, in_base64: str) -> Json:
+    """JSON that was given as such or as base64. Raises InvalidToken for what is neither."""
     if in_base64:
-        return raw_json(decode_base64(in_base64))
+        return read_json(decode_base64(in_base64))
     return UNSET if value is UNSET else encode_json(value)
+
+
+def read_json(text: bytes) -> Json:
+    """Bytes that are JSON. Raises InvalidToken for others."""
+    raw = raw_json(text)
+    try:
+        decode_json(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise InvalidToken("what is encoded is no JSON") from error
+    return raw
 
 
 def seconds_left(expires_at: float | None) -> int:

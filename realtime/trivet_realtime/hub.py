@@ -7,7 +7,8 @@ and offers the same bytes to every subscription of the channel.
 import asyncio
 import logging
 import random
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import Context
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 
 from trivet import Platform
 from trivet.delivery.batched_read import BatchedRead
+from trivet.delivery.controls import ChannelPush, EphemeralPublication
 from trivet.events import outbox
 from trivet.events.missed import Asked, Missed, read_missed
 from trivet.events.outbox import Position, StoredPublication
@@ -75,11 +77,14 @@ class Hub:
     ) -> None:
         self.node = platform.broker.node
         self.version = SERVER_VERSION
+        self.started_at = time.monotonic()
         self.rules = rules
         self.bounds = bounds
         self.calls = calls or ClientCalls()
         self.credentials = credentials or Credentials(platform)
         self.presence = Presence(self)
+        self.streams: dict[str, Callable[[str], None]] = {}
+        """Where frames of clients of streams go, by their sessions."""
         self.platform = platform
         self.timers = TimerWheel()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -170,6 +175,12 @@ class Hub:
             del self._streams[stream.channel]
             stream.recent.forget()
 
+    def forget_recent(self, channel: str) -> None:
+        """Keep no publication of `channel` in memory: they were removed."""
+        stream = self._streams.get(channel)
+        if stream is not None:
+            stream.recent.forget()
+
     def see(self, subscription: Subscription, view: View) -> None:
         """Let a subscription see its channel by `view`, from now on."""
         subscription.view = view
@@ -189,6 +200,12 @@ class Hub:
         stream = self._streams.get(channel)
         return () if stream is None else stream.subscribers
 
+    def push_everywhere(self, channel: str, frame: Frame) -> None:
+        """Send what is no publication to all who hear `channel`, here and elsewhere."""
+        self.push(channel, frame)
+        text = frame.payload.decode()
+        self.platform.broker.publish(ChannelPush(channel=channel, node=self.node, frame=text))
+
     def push(self, channel: str, frame: Frame) -> None:
         """Send what is no publication to all who hear `channel` here."""
         for subscription in tuple(self.subscribers(channel)):
@@ -196,8 +213,17 @@ class Hub:
                 subscription.client.send(frame)
 
     def publish_ephemeral(self, stored: StoredPublication) -> None:
-        """Send a publication without an offset to all who hear its channel."""
+        """Send a publication without an offset to all who hear its channel, here and elsewhere."""
         self.push_ephemeral(stored)
+        self.platform.broker.publish(
+            EphemeralPublication(
+                channel=stored.channel,
+                node=self.node,
+                data=stored.data.decode(),
+                tags=None if stored.tags is None else stored.tags.decode(),
+                publisher=None if stored.publisher is None else stored.publisher.decode(),
+            )
+        )
 
     def push_ephemeral(self, stored: StoredPublication) -> None:
         """Send a publication without an offset to all who hear its channel here."""

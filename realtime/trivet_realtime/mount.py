@@ -1,26 +1,29 @@
 """The realtime room as one mounted app: a WebSocket at ``/ws``, and nothing else there."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet.asgi.problem import no_such_page, problem_response, refuse
 from trivet.features import modules_of
-from trivet.identity import Revocation
 from trivet.identity.policy import public
 from trivet.platform import Platform
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.client_calls import collect_calls
 from trivet_realtime.hub import Hub
+from trivet_realtime.news import listen
 from trivet_realtime.rechecking import Rechecking
+from trivet_realtime.server_api.app import ServerApi
+from trivet_realtime.transports.emulation import EmulationEndpoint
+from trivet_realtime.transports.http_stream import HttpStreamEndpoint
+from trivet_realtime.transports.sse import EventsEndpoint
 from trivet_realtime.websocket import WebSocketEndpoint
 
 PREFIX = "/ws"
@@ -39,14 +42,10 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
-        async with _running(hub, platform):
+        async with running(hub, platform):
             yield
 
-    app = Router(
-        [WebSocketRoute("/", WebSocketEndpoint(hub)), Route("/", upgrade_required)],
-        default=_not_found,
-        lifespan=lifespan,
-    )
+    app = Router(routes_of(hub, platform), default=_not_found, lifespan=lifespan)
     return MountedApp(
         name="realtime",
         prefix=PREFIX,
@@ -56,6 +55,19 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
         links=[PageLink("Live events", "", "A WebSocket for Centrifuge clients.", is_page=False)],
         drain=hub.drain,
     )
+
+
+def routes_of(hub: Hub, platform: Platform) -> list[BaseRoute]:
+    """The ways to the hub: for clients with a WebSocket, for those without, and for programs."""
+    keys = tuple(key.get_secret_value() for key in platform.settings.server_api_keys)
+    return [
+        WebSocketRoute("/", WebSocketEndpoint(hub)),
+        Route("/", upgrade_required),
+        Route("/http_stream", HttpStreamEndpoint(hub), methods=["POST"]),
+        Route("/sse", EventsEndpoint(hub), methods=["GET", "POST"]),
+        Route("/emulation", EmulationEndpoint(hub), methods=["POST"]),
+        Route("/api/{method}", ServerApi(hub, keys).answer, methods=["POST"]),
+    ]
 
 
 def _bounds(platform: Platform) -> Bounds:
@@ -69,18 +81,13 @@ def _bounds(platform: Platform) -> Bounds:
 
 
 @asynccontextmanager
-async def _running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
+async def running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
     """The hub takes what the relay delivers, and ends the sockets of what is revoked."""
-    loop = asyncio.get_running_loop()
-
-    def receive(revocation: Revocation) -> None:
-        loop.call_soon_threadsafe(hub.revoke, revocation)
-
     platform.relay.receiver = hub
     platform.observers.measure(hub.measure_outgoing)
     platform.observers.measure(hub.measure_apart)
-    unsubscribe = platform.broker.subscribe(Revocation, receive)
     comparing = asyncio.create_task(Rechecking(platform, hub.list_identities, hub.revoke).run())
+    unsubscribe = listen(hub, platform.broker)
     try:
         yield
     finally:

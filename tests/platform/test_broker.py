@@ -10,6 +10,12 @@ import pytest
 
 from trivet.broker import Message, MessagesMissed
 from trivet.delivery.brokers.memory import MemoryBroker
+from trivet.delivery.controls import (
+    ChannelPush,
+    ClientControl,
+    ClientFrame,
+    EphemeralPublication,
+)
 from trivet.delivery.messages import AnyMessage, Envelope, UndecodableMessage, decode, encode
 from trivet.events.wake_up import WakeUp
 from trivet.identity import Revocation, RevocationScope
@@ -21,6 +27,13 @@ MESSAGES: list[AnyMessage] = [
     Revocation(user_id=7),
     Revocation(user_id=7, kind="session", scope=RevocationScope.GRANTS),
     Revocation(credential_id="tvt_1a2b", kind="key"),
+    ClientControl("disconnect", '{"user":"7"}'),
+    ClientFrame("node-2", "session", '{"id":1,"ping":{}}'),
+    ChannelPush(channel="lounge:den", node="node-2", frame="{}"),
+    EphemeralPublication(channel="lounge:den", node="node-2", data='"é"'),
+    EphemeralPublication(
+        channel="lounge:den", node="node-2", data="1", tags='{"a":"1"}', publisher='{"user":"7"}'
+    ),
 ]
 
 

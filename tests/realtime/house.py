@@ -24,6 +24,7 @@ from tests.realtime.lounge.models import Remark
 from tests.services.databases import SECRET_KEY
 from tests.services.processes import free_port
 from trivet import Identity, Model, Platform
+from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import Root, build_root
 from trivet.audit.tables import AuditChain, AuditEntry
 from trivet.broker import Broker
@@ -157,6 +158,7 @@ class House:
 
     platform: Platform
     port: int
+    mounts: Sequence[MountedApp] = ()
 
     @property
     def url(self) -> str:
@@ -272,7 +274,7 @@ async def house_at(
     )
     root = await asyncio.to_thread(build, platform, bounds)
     await create_tables(platform)
-    house = House(platform, port or free_port())
+    house = House(platform, port or free_port(), root.mounts)
     async with serving(root, house.port, ws=ws):
         yield house
 

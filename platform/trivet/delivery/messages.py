@@ -11,10 +11,24 @@ broker logs and drops. So a new field needs a default, and no field changes its 
 import msgspec
 
 from trivet.broker import Message, MessagesMissed
+from trivet.delivery.controls import (
+    ChannelPush,
+    ClientControl,
+    ClientFrame,
+    EphemeralPublication,
+)
 from trivet.events.wake_up import WakeUp
 from trivet.identity.revocation import Revocation
 
-AnyMessage = WakeUp | Revocation | MessagesMissed
+AnyMessage = (
+    WakeUp
+    | Revocation
+    | MessagesMissed
+    | ClientControl
+    | ClientFrame
+    | ChannelPush
+    | EphemeralPublication
+)
 """All kinds of messages. A new kind is added here, and to the table of its tests."""
 
 

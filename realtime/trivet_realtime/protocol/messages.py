@@ -214,8 +214,8 @@ class PresenceResult(Struct):
     presence: Mapping[str, ClientInfo]
 
 
-class PresenceStatsResult(Struct, omit_defaults=True):
-    """How many clients are subscribed, and how many users these are."""
+class PresenceStatsResult(Struct):
+    """How many clients are subscribed, and how many users these are. SDKs need zeros too."""
 
     num_clients: int = 0
     num_users: int = 0

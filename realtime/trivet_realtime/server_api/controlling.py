@@ -1,0 +1,217 @@
+"""The commands about clients: each process carries them out for its own.
+
+The process that is asked tells all processes, itself included, and does not wait for them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete
+from sqlalchemy.orm import Session as Database
+
+from trivet.audit.entry import Entry, encode_changes
+from trivet.data.session import TrivetSession
+from trivet.delivery.controls import ClientControl
+from trivet.events.outbox import PublicationRow
+from trivet.identity import Identity
+from trivet.identity.tokens import InvalidToken, Override
+from trivet_realtime import codes
+from trivet_realtime.client import Client
+from trivet_realtime.codes import CommandError, DisconnectCode, Disconnected
+from trivet_realtime.commands.session import Session
+from trivet_realtime.credentials import Grant, either
+from trivet_realtime.frames import Frame
+from trivet_realtime.hub import Hub
+from trivet_realtime.protocol import Beginning, SubscribeRequest, encode_subscribe
+from trivet_realtime.server_api.call import Call
+from trivet_realtime.server_api.messages import (
+    ChannelCommand,
+    DisconnectCommand,
+    Nothing,
+    RefreshCommand,
+    SubscribeCommand,
+    UnsubscribeCommand,
+)
+from trivet_realtime.subscribing import begin_subscription
+
+LEAST_CODE, MOST_CODE = 3000, 4999
+LONGEST_REASON = 123
+"""Bytes of a reason in a close frame (RFC 6455, 5.5)."""
+
+Command = SubscribeCommand | UnsubscribeCommand | DisconnectCommand | RefreshCommand
+
+
+async def subscribe(call: Call, command: SubscribeCommand) -> Nothing:
+    """Subscribe connections of a user to a channel."""
+    _require_user(command)
+    call.hub.rules.find_namespace(command.channel)
+    _grant_of(call.hub, command)
+    await _tell(call, "subscribe", command)
+    return Nothing()
+
+
+async def unsubscribe(call: Call, command: UnsubscribeCommand) -> Nothing:
+    """End subscriptions of a user."""
+    _require_user(command)
+    if command.channel:
+        call.hub.rules.find_namespace(command.channel)
+    await _tell(call, "unsubscribe", command)
+    return Nothing()
+
+
+async def disconnect(call: Call, command: DisconnectCommand) -> Nothing:
+    """End connections of a user."""
+    _require_user(command)
+    _code_of(command)
+    await _tell(call, "disconnect", command)
+    return Nothing()
+
+
+async def refresh(call: Call, command: RefreshCommand) -> Nothing:
+    """Change when connections of a user expire."""
+    _require_user(command)
+    await _tell(call, "refresh", command)
+    return Nothing()
+
+
+async def history_remove(call: Call, command: ChannelCommand) -> Nothing:
+    """Remove a channel's publications. Its position stays, so nobody takes new ones for old."""
+    call.hub.rules.find_namespace(command.channel)
+
+    def remove(db: Database, _actor: Identity) -> None:
+        assert isinstance(db, TrivetSession)
+        row = PublicationRow
+        gone = db.connection().execute(delete(row).where(row.channel == command.channel)).rowcount
+        if gone and db.capture.audit is not None:
+            changes = encode_changes({"publications": {"from": gone}})
+            db.recorder.note(Entry(row.__tablename__, command.channel, "delete", changes))
+
+    async with call.open_unit() as unit:
+        await unit.run(remove)
+    request = msgspec.json.encode(command).decode()
+    call.hub.platform.broker.publish(ClientControl("history_remove", request))
+    return Nothing()
+
+
+def _require_user(command: Command) -> None:
+    """Nobody has no connections that one could mean."""
+    if not command.user:
+        raise CommandError(codes.BAD_REQUEST)
+
+
+async def _tell(call: Call, method: str, command: Command) -> None:
+    """Note the command in the trail, and tell it to every process."""
+    request = msgspec.json.encode(command).decode()
+
+    def note(db: Database, _actor: Identity) -> None:
+        assert isinstance(db, TrivetSession)
+        if db.capture.audit is not None:
+            changes = encode_changes({method: {"to": request}})
+            db.recorder.note(Entry("trivet_socket", command.user, "update", changes))
+
+    async with call.open_unit() as unit:
+        await unit.run(note)
+    call.hub.platform.broker.publish(ClientControl(method, request))
+
+
+def carry_out(hub: Hub, control: ClientControl) -> None:
+    """Carry out a command for the clients of this process."""
+    if control.method == "history_remove":
+        hub.forget_recent(msgspec.json.decode(control.request, type=ChannelCommand).channel)
+        return
+    kind, apply = _CONTROLS[control.method]
+    command = msgspec.json.decode(control.request, type=kind)
+    for client in list(_clients_of(hub, command)):
+        apply(hub, client, command)
+
+
+def _clients_of(hub: Hub, command: Command) -> Iterator[Client]:
+    for client in hub.clients:
+        if (
+            client.is_connected
+            and client.credential.user == command.user
+            and command.client in ("", client.id)
+            and command.session in ("", client.session)
+        ):
+            yield client
+
+
+def _disconnect(_hub: Hub, client: Client, command: DisconnectCommand) -> None:
+    if client.id not in command.whitelist:
+        client.disconnect(_code_of(command))
+
+
+def _code_of(command: DisconnectCommand) -> DisconnectCode:
+    asked = command.disconnect
+    if asked is None or not asked.code:
+        return codes.FORCED
+    reason = asked.reason
+    is_plain = len(reason.encode()) <= LONGEST_REASON and not reason.startswith("{")
+    if not LEAST_CODE <= asked.code <= MOST_CODE or not is_plain:
+        raise CommandError(codes.BAD_REQUEST)
+    return DisconnectCode(asked.code, reason)
+
+
+def _unsubscribe(hub: Hub, client: Client, command: UnsubscribeCommand) -> None:
+    for channel, subscription in tuple(client.subscriptions.items()):
+        if command.channel in ("", channel):
+            hub.end(subscription, codes.SERVER_UNSUBSCRIBED)
+
+
+def _refresh(hub: Hub, client: Client, command: RefreshCommand) -> None:
+    if command.expired:
+        client.disconnect(codes.CONNECTION_EXPIRED)
+    else:
+        expires_at = command.expire_at or None
+        client.accept(replace(client.credential, expires_at=expires_at), hub.timers)
+
+
+def _subscribe(hub: Hub, client: Client, command: SubscribeCommand) -> None:
+    if command.channel not in client.subscriptions:
+        hub.spawn(_begin(hub, client, command))
+
+
+async def _begin(hub: Hub, client: Client, command: SubscribeCommand) -> None:
+    request = SubscribeRequest(channel=command.channel)
+    if command.recover_since is not None:
+        request.recover = True
+        request.epoch = command.recover_since.epoch
+        request.offset = command.recover_since.offset
+    try:
+        begun = await begin_subscription(Session(hub, client), request, _grant_of(hub, command))
+    except (CommandError, Disconnected):
+        return
+    result = begun.result
+    beginning = Beginning(
+        recoverable=result.recoverable,
+        epoch=result.epoch,
+        offset=result.offset,
+        positioned=result.positioned,
+        data=result.data,
+    )
+    client.send(Frame(encode_subscribe(command.channel, beginning)))
+    begun.start()
+
+
+def _grant_of(hub: Hub, command: SubscribeCommand) -> Grant:
+    access = hub.rules.find_access(command.channel, by_token=True)
+    try:
+        return Grant(
+            access,
+            asks_rule=False,
+            info=either(command.info, command.b64info),
+            data=either(command.data, command.b64data),
+            override=command.override or Override(),
+        )
+    except InvalidToken as error:
+        raise CommandError(codes.BAD_REQUEST) from error
+
+
+_CONTROLS: Mapping[str, tuple[type[Command], Callable[[Hub, Client, Any], None]]] = {
+    "disconnect": (DisconnectCommand, _disconnect),
+    "unsubscribe": (UnsubscribeCommand, _unsubscribe),
+    "refresh": (RefreshCommand, _refresh),
+    "subscribe": (SubscribeCommand, _subscribe),
+}

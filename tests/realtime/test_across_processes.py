@@ -1,0 +1,92 @@
+"""What is about clients reaches them in whatever process they are."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.realtime.carried import CarriedBroker, Line
+from tests.realtime.house import House, Socket, house_at
+from tests.realtime.test_server_api import KEY, call
+
+pytestmark = pytest.mark.anyio
+
+DEN, TYPING = "lounge:den", "lounge:typing:den"
+
+
+@pytest.fixture
+async def houses(empty_database_url: str) -> AsyncIterator[tuple[House, House]]:
+    """Two processes of one installation."""
+    line = Line()
+    async with (
+        house_at(empty_database_url, broker=CarriedBroker(line), server_api_keys=[KEY]) as one,
+        house_at(empty_database_url, broker=CarriedBroker(line), server_api_keys=[KEY]) as other,
+    ):
+        yield one, other
+
+
+async def enter(socket: Socket, channel: str = DEN) -> Any:
+    connected = await socket.connect()
+    await socket.subscribe(channel)
+    assert "join" in (await socket.receive())["push"]
+    return connected
+
+
+async def test_the_server_api_reaches_the_clients_of_every_process(
+    houses: tuple[House, House],
+) -> None:
+    one, other = houses
+    async with one.socket("7") as near, other.socket("7") as far:
+        for socket in (near, far):
+            await socket.connect()
+        await call(one, "subscribe", user="7", channel=DEN)
+        for socket in (near, far):
+            assert "subscribe" in (await socket.receive())["push"]
+        joins = [(await socket.receive())["push"] for socket in (near, far)]
+        assert all("join" in each for each in joins)
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "closing"),
+    [
+        ("disconnect", {}, (3503, "force disconnect")),
+        ("refresh", {"expired": True}, (3005, "connection expired")),
+    ],
+)
+async def test_the_server_api_ends_connections_of_every_process(
+    houses: tuple[House, House], method: str, request_: Any, closing: tuple[int, str]
+) -> None:
+    one, other = houses
+    async with other.socket("7") as far, other.socket("8") as stays:
+        await far.connect()
+        await stays.connect()
+        await call(one, method, user="7", **request_)
+        assert await far.closing() == closing
+        assert await stays.ask({"id": 2, "ping": {}}) == {"id": 2, "ping": {}}
+
+
+async def test_who_comes_and_goes_is_heard_in_every_process(houses: tuple[House, House]) -> None:
+    one, other = houses
+    async with one.socket("7") as near:
+        await enter(near)
+        async with other.socket("8") as far:
+            client = (await enter(far))["client"]
+            push = (await near.receive())["push"]
+            assert push == {"channel": DEN, "join": {"info": {"user": "8", "client": client}}}
+        assert "leave" in (await near.receive())["push"]
+
+
+async def test_what_is_ephemeral_is_heard_in_every_process_once(
+    houses: tuple[House, House],
+) -> None:
+    one, other = houses
+    async with one.socket("7") as near, other.socket("8") as far:
+        await enter(near, TYPING)
+        await enter(far, TYPING)
+        assert "join" in (await near.receive())["push"]
+        command = {"id": 5, "publish": {"channel": TYPING, "data": {"letters": 4}}}
+        received = [await near.ask(command), await near.receive()]
+        assert {"id": 5, "publish": {}} in received
+        assert (await far.receive())["push"]["pub"]["info"]["user"] == "7"
+        for socket in (near, far):
+            assert await socket.ask({"id": 6, "ping": {}}) == {"id": 6, "ping": {}}

@@ -1,0 +1,290 @@
+"""Where no WebSocket passes: streams of lines and of events, fed by requests of their own."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.realtime.carried import CarriedBroker, Line
+from tests.realtime.house import SECONDS, House, eventually, house_at
+from trivet_realtime.bounds import Bounds
+
+pytestmark = pytest.mark.anyio
+
+CONNECT = {"id": 1, "connect": {}}
+
+
+@pytest.fixture
+async def house(empty_database_url: str) -> AsyncIterator[House]:
+    async with house_at(empty_database_url) as house:
+        yield house
+
+
+class Response:
+    """The beginning of a response, and its body as it comes (in chunks)."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._rest = b""
+
+    async def read_head(self) -> None:
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), SECONDS)
+        first, *lines = head.decode().strip().split("\r\n")
+        self.status = int(first.split()[1])
+        self.headers = {
+            name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
+        }
+
+    async def read_chunk(self) -> bytes:
+        """The next chunk; empty at the end of the body."""
+        size = int(await asyncio.wait_for(self.reader.readline(), SECONDS), 16)
+        chunk = await asyncio.wait_for(self.reader.readexactly(size + 2), SECONDS)
+        return chunk[:-2]
+
+    async def read_until(self, mark: bytes) -> bytes:
+        """What comes before the next `mark`; EOFError at the end of the body."""
+        while mark not in self._rest:
+            chunk = await self.read_chunk()
+            if not chunk:
+                raise EOFError
+            self._rest += chunk
+        found, _, self._rest = self._rest.partition(mark)
+        return found
+
+
+class Stream:
+    """A client by a stream of one of the two kinds."""
+
+    def __init__(self, house: House, kind: str, response: Response) -> None:
+        self.house = house
+        self.kind = kind
+        self.response = response
+        self.session = self.node = ""
+
+    async def receive(self) -> Any:
+        """The next object. Raises EOFError if there will be none."""
+        if self.kind == "http_stream":
+            return json.loads(await self.response.read_until(b"\n"))
+        event = (await self.response.read_until(b"\n\n")).decode().strip()
+        assert event.startswith("data: "), event
+        return json.loads(event.removeprefix("data: "))
+
+    async def connected(self) -> Any:
+        """The answer to the first command."""
+        result = (await self.receive())["connect"]
+        self.session, self.node = result["session"], result["node"]
+        return result
+
+    async def send(self, *objects: Any, **changes: str) -> int:
+        """Send objects by a request, and return its status."""
+        data = "\n".join(json.dumps(each) for each in objects)
+        body = {"session": self.session, "node": self.node, "data": data, **changes}
+        return await post(self.house, "/ws/emulation", json.dumps(body).encode())
+
+    async def ask(self, command: Any) -> Any:
+        assert await self.send(command) == 204
+        return await self.receive()
+
+
+@asynccontextmanager
+async def request(
+    house: House, method: str, path: str, body: bytes = b"", badge: str = ""
+) -> AsyncIterator[Response]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    head = f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{house.port}\r\n"
+    head += f"content-length: {len(body)}\r\n" + (f"x-badge: {badge}\r\n" if badge else "")
+    writer.write(head.encode() + b"\r\n" + body)
+    response = Response(reader, writer)
+    try:
+        await response.read_head()
+        yield response
+    finally:
+        writer.close()
+
+
+async def post(house: House, path: str, body: bytes) -> int:
+    async with request(house, "POST", path, body) as response:
+        return response.status
+
+
+@asynccontextmanager
+async def opened(house: House, kind: str, *commands: Any, badge: str = "") -> AsyncIterator[Stream]:
+    first = "\n".join(json.dumps(each) for each in commands or (CONNECT,))
+    if kind == "http_stream":
+        asked = request(house, "POST", "/ws/http_stream", first.encode(), badge)
+    else:
+        asked = request(house, "GET", f"/ws/sse?cf_connect={quote(first)}", badge=badge)
+    async with asked as response:
+        assert response.status == 200
+        yield Stream(house, kind, response)
+
+
+KINDS = pytest.mark.parametrize("kind", ["http_stream", "sse"])
+
+
+@KINDS
+async def test_a_stream_is_a_connection_like_any_other(house: House, kind: str) -> None:
+    async with opened(house, kind, badge="7") as stream:
+        await stream.connected()
+        reply = await stream.ask({"id": 2, "subscribe": {"channel": "beacons:north"}})
+        assert reply["subscribe"]["recoverable"] is True
+        await house.light("north", "one", "two\nthree")
+        labels = [(await stream.receive())["push"]["pub"]["data"]["label"] for _ in range(2)]
+        assert labels == ["one", "two\nthree"]
+        assert (await stream.ask({"id": 3, "subscribe": {"channel": "beacons:closed"}}))["error"]
+        assert await stream.ask({"id": 4, "ping": {}}) == {"id": 4, "ping": {}}
+    await eventually(lambda: not house.platform.relay.watched)
+
+
+@KINDS
+async def test_no_proxy_keeps_a_stream_back(house: House, kind: str) -> None:
+    async with opened(house, kind) as stream:
+        headers = stream.response.headers
+        assert headers["x-accel-buffering"] == "no"
+        assert "no-store" in headers["cache-control"]
+        expected = {"http_stream": "application/json", "sse": "text/event-stream; charset=utf-8"}
+        assert headers["content-type"] == expected[kind]
+
+
+@KINDS
+async def test_connect_and_subscribes_may_come_together(house: House, kind: str) -> None:
+    subscribe = {"id": 2, "subscribe": {"channel": "beacons:north"}}
+    async with opened(house, kind, CONNECT, subscribe) as stream:
+        await stream.connected()
+        assert "subscribe" in await stream.receive()
+
+
+@KINDS
+async def test_a_stream_is_pinged_and_answers(empty_database_url: str, kind: str) -> None:
+    bounds = Bounds(ping_seconds=0.2, pong_seconds=SECONDS)
+    async with house_at(empty_database_url, bounds) as house, opened(house, kind) as stream:
+        await stream.connected()
+        for _ in range(2):
+            assert await stream.receive() == {}
+            assert await stream.send({}) == 204
+        # a pong that nobody asked for ends it, as on a WebSocket
+        assert await stream.send({}, {}) == 204
+        assert (await stream.receive())["push"]["disconnect"]["code"] == 3501
+        with pytest.raises(EOFError):
+            await stream.receive()
+
+
+@KINDS
+async def test_a_stream_says_why_it_ends(house: House, kind: str) -> None:
+    async with opened(house, kind) as stream:
+        await stream.connected()
+        assert await stream.send({"id": 2, "connect": {}}) == 204
+        end = await stream.receive()
+        assert end == {"push": {"disconnect": {"code": 3501, "reason": "bad request"}}}
+        with pytest.raises(EOFError):
+            await stream.receive()
+        assert await stream.send({"id": 3, "ping": {}}) == 404
+
+
+@KINDS
+async def test_a_stopping_process_sends_streams_elsewhere(
+    empty_database_url: str, kind: str
+) -> None:
+    async with house_at(empty_database_url) as house, opened(house, kind) as stream:
+        await stream.connected()
+        for mounted in house.mounts:
+            await mounted.drain()
+        assert (await stream.receive())["push"]["disconnect"]["code"] == 3001
+
+
+# what is sent first, the code of the end
+FIRST: list[tuple[str, int]] = [
+    ("nonsense", 3501),
+    ('{"id":1,"ping":{}}', 3501),
+    ('{"id":1,"connect":{"token":"x"}}', 3500),
+    ("", 3501),
+]
+
+
+@pytest.mark.parametrize(("first", "code"), FIRST)
+async def test_a_stream_begins_with_connect(house: House, first: str, code: int) -> None:
+    async with request(house, "POST", "/ws/http_stream", first.encode()) as response:
+        stream = Stream(house, "http_stream", response)
+        assert (await stream.receive())["push"]["disconnect"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?cf_connect=",
+        "?cf_connect=nonsense",
+        f"?cf_connect={quote(json.dumps(CONNECT) + chr(10) + json.dumps({'id': 2, 'rpc': {}}))}",
+        f"?cf_connect={quote(json.dumps(CONNECT) + chr(10) + json.dumps({'send': {}}))}",
+        f"?cf_connect={quote(json.dumps({**CONNECT, 'publish': {}}))}",
+    ],
+)
+async def test_a_link_acts_in_nobodys_name(house: House, query: str) -> None:
+    async with request(house, "GET", f"/ws/sse{query}", badge="7") as response:
+        assert response.status == 400
+
+
+async def test_events_may_begin_by_post(house: House) -> None:
+    body = json.dumps(CONNECT).encode()
+    async with request(house, "POST", "/ws/sse", body) as response:
+        assert "connect" in await Stream(house, "sse", response).receive()
+
+
+# what is wrong, the body, the status
+BODIES: list[tuple[str, bytes, int]] = [
+    ("no JSON", b"nonsense", 400),
+    ("no object", b"[]", 400),
+    ("nothing", b"{}", 400),
+    ("a session that is a number", b'{"session":1,"node":"a","data":""}', 400),
+    ("no UTF-8", b"\xff", 400),
+    ("too much", b"x" * (128 * 1024 + 1), 413),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [pytest.param(*each[1:], id=each[0]) for each in BODIES]
+)
+async def test_what_is_no_emulation_is_refused(house: House, body: bytes, status: int) -> None:
+    assert await post(house, "/ws/emulation", body) == status
+
+
+async def test_a_first_message_has_the_bound_of_all(house: House) -> None:
+    assert await post(house, "/ws/http_stream", b"x" * (64 * 1024 + 1)) == 413
+
+
+async def test_a_session_is_secret_and_its_own(house: House) -> None:
+    async with opened(house, "http_stream") as one, opened(house, "http_stream") as other:
+        await one.connected()
+        await other.connected()
+        assert await one.send({"id": 2, "ping": {}}, session="guessed") == 404
+        assert await one.send({"id": 2, "ping": {}}, session=other.session) == 204
+        assert await other.receive() == {"id": 2, "ping": {}}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("path", ["/ws/emulation", "/ws/http_stream"])
+async def test_other_methods_are_refused(house: House, path: str, method: str) -> None:
+    async with request(house, method, path) as response:
+        assert response.status == 405
+
+
+@KINDS
+async def test_a_command_reaches_the_process_that_has_the_stream(
+    empty_database_url: str, kind: str
+) -> None:
+    line = Line()
+    async with (
+        house_at(empty_database_url, broker=CarriedBroker(line)) as one,
+        house_at(empty_database_url, broker=CarriedBroker(line)) as other,
+        opened(one, kind) as stream,
+    ):
+        await stream.connected()
+        stream.house = other
+        assert await stream.ask({"id": 2, "ping": {}}) == {"id": 2, "ping": {}}
