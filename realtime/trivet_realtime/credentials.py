@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trivet import Platform
 from trivet.identity import ANONYMOUS, Identity
 from trivet.identity.keys import KEY_PATTERN, identify_key
+from trivet.identity.recheck import STRANGER
 from trivet.identity.tokens import (
     ConnectionClaims,
     ExpiredToken,
@@ -181,7 +182,8 @@ class Credentials:
 
     async def _find_user(self, session: AsyncSession, number: int) -> Identity | None:
         if self._accepts_strangers:
-            return Identity(user_id=number, username=f"user {number}", kind="token")
+            name = f"user {number}"
+            return Identity(number, name, kind="token", credential_id=STRANGER)
         return await identify_user(session, number)
 
 

@@ -1,5 +1,6 @@
 """The realtime room as one mounted app: a WebSocket at ``/ws``, and nothing else there."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
