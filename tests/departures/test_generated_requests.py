@@ -55,7 +55,7 @@ def log_in(server: Server) -> str:
 
 
 @pytest.mark.timeout(300)  # a few hundred requests, beside other runs
-# Another credential sends no other data: once on PostgreSQL is enough.
+# Another credential sends no other data, so SQLite is enough for it.
 @pytest.mark.parametrize("credential", ["key", pytest.param("session", marks=pytest.mark.once)])
 def test_every_answer_is_one_that_the_document_announces(
     served: Server, people: People, tmp_path: Path, credential: str

@@ -111,6 +111,6 @@ def test_what_is_wrong_is_said_with_the_way_out(project: Path, databases: object
     done = run_pytest(project, "--trivet-database=mysql://here")
     assert "'sqlite' or 'postgresql://user:password@host/postgres'" in done.stdout + done.stderr
     (project / "lounge" / "events.py").write_text("import no_such_module\n")
-    done = run_pytest(project)
+    done = run_pytest(project, "--exitfirst")  # the others would fail alike
     assert "`trivet migrate` failed" in done.stdout
     assert "no_such_module" in done.stdout
