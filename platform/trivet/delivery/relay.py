@@ -214,6 +214,8 @@ class Relay:
                 if is_poll:
                     await to_its_end(self._poll())
                     polled_at, rare = now(), _rarely()
+                    if not self._due and self._observers.active:
+                        self._observers.emit(RelayMeasured(0.0, 0, 0))
                 await to_its_end(self._relay())
             except Exception as error:  # noqa: BLE001  # after any failure the next try may succeed
                 await asyncio.sleep(self._note_failure(error))
