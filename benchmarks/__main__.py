@@ -5,21 +5,31 @@
     make bench ARGS="--json" > figures.json    for machines
 
 What can be asked for: json, read, insert, drivers, middleware, routes (FastAPI alone), probes
-(how long /healthz takes while the server has its hands full) and board (the demonstration's board
-with its listening sockets). `docs/performance.md` says what the figures mean.
+(how long /healthz takes while the server has its hands full), workers (from a commit to the sockets
+of other processes), idle (50,000 watched channels in which nothing happens) and board (the
+demonstration's board with its listening sockets). `docs/performance.md` says what the figures mean.
 """
 
 import argparse
 import os
 
-from benchmarks import board, drivers, middleware_cost, probes, route_cost
+from benchmarks import board, drivers, middleware_cost, probes, route_cost, workers
 from benchmarks.cases import CASES
 from benchmarks.database import SharedDatabase, shared_database
 from benchmarks.report import Report
 from benchmarks.rounds import measure
 from benchmarks.servers import load_cores, pin, running
 
-PARTS = (*(case.name for case in CASES), "drivers", "middleware", "routes", "probes", "board")
+PARTS = (
+    *(case.name for case in CASES),
+    "drivers",
+    "middleware",
+    "routes",
+    "probes",
+    "workers",
+    "idle",
+    "board",
+)
 
 
 def main() -> None:
@@ -39,6 +49,11 @@ def main() -> None:
         if "probes" in options.parts:
             rows = probes.measure_probes(database, options.seconds)
             report.add_durations("probes: how long /healthz takes", rows)
+        if "workers" in options.parts:
+            rows = workers.measure_workers(database, max(options.seconds, 10))
+            report.add_durations("workers: from a commit to a socket of another process", rows)
+        if "idle" in options.parts:
+            report.add_figures("idle: 50,000 watched channels", workers.measure_idle(database))
     if "routes" in options.parts:
         costs = route_cost.measure(rounds=options.rounds)
         report.add_costs("routes", "FastAPI alone, by how a route is included", costs)

@@ -74,6 +74,15 @@ class Report:
         self._output.print(table)
         self._data[name] = rows
 
+    def add_figures(self, name: str, rows: Iterable[tuple[str, str]]) -> None:
+        """Figures that need no spread."""
+        table = Table("", "of a core", title=name)
+        rows = list(rows)
+        for row in rows:
+            table.add_row(*row)
+        self._output.print(table)
+        self._data[name] = rows
+
     def close(self) -> None:
         """Say under which conditions all this was measured."""
         if self._as_json:

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from trivet.data.database import Database
 from trivet.events import outbox
 from trivet.events.outbox import Position, StoredPublication
 
@@ -34,13 +37,61 @@ class Reading:
         return offsets == list(range(first, first + len(offsets)))
 
 
-def read_new(session: Session, known: Mapping[str, Position], *, limit: int) -> list[Reading]:
+async def read_new(
+    database: Database, known: Mapping[str, Position], *, limit: int
+) -> list[Reading]:
     """The publications of the channels of `known` beyond those positions, about `limit` of them
-    in all.
+    in all, and at least one of each channel that has any: the rest follows later.
 
-    It needs a read-only unit, which sees the data of one moment. If `limit` is reached, one
-    publication of each other channel is read: it shows a hole, and the rest follows later.
+    All of it is of one moment. PostgreSQL gives it by one statement without a transaction around
+    it, which is what a wake-up waits for.
     """
+    if database.is_sqlite:
+        async with database.unit(read_only=True) as session:
+            return await session.run_sync(_read_in_turn, known, limit)
+    values = {
+        "names": list(known),
+        "reached": [position.offset for position in known.values()],
+        "limit": max(limit // len(known), 1),
+    }
+    async with database.single_query_engine.connect() as connection:
+        rows = (await connection.exec_driver_sql(_READ_NEW, values)).all()
+    readings = []
+    for channel, of_channel in groupby(rows, key=lambda row: str(row[0])):
+        found = list(of_channel)
+        position = Position(found[0].epoch, found[0].top_offset)
+        if position != known[channel]:
+            readings.append(Reading(channel, position, [_stored(row) for row in found if row.at]))
+    return readings
+
+
+_READ_NEW = """
+    SELECT channel.name, channel.epoch, channel.top_offset,
+        later."offset" AS at, later.data, later.created_at, later.tags, later.publisher
+    FROM unnest(CAST(%(names)s AS varchar[]), CAST(%(reached)s AS bigint[]))
+        AS known (name, reached)
+    JOIN trivet_channel AS channel ON channel.name = known.name
+    LEFT JOIN LATERAL (
+        SELECT "offset", data, created_at, tags, publisher FROM trivet_publication
+        WHERE channel = known.name AND "offset" > known.reached
+        ORDER BY "offset" LIMIT %(limit)s
+    ) AS later ON true
+    ORDER BY channel.name, later."offset"
+"""
+
+
+def _stored(row: Any) -> StoredPublication:
+    return StoredPublication(
+        row.name,
+        row.at,
+        row.data.encode(),
+        row.created_at,
+        None if row.tags is None else row.tags.encode(),
+        None if row.publisher is None else row.publisher.encode(),
+    )
+
+
+def _read_in_turn(session: Session, known: Mapping[str, Position], limit: int) -> list[Reading]:
     readings = []
     for channel, position in outbox.positions(session, known).items():
         if position != known[channel]:

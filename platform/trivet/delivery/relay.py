@@ -292,8 +292,7 @@ class Relay:
                 known[channel] = watch.position
         if not known:
             return
-        async with self._database.unit(read_only=True) as session:
-            readings = await session.run_sync(read_new, known, limit=PASS_PUBLICATIONS)
+        readings = await read_new(self._database, known, limit=PASS_PUBLICATIONS)
         handed_on = []
         for reading in readings:
             # A channel that was left during the read, or left and watched again, has another
