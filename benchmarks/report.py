@@ -83,6 +83,16 @@ class Report:
         self._output.print(table)
         self._data[name] = rows
 
+    def add_fanout(self, rows: Iterable[tuple[str, ...]]) -> None:
+        """What a delivery costs, of single publications and of bursts."""
+        heads = ("single: a second", "CPU µs each", "burst: a second", "CPU µs each")
+        table = Table("", *heads, title="fanout: deliveries to 5,000 sockets")
+        rows = list(rows)
+        for row in rows:
+            table.add_row(*row)
+        self._output.print(table)
+        self._data["fanout"] = rows
+
     def close(self) -> None:
         """Say under which conditions all this was measured."""
         if self._as_json:

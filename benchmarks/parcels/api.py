@@ -60,3 +60,9 @@ async def add_parcel(parcel: ParcelIn, unit: Unit) -> ParcelOut:
 async def add_quiet_parcel(parcel: ParcelIn, unit: Unit) -> ParcelOut:
     added = await unit.run(services.add_parcel, QuietParcel, **parcel.model_dump())
     return ParcelOut.model_validate(added)
+
+
+@router.post("/arrivals", status_code=201, dependencies=[authenticated])
+async def add_arrivals(depot: str, label: str, count: int, unit: Unit) -> int:
+    """So many publications in one transaction."""
+    return await unit.run(services.add_arrivals, depot, label, count)
