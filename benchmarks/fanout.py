@@ -29,6 +29,8 @@ SOCKETS = 5000
 SECONDS = 4.0
 BURST = 100
 MARK = b"@"
+PING, PONG = 0x89, 0x8A
+"""Of WebSockets: uvicorn's default is to ping, and to cut off who does not answer."""
 DEPOT = "fanout"
 LABEL = "@" + "x" * 79
 OPENING_AT_ONCE = 100
@@ -97,6 +99,9 @@ class Ear(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._awaits:
             self._open(data)
+            return
+        if data[0] == PING:
+            self.transport.write(bytes((PONG, 0x80 | data[1])) + bytes(4) + data[2 : 2 + data[1]])
             return
         self._counter.marks += data.count(MARK)
         self._counter.bytes += len(data)
