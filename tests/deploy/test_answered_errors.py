@@ -44,6 +44,8 @@ REFUSALS: list[tuple[int, str, str, Mapping[str, str], bytes | None]] = [
     (409, "POST", f"{API}/names/with-django", JSON, NAME),
     (409, "GET", "/mishaps/refused", {}, None),
     (409, "GET", "/old/flask/refused/409", {}, None),
+    (409, "GET", "/old/starlette/taken", {}, None),
+    (409, "GET", "/old/fastapi/taken", {}, None),
     (413, "POST", f"{API}/names", JSON, TOO_MUCH),
     (413, "POST", "/admin/login/", {}, TOO_MUCH),
     (415, "POST", f"{API}/names", {**JSON, "content-encoding": "gzip"}, NAME),
@@ -85,6 +87,7 @@ def server(
             {
                 "/old/flask": "wsgi:tests.deploy.mishaps.flask_app:app",
                 "/old/starlette": "asgi:tests.deploy.mishaps.starlette_app:app",
+                "/old/fastapi": "asgi:tests.deploy.mishaps.starlette_app:of_fastapi",
             }
         ),
     )
@@ -160,6 +163,7 @@ def test_no_answer_costs_the_connection_or_more_of_the_log_than_it_is_worth(
     [
         (f"{API}/stream", "lost in a stream"),
         ("/old/flask/stream", "lost in a stream of Flask"),
+        ("/old/starlette/stream", "lost in a stream of Starlette"),
     ],
 )
 def test_a_body_that_breaks_off_is_not_ended_as_if_it_were_whole(

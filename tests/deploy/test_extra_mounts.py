@@ -19,6 +19,8 @@ from trivet_settings import load_settings
 
 FRAMEWORKS = ("flask", "quart", "sanic", "blacksheep", "litestar", "starlette")
 WITH_LIFESPAN = FRAMEWORKS[1:]
+LETS_ERRORS_OUT = ("starlette", "flask", "quart")
+"""The last two by `PROPAGATE_EXCEPTIONS`; the others answer every exception themselves."""
 OUTER = "/outer"
 MOUNTS = {
     f"/old/{name}": f"{'wsgi' if name == 'flask' else 'asgi'}:tests.deploy.foreign.{name}_app:app"
@@ -72,6 +74,11 @@ def test_every_framework_lives_under_a_prefix_behind_a_prefix(foreign: Foreign) 
         posted = httpx2.post(f"{foreign.server.url}/old/{name}/length", content=b"x" * 70_000)
         assert (posted.status_code, posted.json()) == (200, {"bytes": 70_000}), name
         assert foreign.get(f"/old/{name}/nowhere").status_code == 404, name
+        refused = foreign.get(f"/old/{name}/taken")
+        if name in LETS_ERRORS_OUT:
+            assert (refused.status_code, refused.json()["code"]) == (409, "taken"), name
+        else:
+            assert refused.status_code == 500, name
         bare = httpx2.get(f"{foreign.server.url}/old/{name}", follow_redirects=False)
         assert bare.status_code == 200 or bare.headers["location"].endswith(f"/old/{name}/"), name
 

@@ -22,6 +22,7 @@ FEATURES = "departures,tests.deploy.mishaps"
 MOUNTS = {
     "/old/flask": "wsgi:tests.deploy.mishaps.flask_app:app",
     "/old/starlette": "asgi:tests.deploy.mishaps.starlette_app:app",
+    "/old/fastapi": "asgi:tests.deploy.mishaps.starlette_app:of_fastapi",
 }
 
 

@@ -21,6 +21,7 @@ from trivet.errors import ConfigurationError
 from trivet.identity.policy import parse_policy
 from trivet.outcome import NOTHING
 from trivet_deploy.mounts.prefix import PrefixStripped, ScopeOfItsOwn
+from trivet_deploy.mounts.raised import ErrorsRaised
 from trivet_deploy.mounts.wsgi import WsgiApplication
 from trivet_settings import Settings
 
@@ -113,7 +114,7 @@ def _adapt(app: Any, prefix: str, settings: Settings) -> ASGIApp:
     for package, adapt in _ADAPTERS.items():
         if package in packages:
             app = adapt(app, settings.public_url + prefix)
-    return ScopeOfItsOwn(app)
+    return ErrorsRaised(ScopeOfItsOwn(app))
 
 
 def _adapt_sanic(app: Any, address: str) -> Any:

@@ -7,7 +7,7 @@ from blacksheep.messages import get_absolute_url_to_path
 from blacksheep.server.responses import json
 from blacksheep.server.routing import Router
 
-from tests.deploy.foreign import said, who
+from tests.deploy.foreign import refuse, said, who
 
 app: Any = Application(router=Router())
 
@@ -35,3 +35,8 @@ async def asked(request: Request, name: str) -> Response:
 @app.router.post("/length")  # type: ignore[untyped-decorator]
 async def length(request: Request) -> Response:
     return json({"bytes": len(await request.read() or b"")})
+
+
+@app.router.get("/taken")  # type: ignore[untyped-decorator]
+async def taken() -> Response:
+    refuse()

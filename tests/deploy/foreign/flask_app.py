@@ -7,9 +7,10 @@ from pathlib import Path
 
 from flask import Flask, Response, request, url_for
 
-from tests.deploy.foreign import who
+from tests.deploy.foreign import refuse, who
 
 app = Flask(__name__)
+app.config["PROPAGATE_EXCEPTIONS"] = True
 
 
 @app.get("/")
@@ -73,3 +74,8 @@ def endless() -> Response:
 @app.get("/headers")
 def headers() -> dict[str, object]:
     return {name: value for name, value in request.environ.items() if name.startswith("HTTP_")}
+
+
+@app.get("/taken")
+def taken() -> str:
+    refuse()

@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import Litestar, Request, get, post
 
-from tests.deploy.foreign import said, who
+from tests.deploy.foreign import refuse, said, who
 
 
 async def start(_: Litestar) -> None:
@@ -30,4 +30,9 @@ async def length(request: Request[Any, Any, Any]) -> dict[str, Any]:
     return {"bytes": len(await request.body())}
 
 
-app = Litestar([home, asked, length], on_startup=[start], on_shutdown=[stop])
+@get("/taken")
+async def taken() -> None:
+    refuse()
+
+
+app = Litestar([home, asked, length, taken], on_startup=[start], on_shutdown=[stop])

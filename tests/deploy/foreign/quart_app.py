@@ -4,9 +4,10 @@ from typing import Any
 
 from quart import Quart, request, url_for, websocket
 
-from tests.deploy.foreign import said, who
+from tests.deploy.foreign import refuse, said, who
 
 app = Quart(__name__)
+app.config["PROPAGATE_EXCEPTIONS"] = True
 
 
 @app.before_serving
@@ -40,3 +41,8 @@ async def echo() -> None:
     scope: Any = websocket.scope
     message = await websocket.receive()
     await websocket.send(f"{scope['user'].username}: {message!s}")
+
+
+@app.get("/taken")
+async def taken() -> str:
+    refuse()

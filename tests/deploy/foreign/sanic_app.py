@@ -4,7 +4,7 @@ from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic, json
 
-from tests.deploy.foreign import said, who
+from tests.deploy.foreign import refuse, said, who
 
 app: Any = Sanic("trivet_test_foreign")
 
@@ -33,3 +33,8 @@ async def asked(request: Request[Any, Any], name: str) -> HTTPResponse:
 @app.post("/length")  # type: ignore[untyped-decorator]
 async def length(request: Request[Any, Any]) -> HTTPResponse:
     return json({"bytes": len(request.body)})
+
+
+@app.get("/taken")  # type: ignore[untyped-decorator]
+async def taken(_: Request[Any, Any]) -> HTTPResponse:
+    refuse()

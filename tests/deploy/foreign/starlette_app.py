@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.deploy.foreign import said, who
+from tests.deploy.foreign import refuse, said, who
 
 
 @asynccontextmanager
@@ -31,11 +31,16 @@ async def length(request: Request) -> JSONResponse:
     return JSONResponse({"bytes": len(await request.body())})
 
 
+async def taken(_: Request) -> JSONResponse:
+    refuse()
+
+
 app = Starlette(
     routes=[
         Route("/", home),
         Route("/who/{name}", asked, name="asked"),
         Route("/length", length, methods=["POST"]),
+        Route("/taken", taken),
     ],
     lifespan=lifespan,
 )
