@@ -399,6 +399,19 @@ async def test_a_replica_that_is_too_far_behind_is_read_from_by_nobody(fleet: Fl
         assert await replicas.choose(client) in replicas.replicas
 
 
+async def test_a_replica_that_was_late_before_a_process_began_is_not_read_from_there(
+    fleet: Fleet,
+) -> None:
+    async with delayed(fleet, 60_000):
+        await asyncio.to_thread(fleet.launch)
+        async with watching(fleet) as replicas:
+            async with asyncio.timeout(PATIENCE):
+                while any(each.position is None for each in replicas.replicas):  # noqa: ASYNC110  # nobody is told
+                    await asyncio.sleep(0.05)
+            assert replicas.states == ["not asked yet"] * 2
+            assert await replicas.choose(ClientPosition()) is None
+
+
 async def test_a_replica_of_another_database_or_none_is_read_from_by_nobody(fleet: Fleet) -> None:
     wrong = (
         fleet.replicas[0].server.url("postgres"),

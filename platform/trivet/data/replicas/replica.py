@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.util import await_only
 
 from trivet.data.engine import Engines
-from trivet.data.outages import AWAY, READ_ONLY, Outage, OutageMemory, find_outage
+from trivet.data.outages import READ_ONLY, Outage, OutageMemory, find_outage
 from trivet.data.postgresql import choose_mode
 from trivet.data.replicas.position import WalPosition
 from trivet.data.replicas.server import LOOK, ServerState
@@ -130,9 +130,8 @@ class Replica:
 
     def fail(self, error: BaseException) -> None:
         """Pass the replica over for a while, because it has failed a reader."""
-        outage = find_outage(error)
         self._failed_until = time.monotonic() + FAILED_SECONDS
-        self.pass_over(type(error).__name__ if outage is None else outage.state)
+        self.pass_over(name_fault(error))
 
     def pass_over(self, state: str) -> None:
         """Send no reader to it, for the reason `state`."""
@@ -151,6 +150,14 @@ class Replica:
         await self._engines.close()
 
 
+def name_fault(error: BaseException) -> str:
+    """The state of a server that failed with `error`."""
+    outage = find_outage(error)
+    if outage is not None:
+        return outage.state
+    return type(getattr(error, "orig", None) or error).__name__
+
+
 class _Failures(OutageMemory):
     """What statements on a replica meet. Of the primary it says nothing."""
 
@@ -159,7 +166,7 @@ class _Failures(OutageMemory):
         self._replica = replica
 
     def note(self, outage: Outage) -> None:
-        if outage not in (READ_ONLY, AWAY):  # it is read-only, and a statement may be cancelled
+        if outage.spoils and outage is not READ_ONLY:  # which it always is
             self._replica.pass_over(outage.state)
 
 

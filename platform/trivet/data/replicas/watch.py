@@ -6,20 +6,23 @@ on which nothing happens leaves nobody behind.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from math import inf
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from trivet.data.engine import Engines
 from trivet.data.outages import find_outage
 from trivet.data.replicas.position import WalPosition
-from trivet.data.replicas.replica import NO_STANDBY, PAUSED, Replica
+from trivet.data.replicas.replica import NO_STANDBY, NOT_ASKED, PAUSED, Replica, name_fault
 from trivet.data.replicas.server import LOOK, ServerState
 from trivet.observation import Observers
 from trivet_settings.values import Pooler
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """The time between two looks at a server."""
@@ -30,6 +33,7 @@ ANSWER_SECONDS = 2.0
 SAMPLES = 700
 """Positions of the primary that are remembered: more than one a second for the largest lag that
 the settings allow."""
+_LATE = f"no answer within {ANSWER_SECONDS:g} s"
 ANOTHER_DATABASE = "is a replica of another database"
 
 
@@ -43,6 +47,7 @@ class PrimaryLog:
         self._clock = clock
         self._samples: deque[tuple[float, WalPosition]] = deque(maxlen=SAMPLES)
         self.database: tuple[int, str] | None = None
+        self._has_warned = False
 
     @property
     def newest(self) -> WalPosition | None:
@@ -57,8 +62,21 @@ class PrimaryLog:
         if state.position != self.newest:
             self._samples.append((self._clock(), state.position))
 
+    def note_silence(self, error: Exception) -> None:
+        """Write down, once, that the primary says nothing of its log."""
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "the primary does not say where its log is, so nobody knows how far replicas are "
+                "behind: %s",
+                name_fault(error),
+            )
+
     def lag_of(self, position: WalPosition) -> float:
-        """How many seconds a server at `position` is behind."""
+        """How many seconds a server at `position` is behind; infinitely many if it lacks all that
+        is remembered, as nobody knows then since when."""
+        if self._samples and not position.covers(self._samples[0][1]):
+            return inf
         since = now = self._clock()
         for at, sample in reversed(self._samples):
             if position.covers(sample):
@@ -83,6 +101,7 @@ class ReplicaWatch:
         self.replica = replica
         self._log = log
         self._lag_seconds = lag_seconds
+        self._is_behind = f"more than {lag_seconds:g} s behind"
         self._engines = Engines(
             replica.address,
             connections=1,
@@ -96,12 +115,15 @@ class ReplicaWatch:
         try:
             state = await ask(self._engines.single_query)
         except Exception as error:  # noqa: BLE001  # whatever it is, nobody can read there
-            self.replica.pass_over(_name(error))
+            is_late = isinstance(error, TimeoutError)
+            self.replica.pass_over(_LATE if is_late else name_fault(error))
             return
         self.replica.position = state.position
         if self._log.database is None:
             return  # nobody can say yet whose replica this is
         fault = self._find_fault(state)
+        if fault == self._is_behind and self.replica.state == NOT_ASKED:
+            return  # it is an instant behind, or a day: that is known when it has come this far
         if fault:
             self.replica.pass_over(fault)
         else:
@@ -115,7 +137,7 @@ class ReplicaWatch:
         if state.is_paused:
             return PAUSED
         if state.position is None or self._log.lag_of(state.position) > self._lag_seconds:
-            return f"more than {self._lag_seconds:g} s behind"
+            return self._is_behind
         return ""
 
     async def close(self) -> None:
@@ -133,9 +155,10 @@ async def note_primary(engine: AsyncEngine, log: PrimaryLog) -> None:
     """Look at the primary; one that does not answer has no news."""
     try:
         log.note(await ask(engine))
-    except Exception as error:  # what keeps it from answering is told by the probes
-        if find_outage(error) is None and not isinstance(error, TimeoutError | DBAPIError):
-            raise
+    except Exception as error:  # noqa: BLE001  # no failed look may end the looks
+        # Why it does not answer is told by the probes.
+        if find_outage(error) is None and not isinstance(error, TimeoutError):
+            log.note_silence(error)
 
 
 class Hurry:
@@ -160,12 +183,3 @@ class Hurry:
                 await self._event.wait()
         except TimeoutError:
             return
-
-
-def _name(error: BaseException) -> str:
-    outage = find_outage(error)
-    if outage is not None:
-        return outage.state
-    if isinstance(error, TimeoutError):
-        return f"no answer within {ANSWER_SECONDS:g} s"
-    return type(error).__name__
