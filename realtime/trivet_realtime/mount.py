@@ -87,14 +87,19 @@ async def running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
     platform.relay.receiver = hub
     platform.observers.measure(hub.measure_outgoing)
     platform.observers.measure(hub.measure_apart)
-    comparing = asyncio.create_task(Rechecking(platform, hub.list_identities, hub.revoke).run())
+    working = [
+        asyncio.create_task(Rechecking(platform, hub.list_identities, hub.revoke).run()),
+        asyncio.create_task(hub.presence.run()),
+    ]
     unsubscribe = listen(hub, platform.broker)
     try:
         yield
     finally:
         unsubscribe()
-        comparing.cancel()
-        await asyncio.wait([comparing])
+        for each in working:
+            each.cancel()
+        await asyncio.wait(working)
+        await hub.presence.stop()
 
 
 async def upgrade_required(request: Request) -> Response:

@@ -1,17 +1,36 @@
 """Presence: who is subscribed to a channel, and who comes and goes.
 
 What a process knows of its own clients needs no table: a subscription that has begun is present,
-and one that has ended is not.
+and one that has ended is not. Where processes share a broker, each also keeps rows of its clients
+for the others (`trivet.delivery.presence`).
 """
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from trivet.data.errors import lacks_table
+from trivet.data.outages import find_outage
+from trivet.delivery import presence as rows
+from trivet.delivery.presence import RENEW_SECONDS, Member
 from trivet_realtime.frames import Frame
-from trivet_realtime.protocol import ClientInfo, encode_join, encode_leave
+from trivet_realtime.protocol import ClientInfo, encode_join, encode_json, encode_leave
 
 if TYPE_CHECKING:
     from trivet_realtime.hub import Hub
     from trivet_realtime.subscription import Subscription
+
+logger = logging.getLogger(__name__)
+
+Place = tuple[str, str]
+"""A channel, and a client in it."""
+AT_ONCE = 500
+"""The places that one statement removes."""
+Work = Callable[[], Awaitable[None]]
+_infos = msgspec.json.Decoder(ClientInfo)
 
 
 class Presence:
@@ -19,6 +38,34 @@ class Presence:
 
     def __init__(self, hub: "Hub") -> None:
         self._hub = hub
+        self._is_noted = False
+        self._noted: set[Place] = set()
+        self._left: set[Place] = set()
+        self._is_leaving = False
+
+    @property
+    def _is_shared(self) -> bool:
+        return self._hub.platform.broker.state.is_shared
+
+    async def note(self, subscription: "Subscription") -> None:
+        """Note a subscription for other processes, before it is answered."""
+        grant = subscription.grant
+        if grant is None or not grant.presence or not self._is_shared:
+            return
+        client = subscription.client
+        place = subscription.channel, client.id
+        info = bytes(encode_json(client.info(grant.info))).decode()
+        if not self._is_noted:
+            await self._renew()
+        self._noted.add(place)
+        try:
+            async with self._hub.platform.database.unit() as session:
+                await session.run_sync(rows.enter, self._hub.node, Member(*place, info))
+        finally:
+            if subscription.is_over:
+                # It has left meanwhile, and its row may have come after its removal.
+                self._left.add(place)
+                self._begin_leaving()
 
     def enter(self, subscription: "Subscription") -> None:
         """Note that a subscription has begun, and tell the others. Its reply is on its way."""
@@ -35,14 +82,80 @@ class Presence:
         """Note that a subscription has ended, and tell the others."""
         info, subscription.info = subscription.info, None
         grant = subscription.grant
+        self._remove((subscription.channel, subscription.client.id))
         if info is not None and grant is not None and grant.join_leave:
             frame = Frame(encode_leave(subscription.channel, info))
             self._hub.push_everywhere(subscription.channel, frame)
 
     async def members(self, channel: str) -> dict[str, ClientInfo]:
         """The clients that are subscribed to `channel`, by their ids."""
-        return {
+        members = {
             each.client.id: each.info
             for each in self._hub.subscribers(channel)
             if each.info is not None and each.grant is not None and each.grant.presence
         }
+        if self._is_shared:
+            async with self._hub.platform.database.unit(read_only=True) as session:
+                found = await session.run_sync(rows.list_elsewhere, channel, self._hub.node)
+            members |= {client: _infos.decode(info) for client, info in found.items()}
+        return members
+
+    async def run(self) -> None:
+        """Renew at intervals, until the task is cancelled."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            if self._is_noted:
+                await self._try("the presence of clients could not be renewed", self._renew)
+                self._begin_leaving()
+
+    async def stop(self) -> None:
+        """Remove all rows of this process."""
+        if self._is_noted:
+            await self._try("the presence of clients could not be removed", self._leave_all)
+
+    async def _renew(self) -> None:
+        async with self._hub.platform.database.unit() as session:
+            await session.run_sync(rows.renew, self._hub.node)
+        self._is_noted = True
+
+    async def _leave_all(self) -> None:
+        async with self._hub.platform.database.unit() as session:
+            await session.run_sync(rows.leave_all, self._hub.node)
+
+    def _remove(self, place: Place) -> None:
+        if place in self._noted:
+            self._noted.discard(place)
+            self._left.add(place)
+            self._begin_leaving()
+
+    def _begin_leaving(self) -> None:
+        """Remove what has left, in a task that does the work of all who leave meanwhile."""
+        if self._left and not self._is_leaving:
+            self._is_leaving = True
+            self._hub.spawn(self._finish_leaving())
+
+    async def _finish_leaving(self) -> None:
+        await self._try("clients that left could not be removed", self._leave)
+        self._is_leaving = False
+
+    async def _leave(self) -> None:
+        while self._left:
+            places = list(self._left)[:AT_ONCE]
+            # Taken first: who comes back meanwhile is noted anew, and leaves anew.
+            self._left.difference_update(places)
+            try:
+                async with self._hub.platform.database.unit() as session:
+                    await session.run_sync(rows.leave, places)
+            except BaseException:
+                self._left.update(places)
+                raise
+
+    async def _try(self, sentence: str, work: Work) -> None:
+        """Do `work`. Where it fails, the next renewal does what was left."""
+        try:
+            await work()
+        except Exception as error:
+            if (outage := find_outage(error)) is not None:
+                logger.warning("%s: %s", sentence, outage.state)
+            elif not lacks_table(error):
+                logger.exception(sentence)

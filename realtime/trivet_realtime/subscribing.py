@@ -73,6 +73,7 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
             await _ask(hub, client, grant.access)
         recovery = await _recover(hub, subscription, request, grant.access.namespace)
         _require_recovered(request, recovery)
+        await hub.presence.note(subscription)
     except BaseException:
         hub.leave(subscription)
         raise

@@ -28,6 +28,7 @@ from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import Root, build_root
 from trivet.audit.tables import AuditChain, AuditEntry
 from trivet.broker import Broker
+from trivet.delivery.presence import PresenceNode, PresenceRow
 from trivet.events.outbox import Channel, PublicationRow
 from trivet.features import load_features
 from trivet.identity import django_tables
@@ -41,7 +42,8 @@ from trivet_realtime.mount import mount
 from trivet_settings import load_settings
 
 FEATURES = ("tests.realtime.beacons", "tests.realtime.lounge", "tests.realtime.study")
-TABLES = (Channel, PublicationRow, AuditChain, AuditEntry, ApiKey, Beacon, Remark)
+PRESENCE = (PresenceNode, PresenceRow)
+TABLES = (Channel, PublicationRow, AuditChain, AuditEntry, ApiKey, *PRESENCE, Beacon, Remark)
 PEOPLE = (
     django_tables.users,
     django_tables.content_types,

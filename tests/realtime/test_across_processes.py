@@ -1,13 +1,16 @@
 """What is about clients reaches them in whatever process they are."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select, update
 
 from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.house import House, Socket, house_at
 from tests.realtime.test_server_api import KEY, call
+from trivet.delivery.presence import PresenceNode, PresenceRow
 
 pytestmark = pytest.mark.anyio
 
@@ -90,3 +93,79 @@ async def test_what_is_ephemeral_is_heard_in_every_process_once(
         assert (await far.receive())["push"]["pub"]["info"]["user"] == "7"
         for socket in (near, far):
             assert await socket.ask({"id": 6, "ping": {}}) == {"id": 6, "ping": {}}
+
+
+async def members(house: House) -> set[str]:
+    return set((await call(house, "presence", channel=DEN))["presence"])
+
+
+async def rows(house: House, model: Any) -> int:
+    async with house.platform.open_unit(read_only=True) as unit:
+        return (await unit.session.scalar(select(func.count()).select_from(model))) or 0
+
+
+async def test_who_is_present_is_known_in_every_process(houses: tuple[House, House]) -> None:
+    one, other = houses
+    async with one.socket("7") as near, other.socket("8") as far:
+        near_id, far_id = [(await enter(socket))["client"] for socket in (near, far)]
+        await near.receive()
+        for house in houses:
+            found = (await call(house, "presence", channel=DEN))["presence"]
+            assert found == {
+                near_id: {"user": "7", "client": near_id},
+                far_id: {"user": "8", "client": far_id},
+            }
+            stats = await call(house, "presence_stats", channel=DEN)
+            assert stats == {"num_clients": 2, "num_users": 2}
+        await far.ask({"id": 3, "unsubscribe": {"channel": DEN}})
+        assert await members(other) == {near_id}
+        assert "leave" in (await near.receive())["push"]
+        while await rows(one, PresenceRow) != 1:
+            pass
+        assert await members(one) == {near_id}
+    while await rows(one, PresenceRow):
+        pass
+
+
+async def test_a_process_that_died_has_nobody(houses: tuple[House, House]) -> None:
+    one, other = houses
+    async with other.socket("8") as far:
+        await enter(far)
+        assert len(await members(one)) == 1
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        async with one.platform.database.unit() as session:
+            node = other.platform.broker.node
+            mine = PresenceNode.node == node
+            statement = update(PresenceNode).where(mine).values(expires_at=past)
+            await (await session.connection()).execute(statement)
+        assert await members(one) == set()
+        # and whoever is renewed next removes what is left
+        async with one.socket("7") as near:
+            near_id = (await enter(near))["client"]
+            assert await members(one) == {near_id}
+            assert await rows(one, PresenceNode) == 1
+            assert await rows(one, PresenceRow) == 1
+
+
+async def test_a_process_that_stops_leaves_nobody_behind(empty_database_url: str) -> None:
+    line = Line()
+    settings: Any = {"server_api_keys": [KEY]}
+    async with house_at(empty_database_url, broker=CarriedBroker(line), **settings) as one:
+        async with (
+            house_at(empty_database_url, broker=CarriedBroker(line)) as other,
+            other.socket("8") as far,
+        ):
+            await enter(far)
+            assert len(await members(one)) == 1
+        assert await rows(one, PresenceNode) == 0
+        assert await members(one) == set()
+
+
+async def test_one_process_alone_writes_no_presence(empty_database_url: str) -> None:
+    async with (
+        house_at(empty_database_url, server_api_keys=[KEY]) as house,
+        house.socket("7") as socket,
+    ):
+        client = (await enter(socket))["client"]
+        assert await members(house) == {client}
+        assert await rows(house, PresenceRow) == await rows(house, PresenceNode) == 0
