@@ -67,31 +67,26 @@ class Report:
 
     def add_durations(self, name: str, rows: Iterable[tuple[str, ...]]) -> None:
         """How long one waits for something."""
-        table = Table("", "a second", "median ms", "p95 ms", "p99 ms", title=name)
-        rows = list(rows)
-        for row in rows:
-            table.add_row(*row)
-        self._output.print(table)
-        self._data[name] = rows
+        self._add_table(name, name, ("a second", "median ms", "p95 ms", "p99 ms"), rows)
 
     def add_figures(self, name: str, rows: Iterable[tuple[str, str]]) -> None:
         """Figures that need no spread."""
-        table = Table("", "of a core", title=name)
-        rows = list(rows)
-        for row in rows:
-            table.add_row(*row)
-        self._output.print(table)
-        self._data[name] = rows
+        self._add_table(name, name, ("of a core",), rows)
 
     def add_fanout(self, rows: Iterable[tuple[str, ...]]) -> None:
         """What a delivery costs, of single publications and of bursts."""
         heads = ("single: a second", "CPU µs each", "burst: a second", "CPU µs each")
-        table = Table("", *heads, title="fanout: deliveries to 5,000 sockets")
+        self._add_table("fanout", "fanout: deliveries to 5,000 sockets", heads, rows)
+
+    def _add_table(
+        self, name: str, title: str, heads: Sequence[str], rows: Iterable[tuple[str, ...]]
+    ) -> None:
+        table = Table("", *heads, title=title)
         rows = list(rows)
         for row in rows:
             table.add_row(*row)
         self._output.print(table)
-        self._data["fanout"] = rows
+        self._data[name] = rows
 
     def close(self) -> None:
         """Say under which conditions all this was measured."""
