@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from structlog.testing import capture_logs
 
@@ -102,6 +102,25 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing_but_the_request_id(
     log = json_log()
     assert "LookupError" in log
     assert problem["request_id"] in log
+
+
+@pytest.mark.parametrize("refused", ["websocket.accept", "websocket.close"])
+async def test_a_client_that_left_before_it_was_answered_is_no_fault_of_ours(
+    tmp_path: Path, json_log: Callable[[], str], refused: str
+) -> None:
+    async def send(message: Message) -> None:
+        if message["type"] == refused:
+            raise OSError("the client has left")  # as the ASGI specification has it
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    root = bare_root(tmp_path, [mounted(plain, websocket=True)])
+    headers = [(name.lower().encode(), value.encode()) for name, value in HOST.items()]
+    scope = {"type": "websocket", "path": "/app/ws", "headers": headers, "subprotocols": []}
+    await root(scope, receive, send)
+    (line,) = map(json.loads, json_log().splitlines())
+    assert (line["event"], line["method"]) == ("request", "WEBSOCKET")
 
 
 async def test_with_debug_a_developer_sees_the_traceback(tmp_path: Path) -> None:

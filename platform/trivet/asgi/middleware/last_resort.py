@@ -16,6 +16,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from trivet.asgi.problem import error_response, http_problem, problem_response, refuse
 from trivet.context import context_of
@@ -34,7 +35,8 @@ class LastResortMiddleware:
     status, a refusal of the database with 409 or 503, anything else with 500 and no detail.
 
     With `debug`, a fault of ours shows its traceback instead. An exception after a complete answer
-    is logged and ends here. An exception in the middle of an answer is logged and raised as
+    is logged and ends here, and so does, without a line, the error by which the server says that
+    the client has left. An exception in the middle of an answer is logged and raised as
     `BrokenResponse`, so that the server cuts the connection.
     """
 
@@ -48,13 +50,18 @@ class LastResortMiddleware:
             return
         status = 0
         complete = False
+        left: OSError | None = None
 
         async def watch(message: Message) -> None:
-            nonlocal status, complete
+            nonlocal status, complete, left
             kind = message["type"]
             if kind != "websocket.close":
                 status = status or message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
-            await send(message)
+            try:
+                await send(message)
+            except OSError as error:  # by which a server says that nobody is there any more
+                left = error
+                raise
             # Set after the send: if the server refuses the message, the answer is not complete.
             complete = kind in _LAST and not message.get("more_body", False)
 
@@ -63,21 +70,17 @@ class LastResortMiddleware:
         except asyncio.CancelledError as error:
             if status or not self._is_stopping(scope, error):
                 raise
-            # Nobody else waits for this task: it was the server that gave the request up.
-            task = asyncio.current_task()
-            if task is not None:
-                task.uncancel()
-            logger.warning("the process stops, and a request is sent away")
-            await self._answer(scope, receive, send, _stopping())
+            await self._send_away(scope, receive, send)
         except Exception as error:
+            if left is not None and (error is left or isinstance(error, WebSocketDisconnect)):
+                return
             if complete:
                 _log_after(status, error)
-            elif status:
-                logger.exception("response broken off")
+                return
+            _log_before(status, error)
+            if status:
                 raise BrokenResponse from error
-            else:
-                log_server_error(error)
-                await self._answer(scope, receive, send, error)
+            await self._answer(scope, receive, send, error)
 
     def _is_stopping(self, scope: Scope, error: asyncio.CancelledError) -> bool:
         """Whether the server gives up what has not ended within `shutdown_seconds`."""
@@ -85,6 +88,14 @@ class LastResortMiddleware:
         state = context_of(scope).platform.lifecycle.state
         is_ending = state in (State.DRAINING, State.STOPPED)
         return scope["type"] == "http" and (given_up or is_ending)
+
+    async def _send_away(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Nobody else waits for this task: it was the server that gave the request up.
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        logger.warning("the process stops, and a request is sent away")
+        await self._answer(scope, receive, send, _stopping())
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         if scope["type"] == "websocket":
@@ -108,6 +119,14 @@ _LAST = {
     "websocket.close",
 }
 """The message that completes an answer, unless it says that more comes."""
+
+
+def _log_before(status: int, error: Exception) -> None:
+    """Log an exception before the end of an answer of which `status` was sent, if it is not 0."""
+    if status:
+        logger.error("response broken off", exc_info=error)
+    else:
+        log_server_error(error)
 
 
 def _log_after(status: int, error: Exception) -> None:
