@@ -95,6 +95,16 @@ CLEAN = [
         POST + CHUNKED + chunk(BODY, b";a=b") + b"0\r\nX-Sum: 1\r\n\r\n",
         409,
     ),
+    Row(
+        "a host in a trailer",
+        POST + CHUNKED + chunk(BODY) + b"0\r\nHost: evil.example\r\n\r\n",
+        409,
+    ),
+    Row(
+        "a key in a trailer",
+        POST + CHUNKED + chunk(BODY) + b"0\r\nAuthorization: Bearer tvt_x\r\n\r\n",
+        409,
+    ),
     Row("no body where one is due", POST + b"Content-Length: 0\r\n\r\n", 422),
     Row("malformed JSON", POST + b"Content-Length: 1\r\n\r\n{", 400, body=b"malformed-json"),
     Row("an encoded body", POST + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\nab", 415),

@@ -150,6 +150,29 @@ def test_an_old_client_gets_an_answer_that_it_can_read(direct_way: Way, more: by
             assert connection.is_closed()
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        (b"http://localhost/healthz", b"localhost", 200),
+        (b"http://LOCALHOST:80/healthz", b"localhost", 200),
+        (b"https://localhost/healthz?x=1", b"localhost:443", 200),
+        (b"http://evil.example/healthz", b"localhost", 400),
+        (b"http://localhost/healthz", b"evil.example", 400),
+        (b"http://localhost@evil.example/healthz", b"localhost", 400),
+        (b"http://me:word@localhost/healthz", b"localhost", 400),
+        (b"http://localhost:1/healthz", b"localhost", 400),
+        (b"/healthz?next=http://evil.example/", b"localhost", 200),
+    ],
+)
+def test_an_address_in_the_target_names_the_host_of_the_header(
+    direct_way: Way, target: bytes, host: bytes, status: int
+) -> None:
+    with connect(direct_way.address) as connection:
+        request = b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+        answer = connection.ask(request)
+        assert (answer.status, answer.announces_close) == (status, status == 400)
+
+
 def test_a_head_is_bounded_and_a_body_beside_it_does_not_count(direct_way: Way) -> None:
     body = b'{"name":[' + b"1," * 60_000 + b"1]}"
     first = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body

@@ -5,7 +5,8 @@ A client that sends a byte a minute, or headers without end, then holds a connec
 proxy in front would bound both; this holds without one. The root's limits bound a body as long as
 the application reads it. The rest of a body that was answered before its end is bounded here.
 
-Two faults of uvicorn end here too. What it refuses by itself (a head that is none) it writes at
+Three faults of uvicorn end here too. The fields of a trailer stay apart from the headers. What it
+refuses by itself (a head that is none) it writes at
 once, even into the answer to the request before; here that answer comes first. And an answer
 without a length goes to an HTTP/1.0 client as it is, ended by the close of the connection, because
 such a client knows no chunks (RFC 9112, 6.3 and 7.1).
@@ -37,6 +38,10 @@ _LONG = b"431 Request Header Fields Too Large"
 
 class HeadTooLong(Exception):
     """Raised through the parser, which stops at once."""
+
+
+class TwoHosts(Exception):
+    """Raised likewise."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -102,9 +107,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_parsed += len(name) + len(value) + _PUNCTUATION
         if self._head_parsed > self.head_bytes:
             raise HeadTooLong
-        super().on_header(name, value)
+        # uvicorn would add the fields of a trailer to the headers of its request, past every proxy
+        # that checks or sets those: a Host, a cookie, a client's address (RFC 9110, 6.5.1).
+        if self._head_begun:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._require_one_host()
         self._head_is_complete()
         self._body_is_complete = False
         super().on_headers_complete()
@@ -130,6 +139,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the parent's signature
         """As the parent, in its turn, and with the status that the parser's end has here."""
         self._refuse(_LONG if self._head_parsed > self.head_bytes else _BAD)
+
+    def _require_one_host(self) -> None:
+        """A whole address as the target names the same host as the header (RFC 9112, 3.2.2). A
+        proxy may go by the one, and the application by the other."""
+        if b"://" not in self.url or self.url.startswith(b"/"):
+            return
+        authority = self.url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0]
+        named = [value for name, value in self.headers if name == b"host"]
+        if [_without_port(each) for each in named] != [_without_port(authority)]:
+            raise TwoHosts
 
     def _end_rest(self) -> None:
         if self._rest_timer is not None:
@@ -168,6 +187,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         answer = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status
         self.transport.write(answer)
         self.transport.close()
+
+
+def _without_port(host: bytes) -> bytes:
+    """A host without the port that its scheme has anyhow."""
+    return host.lower().removesuffix(b":80").removesuffix(b":443")
 
 
 def _without_chunks(cycle: RequestResponseCycle) -> Callable[[Any], Coroutine[Any, Any, None]]:
