@@ -7,12 +7,17 @@ import http.client
 import json
 import socket
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from tests.services.nginx import running_nginx
 from tests.services.server import StartServer
+from trivet_deploy.server.proxies import TrustedProxies
 
 pytestmark = pytest.mark.once
 
@@ -92,6 +97,68 @@ def test_a_proxy_on_the_unix_socket_is_trusted_by_its_word(
             pass
     logged = server.log.read_text()
     assert (f"address={address}" in logged) is (address is not None), logged
+
+
+FORWARDING = """
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto "$http_x_forwarded_proto, $scheme";
+"""
+
+
+def test_two_proxies_in_a_row_tell_the_client_from_themselves_and_from_lies(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server(public_url="https://board.example.org", trusted_proxies="127.0.0.1")
+    inner_folder, outer_folder = tmp_path / "inner", tmp_path / "outer"
+    with (
+        running_nginx(inner_folder, upstream=f"127.0.0.1:{server.port}", extra=FORWARDING) as inner,
+        running_nginx(outer_folder, upstream=f"127.0.0.1:{inner.port}", extra=FORWARDING) as outer,
+        closing(HTTPConnection("127.0.0.1", outer.port, 30, ("127.0.0.9", 0))) as client,
+    ):
+        head = {"host": "board.example.org", "content-type": "application/json"}
+        body = json.dumps({"username": "nobody", "password": "wrong"})
+        lies = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "gopher"}
+        client.request("POST", "/api/auth/login", body, {**head, **lies})
+        answer = client.getresponse()
+        assert (answer.status, answer.will_close) == (401, False), answer.read()
+        answer.read()
+        client.request("GET", "/departures/JFK/", headers={**head, **lies})
+        place = client.getresponse().headers["location"]
+    assert urlsplit(place)[:2] in {("https", "board.example.org"), ("", "")}
+    assert "address=127.0.0.9" in server.log_with("outcome=")
+
+
+@pytest.mark.parametrize(
+    ("given", "scheme"),
+    [
+        (["https"], "https"),
+        (["HTTPS"], "https"),
+        ([" Https "], "https"),
+        (["https, http"], "https"),
+        (["https", "http"], "https"),
+        (["http, https"], "http"),
+        (["gopher"], "http"),
+        ([""], "http"),
+        ([], "http"),
+    ],
+)
+@pytest.mark.anyio
+async def test_the_scheme_that_a_client_used_is_the_first_that_proxies_tell(
+    given: list[str], scheme: str
+) -> None:
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(scope)
+
+    async def unused(*_: object) -> Any: ...
+
+    for client in ("10.0.0.1", "10.9.9.9", None):
+        headers = [(b"x-forwarded-proto", each.encode()) for each in given]
+        scope: Scope = {"type": "http", "scheme": "http", "headers": headers}
+        scope["client"] = None if client is None else (client, 1)
+        await TrustedProxies(app, ("10.0.0.1", "unix"))(scope, unused, unused)
+    assert [each["scheme"] for each in seen] == [scheme, "http", scheme]
 
 
 def test_an_unknown_host_is_logged_once_with_the_name_of_the_setting(
