@@ -1,5 +1,6 @@
 """The services that other tests stand on do what their modules promise."""
 
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from blockbuster import BlockingError
 from playwright.sync_api import Page
 
 from tests.services.browser import serving_page
+from tests.services.environment import DATABASE_VARIABLE
 from tests.services.node import RunNode
 from tests.services.postgres import PostgresServer
 
@@ -32,6 +34,26 @@ def test_the_browser_draws_text(page: Page, greeting: str, tmp_path: Path) -> No
     blank = page.screenshot(clip={"x": 0, "y": 300, "width": 200, "height": 60})
     drawn = page.screenshot(clip={"x": 0, "y": 0, "width": 200, "height": 60})
     assert len(drawn) > len(blank) + 200  # letters compress worse than a white area
+
+
+def test_processes_that_share_the_tests_know_the_database_of_their_run(tmp_path: Path) -> None:
+    test = "def test_it(database_kind): assert database_kind == 'postgresql'"
+    (tmp_path / "test_it.py").write_text(test)
+    plugins = ("-p", "xdist.plugin", "-p", "tests.services.environment")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, "-n", "1", "test_it.py"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            DATABASE_VARIABLE: "postgresql",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_postgres_makes_a_copy_of_a_database_and_drops_it(postgres: PostgresServer) -> None:

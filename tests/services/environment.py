@@ -6,6 +6,7 @@ marked `data` run. It is one a process because Django can be configured only onc
 """
 
 import os
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,21 @@ DATABASE_KIND = pytest.StashKey[str]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the one variable that is meant for the tests, then drop all that begin as it does."""
-    kind = os.environ.get(DATABASE_VARIABLE) or "sqlite"
+    # A process of pytest-xdist starts after the drop; it has what `pytest_configure_node` gave it.
+    handed = getattr(config, "workerinput", None)
+    given = handed[DATABASE_VARIABLE] if handed else os.environ.get(DATABASE_VARIABLE)
+    kind = given or "sqlite"
     if kind not in {"sqlite", "postgresql"}:
         raise pytest.UsageError(f"{DATABASE_VARIABLE} is sqlite or postgresql, not {kind!r}.")
     config.stash[DATABASE_KIND] = kind
     for name in [name for name in os.environ if name.startswith("TRIVET_")]:
         del os.environ[name]
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_configure_node(node: Any) -> None:
+    """Tell the processes that share the tests on which database this run is."""
+    node.workerinput[DATABASE_VARIABLE] = node.config.stash[DATABASE_KIND]
 
 
 def pytest_report_header(config: pytest.Config) -> str:
