@@ -1,7 +1,7 @@
 """The realtime room as one mounted app: a WebSocket at ``/ws``, and nothing else there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,8 @@ from trivet.identity.policy import public
 from trivet.platform import Platform
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules, collect_rules
-from trivet_realtime.client_calls import collect_calls
+from trivet_realtime.client_calls import ClientCalls, collect_calls
+from trivet_realtime.declared import Declared
 from trivet_realtime.hub import Hub
 from trivet_realtime.news import listen
 from trivet_realtime.rechecking import Rechecking
@@ -52,7 +53,7 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
         prefix=PREFIX,
         app=app,
         websocket=True,
-        list_routes=lambda: list_routes(rules),
+        list_routes=lambda: list_routes(rules, hub.calls),
         links=[PageLink("Live events", "", "A WebSocket for Centrifuge clients.", is_page=False)],
         drain=hub.drain,
     )
@@ -118,19 +119,26 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     await refuse(scope, receive, send, no_such_page(scope))
 
 
-def list_routes(rules: ChannelRules) -> Sequence[RouteInfo]:
-    """The socket, and a line for every channel pattern, for ``trivet routes``."""
+def list_routes(rules: ChannelRules, calls: ClientCalls | None = None) -> Sequence[RouteInfo]:
+    """The ways in, and a line for all that a feature declares, for ``trivet routes``."""
+    calls = calls or ClientCalls()
+    publications = [each.declared for listed in calls.publications.values() for each in listed]
     return [
         RouteInfo("WEBSOCKET", PREFIX, "realtime", "anyone; channels by their rules"),
         *(
-            RouteInfo(
-                "SUBSCRIBE",
-                rule.pattern,
-                rule.function.__qualname__,
-                "by its rule" if rule.policy is public else f"{rule.policy.words} + by its rule",
-                (rule.policy,),
-            )
-            for rules_of_feature in rules.namespaces.values()
-            for rule in rules_of_feature
+            RouteInfo(methods, f"{PREFIX}/{path}", "realtime", "anyone; channels by their rules")
+            for methods, path in (("POST", "http_stream"), ("GET", "sse"), ("POST", "sse"))
         ),
+        RouteInfo("POST", f"{PREFIX}/emulation", "realtime", "whoever has the stream"),
+        RouteInfo("POST", f"{PREFIX}/api/{{method}}", "server api", "a key of the server API"),
+        *_list_declared("SUBSCRIBE", (each for of in rules.namespaces.values() for each in of)),
+        *_list_declared("PUBLISH", publications),
+        *_list_declared("RPC", (each.declared for each in calls.methods.values())),
     ]
+
+
+def _list_declared(verb: str, declared: Iterable[Declared]) -> Iterator[RouteInfo]:
+    for each in declared:
+        name, policy = each.function.__qualname__, each.policy
+        words = "by its rule" if policy is public else f"{policy.words} + by its rule"
+        yield RouteInfo(verb, each.pattern, name, words, (policy,))

@@ -7,14 +7,13 @@ something to send.
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from trivet.asgi.problem import refuse
 from trivet.context import context_of
-from trivet.errors import Invalid
-from trivet_realtime.codes import SERVER_ERROR, DisconnectCode
+from trivet_realtime.codes import INAPPROPRIATE_PROTOCOL, SERVER_ERROR, DisconnectCode
 from trivet_realtime.connection import Connection, serve, take_message
 from trivet_realtime.direct_socket import DirectTransport, find_direct_socket
 from trivet_realtime.frames import Frame
@@ -24,10 +23,6 @@ logger = logging.getLogger(__name__)
 
 JSON_SUBPROTOCOL = "centrifuge-json"
 PROTOBUF_SUBPROTOCOL = "centrifuge-protobuf"
-
-_REFUSAL = Invalid(
-    "no-protobuf", "This server speaks the Centrifuge protocol in JSON. Connect without protobuf."
-)
 
 
 class WebSocketTransport:
@@ -121,10 +116,13 @@ class WebSocketEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         offered = scope.get("subprotocols", [])
-        if PROTOBUF_SUBPROTOCOL in offered:
-            await refuse(scope, receive, send, _REFUSAL)
-            return
         websocket = WebSocket(scope, receive, send)
+        if PROTOBUF_SUBPROTOCOL in offered and JSON_SUBPROTOCOL not in offered:
+            # Accepted, because an SDK tries a refused handshake again and again.
+            await websocket.accept(PROTOBUF_SUBPROTOCOL)
+            with suppress(WebSocketDisconnect, OSError, RuntimeError):
+                await websocket.close(INAPPROPRIATE_PROTOCOL.code, INAPPROPRIATE_PROTOCOL.reason)
+            return
         # Before the first await: from here on a revocation finds this client.
         client = self.hub.admit(context_of(scope).origin)
         try:

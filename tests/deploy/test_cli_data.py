@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import jwt
 import pytest
 
 from tests.deploy.installation import Installation
@@ -74,6 +75,29 @@ def test_a_key_without_expiry_is_asked_for_with_zero_days(installed: Installatio
     assert made["expires_at"] is None
     assert made["key"].startswith("tvt_")
     assert "never" in installed.run("keys", "list").stdout
+
+
+def test_a_token_is_made_for_a_user_or_for_nobody(installed: Installation) -> None:
+    make_user(installed.url, "ada")
+    info = ["--info", '{"name": "Ada"}']
+
+    named = installed.run("tokens", "create", "ada", *info, "--subscribe", "departures:JFK")
+    channel = installed.json("tokens", "create", "--channel", "departures:JFK", "--minutes", "1")
+    both = installed.run("tokens", "create", "--channel", "a:b", "--subscribe", "a:b", code=2)
+    installed.run("tokens", "create", "--info", "Ada", code=2)
+    nobody = installed.run("tokens", "create", "bob", code=1)
+
+    claims = jwt.decode(named.stdout.strip(), options={"verify_signature": False})
+    assert claims["sub"].isdecimal()
+    assert claims["info"] == {"name": "Ada"}
+    assert claims["channels"] == ["departures:JFK"]
+    assert claims["exp"] - claims["iat"] == 600
+    claims = jwt.decode(channel["token"], options={"verify_signature": False})
+    assert "sub" not in claims
+    assert claims["channel"] == "departures:JFK"
+    assert claims["exp"] - claims["iat"] == 60
+    assert "leave --subscribe out" in both.stderr
+    assert "There is no user bob." in nobody.stderr
 
 
 def test_users_are_listed_disabled_and_enabled(installed: Installation) -> None:

@@ -1,6 +1,7 @@
 """The door at /ws: who is let in to speak, and what everybody else is told."""
 
 import asyncio
+import logging
 from typing import Any
 
 import httpx2
@@ -49,17 +50,23 @@ async def test_there_is_nothing_below_the_door(house: House) -> None:
     assert refused.value.response.status_code == 404
 
 
-async def test_a_client_that_speaks_protobuf_is_told_before_it_speaks(house: House) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        async with house.socket(subprotocols=["centrifuge-protobuf"]):
-            pass
-    assert refused.value.response.status_code == 422
-    assert b"JSON" in refused.value.response.body
+async def test_a_client_that_speaks_protobuf_is_told_for_good(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with house.socket(subprotocols=["centrifuge-protobuf"]) as socket:
+        assert socket.connection.subprotocol == "centrifuge-protobuf"
+        assert await socket.closing() == (3506, "inappropriate protocol")
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(
     ("offered", "chosen"),
-    [(["centrifuge-json"], "centrifuge-json"), (["chat"], None), (None, None)],
+    [
+        (["centrifuge-json"], "centrifuge-json"),
+        (["centrifuge-protobuf", "centrifuge-json"], "centrifuge-json"),
+        (["chat"], None),
+        (None, None),
+    ],
 )
 async def test_the_json_subprotocol_is_chosen_where_it_is_offered(
     house: House, offered: Any, chosen: str | None

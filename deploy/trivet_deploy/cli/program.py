@@ -26,6 +26,7 @@ from trivet_deploy.cli import (
     secret,
     serve,
     sessions,
+    tokens,
     users,
 )
 from trivet_deploy.cli.console import EXIT_CODES, report
@@ -57,6 +58,7 @@ app.command("check")(check.check)
 app.command("routes")(routes.routes)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(audit.app, name="audit")
 app.command("django", context_settings=django_command.CONTEXT_SETTINGS, add_help_option=False)(
