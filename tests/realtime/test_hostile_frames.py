@@ -225,7 +225,7 @@ async def test_a_message_in_fragments_is_one_message(house: House) -> None:
             last = at == len(text) - 1
             socket.send(frame(bytes([byte]), TEXT if at == 0 else CONTINUATION, fin=last))
             socket.send(frame(b"p", PING))  # which may come between
-        opcode = PONG
+        opcode, payload = await socket.receive()
         while opcode == PONG:
             opcode, payload = await socket.receive()
         assert json.loads(payload)["id"] == 1
