@@ -143,7 +143,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _require_one_host(self) -> None:
         """A whole address as the target names the same host as the header (RFC 9112, 3.2.2). A
         proxy may go by the one, and the application by the other."""
-        if b"://" not in self.url or self.url.startswith(b"/"):
+        if self.url.startswith(b"/") or b"://" not in self.url:
             return
         authority = self.url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0]
         named = [value for name, value in self.headers if name == b"host"]

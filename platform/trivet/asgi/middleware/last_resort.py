@@ -48,37 +48,21 @@ class LastResortMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        status = 0
-        complete = False
-        left: OSError | None = None
-
-        async def watch(message: Message) -> None:
-            nonlocal status, complete, left
-            kind = message["type"]
-            if kind != "websocket.close":
-                status = status or message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
-            try:
-                await send(message)
-            except OSError as error:  # by which a server says that nobody is there any more
-                left = error
-                raise
-            # Set after the send: if the server refuses the message, the answer is not complete.
-            complete = kind in _LAST and not message.get("more_body", False)
-
+        watch = _Watch(send)
         try:
             await self.app(scope, receive, watch)
         except asyncio.CancelledError as error:
-            if status or not self._is_stopping(scope, error):
+            if watch.status or not self._is_stopping(scope, error):
                 raise
             await self._send_away(scope, receive, send)
         except Exception as error:
-            if left is not None and (error is left or isinstance(error, WebSocketDisconnect)):
+            if watch.has_lost(error):
                 return
-            if complete:
-                _log_after(status, error)
+            if watch.is_complete:
+                _log_after(watch.status, error)
                 return
-            _log_before(status, error)
-            if status:
+            _log_before(watch.status, error)
+            if watch.status:
                 raise BrokenResponse from error
             await self._answer(scope, receive, send, error)
 
@@ -102,6 +86,38 @@ class LastResortMiddleware:
             await refuse(scope, receive, send, explain(error) or INTERNAL)
         else:
             await server_error_response(scope, error, debug=self.debug)(scope, receive, send)
+
+
+class _Watch:
+    """Sends an answer, and knows how far it has come.
+
+    Attributes:
+        status: The status that was sent; 0 before that.
+        is_complete: Whether all of the answer was sent.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._lost: OSError | None = None
+        self.status = 0
+        self.is_complete = False
+
+    async def __call__(self, message: Message) -> None:
+        kind = message["type"]
+        if kind != "websocket.close" and not self.status:
+            self.status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
+        try:
+            await self._send(message)
+        except OSError as error:
+            self._lost = error
+            raise
+        # Set after the send: if the server refuses the message, the answer is not complete.
+        self.is_complete = kind in _LAST and not message.get("more_body", False)
+
+    def has_lost(self, error: Exception) -> bool:
+        """Whether `error` is that by which the server said that the client has left."""
+        is_starlettes = isinstance(error, WebSocketDisconnect)
+        return self._lost is not None and (error is self._lost or is_starlettes)
 
 
 _GIVEN_UP = "Task cancelled, timeout graceful shutdown exceeded"
