@@ -1,0 +1,122 @@
+"""A deployment under load: workers are replaced, sockets go elsewhere and recover."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import create_engine
+
+from tests.deploy.crates.models import Crate
+from tests.deploy.dock import ROOT
+from tests.deploy.test_workers import wait_until_logged
+from tests.services.node import StartNode
+from tests.services.server import Server, StartServer
+from trivet.data.engine import async_url
+
+pytestmark = pytest.mark.database("postgresql")  # several workers on one database
+
+logger = logging.getLogger(__name__)
+
+CLIENTS = 40
+SHUTDOWN = 3001
+
+
+@pytest.fixture
+def server(
+    start_server: StartServer, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Server:
+    engine = create_engine(async_url(fresh_database_url))
+    table: Any = Crate.__table__
+    table.create(engine)
+    engine.dispose()
+    monkeypatch.setenv("PYTHONPATH", ROOT)
+    return start_server(
+        "serve",
+        "--workers=2",
+        database_url=fresh_database_url,
+        features="departures,tests.deploy.crates",
+    )
+
+
+@contextmanager
+def publishing(server: Server) -> Iterator[list[int]]:
+    """One crate after the other is put down until the block ends; gives the statuses."""
+    statuses: list[int] = []
+    is_over = threading.Event()
+
+    def publish() -> None:
+        with httpx2.Client(base_url=server.url, timeout=60, trust_env=False) as client:
+            while not is_over.wait(0.01):
+                answer = client.post(f"/api/crates/roll/{len(statuses)}")
+                statuses.append(answer.status_code)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(publish)
+        try:
+            yield statuses
+        finally:
+            is_over.set()
+        running.result()
+
+
+def ask(process: "subprocess.Popen[str]", top: int) -> Any:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{top}\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
+
+
+def test_a_rolling_restart_loses_nothing_fails_no_request_and_sends_sockets_away_in_turn(
+    server: Server, start_node: StartNode
+) -> None:
+    url = server.url.replace("http", "ws", 1) + "/ws"
+    clients = start_node("deploy/rolling.mjs", url, str(CLIENTS), "crates:roll")
+    assert clients.stdout is not None
+    assert clients.stdout.readline() == "ready\n"
+    with publishing(server) as statuses:
+        for restart in (1, 2):
+            ask(clients, max(len(statuses) - 1, 1))
+            server.process.send_signal(signal.SIGHUP)
+            wait_until_logged(server, "this process is ready", times=2 + 2 * restart)
+            wait_until_logged(server, "this process is stopped", times=2 * restart)
+    assert set(statuses) == {201}
+    for seen in ask(clients, len(statuses)):
+        assert seen["offsets"] == list(range(1, len(statuses) + 1))
+        assert (seen["lost"], seen["errors"]) == (0, [])
+        # 0 is the first connect; whoever came to a worker before it left, went twice.
+        assert set(seen["closes"][1:]) == {SHUTDOWN}
+        assert len(seen["came"]) >= 3
+    assert "Traceback" not in server.log_text()
+
+
+def test_a_storm_of_clients_that_come_back_at_once_ends_and_everybody_has_everything(
+    server: Server, start_node: StartNode
+) -> None:
+    """Each with forty channels, in one frame: a few reads serve all, and nobody times out."""
+    url = server.url.replace("http", "ws", 1) + "/ws"
+    with httpx2.Client(base_url=server.url, timeout=60, trust_env=False) as client:
+        for channel in range(CHANNELS):
+            client.post(f"/api/crates/storm-{channel}/first").raise_for_status()
+        storm = start_node("deploy/storm.mjs", url, str(STORM), str(CHANNELS))
+        assert storm.stdout is not None
+        assert storm.stdout.readline() == "ready\n"
+        for channel in range(CHANNELS):
+            client.post(f"/api/crates/storm-{channel}/second").raise_for_status()
+    told = ask(storm, 0)
+    logger.info("%d clients with %d channels each: %s", STORM, CHANNELS, told)
+    assert (told["lost"], told["timeouts"]) == (0, 0)
+
+
+STORM = int(os.environ.get("STORM_CLIENTS", "50"))
+"""Clients; `docs/performance.md` has the time of 250."""
+CHANNELS = 40
