@@ -8,12 +8,12 @@ A mistake of one command is answered with an error. The connection ends only if 
 commands apart, or where the protocol has no answer.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import anyio
 from msgspec import Struct
 
 from trivet.data.errors import explain
@@ -42,9 +42,9 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[Session, Any], Awaitable[Struct | Answer | None]]
 
-SUBSCRIBES_AT_ONCE = 8
-"""How many subscribes of one frame are worked on together. Each may hold a connection to the
-database, of which a process has ten by default."""
+SUBSCRIBES_AT_ONCE = 40
+"""How many subscribes of one frame are worked on together, so that they share reads. Rules that
+take a connection to the database have a bound of their own (`Hub.turns`)."""
 
 
 async def unsubscribe(session: Session, request: UnsubscribeRequest) -> Empty:
@@ -121,19 +121,14 @@ def _find_method(client: Client, received: Received) -> str:
 
 async def _handle_together(session: Session, subscribes: list[Command]) -> None:
     """Handle subscribes, of which each may overtake another."""
-    if len(subscribes) == 1:
-        await _handle(session, subscribes[0], "subscribe")
-        return
-    turns = anyio.CapacityLimiter(SUBSCRIBES_AT_ONCE)
+    waiting = deque(subscribes)
 
-    async def in_turn(command: Command) -> None:
-        async with turns:
-            if session.client.ending is None:
-                await _handle(session, command, "subscribe")
+    async def work() -> None:
+        while waiting and session.client.ending is None:
+            await _handle(session, waiting.popleft(), "subscribe")
 
-    async with anyio.create_task_group() as tasks:
-        for command in subscribes:
-            tasks.start_soon(in_turn, command)
+    # Most are answered without waiting for anything: then the first task answers them all.
+    await asyncio.gather(*(work() for _ in range(min(len(subscribes), SUBSCRIBES_AT_ONCE))))
 
 
 async def _handle(session: Session, command: Command, method: str) -> None:
