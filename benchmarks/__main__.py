@@ -7,14 +7,14 @@
 What can be asked for: json, read, insert, drivers, middleware, routes (FastAPI alone), probes
 (how long /healthz takes while the server has its hands full), workers (from a commit to the sockets
 of other processes), idle (50,000 watched channels in which nothing happens), fanout (one
-publication to thousands of sockets) and board (the demonstration's board with its listening
-sockets). `docs/performance.md` says what the figures mean.
+publication to thousands of sockets), memory (of an idle connection) and board (the demonstration's
+board with its listening sockets). `docs/performance.md` says what the figures mean.
 """
 
 import argparse
 import os
 
-from benchmarks import board, drivers, fanout, middleware_cost, probes, route_cost, workers
+from benchmarks import board, drivers, fanout, memory, middleware_cost, probes, route_cost, workers
 from benchmarks.cases import CASES
 from benchmarks.database import SharedDatabase, shared_database
 from benchmarks.report import Report
@@ -29,6 +29,7 @@ PARTS = (
     "probes",
     "workers",
     "idle",
+    "memory",
     "fanout",
     "board",
 )
@@ -56,14 +57,20 @@ def main() -> None:
             report.add_durations("workers: from a commit to a socket of another process", rows)
         if "idle" in options.parts:
             report.add_figures("idle: 50,000 watched channels", workers.measure_idle(database))
-        if "fanout" in options.parts:
-            report.add_fanout(fanout.measure(database, rounds=options.rounds))
+        _measure_sockets(report, database, options)
     if "routes" in options.parts:
         costs = route_cost.measure(rounds=options.rounds)
         report.add_costs("routes", "FastAPI alone, by how a route is included", costs)
     if "board" in options.parts:
         report.add_durations("board", board.measure_board(options.seconds))
     report.close()
+
+
+def _measure_sockets(report: Report, database: SharedDatabase, options: argparse.Namespace) -> None:
+    if "memory" in options.parts:
+        report.add_figures("memory of an idle connection", memory.measure(database), "")
+    if "fanout" in options.parts:
+        report.add_fanout(fanout.measure(database, rounds=options.rounds))
 
 
 def _compare(report: Report, database: SharedDatabase, options: argparse.Namespace) -> None:

@@ -124,28 +124,29 @@ def _masked(text: str) -> bytes:
     return bytes((0x81, 0x80 | 126)) + len(payload).to_bytes(2, "big") + bytes(4) + payload
 
 
-HELLO = _masked(
-    json.dumps({"id": 1, "connect": {"name": "load", "version": "x" * 80}})
-    + "\n"
-    + json.dumps({"id": 2, "subscribe": {"channel": f"parcels:{DEPOT}"}})
-)
+def hello(*channels: str) -> bytes:
+    """The first frame of a client that subscribes to `channels`."""
+    connect = {"id": 1, "connect": {"name": "load", "version": "x" * 80}}
+    subscribes = ({"id": n, "subscribe": {"channel": each}} for n, each in enumerate(channels, 2))
+    return _masked("\n".join(map(json.dumps, (connect, *subscribes))))
 
 
-async def _listen(server: RunningServer, sockets: int, counter: Counter) -> list[Ear]:
+HELLO = hello(f"parcels:{DEPOT}")
+SUBSCRIBED = b'"subscribe":{'
+
+
+async def listen(
+    server: RunningServer, sockets: int, counter: Counter, first: bytes = b""
+) -> list[Ear]:
+    """Open sockets, as many at a time as a server accepts; `first` is what each says first, and
+    then it waits for a subscription."""
     loop = asyncio.get_running_loop()
-    speaks = server.name == "Trivet"
+    ready = SUBSCRIBED if first else b""
     ears: list[Ear] = []
     for _ in range(0, sockets, OPENING_AT_ONCE):
         opened = [
             loop.create_connection(
-                lambda: Ear(
-                    server.port,
-                    counter,
-                    HELLO if speaks else b"",
-                    b'"subscribe":{' if speaks else b"",
-                ),
-                "127.0.0.1",
-                server.port,
+                lambda: Ear(server.port, counter, first, ready), "127.0.0.1", server.port
             )
             for _ in range(OPENING_AT_ONCE)
         ]
@@ -188,7 +189,7 @@ async def _run(
     server: RunningServer, key: str, sockets: int, size: int
 ) -> tuple[list[Fanout], int]:
     counter = Counter()
-    ears = await _listen(server, sockets, counter)
+    ears = await listen(server, sockets, counter, HELLO if server.name == "Trivet" else b"")
     results = [
         await _measure(server, key, counter, size=size, sockets=sockets, burst=burst)
         for burst in (1, BURST)
@@ -205,7 +206,7 @@ def measure(
     size = 260
     for number in range(rounds):
         for program in PROGRAMS:
-            with _one(program, database) as server:
+            with one(program, database) as server:
                 results, seen = uvloop.run(_run(server, database.key, sockets, size))
             if program.name == "Trivet":
                 size = seen
@@ -214,6 +215,7 @@ def measure(
 
 
 @contextmanager
-def _one(program: Program, database: SharedDatabase) -> Iterator[RunningServer]:
+def one(program: Program, database: SharedDatabase) -> Iterator[RunningServer]:
+    """A program alone."""
     with running([program], database) as servers:
         yield servers[program.name]

@@ -69,9 +69,11 @@ class Report:
         """How long one waits for something."""
         self._add_table(name, name, ("a second", "median ms", "p95 ms", "p99 ms"), rows)
 
-    def add_figures(self, name: str, rows: Iterable[tuple[str, str]]) -> None:
+    def add_figures(
+        self, name: str, rows: Iterable[tuple[str, str]], head: str = "of a core"
+    ) -> None:
         """Figures that need no spread."""
-        self._add_table(name, name, ("of a core",), rows)
+        self._add_table(name, name, (head,), rows)
 
     def add_fanout(self, rows: Iterable[tuple[str, ...]]) -> None:
         """What a delivery costs, of single publications and of bursts."""

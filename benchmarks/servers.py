@@ -76,6 +76,10 @@ class RunningServer:
         """What it has computed so far, in all its processes and threads."""
         return sum(_cpu_seconds(pid) for pid in _family(self.process.pid))
 
+    def memory_bytes(self) -> int:
+        """What all its processes have in memory."""
+        return sum(_memory_bytes(pid) for pid in _family(self.process.pid))
+
 
 @contextlib.contextmanager
 def running(
@@ -148,3 +152,8 @@ def _cpu_seconds(pid: int) -> float:
     # The name in brackets may hold spaces; user and system time are the 14th and 15th field.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _memory_bytes(pid: int) -> int:
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
