@@ -12,6 +12,7 @@ It also ends two things that uvicorn decides alone. A stopping server closes eve
 the peer has not read, at most `close_timeout`, after which the connection is cut.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -45,6 +46,7 @@ class FramesProtocol(WebSocketsSansIOProtocol):
         self.resume_reading()
         # They are of the handshake, and a connection lives long.
         del self.request, self.response
+        self.writable = _WRITABLE
 
     @property
     def write(self) -> Any:
@@ -75,15 +77,17 @@ class FramesProtocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     def pause_writing(self) -> None:
-        super().pause_writing()
         self.is_clear = False
-        if self._receiver is not None:
+        if self._receiver is None:
+            super().pause_writing()
+        else:
             self._receiver.pause_writing()
 
     def resume_writing(self) -> None:
-        super().resume_writing()
         self.is_clear = True
-        if self._receiver is not None:
+        if self._receiver is None:
+            super().resume_writing()
+        else:
             self._receiver.resume_writing()
 
     def send_receive_event_to_app(self) -> None:
@@ -97,6 +101,11 @@ class FramesProtocol(WebSocketsSansIOProtocol):
             super().shutdown()
         else:
             self._receiver.shut_down()
+
+
+_WRITABLE = asyncio.Event()
+"""In the place of the parent's own: with a receiver, nobody waits for it any more."""
+_WRITABLE.set()
 
 
 class _Events:
