@@ -3,8 +3,10 @@
 from typing import Any
 
 from fastapi import HTTPException, Request
+from starlette.types import Receive, Scope
 
 from trivet.json_text import JsonError, read_json
+from trivet_api.body_times import Judge
 
 
 class MalformedJsonError(HTTPException):
@@ -16,13 +18,18 @@ class MalformedJsonError(HTTPException):
 
 
 class JsonRequest(Request):
-    """A request whose body is read by `trivet.json_text`."""
+    """A request whose body is read by `trivet.json_text`, and judged by `judge`."""
+
+    def __init__(self, scope: Scope, receive: Receive, judge: Judge | None = None) -> None:
+        super().__init__(scope, receive)
+        self._judge = judge
 
     async def json(self) -> Any:
         """The value of the body. Raises MalformedJsonError if there is none."""
         if not hasattr(self, "_json"):
             try:
-                self._json = read_json(await self.body())
+                value = read_json(await self.body())
             except JsonError as error:
                 raise MalformedJsonError(str(error)) from error
+            self._json = value if self._judge is None else self._judge(value)
         return self._json

@@ -13,6 +13,7 @@ from trivet.asgi.mount import RouteInfo
 from trivet.context import context_of
 from trivet.errors import ConfigurationError
 from trivet.identity.policy import Policy
+from trivet_api.body_times import judge_of
 from trivet_api.json_body import JsonRequest
 from trivet_api.proof import is_proved
 from trivet_api.unawaitable import require_awaitable
@@ -42,11 +43,13 @@ class PolicyRoute(APIRoute):
         handle = super().get_route_handler()
         policies, commits_on = self.policies, outcome.declared_by(self.endpoint)
         self.check_query = check_query = _query_check(self.dependant)
+        field = self.body_field
+        judge = None if field is None else judge_of(field.field_info.annotation)
 
         async def check_and_handle(request: Request) -> Response:
             enter(request.scope, policies, commits_on)
             check_query(request.scope)
-            return await handle(JsonRequest(request.scope, request.receive))
+            return await handle(JsonRequest(request.scope, request.receive, judge))
 
         return check_and_handle
 
