@@ -14,12 +14,14 @@ from trivet.identity.identity import (
     system,
 )
 from trivet.identity.revocation import Revocation, RevocationScope
+from trivet.identity.tokens import Tokens
 
 __all__ = [
     "ANONYMOUS",
     "Identity",
     "Revocation",
     "RevocationScope",
+    "Tokens",
     "grant_as",
     "require_authenticated",
     "require_permission",

@@ -29,7 +29,8 @@ CASE_SECONDS = 20
 
 def run_js(folder: Path) -> str:
     """The counts of centrifuge-js, a line for each file."""
-    _call(folder, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+    options = ("--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund", "--silent")
+    _call(folder, "npm", "install", *options)
     lines = []
     for suite in SUITES:
         # One file at a time: they share channels.
