@@ -1,13 +1,19 @@
 // The npm package `centrifuge`, unmodified: says on stdout, one JSON object a line, what happens
-// to it. Arguments: the URL of the socket, and the channels to subscribe to.
+// to it. Arguments: the URL of the socket, and the channels to subscribe to. A URL of http means a
+// stream, and requests beside it.
 import { Centrifuge } from "centrifuge";
 import WebSocket from "ws";
 
 const [url, ...channels] = process.argv.slice(2);
 const say = (event, more = {}) => console.log(JSON.stringify({ event, ...more }));
 
-const centrifuge = new Centrifuge(url, {
+const endpoint = url.startsWith("http")
+  ? [{ transport: "http_stream", endpoint: `${url}/http_stream` }]
+  : url;
+const centrifuge = new Centrifuge(endpoint, {
   websocket: WebSocket,
+  emulationEndpoint: `${url}/emulation`,
+  token: process.env.TOKEN ?? "",
   minReconnectDelay: 20,
   maxReconnectDelay: 100,
 });

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from tests.realtime.wire import wire_to
 from tests.services.node import TESTS, node_command
 from tests.services.processes import free_port
 from trivet.events.outbox import PublicationRow
-from trivet.identity import Revocation
+from trivet.identity import Identity, Revocation
 from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
@@ -55,10 +56,13 @@ class Sdk:
 
 
 @asynccontextmanager
-async def sdk(url: str, *channels: str) -> AsyncIterator[Sdk]:
+async def sdk(url: str, *channels: str, token: str = "") -> AsyncIterator[Sdk]:
     command = await asyncio.to_thread(node_command, TESTS / "realtime" / "sdk.mjs", url, *channels)
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "TOKEN": token},
     )
     try:
         yield Sdk(process)
@@ -190,6 +194,36 @@ async def test_a_refused_channel_is_final_and_leaves_the_others_alone(house: Hou
 async def test_a_revocation_is_final_for_it(house: House) -> None:
     async with sdk(f"{house.url}?badge=7", NORTH) as client:
         await client.next("subscribed")
+        house.platform.broker.publish(Revocation(user_id=7))
+        said = await client.next("disconnected")
+        assert (said["code"], said["reason"]) == (3500, "credential revoked")
+
+
+async def test_it_goes_by_a_stream_of_http_where_no_socket_passes(house: House) -> None:
+    stream = house.url.replace("ws://", "http://")
+    async with wire_to(house.port) as wire:
+        cut = stream.replace(str(house.port), str(wire.port))
+        async with sdk(cut, NORTH) as client:
+            assert (await client.next("subscribed"))["recovered"] is False
+            await light(house, 1, 3)
+            assert await client.publications("beacon 3") == numbered(1, 3)
+            client.ask("history")
+            assert (await client.next("history"))["offset"] == 3
+            wire.cut()
+            await light(house, 4, 5)
+            wire.mend()
+            again = await client.next("subscribed")
+            assert (again["wasRecovering"], again["recovered"]) == (True, True)
+            assert await client.publications("beacon 5") == numbered(4, 5)
+
+
+async def test_it_connects_with_a_token_and_hears_of_the_end(house: House) -> None:
+    await house.add_user(7)
+    seven = Identity(user_id=7, username="user 7", kind="session")
+    async with sdk(
+        house.url, "beacons:crew:a", token=house.platform.tokens.connection(seven)
+    ) as client:
+        assert (await client.next("subscribed"))["channel"] == "beacons:crew:a"
         house.platform.broker.publish(Revocation(user_id=7))
         said = await client.next("disconnected")
         assert (said["code"], said["reason"]) == (3500, "credential revoked")
