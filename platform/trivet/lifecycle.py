@@ -64,6 +64,7 @@ class Lifecycle:
 
     def __init__(self) -> None:
         self._state = State.STARTING
+        self._drained: list[Callable[[], None]] = []
         self.requests = RunningRequests()
 
     @property
@@ -89,6 +90,12 @@ class Lifecycle:
         """
         if self._state is not State.DRAINING:
             self._enter(State.DRAINING)
+            for callback in self._drained:
+                callback()
+
+    def on_drain(self, callback: Callable[[], None]) -> None:
+        """Call `callback`, once, when no new requests should come: responses that go on may end."""
+        self._drained.append(callback)
 
     async def stop(self, steps: Sequence[Step]) -> None:
         """Run every step in order, even if others fail; then the process is stopped.

@@ -86,6 +86,8 @@ def _bounds(platform: Platform) -> Bounds:
 async def running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
     """The hub takes what the relay delivers, and ends the sockets of what is revoked."""
     platform.relay.receiver = hub
+    # A server that stops waits for streams, and tells them nothing.
+    platform.lifecycle.on_drain(hub.begin_draining)
     platform.observers.measure(hub.measure_outgoing)
     platform.observers.measure(hub.measure_apart)
     working = [

@@ -199,6 +199,19 @@ async def test_a_stopping_process_sends_streams_elsewhere(
         assert (await stream.receive())["push"]["disconnect"]["code"] == 3001
 
 
+@KINDS
+async def test_a_server_that_stops_need_not_wait_for_streams(
+    empty_database_url: str, kind: str
+) -> None:
+    async with house_at(empty_database_url) as house, opened(house, kind) as stream:
+        await stream.connected()
+        # what the server calls when it is told to stop, before it waits for responses
+        house.platform.lifecycle.drain()
+        assert (await stream.receive())["push"]["disconnect"]["code"] == 3001
+        with pytest.raises(EOFError):
+            await stream.receive()
+
+
 # what is sent first, the code of the end
 FIRST: list[tuple[str, int]] = [
     ("nonsense", 3501),
