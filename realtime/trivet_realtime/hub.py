@@ -85,6 +85,8 @@ class Hub:
         self.presence = Presence(self)
         self.streams: dict[str, Callable[[str], None]] = {}
         """Where frames of clients of streams go, by their sessions."""
+        self.surveys: dict[str, list[str]] = {}
+        """What other processes have answered so far, by the names of the questions."""
         self.platform = platform
         self.timers = TimerWheel()
         self._tasks: set[asyncio.Task[None]] = set()

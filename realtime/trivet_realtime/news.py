@@ -8,12 +8,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from trivet.broker import Broker, M, Unsubscribe
-from trivet.delivery.controls import ChannelPush, ClientControl, ClientFrame, EphemeralPublication
+from trivet.delivery.controls import (
+    ChannelPush,
+    ClientControl,
+    ClientFrame,
+    EphemeralPublication,
+    Survey,
+    SurveyAnswer,
+)
 from trivet.events.outbox import StoredPublication
 from trivet.identity import Revocation
 from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
 from trivet_realtime.server_api.controlling import carry_out
+from trivet_realtime.server_api.reading import ANSWERS
+from trivet_realtime.server_api.surveys import answer_survey, take_answer
 from trivet_realtime.transports.emulation import take_frame
 
 
@@ -30,6 +39,8 @@ def listen(hub: Hub, broker: Broker) -> Unsubscribe:
         subscribe(ClientFrame, lambda frame: _take(hub, frame)),
         subscribe(ChannelPush, lambda push: _push(hub, push)),
         subscribe(EphemeralPublication, lambda publication: _publish(hub, publication)),
+        subscribe(Survey, lambda survey: answer_survey(hub, survey, ANSWERS)),
+        subscribe(SurveyAnswer, lambda answer: take_answer(hub, answer)),
     ]
 
     def unsubscribe() -> None:

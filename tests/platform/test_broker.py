@@ -15,6 +15,8 @@ from trivet.delivery.controls import (
     ClientControl,
     ClientFrame,
     EphemeralPublication,
+    Survey,
+    SurveyAnswer,
 )
 from trivet.delivery.messages import AnyMessage, Envelope, UndecodableMessage, decode, encode
 from trivet.events.wake_up import WakeUp
@@ -31,6 +33,8 @@ MESSAGES: list[AnyMessage] = [
     ClientFrame("node-2", "session", '{"id":1,"ping":{}}'),
     ChannelPush(channel="lounge:den", node="node-2", frame="{}"),
     EphemeralPublication(channel="lounge:den", node="node-2", data='"é"'),
+    Survey("node-2", "1", "channels", '{"pattern":"*"}'),
+    SurveyAnswer("node-2", "1", '{"channels":{}}'),
     EphemeralPublication(
         channel="lounge:den", node="node-2", data="1", tags='{"a":"1"}', publisher='{"user":"7"}'
     ),

@@ -161,6 +161,21 @@ async def test_a_process_that_stops_leaves_nobody_behind(empty_database_url: str
         assert await members(one) == set()
 
 
+async def test_every_process_tells_what_it_has(houses: tuple[House, House]) -> None:
+    one, other = houses
+    async with one.socket("7") as near, other.socket("8") as far, other.socket() as third:
+        await enter(near)
+        await enter(far)
+        await enter(third, "lounge:hall")
+        for house in houses:
+            channels = (await call(house, "channels", pattern="lounge:*"))["channels"]
+            assert channels == {DEN: {"num_clients": 2}, "lounge:hall": {"num_clients": 1}}
+            nodes = (await call(house, "info"))["nodes"]
+            assert nodes[0]["uid"] == house.platform.broker.node
+            counts = {node["uid"]: node["num_clients"] for node in nodes}
+            assert counts == {one.platform.broker.node: 1, other.platform.broker.node: 2}
+
+
 async def test_one_process_alone_writes_no_presence(empty_database_url: str) -> None:
     async with (
         house_at(empty_database_url, server_api_keys=[KEY]) as house,

@@ -60,3 +60,33 @@ class EphemeralPublication(ChannelMessage, frozen=True, kw_only=True, tag="ephem
     data: str
     tags: str | None = None
     publisher: str | None = None
+
+
+class Survey(Message, frozen=True, tag="survey"):
+    """A question to every process about its clients.
+
+    Attributes:
+        asker: The process that asks, and gets the answers.
+        number: The question's name there.
+        method: ``channels`` or ``info``, of the server API.
+        request: The request of that method, as JSON.
+    """
+
+    asker: str
+    number: str
+    method: str
+    request: str
+
+
+class SurveyAnswer(Message, frozen=True, tag="survey-answer"):
+    """The answer of one process to a `Survey`, for the process that asked.
+
+    Attributes:
+        asker: That process.
+        number: The question's name there.
+        result: The result of the method for this process alone, as JSON.
+    """
+
+    asker: str
+    number: str
+    result: str

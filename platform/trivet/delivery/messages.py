@@ -16,6 +16,8 @@ from trivet.delivery.controls import (
     ClientControl,
     ClientFrame,
     EphemeralPublication,
+    Survey,
+    SurveyAnswer,
 )
 from trivet.events.wake_up import WakeUp
 from trivet.identity.revocation import Revocation
@@ -28,6 +30,8 @@ AnyMessage = (
     | ClientFrame
     | ChannelPush
     | EphemeralPublication
+    | Survey
+    | SurveyAnswer
 )
 """All kinds of messages. A new kind is added here, and to the table of its tests."""
 

@@ -2,12 +2,18 @@
 
 import re
 import time
+from collections import Counter
+from collections.abc import Mapping
 from fnmatch import translate
+from itertools import islice
+
+import msgspec
 
 from trivet_realtime import codes
 from trivet_realtime.codes import CommandError
 from trivet_realtime.commands.history import read_history
 from trivet_realtime.commands.presence import stats_of
+from trivet_realtime.hub import Hub
 from trivet_realtime.protocol import HistoryRequest
 from trivet_realtime.server_api.call import Call
 from trivet_realtime.server_api.messages import (
@@ -23,6 +29,7 @@ from trivet_realtime.server_api.messages import (
     PresenceResult,
     PresenceStatsResult,
 )
+from trivet_realtime.server_api.surveys import Answer, ask_others
 
 MOST_CHARACTERS = 255
 """Of a pattern, as of a channel."""
@@ -56,35 +63,62 @@ async def history(call: Call, command: HistoryCommand) -> HistoryResult:
     return HistoryResult(found.publications, found.epoch, found.offset)
 
 
+MOST_CHANNELS = 5_000
+"""Channels that a process tells, so that an answer fits into a message between processes."""
+
+
 async def channels(call: Call, command: ChannelsCommand) -> ChannelsResult:
-    """The channels that somebody is subscribed to."""
+    """The channels that somebody is subscribed to, in any process."""
     if len(command.pattern) > MOST_CHARACTERS:
         raise CommandError(codes.BAD_REQUEST)
+    found = Counter[str]()
+    others = await ask_others(call.hub, "channels", command, ChannelsResult)
+    for result in (list_channels(call.hub, command), *others):
+        found.update({name: info.num_clients for name, info in result.channels.items()})
+    return ChannelsResult({name: ChannelInfo(count) for name, count in found.items()})
+
+
+def list_channels(hub: Hub, command: ChannelsCommand) -> ChannelsResult:
+    """The channels of this process."""
     expression = re.compile(translate(command.pattern or "*"))
-    return ChannelsResult(
-        {
-            name: ChannelInfo(len(subscriptions))
-            for name, subscriptions in call.hub.channels.items()
-            if expression.match(name)
-        }
+    matching = (
+        (name, ChannelInfo(len(subscriptions)))
+        for name, subscriptions in hub.channels.items()
+        if expression.match(name)
+    )
+    return ChannelsResult(dict(islice(matching, MOST_CHANNELS)))
+
+
+async def info(call: Call, command: InfoCommand) -> InfoResult:
+    """The processes, and what they have."""
+    others = await ask_others(call.hub, "info", command, InfoResult)
+    return InfoResult(
+        [*describe(call.hub).nodes, *(node for each in others for node in each.nodes)]
     )
 
 
-async def info(call: Call, _command: InfoCommand) -> InfoResult:
-    """The processes, and what they have."""
-    hub = call.hub
+def describe(hub: Hub) -> InfoResult:
+    """This process."""
     users = {client.credential.user for client in hub.clients}
-    subscriptions = sum(len(each) for each in hub.channels.values())
-    clients = sum(1 for _ in hub.clients)
-    uptime = int(time.monotonic() - hub.started_at)
     node = NodeInfo(
-        hub.node,
-        hub.platform.settings.name,
-        hub.version,
-        clients,
-        len(users),
-        subscriptions,
-        len(hub.channels),
-        uptime,
+        uid=hub.node,
+        name=hub.platform.settings.name,
+        version=hub.version,
+        num_clients=sum(1 for _ in hub.clients),
+        num_users=len(users),
+        num_subs=sum(len(each) for each in hub.channels.values()),
+        num_channels=len(hub.channels),
+        uptime=int(time.monotonic() - hub.started_at),
     )
     return InfoResult([node])
+
+
+def _channels_here(hub: Hub, request: str) -> ChannelsResult:
+    return list_channels(hub, msgspec.json.decode(request, type=ChannelsCommand))
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "channels": _channels_here,
+    "info": lambda hub, _request: describe(hub),
+}
+"""What this process answers to others."""
