@@ -1,13 +1,19 @@
 """A real PostgreSQL that is stopped under load, and comes back on the same data."""
 
 import asyncio
+import itertools
+import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.deploy.dock import (
     CONNECTIONS,
@@ -154,3 +160,76 @@ async def succeed(crowd: Crowd, request: httpx2.Request) -> httpx2.Response:
             assert is_told_to_come_back(answer), answer.text
             await asyncio.sleep(0.05)
     return answer
+
+
+class Subscriber:
+    """A socket on one dock."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self.told: list[tuple[int, str]] = []
+        """The offset and the label of each crate, as they came."""
+
+    async def ask(self, **command: Any) -> dict[str, Any]:
+        """The reply to one command."""
+        number = next(self._numbers)
+        await self._socket.send(json.dumps({"id": number, **command}))
+        while True:
+            for message in await self._read():
+                if message.get("id") == number:
+                    return message
+
+    async def until_told(self, label: str) -> None:
+        while label not in [each for _, each in self.told]:
+            await self._read()
+
+    async def _read(self) -> list[dict[str, Any]]:
+        async with asyncio.timeout(30):
+            messages = [json.loads(line) for line in str(await self._socket.recv()).splitlines()]
+        for message in messages:
+            if not message:
+                await self._socket.send("{}")  # a ping wants its pong
+            if (publication := message.get("push", {}).get("pub")) is not None:
+                self.told.append((publication["offset"], publication["data"]["label"]))
+        return messages
+
+
+@asynccontextmanager
+async def connected(port: Port) -> AsyncIterator[Subscriber]:
+    url = f"ws://127.0.0.1:{port.server.port}/ws"
+    async with connect(url, origin=Origin(port.server.url), proxy=None) as socket:
+        subscriber = Subscriber(socket)
+        assert "connect" in await subscriber.ask(connect={})
+        yield subscriber
+
+
+@pytest.mark.anyio
+async def test_a_socket_outlasts_a_database_that_goes_and_is_told_everything_in_order(
+    cluster: Cluster, port: Port
+) -> None:
+    await asyncio.to_thread(cluster.start)
+    async with Crowd() as crowd, connected(port) as early:
+        assert "subscribe" in await early.ask(subscribe={"channel": "crates:early"})
+        await succeed(crowd, port.put("early", "before"))
+        await early.until_told("before")
+
+        await asyncio.to_thread(cluster.stop, signal.SIGINT)
+        async with connected(port) as late:
+            # Nobody here knows this channel yet, so its position has to be read.
+            subscribe = {"channel": "crates:late"}
+            refused = await late.ask(subscribe=subscribe)
+            assert (refused["error"]["code"], refused["error"]["temporary"]) == (100, True)
+            await asyncio.to_thread(cluster.start)
+            async with asyncio.timeout(30):
+                while "subscribe" not in await late.ask(subscribe=subscribe):  # noqa: ASYNC110  # as an SDK does
+                    await asyncio.sleep(0.1)
+
+            labels = [f"after-{number}" for number in range(5)]
+            for label in labels:
+                for dock in ("early", "late"):
+                    await succeed(crowd, port.put(dock, label))
+            await early.until_told(labels[-1])
+            await late.until_told(labels[-1])
+    assert early.told == list(enumerate(["before", *labels], 1))
+    assert late.told == list(enumerate(labels, 1))
