@@ -20,7 +20,7 @@ from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.client_calls import ClientCalls, collect_calls
 from trivet_realtime.declared import Declared
 from trivet_realtime.hub import Hub
-from trivet_realtime.news import listen
+from trivet_realtime.news import receive_news
 from trivet_realtime.rechecking import Rechecking
 from trivet_realtime.server_api.app import ServerApi
 from trivet_realtime.transports.emulation import EmulationEndpoint
@@ -94,7 +94,7 @@ async def running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
         asyncio.create_task(Rechecking(platform, hub.list_identities, hub.revoke).run()),
         asyncio.create_task(hub.presence.run()),
     ]
-    unsubscribe = listen(hub, platform.broker)
+    unsubscribe = receive_news(hub, platform.broker)
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ from trivet_realtime.server_api.surveys import answer_survey, take_answer
 from trivet_realtime.transports.emulation import take_frame
 
 
-def listen(hub: Hub, broker: Broker) -> Unsubscribe:
+def receive_news(hub: Hub, broker: Broker) -> Unsubscribe:
     """Let `hub` hear what concerns its clients. Returns the function that ends it."""
     loop = asyncio.get_running_loop()
 

@@ -63,6 +63,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._body_is_complete = True
         self._rest_timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_reading_head(self) -> bool:
+        """Whether a request has begun to arrive, and its head is not complete."""
+        return self._head_begun and self._head_number > 0
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the parent
         super().connection_made(transport)
         self._writes = JoinedWrites(transport, self.loop)

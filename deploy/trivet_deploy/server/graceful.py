@@ -96,8 +96,7 @@ class GracefulHttpProtocol(BoundedHttpProtocol):
     def _is_asked(self) -> bool:
         """Whether a request, or its beginning, has come: its answer will end the connection."""
         cycle: RequestResponseCycle | None = self.cycle
-        has_begun = self._head_begun and self._head_number > 0
-        return has_begun or (cycle is not None and not cycle.response_complete)
+        return self.is_reading_head or (cycle is not None and not cycle.response_complete)
 
 
 class GracefulServer(Server):
