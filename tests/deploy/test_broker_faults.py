@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.deploy.dock import Watch
 from tests.deploy.test_hostile_clients import children_of
+from tests.services.postgres import Cluster, running_cluster
 from tests.services.server import Server, StartServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.database("postgresql")]
@@ -135,8 +136,9 @@ Fault = Callable[["House"], Awaitable[None]]
 class House:
     """Two workers with their broker, and a database of their own."""
 
-    def __init__(self, server: Server, watch: Watch, valkey: ValkeyServer | None) -> None:
-        self.server, self.watch, self.valkey = server, watch, valkey
+    def __init__(self, server: Server, cluster: Cluster, url: str, valkey: Any) -> None:
+        self.server, self.watch, self.valkey = server, Watch(url), valkey
+        self._cluster = cluster
         self.load = Load(server)
         self._port = 0 if valkey is None else valkey.port
 
@@ -147,6 +149,10 @@ class House:
     async def cut_connections(self) -> None:
         """Of the pool, of Django and of the broker."""
         await asyncio.to_thread(self.watch.cut)
+
+    async def restart_the_database(self) -> None:
+        await asyncio.to_thread(self._cluster.stop)
+        await asyncio.to_thread(self._cluster.start)
 
     async def take_the_broker_away(self) -> None:
         assert self.valkey is not None
@@ -159,32 +165,48 @@ class House:
         self.valkey = valkey
 
 
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A database server that a test may stop."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
 @pytest.fixture(params=["postgresql", "redis"])
 def house(
     request: pytest.FixtureRequest,
     start_server: StartServer,
     fresh_database_url: str,
+    cluster: Cluster,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[House]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     valkey = request.getfixturevalue("valkey") if request.param == "redis" else None
+    url = cluster.copy_database(fresh_database_url)
     broker = "" if valkey is None else f"redis://127.0.0.1:{valkey.port}"
-    watch = Watch(fresh_database_url)
-    watch.execute(
+    Watch(url).execute(
         "CREATE TABLE crates_crate (id bigserial PRIMARY KEY, dock varchar(20), label varchar(40))"
     )
     server = start_server(
         "serve",
         "--workers",
         "2",
-        database_url=fresh_database_url,
+        database_url=url,
         features="departures,tests.deploy.crates",
         broker=broker,
     )
-    house = House(server, watch, valkey)
+    house = House(server, cluster, url, valkey)
     yield house
     if house.valkey is not None and house.valkey.is_running():
         house.valkey.stop()
+
+
+FAULTS: tuple[Fault, ...] = (
+    House.kill_a_worker,
+    House.cut_connections,
+    House.restart_the_database,
+    House.kill_a_worker,
+)
 
 
 async def test_faults_under_load_lose_and_double_nothing(house: House) -> None:
@@ -194,7 +216,7 @@ async def test_faults_under_load_lose_and_double_nothing(house: House) -> None:
         await asyncio.gather(*(each.begun.wait() for each in followers))
     async with house.load.going_on():
         await house.load.more()
-        for fault in (House.kill_a_worker, House.cut_connections, House.kill_a_worker):
+        for fault in FAULTS:
             await fault(house)
             await house.load.more()
         if house.valkey is not None:
