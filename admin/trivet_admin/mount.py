@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from trivet import Platform
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
-from trivet.context import context_of
+from trivet.context import current_context
 from trivet_admin import runtime
 from trivet_admin.auth.authenticator import SessionAuthenticator
 from trivet_admin.backends.allowed import django_allowed
@@ -76,10 +76,11 @@ class BoundedApp:
 
 async def _choose_replica(scope: Scope) -> None:
     """Here, where a wait for a replica holds neither a place nor a thread."""
-    context = context_of(scope)
-    replicas, client = context.platform.replicas, context.client
-    if replicas is not None and client is not None and scope["method"] in SAFE_METHODS:
-        context.replica = await replicas.choose(client)
+    context = current_context()
+    if context is None or context.client is None or scope["method"] not in SAFE_METHODS:
+        return
+    if (replicas := context.platform.replicas) is not None:
+        context.replica = await replicas.choose(context.client)
 
 
 _idle: list[ThreadPoolExecutor] = []
