@@ -23,6 +23,7 @@ from tests.deploy.dock import (
     Crowd,
     Port,
     is_told_to_come_back,
+    until,
 )
 from tests.services.databases import Databases
 from tests.services.postgres import Cluster, running_cluster
@@ -175,18 +176,19 @@ class Subscriber:
         """The reply to one command."""
         number = next(self._numbers)
         await self._socket.send(json.dumps({"id": number, **command}))
-        while True:
-            for message in await self._read():
-                if message.get("id") == number:
-                    return message
+        async with asyncio.timeout(30):
+            while True:
+                for message in await self._read():
+                    if message.get("id") == number:
+                        return message
 
     async def until_told(self, label: str) -> None:
-        while label not in [each for _, each in self.told]:
-            await self._read()
+        async with asyncio.timeout(30):
+            while label not in [each for _, each in self.told]:
+                await self._read()
 
     async def _read(self) -> list[dict[str, Any]]:
-        async with asyncio.timeout(30):
-            messages = [json.loads(line) for line in str(await self._socket.recv()).splitlines()]
+        messages = [json.loads(line) for line in str(await self._socket.recv()).splitlines()]
         for message in messages:
             if not message:
                 await self._socket.send("{}")  # a ping wants its pong
@@ -204,6 +206,11 @@ async def connected(port: Port) -> AsyncIterator[Subscriber]:
         yield subscriber
 
 
+def failures_of_the_relay(port: Port) -> int:
+    """How many times it has said that it could not look for publications."""
+    return port.server.log_text().count("what is committed waits for delivery")
+
+
 @pytest.mark.anyio
 async def test_a_socket_outlasts_a_database_that_goes_and_is_told_everything_in_order(
     cluster: Cluster, port: Port
@@ -213,6 +220,7 @@ async def test_a_socket_outlasts_a_database_that_goes_and_is_told_everything_in_
         assert "subscribe" in await early.ask(subscribe={"channel": "crates:early"})
         await succeed(crowd, port.put("early", "before"))
         await early.until_told("before")
+        failures = await asyncio.to_thread(failures_of_the_relay, port)
 
         await asyncio.to_thread(cluster.stop, signal.SIGINT)
         async with connected(port) as late:
@@ -220,6 +228,7 @@ async def test_a_socket_outlasts_a_database_that_goes_and_is_told_everything_in_
             subscribe = {"channel": "crates:late"}
             refused = await late.ask(subscribe=subscribe)
             assert (refused["error"]["code"], refused["error"]["temporary"]) == (100, True)
+            await until(lambda: failures_of_the_relay(port) > failures)
             await asyncio.to_thread(cluster.start)
             async with asyncio.timeout(30):
                 while "subscribe" not in await late.ask(subscribe=subscribe):  # noqa: ASYNC110  # as an SDK does
