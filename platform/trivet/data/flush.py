@@ -44,6 +44,19 @@ def load_what_feeds_read(session: TrivetSession, *_: Any) -> None:
         load_for_feeds(session, session.capture.feeds, session.recorder)
 
 
+def keep_loaded_documents(target: Any, *_: Any) -> None:
+    """Keep the documents of an instance that was loaded or refreshed by a session that writes."""
+    session = object_session(target)
+    if isinstance(session, TrivetSession) and not session.read_only:
+        session.documents.keep(target)
+
+
+def keep_written_documents(session: TrivetSession, *_: Any) -> None:
+    """Keep the documents of the instances that were just stored."""
+    for target in (*session.new, *session.dirty):
+        session.documents.keep(target, is_flushed=True)
+
+
 def refuse_half_captured(mapper: Mapper[Any], _connection: Connection, target: Any) -> None:
     """Refuse rows that cannot be captured completely. The start checks our own classes; a class
     that was mapped later, or on another base, is checked with its first row."""

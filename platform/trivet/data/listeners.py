@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapper
 
 from trivet.data import (
     bounds,
+    documents,
     flush,
     judging,
     outages,
@@ -48,6 +49,14 @@ Target = type[Any] | Kind
 SQLITE: Kind = "sqlite"
 POSTGRESQL: Kind = "postgresql"
 
+
+def listen_to_documents(mapper: Mapper[Any], _class: type[Any]) -> None:
+    """Have the sessions keep the documents of a class, if it has any."""
+    if documents.attributes_of(mapper):
+        for name in ("load", "refresh"):
+            event.listen(mapper, name, flush.keep_loaded_documents)
+
+
 # fmt: off
 LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A class is mapped, on whatever base.
@@ -55,6 +64,8 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
 
     # A class is configured.
     (Mapper, "before_mapper_configured", validators.wrap_validators),  # refusals are no bugs
+
+    (Mapper, "mapper_configured", listen_to_documents),  # a change inside one is not lost
 
     # A connection is made, and taken from the pool.
     (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
@@ -97,6 +108,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (Mapper, "before_delete", flush.remember_deleted_row),  # nor a deletion
     (Mapper, "after_insert", bounds.fit_inserted),  # defaults too
     (Mapper, "after_update", bounds.fit_updated),  # and what an expression gave
+    (TrivetSession, "after_flush", flush.keep_written_documents),  # as they are now
     (TrivetSession, "after_flush", flush.capture_changes),  # feeds run, entries are noted
 
     # A savepoint or a transaction ends.

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from trivet.capture.recorder import Recorder
 from trivet.data.capture import Capture
+from trivet.data.documents import Documents
 from trivet.identity.identity import Identity
 from trivet.identity.revocation import Revocation
 from trivet.origin import Origin, current_origin
@@ -56,6 +57,7 @@ class TrivetSession(Session):
         self.recorder = Recorder()
         self.published: dict[str, int] = {}
         self.revoked: list[Revocation] = []
+        self.documents = Documents()
         self._seal: Seal | None = None
 
     def get_bind(self, *args: Any, **options: Any) -> Any:
@@ -81,6 +83,7 @@ class TrivetSession(Session):
     def write_captured(self) -> None:
         """Flush, and write every captured publication and audit entry: the last act before a
         commit. `published` then holds the channels for which the delivery has to wake up."""
+        self.documents.set_changed(self)
         self.flush()
         notes = self.recorder.drain()
         self.revoked.extend(each for each in notes if isinstance(each, Revocation))
@@ -92,6 +95,7 @@ class TrivetSession(Session):
         object that it returns holds what its row holds."""
         result = work(self)
         if not self.read_only:
+            self.documents.set_changed(self)
             self.flush()
         return result
 

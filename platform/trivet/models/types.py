@@ -10,6 +10,7 @@ import datetime as dt
 import enum
 from typing import Any
 
+import msgspec
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, Time
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -128,6 +129,15 @@ class JsonDocument(TypeDecorator[Any]):
         if dialect.name == "postgresql":
             return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(JSON(none_as_null=True))
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Whether two are the same document: in Python 1, 1.0 and True are one value."""
+        return json_form(x) == json_form(y)
+
+
+def json_form(value: Any) -> bytes:
+    """A document or an array in the form in which two of them are compared."""
+    return msgspec.json.encode(value, enc_hook=repr)
 
 
 def enum_values(members: type[enum.Enum]) -> list[str]:

@@ -1,0 +1,71 @@
+"""Changes inside documents and arrays, which SQLAlchemy does not see.
+
+`flight.notes["gate"] = 7` changes the object that an attribute holds, and not the attribute.
+SQLAlchemy would store nothing, and say nothing. So a session that writes keeps a copy of every JSON
+document and array that it has loaded or stored. When a service returns, and before the commit, it
+compares, and what is not the same is set as if it had been assigned: rules, feeds and the audit
+trail see it like any other change.
+
+The instance is kept with its copy, because SQLAlchemy forgets one that nobody holds and that looks
+unchanged. A session that only reads keeps nothing.
+"""
+
+from copy import deepcopy
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ARRAY, JSON
+from sqlalchemy.orm import Mapper, Session, object_mapper
+from sqlalchemy.orm.attributes import instance_state, set_committed_value
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from trivet.models.types import json_form
+
+
+@cache  # classes stand in source code
+def attributes_of(mapper: Mapper[Any]) -> tuple[str, ...]:
+    """The attributes of a class that hold documents or arrays."""
+    return tuple(each.key for each in mapper.column_attrs if _is_document(each.columns[0].type))
+
+
+def _is_document(kind: TypeEngine[Any]) -> bool:
+    if isinstance(kind, TypeDecorator):
+        return _is_document(kind.impl_instance)
+    return isinstance(kind, JSON | ARRAY)
+
+
+class Documents:
+    """The documents of one session, as they were when they were loaded or stored."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+    def keep(self, target: Any, *, is_flushed: bool = False) -> None:
+        """Keep copies of the documents of `target`; after a flush, of those that it has written."""
+        state = instance_state(target)
+        keys = attributes_of(object_mapper(target))
+        copies: dict[str, Any] = {}
+        if is_flushed and state.key is not None:
+            _, copies = self._kept.get(id(target), (None, {}))
+            keys = tuple(key for key in keys if key in state.committed_state)
+        copies |= {key: deepcopy(state.dict[key]) for key in keys if key in state.dict}
+        if copies:
+            self._kept[id(target)] = (target, copies)
+
+    def set_changed(self, session: Session) -> None:
+        """Set each attribute of `session` of which the inside has changed."""
+        for name, (target, copies) in list(self._kept.items()):
+            if target not in session:
+                del self._kept[name]
+                continue
+            state = instance_state(target)
+            for key, was in copies.items():
+                # What was assigned is seen as it is, and what has expired is read again.
+                if key in state.dict and key not in state.committed_state:
+                    _set_if_changed(target, key, was, state.dict[key])
+
+
+def _set_if_changed(target: Any, key: str, was: Any, now: Any) -> None:
+    if json_form(was) != json_form(now):
+        set_committed_value(target, key, was)
+        setattr(target, key, now)
