@@ -91,6 +91,15 @@ class Fleet:
         with self.client() as client:
             return launch(client)
 
+    def write_through(self) -> None:
+        """Launch a ferry, and return when the log is on the disk, so that replicas can get it: the
+        server of the tests confirms before that."""
+        url = self.primary.server.url(self.database)
+        with psycopg.connect(url, options="-c synchronous_commit=on") as connection:
+            connection.execute(
+                "INSERT INTO ferries_ferry (name) VALUES (%s)", [os.urandom(6).hex()]
+            )
+
     def states(self) -> list[str]:
         """What `/readyz` says of the replicas. The process that answers is any of them."""
         with self.client() as client:

@@ -410,7 +410,7 @@ async def test_a_replica_that_was_late_before_a_process_began_is_not_read_from_t
     fleet: Fleet,
 ) -> None:
     async with delayed(fleet, 60_000):
-        await asyncio.to_thread(fleet.launch)
+        await asyncio.to_thread(fleet.write_through)
         async with watching(fleet) as replicas:
             async with asyncio.timeout(PATIENCE):
                 while any(each.position is None for each in replicas.replicas):  # noqa: ASYNC110  # nobody is told
