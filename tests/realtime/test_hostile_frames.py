@@ -57,7 +57,7 @@ COMMAND = st.dictionaries(
 FRAME = st.lists(COMMAND.map(json.dumps) | st.text(), max_size=5).map("\n".join)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(FRAME | st.text())
 @example("{}")
 @example("[" * 100_000)

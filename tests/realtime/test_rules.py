@@ -93,4 +93,6 @@ def test_the_routes_name_every_pattern() -> None:
         return True
 
     routes = list_routes(collect_rules(module(channel("beacons:{harbour}")(board))))
-    assert [route.path for route in routes] == ["/ws", "beacons:{harbour}"]
+    listed = [(route.methods, route.path) for route in routes]
+    assert listed[0] == ("WEBSOCKET", "/ws")
+    assert [each for each in listed if ":" in each[1]] == [("SUBSCRIBE", "beacons:{harbour}")]

@@ -66,7 +66,8 @@ def _pytest(folder: Path, package: str, *options: str) -> str:
     said = _output(
         folder, str(python), "-m", "pytest", "-q", "tests", *plugins, *chosen, *names, *options
     )
-    return said.strip().splitlines()[-1]
+    found = re.search(r"^\d+ (passed|failed|error).*$", said, re.MULTILINE)
+    return found.group(0) if found else said[-300:]
 
 
 def _call(folder: Path, *command: str) -> None:
