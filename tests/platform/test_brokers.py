@@ -23,8 +23,11 @@ from tests.platform.broker_services import (
 from tests.services.postgres import running_cluster
 from trivet.broker import MessagesMissed
 from trivet.delivery.brokers import pending
+from trivet.delivery.brokers.link import Parcel, To
 from trivet.delivery.brokers.postgresql import LAST, partition, split
 from trivet.delivery.brokers.redis import explain
+from trivet.delivery.brokers.sealed import SEAL_BYTES
+from trivet.delivery.messages import encode
 from trivet.delivery.opening import find_broker_fault, mark_of, open_broker
 from trivet.events.wake_up import WakeUp
 from trivet.identity import Revocation
@@ -289,6 +292,33 @@ async def test_a_script_that_ends_at_once_has_sent(service: Service) -> None:
         await eventually(lambda: heard == [Revocation(user_id=7)])
     finally:
         await server.stop()
+
+
+async def test_what_another_program_publishes_in_our_name_is_dropped(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = _settings(service)
+    server, neighbour = open_broker(settings), open_broker(settings)
+    heard: list[Revocation] = []
+    server.subscribe(Revocation, heard.append)
+    stranger = service.carrier("stranger", mark_of(settings)).open()
+    await stranger.open(None)
+    forged = encode(Revocation(user_id=1), sender="stranger")
+    try:
+        for each in (server, neighbour):
+            await each.start()
+        await eventually(lambda: server.state.lag_seconds is not None)
+        with caplog.at_level(logging.WARNING):
+            bodies = (forged, b"0" * SEAL_BYTES + forged, b"")
+            await stranger.send([Parcel(To.ALL, "", body) for body in bodies])
+            neighbour.publish(Revocation(user_id=2))
+            await eventually(lambda: bool(heard))
+    finally:
+        await stranger.close()
+        for each in (server, neighbour):
+            await each.stop()
+    assert heard == [Revocation(user_id=2)]
+    assert "a message was dropped: it is not of this installation" in caplog.text
 
 
 def _settings(service: Service) -> Settings:

@@ -32,15 +32,19 @@ def open_broker(settings: Settings) -> Broker:
 
 
 def _carrier(settings: Settings, node: str) -> "Carrier":
+    from trivet.delivery.brokers.sealed import sealed
+
     address, mark = settings.broker_address, mark_of(settings)
     if address == "postgresql":
         from trivet.delivery.brokers.postgresql import carry_by_postgresql
 
         url = settings.direct.database_url
-        return carry_by_postgresql(url, installation=mark, node=node)
-    from trivet.delivery.brokers.redis import carry_by_redis
+        carrier = carry_by_postgresql(url, installation=mark, node=node)
+    else:
+        from trivet.delivery.brokers.redis import carry_by_redis
 
-    return carry_by_redis(address, installation=mark, node=node)
+        carrier = carry_by_redis(address, installation=mark, node=node)
+    return sealed(carrier, _derive(settings, b"trivet broker seal"))
 
 
 async def find_broker_fault(settings: Settings) -> tuple[str, str]:
@@ -79,5 +83,8 @@ def measure_broker(broker: Broker) -> BrokerMeasured:
 def mark_of(settings: Settings) -> str:
     """The mark of this installation in the names of a broker: two that share a server do not hear
     of each other. It says nothing about the secret key."""
-    key = settings.secret_key.get_secret_value().encode()
-    return hmac.new(key, b"trivet broker", hashlib.sha256).hexdigest()[:_MARK_DIGITS]
+    return _derive(settings, b"trivet broker").hex()[:_MARK_DIGITS]
+
+
+def _derive(settings: Settings, purpose: bytes) -> bytes:
+    return hmac.digest(settings.secret_key.get_secret_value().encode(), purpose, hashlib.sha256)
