@@ -96,13 +96,21 @@ def _lines(name: str, found: Found) -> Iterator[str]:
 
 
 def public_members(found: griffe.Class) -> list[tuple[str, Found]]:
-    """What a class has of its own, without what is private or a dunder."""
-    members: list[tuple[str, Found]] = [
-        (name, member)
-        for name, member in found.members.items()
+    """What a class has, without what is private or a dunder: of its own, and of the sections of
+    which it is put together."""
+    members: dict[str, Found] = {
+        name: member
+        for owner in (*reversed(_sections_of(found)), found)
+        for name, member in owner.members.items()
         if not name.startswith("_") and isinstance(member, griffe.Object)
-    ]
-    return sorted(members, key=lambda pair: pair[0])
+    }
+    return sorted(members.items())
+
+
+def _sections_of(found: griffe.Class) -> list[griffe.Class]:
+    """The bases that stand in a package ``sections``, where nobody imports them from."""
+    bases = (each for each in found.resolved_bases if isinstance(each, griffe.Class))
+    return [base for base in bases if ".sections." in base.path]
 
 
 def shape_of(found: Found) -> str:

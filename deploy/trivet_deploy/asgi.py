@@ -24,7 +24,7 @@ from trivet_deploy.observers import register_observers
 from trivet_deploy.server.options import quiet_sockets
 from trivet_deploy.server.proxies import TrustedProxies
 from trivet_settings import Settings, load_settings
-from trivet_settings.model import Room
+from trivet_settings.sections.composition import Room
 
 __all__ = ["create_app"]
 
