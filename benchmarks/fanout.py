@@ -22,7 +22,7 @@ import httpx2
 import uvloop
 
 from benchmarks.database import SharedDatabase
-from benchmarks.servers import Program, RunningServer, asgi, running, trivet
+from benchmarks.servers import Program, RunningServer, running, trivet
 from tests.services.node import TESTS
 
 SOCKETS = 5000
@@ -50,7 +50,14 @@ PROGRAMS: Sequence[Program] = (
     trivet(ping_seconds="3600"),
     Script("raw uvloop (the limit)", (sys.executable, "-m", "benchmarks.peers.fanout_uvloop")),
     Script("npm ws", ("node", str(PEERS / "fanout_ws.mjs"), str(TESTS))),
-    asgi("Starlette's loop", "fanout_starlette"),
+    Program(
+        "Starlette's loop",
+        (
+            "--worker-class",
+            "benchmarks.peers.quiet_worker.QuietWorker",
+            "benchmarks.peers.fanout_starlette:app",
+        ),
+    ),
 )
 
 
