@@ -5,9 +5,11 @@ The parser is tried by itself with anything at all, and a real server with raw b
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -103,6 +105,36 @@ def test_what_is_deep_enough_to_be_refused_is_no_danger_before() -> None:
     deepest = '{"id":1,"rpc":{"data":' + "[" * (DEEPEST - 2) + "]" * (DEEPEST - 2) + "}}"
     (received,) = decode_frame(deepest)
     assert msgspec.json.decode(bytes(received.command.rpc))  # type: ignore[arg-type]  # it is set
+
+
+@pytest.mark.parametrize(
+    ("start", "unit", "end"),
+    [
+        ("", "{}\n", ""),
+        ("", '{"id":1}\n', ""),
+        ("", '{"id":1,"jump":{}}\n', '{"id":2,"ping":{}}'),
+        ("[" * (DEEPEST + 1) + '"', '\\"', ""),
+        ("]" + "[" * DEEPEST + '"', '\\"', "\\"),
+        ("[" * (DEEPEST + 1), '"\n', ""),
+    ],
+)
+def test_a_frame_of_many_times_the_size_is_not_the_square_of_the_work(
+    start: str, unit: str, end: str
+) -> None:
+    few, many = (start + unit * count + end for count in (500, 500 * 8))
+    # Linear is 8 times the work, the square 64 times.
+    assert _work(many) < 30 * _work(few)
+
+
+def _work(text: str) -> float:
+    """The shortest of several times that reading takes; the machine does other things too."""
+    times = []
+    for _ in range(3):
+        begun = time.process_time()
+        with contextlib.suppress(MalformedFrame):
+            decode_frame(text)
+        times.append(time.process_time() - begun)
+    return max(min(times), 20e-6)
 
 
 class Raw:

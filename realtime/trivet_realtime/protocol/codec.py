@@ -110,16 +110,18 @@ def decode_frame(text: str) -> list[Received]:
         raise MalformedFrame(str(error)) from error
     if not commands:
         raise MalformedFrame("an empty frame")
-    received = []
-    for index, command in enumerate(commands):
-        methods = command.methods()
-        unknown = not methods and _has_unknown_method(text, index)
-        received.append(Received(command, methods, unknown))
-    return received
+    methods = [command.methods() for command in commands]
+    if all(methods):
+        return [Received(*each) for each in zip(commands, methods, strict=True)]
+    # Read a second time once for the whole frame: it may hold thousands of lines.
+    unknown = [not line.keys() <= _KNOWN for line in _lines.decode_lines(text)]
+    return [
+        Received(command, named, not named and is_unknown)
+        for command, named, is_unknown in zip(commands, methods, unknown, strict=True)
+    ]
 
 
-def _has_unknown_method(text: str, index: int) -> bool:
-    return not _lines.decode_lines(text)[index].keys() <= set(Command.__struct_fields__)
+_KNOWN = frozenset(Command.__struct_fields__)
 
 
 def decode_request(method: str, request: Json) -> Struct:
@@ -131,7 +133,9 @@ def decode_request(method: str, request: Json) -> Struct:
         raise MalformedRequest(str(error)) from error
 
 
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string that does not end goes to the end of the text. A pattern that does not match there would
+be tried again from each later quote, which takes minutes for a frame of quotes."""
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
