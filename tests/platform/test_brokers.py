@@ -161,6 +161,17 @@ async def test_a_message_to_one_process_reaches_no_other_not_even_here(service: 
         assert heard == [[3, 4], [1, 4], [4]]
 
 
+@pytest.mark.parametrize("node", ["", "x" * 200, "null\0byte", "ä" * 40])
+async def test_a_process_that_cannot_be_harms_no_other_message(service: Service, node: str) -> None:
+    async with service.brokers("one", "two") as (one, two):
+        there = Ear(two, Revocation)
+        one.publish(Revocation(user_id=1), node=node)
+        one.publish(Revocation(user_id=2))
+        await eventually(lambda: Revocation(user_id=2) in there.heard)
+        assert there.heard == [Revocation(user_id=2)]
+        assert one.state.failures == 0
+
+
 @pytest.mark.parametrize(
     "text", ["short", "ä" * 7_000, "x" * 7_850, "x" * 300_000, "\U0001f600" * 9_000, '"\\\0' * 5000]
 )

@@ -27,6 +27,8 @@ from trivet_settings.database_url import DatabaseUrl
 
 PAYLOAD_BYTES = 7_900
 """A NOTIFY holds less than 8,000 bytes; a part's number comes before it."""
+NAME_BYTES = 63
+"""PostgreSQL refuses a longer name in a NOTIFY."""
 PART_CHARACTERS = 1_900
 """At most four bytes each, so that a part fits."""
 MOST_BYTES = 1024 * 1024
@@ -98,6 +100,9 @@ class PostgresLink:
         numbers = count()
         for parcel in parcels:
             name = f"{self._name}_{parcel.name}" if parcel.to is To.NODE else self._name
+            if len(name.encode()) > NAME_BYTES or "\0" in name:
+                # Nobody listens there, and the error would break the link, again and again.
+                continue
             for payload in split(parcel.body.decode(), numbers):
                 names.append(name)
                 bodies.append(payload)
