@@ -50,7 +50,8 @@ class Pulse:
             self._client.disconnect(CREDENTIAL_EXPIRED)
 
     def begin(self) -> None:
-        """The client has connected: ping it from now on."""
+        """The client has connected: ping it from now on, and end with what it connected by."""
+        self.watch_credential()
         # Spread, so that clients that came back together after an outage do not ping together.
         first = self._client.bounds.ping_seconds * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         self._wait(first)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -215,6 +216,17 @@ async def test_an_api_key_is_a_token_too(house: House) -> None:
             {"id": 1, "connect": {"token": key[:-1] + ("a" if key[-1] != "a" else "b")}}
         )
         assert await socket.closing() == INVALID
+
+
+async def test_a_connection_ends_with_the_api_key_that_was_its_token(house: House) -> None:
+    end = datetime.now(UTC) + timedelta(seconds=1.5)
+    async with house.platform.database.unit() as session:
+        _, key = await session.run_sync(
+            lambda db: issue_key(db, owner_id=8, label="a visitor", expires_at=end)
+        )
+    async with house.socket() as socket:
+        await socket.connect(token=key)
+        assert await socket.closing() == (3500, "credential expired")
 
 
 async def test_a_subscription_token_opens_what_no_rule_does(house: House) -> None:
