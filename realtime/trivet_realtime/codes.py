@@ -83,6 +83,8 @@ GRANTS_CHANGED = DisconnectCode(3011, "grants changed")
 """The client's permissions have to be asked for again. It comes back by itself with the same
 credential, subscribes again under the rules as they are for it now, and recovers what it
 missed; a channel that is no longer its to hear is then refused with 103."""
+TOO_MANY_COMMANDS = DisconnectCode(3013, "too many requests")
+"""Commands come faster than they are worked off, by a way that nobody can hold up."""
 MALFORMED = DisconnectCode(3501, "bad request")
 STALE = DisconnectCode(3502, "stale")
 FORCED = DisconnectCode(3503, "force disconnect")

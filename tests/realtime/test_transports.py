@@ -1,6 +1,7 @@
 """Where no WebSocket passes: streams of lines and of events, fed by requests of their own."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import pytest
 
 from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.house import SECONDS, House, eventually, house_at
+from trivet.identity import Revocation
 from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
@@ -188,6 +190,40 @@ async def test_a_stream_says_why_it_ends(house: House, kind: str) -> None:
         assert await stream.send({"id": 3, "ping": {}}) == 404
 
 
+async def test_a_client_that_sends_faster_than_it_is_answered_is_cut_off(house: House) -> None:
+    ask = {"id": 2, "history": {"channel": "beacons:slow:north"}}
+    async with opened(house, "http_stream") as stream:
+        await stream.connected()
+        assert await stream.send(*[ask] * 1100) == 204
+        assert await stream.send({"id": 3, "ping": {}}) == 204
+        received = await stream.receive()
+        while "push" not in received:
+            assert received["id"] == 2
+            received = await stream.receive()
+        assert received["push"]["disconnect"] == {"code": 3013, "reason": "too many requests"}
+
+
+@pytest.mark.parametrize("path", ["/ws/http_stream", "/ws/sse"])
+async def test_what_is_revoked_while_the_first_commands_arrive_opens_no_stream(
+    house: House, path: str
+) -> None:
+    body = json.dumps(CONNECT).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{house.port}\r\nx-badge: 7\r\n"
+    head += f"expect: 100-continue\r\ncontent-length: {len(body)}\r\n\r\n"
+    writer.write(head.encode())
+    response = Response(reader, writer)
+    with contextlib.closing(writer):
+        await response.read_head()
+        assert response.status == 100  # it is known who comes, and the body is awaited
+        house.platform.broker.publish(Revocation(credential_id="badge-7"))
+        writer.write(body)
+        await response.read_head()
+        stream = Stream(house, path.rpartition("/")[2], response)
+        end = {"code": 3500, "reason": "credential revoked"}
+        assert await stream.receive() == {"push": {"disconnect": end}}
+
+
 @KINDS
 async def test_a_stopping_process_sends_streams_elsewhere(
     empty_database_url: str, kind: str
@@ -256,6 +292,8 @@ BODIES: list[tuple[str, bytes, int]] = [
     ("no object", b"[]", 400),
     ("nothing", b"{}", 400),
     ("a session that is a number", b'{"session":1,"node":"a","data":""}', 400),
+    ("a node that is no name of ours", b'{"session":"0","node":"a\\u0000","data":"{}"}', 400),
+    ("a node that is too long", b'{"session":"0","node":"%b","data":"{}"}' % (b"a" * 65), 400),
     ("no UTF-8", b"\xff", 400),
     ("too much", b"x" * (128 * 1024 + 1), 413),
 ]
@@ -276,7 +314,7 @@ async def test_a_session_is_secret_and_its_own(house: House) -> None:
     async with opened(house, "http_stream") as one, opened(house, "http_stream") as other:
         await one.connected()
         await other.connected()
-        assert await one.send({"id": 2, "ping": {}}, session="guessed") == 404
+        assert await one.send({"id": 2, "ping": {}}, session="0" * 32) == 404
         assert await one.send({"id": 2, "ping": {}}, session=other.session) == 204
         assert await other.receive() == {"id": 2, "ping": {}}
 

@@ -4,8 +4,10 @@ Such a request may arrive at any process. It names the process and the secret se
 connect command was answered with, and is passed on to there.
 """
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -15,12 +17,16 @@ from trivet.errors import Malformed, NotFound
 from trivet_realtime.hub import Hub
 from trivet_realtime.transports.body import read_text
 
+Secret = Annotated[str, Meta(pattern="^[0-9a-f]{1,64}$")]
+"""What a connect command is answered with. Anything else is no name of ours, and a broker that is
+asked to carry to it may break: its service has bounds for names."""
+
 
 class Emulated(Struct):
     """`data` is a frame, as text."""
 
-    session: str
-    node: str
+    session: Secret
+    node: Secret
     data: str
 
 

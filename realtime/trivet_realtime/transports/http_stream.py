@@ -15,17 +15,16 @@ class HttpStreamEndpoint:
         self._hub = hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        first = await read_text(scope, receive, send, self._hub.bounds.message_bytes)
-        if first is not None:
-            await stream(
-                self._hub,
-                scope,
-                receive,
-                send,
-                first=first,
-                content_type=b"application/json",
-                encode=encode,
-            )
+        limit = self._hub.bounds.message_bytes
+        await stream(
+            self._hub,
+            scope,
+            receive,
+            send,
+            read_first=lambda: read_text(scope, receive, send, limit),
+            content_type=b"application/json",
+            encode=encode,
+        )
 
 
 def encode(frame: Frame) -> bytes:

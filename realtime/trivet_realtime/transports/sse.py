@@ -26,22 +26,22 @@ class EventsEndpoint:
         self._hub = hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        if request.method == "POST":
-            first = await read_text(scope, receive, send, self._hub.bounds.message_bytes)
-            if first is None:
-                return
-        else:
+        async def read_first() -> str | None:
+            request = Request(scope)
+            if request.method == "POST":
+                return await read_text(scope, receive, send, self._hub.bounds.message_bytes)
             first = request.query_params.get(PARAMETER, "")
-            if not _is_harmless(first):
-                await _refusal(scope)(scope, receive, send)
-                return
+            if _is_harmless(first):
+                return first
+            await _refusal(scope)(scope, receive, send)
+            return None
+
         await stream(
             self._hub,
             scope,
             receive,
             send,
-            first=first,
+            read_first=read_first,
             content_type=b"text/event-stream; charset=utf-8",
             encode=encode,
             opening=b"\r\n",

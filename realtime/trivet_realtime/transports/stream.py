@@ -7,13 +7,13 @@ code as a close frame has, so a push says why before it.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from trivet.context import context_of
-from trivet_realtime.codes import SERVER_ERROR, DisconnectCode
+from trivet_realtime.codes import SERVER_ERROR, TOO_MANY_COMMANDS, DisconnectCode
 from trivet_realtime.connection import Connection, serve
 from trivet_realtime.frames import Frame, join
 from trivet_realtime.hub import Hub
@@ -43,10 +43,11 @@ class StreamTransport:
         self._watching: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[None] | None = None
         self._sent: Frame | None = None
+        self._is_full = False
 
     def open(self, connection: Connection) -> None:
         self._connection = connection
-        self._hub.streams[connection.client.session] = connection.take
+        self._hub.streams[connection.client.session] = self._take
         self._watching = asyncio.create_task(self._watch(connection))
         connection.take(self._first)
 
@@ -69,10 +70,12 @@ class StreamTransport:
         self._sending = asyncio.create_task(self._write(frame, self._connection))
 
     def pause_reading(self) -> None:
-        """Commands come by requests of their own, which are bounded there."""
+        """Commands come by requests of their own, which nobody can hold up: one more is too
+        many."""
+        self._is_full = True
 
     def resume_reading(self) -> None:
-        """See `pause_reading`."""
+        self._is_full = False
 
     async def close(self, code: DisconnectCode, rest: Frame | None) -> None:
         """A client that does not take it in time is left to the server."""
@@ -93,6 +96,13 @@ class StreamTransport:
             self._hub.streams.pop(self._connection.client.session, None)
         if self._watching is not None:
             self._watching.cancel()
+
+    def _take(self, text: str) -> None:
+        assert self._connection is not None
+        if self._is_full:
+            self._connection.client.disconnect(TOO_MANY_COMMANDS)
+        else:
+            self._connection.take(text)
 
     async def _watch(self, connection: Connection) -> None:
         """Wait until the client leaves."""
@@ -124,20 +134,27 @@ async def stream(
     receive: Receive,
     send: Send,
     *,
-    first: str,
+    read_first: Callable[[], Awaitable[str | None]],
     content_type: bytes,
     encode: Encode,
     opening: bytes = b"",
 ) -> None:
-    """Serve a client by one response, beginning with the frame `first` that it sent."""
+    """Serve a client by one response, beginning with the frame that it sent first. `read_first`
+    returns None if it has answered the request instead."""
+    # Before the first await: from here on a revocation finds this client. Its body may take long.
     client = hub.admit(context_of(scope).origin)
-    transport = StreamTransport(hub, receive, send, encode, first)
+    transport: StreamTransport | None = None
     try:
+        first = await read_first()
+        if first is None:
+            return
+        transport = StreamTransport(hub, receive, send, encode, first)
         headers = [(b"content-type", content_type), *HEADERS]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if opening:
             await send({"type": "http.response.body", "body": opening, "more_body": True})
         await serve(hub, client, transport)
     finally:
-        transport.release()
+        if transport is not None:
+            transport.release()
         hub.dismiss(client)
