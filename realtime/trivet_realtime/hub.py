@@ -157,7 +157,7 @@ class Hub:
         try:
             stream.open_at(await self._relay.watch(channel))
         except BaseException:
-            self._forget(subscription)
+            self.leave(subscription)
             raise
         return subscription
 

@@ -236,12 +236,13 @@ async def test_a_database_that_fails_is_waited_for(
     assert "trivet migrate" in told.getMessage()
 
 
-async def test_a_watch_that_fails_is_none(platform: Platform) -> None:
+async def test_a_watch_that_fails_is_undone_like_any_other(platform: Platform) -> None:
     async with relaying(platform) as (relay, _):
         async with platform.database.engine.begin() as connection:
             await connection.execute(text("ALTER TABLE trivet_channel RENAME TO trivet_away"))
         with pytest.raises(Exception, match="trivet_channel"):
             await relay.watch(NORTH)
+        relay.unwatch(NORTH)
         assert relay.watched == frozenset()
 
 
@@ -397,4 +398,5 @@ async def test_channels_are_watched_at_the_broker_while_somebody_watches_them_he
             await connection.execute(text("ALTER TABLE trivet_channel RENAME TO trivet_away"))
         with pytest.raises(Exception, match="trivet_channel"):
             await relay.watch(NORTH)
+        relay.unwatch(NORTH)
         assert broker.watched == []

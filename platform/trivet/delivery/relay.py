@@ -135,22 +135,20 @@ class Relay:
     async def watch(self, channel: str) -> Position:
         """Deliver `channel` from now on, and return the position at which the delivery begins.
 
-        Every watch needs its own `unwatch`. A database error is raised, and leaves no watch.
+        Every watch needs its own `unwatch`, also one that raises a database error: whoever watches
+        may have left before that, and only one of the two may undo it.
         """
         watch = self._watches.setdefault(channel, _Watch())
         watch.watchers += 1
-        try:
-            async with watch.opening:
-                if watch.position is None:
+        async with watch.opening:
+            if watch.position is None:
+                if not watch.is_announced:
                     # Before the position is read: later commits are announced to us.
                     watch.is_announced = True
                     await self._broker.watch(channel)
-                    watch.position = await self._positions.ask(channel)
-                    if watch.missed_wake_up:
-                        self._note((channel,))
-        except BaseException:
-            self.unwatch(channel)
-            raise
+                watch.position = await self._positions.ask(channel)
+                if watch.missed_wake_up:
+                    self._note((channel,))
         return watch.position
 
     def unwatch(self, channel: str) -> None:
