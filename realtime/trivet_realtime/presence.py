@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy.exc import IntegrityError
 
 from trivet.data.errors import lacks_table
 from trivet.data.outages import find_outage
@@ -52,15 +53,17 @@ class Presence:
         grant = subscription.grant
         if grant is None or not grant.presence or not self._is_shared:
             return
-        client = subscription.client
-        place = subscription.channel, client.id
-        info = bytes(encode_json(client.info(grant.info))).decode()
+        place = subscription.channel, subscription.client.id
         if not self._is_noted:
             await self._renew()
         self._noted.add(place)
         try:
-            async with self._hub.platform.database.unit() as session:
-                await session.run_sync(rows.enter, self._hub.node, Member(*place, info))
+            try:
+                await self._enter(subscription)
+            except IntegrityError:
+                # Others took this process for dead, as after a long outage.
+                await self._renew()
+                await self._enter(subscription)
         finally:
             if subscription.is_over:
                 # It has left meanwhile, and its row may have come after its removal.
@@ -114,9 +117,24 @@ class Presence:
             await self._try("the presence of clients could not be removed", self._leave_all)
 
     async def _renew(self) -> None:
+        node = self._hub.node
         async with self._hub.platform.database.unit() as session:
-            await session.run_sync(rows.renew, self._hub.node)
+            if await session.run_sync(rows.renew, node) and self._noted:
+                await session.run_sync(rows.enter, node, self._list_members())
         self._is_noted = True
+
+    async def _enter(self, subscription: "Subscription") -> None:
+        async with self._hub.platform.database.unit() as session:
+            await session.run_sync(rows.enter, self._hub.node, [_member_of(subscription)])
+
+    def _list_members(self) -> list[Member]:
+        """Everybody who is noted."""
+        return [
+            _member_of(each)
+            for client in self._hub.clients
+            for each in client.subscriptions.values()
+            if (each.channel, client.id) in self._noted
+        ]
 
     async def _leave_all(self) -> None:
         async with self._hub.platform.database.unit() as session:
@@ -159,3 +177,10 @@ class Presence:
                 logger.warning("%s: %s", sentence, outage.state)
             elif not lacks_table(error):
                 logger.exception(sentence)
+
+
+def _member_of(subscription: "Subscription") -> Member:
+    client, grant = subscription.client, subscription.grant
+    assert grant is not None
+    info = bytes(encode_json(client.info(grant.info))).decode()
+    return Member(subscription.channel, client.id, info)

@@ -1,15 +1,17 @@
 """What is about clients reaches them in whatever process they are."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from tests.realtime.carried import CarriedBroker, Line
-from tests.realtime.house import House, Socket, house_at
+from tests.realtime.house import House, Socket, eventually, house_at
 from tests.realtime.test_server_api import KEY, call
+from trivet.delivery.controls import ClientControl
 from trivet.delivery.presence import PresenceNode, PresenceRow
 
 pytestmark = pytest.mark.anyio
@@ -145,6 +147,37 @@ async def test_a_process_that_died_has_nobody(houses: tuple[House, House]) -> No
             assert await members(one) == {near_id}
             assert await rows(one, PresenceNode) == 1
             assert await rows(one, PresenceRow) == 1
+
+
+async def test_who_is_subscribed_twice_at_once_is_so_once(houses: tuple[House, House]) -> None:
+    one, _ = houses
+    request = json.dumps({"user": "7", "channel": DEN})
+    async with one.socket("7") as near:
+        await near.connect()
+        for _ in range(2):
+            one.platform.broker.publish(ClientControl("subscribe", request))
+        assert "subscribe" in (await near.receive())["push"]
+        assert "join" in (await near.receive())["push"]
+        assert await near.ask({"id": 3, "ping": {}}) == {"id": 3, "ping": {}}
+        await call(one, "publish", channel=DEN, data={"text": "once"})
+        assert (await near.receive())["push"]["pub"]["offset"] == 1
+        assert await near.ask({"id": 4, "ping": {}}) == {"id": 4, "ping": {}}
+    await eventually(lambda: not one.platform.relay.watched)
+
+
+async def test_who_was_forgotten_in_an_outage_is_present_again(houses: tuple[House, House]) -> None:
+    one, other = houses
+    async with other.socket("8") as far:
+        far_id = (await enter(far))["client"]
+        # what another process does that is first to come back after a long outage
+        async with one.platform.database.unit() as session:
+            connection = await session.connection()
+            await connection.execute(delete(PresenceRow))
+            await connection.execute(delete(PresenceNode))
+        assert await members(one) == set()
+        async with other.socket("9") as next_one:
+            next_id = (await enter(next_one))["client"]
+            assert await members(one) == {far_id, next_id}
 
 
 async def test_a_process_that_stops_leaves_nobody_behind(empty_database_url: str) -> None:

@@ -8,11 +8,13 @@ with it; whoever looks next removes them.
 An installation of one process writes nothing of this.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text, delete, insert, select, tuple_, update
+from sqlalchemy import ForeignKey, String, Text, delete, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trivet.events.feeds import CHANNEL_BYTES
@@ -59,23 +61,43 @@ class Member:
     info: str
 
 
-def renew(session: Session, node: str) -> None:
-    """Let what `node` has hold for another while, and remove what dead processes have."""
+def renew(session: Session, node: str) -> bool:
+    """Let what `node` has hold for another while, and remove what dead processes have.
+
+    Returns:
+        Whether `node` was not known. If it was once, others took it for dead, and removed all that
+        it had.
+    """
     connection = session.connection()
     now = datetime.now(UTC)
     until = now + timedelta(seconds=VALID_SECONDS)
     own = PresenceNode.node == node
-    if not connection.execute(update(PresenceNode).where(own).values(expires_at=until)).rowcount:
-        connection.execute(insert(PresenceNode).values(node=node, expires_at=until))
+    known = connection.execute(update(PresenceNode).where(own).values(expires_at=until)).rowcount
+    if not known:
+        _insert(session, PresenceNode, [{"node": node, "expires_at": until}])
     dead = select(PresenceNode.node).where(PresenceNode.expires_at < now)
     connection.execute(delete(PresenceRow).where(PresenceRow.node.in_(dead)))
     connection.execute(delete(PresenceNode).where(PresenceNode.expires_at < now))
+    return not known
 
 
-def enter(session: Session, node: str, member: Member) -> None:
-    """Note a client of `node`, which was renewed before."""
-    values = {"channel": member.channel, "client": member.client, "info": member.info}
-    session.connection().execute(insert(PresenceRow).values(node=node, **values))
+def enter(session: Session, node: str, members: Collection[Member]) -> None:
+    """Note clients of `node`, which was renewed before, unless they are noted.
+
+    Raises IntegrityError if others took `node` for dead meanwhile.
+    """
+    values = [
+        {"node": node, "channel": each.channel, "client": each.client, "info": each.info}
+        for each in members
+    ]
+    if values:
+        _insert(session, PresenceRow, values)
+
+
+def _insert(session: Session, model: type[Model], values: Sequence[Mapping[str, Any]]) -> None:
+    connection = session.connection()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(model).on_conflict_do_nothing(), values)
 
 
 def leave(session: Session, places: Collection[tuple[str, str]]) -> None:

@@ -169,11 +169,14 @@ def _refresh(hub: Hub, client: Client, command: RefreshCommand) -> None:
 
 
 def _subscribe(hub: Hub, client: Client, command: SubscribeCommand) -> None:
-    if command.channel not in client.subscriptions:
-        hub.spawn(_begin(hub, client, command))
+    hub.spawn(_begin(hub, client, command))
 
 
 async def _begin(hub: Hub, client: Client, command: SubscribeCommand) -> None:
+    # Here and not before the task began: the client itself may have subscribed meanwhile. What
+    # follows awaits nothing before the subscription has its place.
+    if command.channel in client.subscriptions:
+        return
     request = SubscribeRequest(channel=command.channel)
     if command.recover_since is not None:
         request.recover = True
