@@ -27,6 +27,7 @@ from trivet.delivery.brokers.link import Parcel, To
 from trivet.delivery.brokers.postgresql import LAST, partition, split
 from trivet.delivery.brokers.redis import explain
 from trivet.delivery.brokers.sealed import SEAL_BYTES
+from trivet.delivery.controls import ClientFrame
 from trivet.delivery.messages import encode
 from trivet.delivery.opening import find_broker_fault, mark_of, open_broker
 from trivet.events.wake_up import WakeUp
@@ -361,6 +362,19 @@ async def test_an_installation_has_a_mark_that_tells_nothing() -> None:
     other = Settings(secret_key="b" * 40)  # type: ignore[arg-type]  # pydantic makes the secret
     assert mark_of(one) == mark_of(one.model_copy()) != mark_of(other)
     assert "a" * 4 not in mark_of(one)
+
+
+def test_large_messages_wait_within_bounds_too() -> None:
+    waiting = pending.Pending()
+    for number in range(1000):
+        waiting.add(ClientFrame("node", str(number), "x" * 100_000))
+    *messages, (missed, _) = waiting.take()
+    frames = [each for each, _ in messages if isinstance(each, ClientFrame)]
+    assert missed == MessagesMissed()
+    assert frames[-1].session == "999"
+    assert sum(len(each.data) for each in frames) <= pending.MOST_BYTES
+    waiting.add(ClientFrame("node", "later", "x" * (pending.MOST_BYTES // 2)))
+    assert len(waiting.take()) == 1
 
 
 def test_what_waits_is_bounded_and_the_others_learn_what_is_gone() -> None:

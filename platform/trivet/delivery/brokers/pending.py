@@ -18,6 +18,9 @@ from trivet.events.wake_up import WakeUp
 
 MOST_CHANNELS = 10_000
 MOST_MESSAGES = 10_000
+MOST_BYTES = 32 * 1024 * 1024
+"""The texts of these messages. What a client sends is in some of them, so the number alone would
+bound nothing."""
 NAMES_BYTES = 5_000
 """The names of the channels of one wake-up, so that it fits into a NOTIFY of 8,000 bytes with its
 numbers and quotes."""
@@ -34,6 +37,7 @@ class Pending:
         self._offsets: dict[str, int] = {}
         self._is_about_all = False
         self._messages: deque[Addressed] = deque()
+        self._bytes = 0
         self._missed = False
 
     def __bool__(self) -> bool:
@@ -46,8 +50,10 @@ class Pending:
                 self._merge(message.offsets)
                 return
             self._messages.append((message, node))
-            if len(self._messages) > MOST_MESSAGES:
-                self._messages.popleft()
+            self._bytes += _size(message)
+            while len(self._messages) > MOST_MESSAGES or self._bytes > MOST_BYTES:
+                gone, _ = self._messages.popleft()
+                self._bytes -= _size(gone)
                 self._missed = True
 
     def _merge(self, offsets: Mapping[str, int]) -> None:
@@ -70,9 +76,16 @@ class Pending:
             elif self._offsets:
                 taken.append((WakeUp(self._offsets), None))
             self._messages.clear()
+            self._bytes = 0
             self._offsets = {}
             self._is_about_all = self._missed = False
             return taken
+
+
+def _size(message: Message) -> int:
+    """The characters of the texts in `message`."""
+    values = (getattr(message, name) for name in message.__struct_fields__)
+    return sum(len(value) for value in values if isinstance(value, str))
 
 
 def parcels_of(
