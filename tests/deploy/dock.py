@@ -159,8 +159,9 @@ def fill_form(server: Server, path: str, cookie: str, **values: str) -> Form:
 
 CONNECTIONS = 3
 THREADS = 2
-BOUND = CONNECTIONS + THREADS + 2
-"""What docs/unit-of-work.md promises a process: the API's pool, Django's threads, two logins."""
+BOUND = CONNECTIONS + THREADS + 2 + 1
+"""What docs/unit-of-work.md promises a process: the API's pool, Django's threads, two logins, and
+the broker."""
 
 
 @dataclass(frozen=True)
