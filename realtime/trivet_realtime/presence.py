@@ -43,6 +43,8 @@ class Presence:
         self._noted: set[Place] = set()
         self._left: set[Place] = set()
         self._is_leaving = False
+        self._removing: frozenset[Place] = frozenset()
+        self._removed = asyncio.Event()
 
     @property
     def _is_shared(self) -> bool:
@@ -56,6 +58,7 @@ class Presence:
         place = subscription.channel, subscription.client.id
         if not self._is_noted:
             await self._renew()
+        await self._end_leaving(place)
         self._noted.add(place)
         try:
             try:
@@ -116,6 +119,13 @@ class Presence:
         if self._is_noted:
             await self._try("the presence of clients could not be removed", self._leave_all)
 
+    async def _end_leaving(self, place: Place) -> None:
+        """Let no removal that began before remove the row that is written next."""
+        self._left.discard(place)
+        while place in self._removing:
+            await self._removed.wait()
+            self._left.discard(place)
+
     async def _renew(self) -> None:
         node = self._hub.node
         async with self._hub.platform.database.unit() as session:
@@ -161,12 +171,16 @@ class Presence:
             places = list(self._left)[:AT_ONCE]
             # Taken first: who comes back meanwhile is noted anew, and leaves anew.
             self._left.difference_update(places)
+            self._removing, self._removed = frozenset(places), asyncio.Event()
             try:
                 async with self._hub.platform.database.unit() as session:
                     await session.run_sync(rows.leave, places)
             except BaseException:
                 self._left.update(places)
                 raise
+            finally:
+                self._removing = frozenset()
+                self._removed.set()
 
     async def _try(self, sentence: str, work: Work) -> None:
         """Do `work`. Where it fails, the next renewal does what was left."""

@@ -1,5 +1,6 @@
 """What is about clients reaches them in whatever process they are."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -178,6 +179,25 @@ async def test_who_was_forgotten_in_an_outage_is_present_again(houses: tuple[Hou
         async with other.socket("9") as next_one:
             next_id = (await enter(next_one))["client"]
             assert await members(one) == {far_id, next_id}
+
+
+async def test_who_comes_back_while_they_are_removed_is_present(
+    houses: tuple[House, House],
+) -> None:
+    one, other = houses
+    async with other.socket("8") as far:
+        far_id = (await enter(far))["client"]
+        async with one.platform.database.unit() as session:
+            await session.scalar(select(PresenceRow).with_for_update())
+            again = {"id": 4, "subscribe": {"channel": DEN}}
+            await far.send({"id": 3, "unsubscribe": {"channel": DEN}}, again)
+            await asyncio.sleep(0.2)  # for the removal, which waits for this transaction
+        received = await far.receive()
+        while received.get("id") != 4:
+            received = await far.receive()
+        assert "subscribe" in received
+        await asyncio.sleep(0.2)
+        assert await members(one) == {far_id}
 
 
 async def test_a_process_that_stops_leaves_nobody_behind(empty_database_url: str) -> None:
