@@ -77,6 +77,9 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
     except BaseException:
         hub.leave(subscription)
         raise
+    if subscription.is_over and client.ending is None:
+        # Somebody unsubscribed the client meanwhile, and it was told so.
+        raise CommandError(codes.PERMISSION_DENIED)
     expire_later(hub, subscription)
     result = _result(request, recovery, grant, view)
     return Begun(result, subscription, hub, recovery.position)

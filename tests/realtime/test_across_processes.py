@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
+from tests.realtime.beacons.realtime import asked_slowly
 from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.house import House, Socket, eventually, house_at
 from tests.realtime.test_server_api import KEY, call
@@ -164,6 +165,21 @@ async def test_who_is_subscribed_twice_at_once_is_so_once(houses: tuple[House, H
         assert (await near.receive())["push"]["pub"]["offset"] == 1
         assert await near.ask({"id": 4, "ping": {}}) == {"id": 4, "ping": {}}
     await eventually(lambda: not one.platform.relay.watched)
+
+
+async def test_who_is_unsubscribed_while_they_subscribe_is_not_told_that_they_are(
+    houses: tuple[House, House],
+) -> None:
+    one, _ = houses
+    asked_slowly.clear()
+    async with one.socket("7") as near:
+        await near.connect()
+        await near.send({"id": 2, "subscribe": {"channel": "beacons:slow:west"}})
+        await eventually(lambda: asked_slowly == ["west"])
+        request = json.dumps({"user": "7", "channel": "beacons:slow:west"})
+        one.platform.broker.publish(ClientControl("unsubscribe", request))
+        assert (await near.receive())["push"]["unsubscribe"]["code"] == 2000
+        assert (await near.receive())["error"]["code"] == 103
 
 
 async def test_who_was_forgotten_in_an_outage_is_present_again(houses: tuple[House, House]) -> None:
