@@ -1,7 +1,7 @@
 """`python -m tests`: every test on SQLite, those about data again on PostgreSQL, one coverage.
 
 Each run has a few processes (pytest-xdist), which take tests from each other until none is left.
-Arguments are handed to both runs of pytest; with any, coverage is not demanded, because a part
+Arguments are handed to all runs of pytest; with any, coverage is not demanded, because a part
 of the tests cannot have it:
 
     python -m tests -k outbox -x
@@ -23,7 +23,8 @@ COVERAGE_HOME = Path(sys.prefix) / "coverage"  # of its own for each interpreter
 NO_TESTS_COLLECTED = 5
 RUNS = (
     ("postgresql", ("-m", "data"), True),
-    ("sqlite", (), False),
+    ("sqlite", ("-m", "not data"), True),
+    ("sqlite", ("-m", "data"), False),
 )
 """Database, options, and whether coverage is taken; one run after the other.
 The same tests on another database run hardly another line, and coverage is a third of the work."""
