@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from trivet.data.sqlite import keep_zones
+
 _ENGINE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     # hstore would cost a look-up in the catalogue, and would be registered on Django's side.
     "postgresql": ("postgresql+psycopg://", {"use_native_hstore": False}),
@@ -92,7 +94,9 @@ def _engine(vendor: str) -> Engine:
     url, options = _ENGINE_OPTIONS[vendor]
     # An error is logged, and its parameters may be secrets.
     options = {**options, "hide_parameters": True}
-    return create_engine(url, creator=_take_borrowed, poolclass=NullPool, **options)
+    engine = create_engine(url, creator=_take_borrowed, poolclass=NullPool, **options)
+    keep_zones(engine.dialect)
+    return engine
 
 
 def _take_borrowed() -> Any:

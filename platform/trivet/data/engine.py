@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from trivet.data.listeners import listen_to_engine
 from trivet.data.outages import OutageMemory
 from trivet.data.pool import ObservedPool
+from trivet.data.sqlite import keep_zones
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY
 from trivet.data.statement_limit import limited_sqlite
 from trivet.observation import Observers
@@ -126,6 +127,7 @@ class Engines:
             poolclass=ObservedPool,
             **options,
         )
+        keep_zones(engine.dialect)
         assert isinstance(engine.sync_engine.pool, ObservedPool)
         engine.sync_engine.pool.observers = self._observers
         engine.sync_engine.pool.name = self._pool_name

@@ -5,13 +5,16 @@ second one does not fail when it upgrades. A unit that reads begins plain, and n
 writer.
 """
 
+import datetime as dt
 import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, DateTime
+from sqlalchemy.dialects.sqlite import DATETIME
+from sqlalchemy.engine import Dialect
 from sqlalchemy.pool import PoolResetState
 
 from trivet.data.outages import READ_ONLY as NOT_WRITABLE
@@ -20,6 +23,42 @@ from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
 
 BUSY_TIMEOUT_MS = 10_000
 """The time for which a writer waits for another one before "database is locked"."""
+
+
+class StockInstant(DATETIME):
+    """SQLAlchemy's own ``DateTime(timezone=True)``, with its zone.
+
+    The stock type writes the clock of whatever zone a value has, and reads it back without one: a
+    stored instant was another one. In UTC it is the same, and it is found by a filter.
+    """
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        process = super().bind_processor(dialect)
+        if not self.timezone or process is None:
+            return process
+
+        def write(value: Any) -> Any:
+            is_aware = isinstance(value, dt.datetime) and value.utcoffset() is not None
+            return process(value.astimezone(dt.UTC) if is_aware else value)
+
+        return write
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        process = super().result_processor(dialect, coltype)
+        if not self.timezone or process is None:
+            return process
+
+        def read(value: Any) -> Any:
+            found = process(value)
+            return None if found is None else found.replace(tzinfo=dt.UTC)
+
+        return read
+
+
+def keep_zones(dialect: Dialect) -> None:
+    """Have an engine's SQLite keep the zones of instants."""
+    if dialect.name == "sqlite":
+        dialect.colspecs = {**dialect.colspecs, DateTime: StockInstant}
 
 
 def prepare_connection(connection: Any, _record: Any) -> None:
