@@ -9,9 +9,9 @@ permissions, revocations and the audit trail hold as for everybody else.
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trivet import Platform
 from trivet.identity import ANONYMOUS, Identity
 from trivet.identity.keys import KEY_PATTERN, identify_key
-from trivet.identity.recheck import STRANGER
 from trivet.identity.tokens import (
     ConnectionClaims,
     ExpiredToken,
@@ -41,6 +40,8 @@ from trivet_realtime.codes import (
     Disconnected,
 )
 from trivet_realtime.protocol import Json, decode_json, encode_json, raw_json
+
+C = TypeVar("C", ConnectionClaims, SubscriptionClaims)
 
 _USERS, _KEYS = -1, -2
 """Names of our own in the cache of identities, beside the numbers of the authenticators."""
@@ -113,13 +114,8 @@ class Credentials:
         """
         if KEY_PATTERN.fullmatch(token):
             return Credential(await self._identify_key(token))
-        try:
-            claims = self._platform.tokens.read_connection(token)
-            info = info_of(claims)
-        except ExpiredToken as error:
-            raise CommandError(TOKEN_EXPIRED) from error
-        except InvalidToken as error:
-            raise Disconnected(INVALID_TOKEN) from error
+        read = self._platform.tokens.read_connection
+        claims, info = _read(read, token, Disconnected(INVALID_TOKEN))
         if claims.expires_at is not None and claims.expires_at <= time.time():
             raise CommandError(EXPIRED)
         subs = {name: SubscriptionOptions() for name in claims.channels} | dict(claims.subs)
@@ -134,13 +130,8 @@ class Credentials:
         Raises CommandError: 109 for a token that has ended, 103 for one that does not hold or is
         for somebody or something else.
         """
-        try:
-            claims = self._platform.tokens.read_subscription(token)
-            info = info_of(claims)
-        except ExpiredToken as error:
-            raise CommandError(TOKEN_EXPIRED) from error
-        except InvalidToken as error:
-            raise CommandError(PERMISSION_DENIED) from error
+        read = self._platform.tokens.read_subscription
+        claims, info = _read(read, token, CommandError(PERMISSION_DENIED))
         is_theirs = claims.sub == credential.user and claims.client in ("", client)
         if not is_theirs or claims.channel != access.channel:
             raise CommandError(PERMISSION_DENIED)
@@ -182,9 +173,21 @@ class Credentials:
 
     async def _find_user(self, session: AsyncSession, number: int) -> Identity | None:
         if self._accepts_strangers:
-            name = f"user {number}"
-            return Identity(number, name, kind="token", credential_id=STRANGER)
+            # No token's: those are compared with the database, which does not have this user.
+            return Identity(number, f"user {number}", kind="session")
         return await identify_user(session, number)
+
+
+def _read(read: Callable[[str], C], token: str, refusal: Exception) -> tuple[C, Json]:
+    """The claims of a token and what others see of its bearer. Raises CommandError (109) for one
+    that has ended, and `refusal` for one that does not hold."""
+    try:
+        claims = read(token)
+        return claims, info_of(claims)
+    except ExpiredToken as error:
+        raise CommandError(TOKEN_EXPIRED) from error
+    except InvalidToken as error:
+        raise refusal from error
 
 
 _MOST_DIGITS = 18

@@ -125,19 +125,25 @@ async def test_what_arrived_before_the_receiver_and_after_it_is_heard_in_order()
         assert app.ear.heard == [*map(str, range(100)), None]
 
 
+async def write_until_paused(app: App) -> tuple[DirectSocket, int]:
+    """The socket of `app`, and how many messages it took until its peer took no more."""
+    await eventually(lambda: app.socket)
+    socket = app.socket
+    assert socket is not None
+    written = 0
+    while "paused" not in app.ear.events:
+        socket.write(Frame(b"x" * 50_000).message)
+        written += 1
+        await asyncio.sleep(0)
+    return socket, written
+
+
 async def test_a_peer_that_does_not_read_pauses_the_writer_and_its_reading_resumes_it() -> None:
     async with (
         served() as (app, port, _),
         connect(f"ws://127.0.0.1:{port}", max_queue=1, max_size=None) as client,
     ):
-        await eventually(lambda: app.socket)
-        socket = app.socket
-        assert socket is not None
-        written = 0
-        while "paused" not in app.ear.events:
-            socket.write(Frame(b"x" * 50_000).message)
-            written += 1
-            await asyncio.sleep(0)
+        socket, written = await write_until_paused(app)
         assert app.ear.events == ["paused"]
         assert socket.waiting_bytes > 0
         for _ in range(written):
@@ -152,14 +158,7 @@ async def test_a_close_frame_comes_behind_all_that_waits() -> None:
         served() as (app, port, _),
         connect(f"ws://127.0.0.1:{port}", max_queue=1, max_size=None) as client,
     ):
-        await eventually(lambda: app.socket)
-        socket = app.socket
-        assert socket is not None
-        written = 0
-        while "paused" not in app.ear.events:
-            socket.write(Frame(b"x" * 50_000).message)
-            written += 1
-            await asyncio.sleep(0)
+        socket, written = await write_until_paused(app)
         socket.end(3008, "slow", Frame(b"last words").message)
         app.end.set()
         received: list[str | bytes] = []

@@ -25,9 +25,6 @@ from trivet.identity.identity import Identity
 from trivet.identity.keys import KEY_START, ApiKey
 from trivet.identity.revocation import Revocation, RevocationScope
 
-STRANGER = "stranger"
-"""The credential of a token whose user the database need not have: for tests of the protocol."""
-
 AT_ONCE = 500
 """The identities of one comparison: at most four short statements."""
 
@@ -61,9 +58,7 @@ def _is_ours(identity: Identity) -> bool:
         return False
     if identity.kind == "key":
         return identity.credential_id.startswith(KEY_START)
-    if identity.kind == "token":
-        return identity.credential_id != STRANGER
-    return isinstance(identity.source, OfSession)
+    return identity.kind == "token" or isinstance(identity.source, OfSession)
 
 
 class _Found:
