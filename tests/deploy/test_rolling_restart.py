@@ -19,7 +19,8 @@ from tests.deploy.crates.models import Crate
 from tests.deploy.dock import ROOT
 from tests.deploy.test_workers import wait_until_logged
 from tests.services.node import StartNode
-from tests.services.server import Server, StartServer
+from tests.services.processes import wait_until
+from tests.services.server import START_SECONDS, Server, StartServer
 from trivet.data.engine import async_url
 
 pytestmark = pytest.mark.database("postgresql")  # several workers on one database
@@ -66,6 +67,10 @@ def publishing(server: Server) -> Iterator[list[int]]:
         finally:
             is_over.set()
         running.result()
+
+
+def wait_until_published(server: Server, statuses: list[int], count: int) -> None:
+    wait_until(lambda: len(statuses) >= count, server.process, server.log, START_SECONDS)
 
 
 def ask(process: "subprocess.Popen[str]", top: int) -> Any:

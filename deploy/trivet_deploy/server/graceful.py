@@ -17,10 +17,12 @@ for them. Only if all stop at once is it refused.
 import asyncio
 import contextlib
 import select
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
+from types import FrameType
 from typing import Any
 
 from uvicorn import Config, Server
@@ -103,11 +105,37 @@ class GracefulServer(Server):
     """Takes what waits to be accepted, closes its listening sockets, and only then tells its
     connections to go."""
 
-    def __init__(self, config: Config, on_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        on_stop: Callable[[], None] = lambda: None,
+        on_ready: Callable[[], None] = lambda: None,
+        must_wait: Callable[[], bool] = lambda: False,
+    ) -> None:
         """`on_stop` is called when this process was told to stop, and not when it makes room for
-        a successor."""
+        a successor; `on_ready` when it serves. While `must_wait()`, the first signal to stop is
+        kept in mind, and the second one is obeyed."""
         super().__init__(config)
         self._on_stop = on_stop
+        self._on_ready = on_ready
+        self._must_wait = must_wait
+        self._is_waiting = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM and not self._is_waiting and self._must_wait():
+            self._is_waiting = True
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._is_waiting and not self._must_wait():
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self.should_exit:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from trivet.log import configure_logging, name_processes
 from trivet_deploy.cli.console import reporting
+from trivet_deploy.server.handover import Handover
 from trivet_settings import Settings, load_settings
 
 KILL_MARGIN_SECONDS = 30
@@ -60,7 +61,12 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships n
     """Serves the house with `options`; `run()` returns when the master has stopped."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._options = options
+        handover = Handover()
+        self._options = {
+            **options,
+            "on_reload": lambda master: handover.begin(master.worker_age),
+            "post_fork": lambda _master, worker: setattr(worker, "handover", handover),
+        }
         super().__init__(prog="trivet")
 
     def load_config(self) -> None:

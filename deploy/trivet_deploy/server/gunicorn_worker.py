@@ -20,6 +20,7 @@ from trivet_deploy.checks.workers import require_broker
 from trivet_deploy.cli.console import reporting
 from trivet_deploy.schema import find_schema_fault
 from trivet_deploy.server.graceful import GracefulHttpProtocol, GracefulServer
+from trivet_deploy.server.handover import Handover
 from trivet_deploy.server.options import server_options
 from trivet_settings import load_settings
 
@@ -31,6 +32,9 @@ limit, so that a worker would be killed after half of it."""
 class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
     """Serves an ASGI application as the settings say, not as Gunicorn's defaults do."""
 
+    handover: Handover | None = None
+    """Given by the master of `trivet serve`. Under a Gunicorn that somebody starts by its own
+    command there is none, and a worker stops when it is told to."""
     _server: GracefulServer | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -50,11 +54,24 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         """As the parent, with a server that costs nobody a request when it stops."""
         self.config.app = self.wsgi
         # A balancer that asks over a kept connection is told at once.
-        self._server = GracefulServer(self.config, self.wsgi.platform.lifecycle.drain)
+        self._server = GracefulServer(
+            self.config,
+            self.wsgi.platform.lifecycle.drain,
+            self._note_ready,
+            self._must_wait_for_successors,
+        )
         self._install_sigquit_handler()
         await self._server.serve(sockets=self.sockets)
         if not self._server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    def _note_ready(self) -> None:
+        if self.handover is not None:
+            self.handover.note_ready(self.age)
+
+    def _must_wait_for_successors(self) -> bool:
+        handover = self.handover
+        return handover is not None and handover.must_wait(self.age, self.cfg.workers)
 
     def _install_sigquit_handler(self) -> None:
         """A master that is interrupted sends SIGQUIT. For the parent it means nothing, and the

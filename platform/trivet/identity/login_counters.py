@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import redis
 
 KNOWN_SECONDS = 30 * 24 * 3600
-STORE_SECONDS = 0.5
+STORE_SECONDS = 2.0
 """The longest wait for the store. A login that waits longer is counted in this process."""
 SWEEP_EVERY = 1024
 """The number of attempts after which the process removes counters whose window has passed."""

@@ -1,0 +1,1 @@
+"""No table: it is here to be imported."""
