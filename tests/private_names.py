@@ -66,7 +66,7 @@ PRIVATE_NAMES = [
         f"{PLATFORM}/data/postgresql_connection.py",
         "a replica's connection that is lost is found by its BEGIN, before anybody has read; no "
         "public call sends one by itself",
-        "tests/deploy/test_replicas.py::test_a_replica_that_dies_takes_no_reader_along",
+        "tests/deploy/replicas/test_states.py::test_a_replica_that_dies_takes_no_reader_along",
     ),
     # Django: the unit of work in its database backend
     PrivateName(

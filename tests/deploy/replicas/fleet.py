@@ -19,7 +19,7 @@ from sqlalchemy import create_engine
 
 from tests.admin.forms import read_page
 from tests.deploy.dock import ROOT, add_superuser
-from tests.deploy.ferries.models import Ferry
+from tests.deploy.replicas.ferries.models import Ferry
 from tests.services.databases import Databases
 from tests.services.forwarder import Forwarder, forwarding
 from tests.services.people import PASSWORD, make_key
@@ -33,6 +33,8 @@ WAIT_SECONDS = 1.0
 """The server's, longer than the delay of a replica that is waited for, on a slow machine too."""
 FERRIES = "/admin/ferries/ferry/"
 COOKIE = "trivet_position"
+HEADER = "trivet-position"
+DOORS = ("run", "query", "session", "django")
 
 _STAMP = """
 CREATE FUNCTION stamp(given text) RETURNS text LANGUAGE plpgsql AS
@@ -223,6 +225,21 @@ def launch(client: httpx2.Client, **query: Any) -> str:
     return name
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What an endpoint saw, and the port of the server that it asked."""
+
+    names: list[str]
+    port: int
+    process: int
+
+
+def see(client: httpx2.Client, door: str = "run", **headers: str) -> Seen:
+    answer = client.get(f"/api/ferries/by/{door}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return Seen(**answer.json())
+
+
 def fill_in(client: httpx2.Client, path: str, **values: str) -> httpx2.Response:
     """Send the form at `path` with `values` in place of what it holds."""
     page = client.get(path)
@@ -259,7 +276,7 @@ def start_fleet(
             replica_urls=f"{replicas[0].server.url(database)},{other}",
             replica_wait_seconds=str(WAIT_SECONDS),
             replica_lag_seconds="600",
-            features="departures,tests.deploy.ferries",
+            features="departures,tests.deploy.replicas.ferries",
             allowed_origins="http://localhost:5173",
             database_connections="4",
             django_threads="4",

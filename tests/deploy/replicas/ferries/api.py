@@ -5,7 +5,7 @@ import os
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from tests.deploy.ferries import services
+from tests.deploy.replicas.ferries import services
 from trivet_api import CurrentPlatform, SingleQuery, Unit, public
 
 router = APIRouter(dependencies=[public])

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from tests.deploy.ferries.models import Ferry
+from tests.deploy.replicas.ferries.models import Ferry
 
 SEEN = text(
     "SELECT inet_server_port(), (SELECT coalesce(array_agg(name), '{}') FROM ferries_ferry)"

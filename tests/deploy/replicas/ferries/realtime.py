@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from tests.deploy.ferries import services
+from tests.deploy.replicas.ferries import services
 from trivet_realtime import channel, rpc
 
 

@@ -6,8 +6,8 @@ from django.db import connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from tests.deploy.ferries.models import Ferry
-from tests.deploy.ferries.services import STAMP
+from tests.deploy.replicas.ferries.models import Ferry
+from tests.deploy.replicas.ferries.services import STAMP
 from trivet_admin import ModelAdmin, register
 
 
