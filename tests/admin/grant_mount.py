@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from tests.admin.grant_changes import groups, users
-from tests.admin.grant_table import ATTEMPTS, KEY_ATTEMPTS
+from tests.admin.grant_keys import ATTEMPTS, KEY_ATTEMPTS
 from trivet import Conflict, Identity, TrivetError
 from trivet.asgi.mount import MountedApp
 from trivet.context import context_of

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from tests.admin import grant_mount
 from tests.admin.conftest import _create_person, _disconnect_django
-from tests.admin.grant_table import ACTORS, Actor, make_keys, make_people, user_id
+from tests.admin.grant_keys import make_keys, user_id
+from tests.admin.grant_table import ACTORS, Actor, make_people
 from tests.admin.house import PASSWORD, House, Visitor, build_house, engine_of, make_settings
 from trivet.features import Feature
 from trivet.identity.keys import issue_key

@@ -14,16 +14,15 @@ from sqlalchemy import func, literal
 from sqlalchemy.orm import Session
 
 from tests.admin import grant_changes
+from tests.admin.grant_keys import ATTEMPTS, user_id
 from tests.admin.grant_mount import KEY_NAMES
 from tests.admin.grant_table import (
     ACTORS,
-    ATTEMPTS,
     CHANGE_USER,
     DELETE,
     LATER,
     USERS,
     VIEW,
-    user_id,
 )
 from tests.admin.granting import Granting, built_granting, granting
 from tests.admin.house import PASSWORD, Visitor
