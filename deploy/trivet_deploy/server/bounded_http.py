@@ -34,6 +34,7 @@ _PUNCTUATION = len(b": \r\n")
 _BAD = b"400 Bad Request"
 _LATE = b"408 Request Timeout"
 _LONG = b"431 Request Header Fields Too Large"
+_LATER_VERSION = b"505 HTTP Version Not Supported"
 
 
 class HeadTooLong(Exception):
@@ -42,6 +43,10 @@ class HeadTooLong(Exception):
 
 class TwoHosts(Exception):
     """Raised likewise."""
+
+
+class LaterVersion(Exception):
+    """Raised likewise. The parser takes HTTP/2.0 in a first line."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -60,6 +65,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_received = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._is_refused = False
+        self._is_of_later_version = False
         self._body_is_complete = True
         self._rest_timer: asyncio.TimerHandle | None = None
 
@@ -118,6 +124,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._require_version()
         self._require_one_host()
         self._head_is_complete()
         self._body_is_complete = False
@@ -143,7 +150,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the parent's signature
         """As the parent, in its turn, and with the status that the parser's end has here."""
-        self._refuse(_LONG if self._head_parsed > self.head_bytes else _BAD)
+        if self._is_of_later_version:
+            self._refuse(_LATER_VERSION)
+        else:
+            self._refuse(_LONG if self._head_parsed > self.head_bytes else _BAD)
+
+    def _require_version(self) -> None:
+        self._is_of_later_version = self.parser.get_http_version().startswith("2")
+        if self._is_of_later_version:
+            raise LaterVersion
 
     def _require_one_host(self) -> None:
         """A whole address as the target names the same host as the header (RFC 9112, 3.2.2). A
