@@ -47,11 +47,12 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
     else:
         require_database(settings)
     platform = open_platform_with_django(settings)
-    done = {
-        "django": django_commands.apply_migrations(),
-        "alembic": migrations.upgrade(settings.database_url, platform.features),
-    }
-    _begin_trail(settings)
+    with migrations.one_at_a_time(settings.database_url):
+        done = {
+            "django": django_commands.apply_migrations(),
+            "alembic": migrations.upgrade(settings.database_url, platform.features),
+        }
+        _begin_trail(settings)
     return done
 
 

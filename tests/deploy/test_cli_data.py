@@ -203,7 +203,7 @@ def test_management_commands_of_django_pass_through_with_their_exit_code(
     [
         ("startproject", "a feature is a package"),
         ("runserver", "trivet dev"),
-        ("makemigrations", "trivet migrate --make"),
+        ("makemigrations", "trivet makemigrations"),
         ("migrate", "trivet migrate"),
         ("test", "pytest"),
     ],

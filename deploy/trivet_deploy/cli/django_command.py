@@ -18,7 +18,7 @@ CONTEXT_SETTINGS = {
     "help_option_names": [],
 }
 
-_SCHEMA = "the tables of features are SQLAlchemy's: `trivet migrate --make FEATURE -m …`"
+_SCHEMA = "the tables of features are SQLAlchemy's: `trivet makemigrations`"
 _TEST = "run pytest, with the plugin of trivet.testing"
 _START = "a feature is a package that TRIVET_FEATURES names: see the tutorial"
 

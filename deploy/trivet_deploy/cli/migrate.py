@@ -9,6 +9,9 @@ import typer
 from trivet_deploy.cli.console import ExitCode, print_json, say, stdout, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trivet import migrations
     from trivet_settings import Settings
 
 # A subcommand each would read better and type worse: what one wants nearly always is `migrate`.
@@ -39,7 +42,7 @@ def migrate(
     if check:
         _check(settings, as_json)
     elif make is not None:
-        _make(settings, make, message, as_json)
+        _make_one(settings, make, message, as_json)
     else:
         _apply(settings, as_json)
 
@@ -75,20 +78,55 @@ def _check(settings: "Settings", as_json: bool) -> None:
         say("No drift: models, migrations and database agree.")
 
 
-def _make(settings: "Settings", feature: str, message: str | None, as_json: bool) -> None:
+def makemigrations(
+    features: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FEATURE]...", help="The features; all of them by default."),
+    ] = None,
+    message: Annotated[
+        str | None,
+        typer.Option("--message", "-m", help="What the new revisions are about."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
+) -> None:
+    """Write the revisions that the models ask for.
+
+    A feature whose tables others refer to comes first. Apply them with `trivet migrate`.
+    """
+    from trivet_settings import load_settings
+
+    made = _make(load_settings().direct, features or [], message)
+    if as_json:
+        print_json([{"path": str(each.path), "risks": each.risks} for each in made])
+    else:
+        _show(made)
+
+
+def _make(
+    settings: "Settings", features: "Sequence[str]", message: str | None
+) -> "list[migrations.Made]":
     from trivet import migrations
     from trivet_deploy.composition import open_platform_with_django
     from trivet_deploy.schema import require_database
 
-    if not message:
-        raise typer.BadParameter("say what the revision is about", param_hint="--message")
     require_database(settings)
     platform = open_platform_with_django(settings)
     with redirect_stdout(sys.stderr):  # Alembic tells its progress where results belong
-        made = migrations.make(settings.database_url, platform.features, feature, message)
+        return migrations.make(settings.database_url, platform.features, features, message)
+
+
+def _make_one(settings: "Settings", feature: str, message: str | None, as_json: bool) -> None:
+    if not message:
+        raise typer.BadParameter("say what the revision is about", param_hint="--message")
+    made = _make(settings, [feature], message)
     if as_json:
-        print_json({"path": str(made.path), "risks": made.risks})
-        return
-    stdout.print(str(made.path), soft_wrap=True, highlight=False)
-    for risk in made.risks:
-        warn(risk)
+        print_json({"path": str(made[0].path), "risks": made[0].risks})
+    else:
+        _show(made)
+
+
+def _show(made: "Sequence[migrations.Made]") -> None:
+    for each in made:
+        stdout.print(str(each.path), soft_wrap=True, highlight=False)
+        for risk in each.risks:
+            warn(risk)

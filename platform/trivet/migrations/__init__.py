@@ -7,14 +7,14 @@ Django's migrations run first (``trivet migrate``), because ours refer to the us
 
 from trivet.migrations.differences import Difference
 from trivet.migrations.history import (
-    Made,
     check,
     find_difference,
     is_behind,
-    make,
     pending,
     upgrade,
 )
+from trivet.migrations.lock import one_at_a_time
+from trivet.migrations.making import Made, make
 
 __all__ = [
     "Difference",
@@ -23,6 +23,7 @@ __all__ = [
     "find_difference",
     "is_behind",
     "make",
+    "one_at_a_time",
     "pending",
     "upgrade",
 ]

@@ -13,8 +13,9 @@ from trivet.models.base import Model
 
 
 def look_at(_context: Any, _revision: Any, directives: list[Any]) -> None:
-    """Note the risks of a new revision. One that changes nothing is not written; `history.make`
-    says so."""
+    """Make a new revision fit, and note its risks. One that changes nothing is not written."""
+    for directive in directives:
+        config.attributes["revise"](directive)
     if directives and directives[0].upgrade_ops.is_empty():
         directives.clear()
     for directive in directives:
@@ -28,7 +29,8 @@ config = context.config
 context.configure(
     connection=config.attributes["connection"],
     transaction_per_migration=True,
-    render_as_batch=config.attributes["connection"].dialect.name == "sqlite",
+    # SQLite knows no other way to change a table, and others do the same as without.
+    render_as_batch=True,
     process_revision_directives=look_at,
     **options(Model.metadata, config.attributes.get("tables")),
 )

@@ -1,8 +1,6 @@
-"""The commands for migrations: run, check and make them."""
+"""The revisions and the database: which are applied, and how to apply the others."""
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import (
     Column,
     Connection,
@@ -31,7 +28,7 @@ from trivet.feature_errors import find_places
 from trivet.features import Feature
 from trivet.migrations import scope
 from trivet.migrations.connection import connect
-from trivet.migrations.differences import PLATFORM, Difference, describe
+from trivet.migrations.differences import Difference, describe
 from trivet.migrations.risks import FILL
 from trivet.migrations.scope import VERSION_TABLE
 from trivet.models.base import Model
@@ -45,14 +42,6 @@ _NULLS = ("23502", "NOT NULL constraint failed", "Cannot add a NOT NULL column")
 _versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32)))
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A revision that was written: its file, and its risks for existing rows."""
-
-    path: Path
-    risks: tuple[str, ...]
-
-
 def upgrade(url: str, features: Sequence[Feature]) -> list[str]:
     """Apply every pending revision, each in a transaction; returns their ids, oldest first.
 
@@ -60,7 +49,7 @@ def upgrade(url: str, features: Sequence[Feature]) -> list[str]:
     """
     with connect(url) as connection:
         before = _applied(connection)
-        config = _config(features, connection)
+        config = configure(features, connection)
         _require_known(before, config)
         try:
             command.upgrade(config, "heads")
@@ -80,9 +69,7 @@ def check(url: str, features: Sequence[Feature]) -> list[Difference]:
     is not there.
     """
     with connect(url) as connection:
-        _require_known(_applied(connection), _config(features, None))
-        if _is_behind(connection, features):
-            raise ConfigurationError("pending", "The database is behind: run `trivet migrate`.")
+        require_current(connection, features)
         return describe(_compare(connection), features)
 
 
@@ -102,41 +89,11 @@ def _compare(connection: Connection) -> list[Any]:
     return differences
 
 
-def make(url: str, features: Sequence[Feature], name: str, message: str) -> Made:
-    """Write the revision that makes the database match the models of the feature `name`
-    (``trivet`` for the platform's own).
-
-    Its file begins with a number, so that a listing of the folder shows the order.
-    """
-    owner = next((f for f in features if f.name == name), None)
-    if owner is None and name != PLATFORM:
-        known = ", ".join([PLATFORM, *(f.name for f in features)])
-        raise ConfigurationError("no-feature", f"There is no feature {name!r}; known are: {known}.")
-    folder = HERE / "versions" if owner is None else _folder(owner)
-    folder.mkdir(exist_ok=True)
-    with connect(url) as connection:
-        config = _config(features, connection)
-        _require_known(_applied(connection), config)
-        config.attributes["tables"] = scope.tables_of(owner.package if owner else PLATFORM)
-        risks: list[str] = []
-        config.attributes["risks"] = risks
-        first = not any(folder.glob("*.py"))
-        config.set_main_option("file_template", f"{_next_number(folder):04d}_%%(slug)s")
-        try:
-            script = command.revision(
-                config,
-                message,
-                autogenerate=True,
-                head="base" if first else f"{name}@head",
-                branch_label=name if first else None,
-                version_path=str(folder),
-                depends_on=f"{PLATFORM}@head" if first and owner else None,
-            )
-        except CommandError as error:
-            raise ConfigurationError("revision", str(error)) from error
-    if script is None or isinstance(script, list):
-        raise ConfigurationError("no-change", f"The models of {name} have not changed.")
-    return Made(Path(script.path), tuple(risks))
+def require_current(connection: Connection, features: Sequence[Feature]) -> None:
+    """Raise ConfigurationError unless the database is at the newest revisions of this code."""
+    _require_known(_applied(connection), configure(features, None))
+    if _is_behind(connection, features):
+        raise ConfigurationError("pending", "The database is behind: run `trivet migrate`.")
 
 
 def _require_known(applied: Iterable[str], config: Config) -> None:
@@ -151,16 +108,9 @@ def _require_known(applied: Iterable[str], config: Config) -> None:
         )
 
 
-def _next_number(folder: Path) -> int:
-    """The next number of a file: one more than the highest, or than the number of files."""
-    revisions = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
-    numbers = [int(found[1]) for name in revisions if (found := re.match(r"(\d{4})_", name))]
-    return max(len(revisions), *numbers, 0) + 1
-
-
 def _refused(error: DBAPIError, features: Sequence[Feature]) -> Conflict:
     """The line of the revision that the database refused, with the reason."""
-    places = find_places(error, (HERE / "versions", *map(_folder, features)))
+    places = find_places(error, (HERE / "versions", *map(folder_of, features)))
     where = f"{shown(places[-1][0])}:{places[-1][1]}: " if places else ""
     said = str(error.orig).strip().splitlines()[0]
     code = getattr(error.orig, "sqlstate", None)
@@ -195,7 +145,7 @@ async def find_difference(database: Database, features: Sequence[Feature]) -> Di
 def _heads(features: tuple[Feature, ...]) -> set[str]:
     """The newest revisions. The database does not list a branch on which applied revisions depend:
     Alembic keeps only revisions on which no other one depends."""
-    script = ScriptDirectory.from_config(_config(features, None))
+    script = ScriptDirectory.from_config(configure(features, None))
     heads = set(script.get_heads())
     built_on = {
         dependency
@@ -211,8 +161,9 @@ def _applied(connection: Connection) -> tuple[str, ...]:
     return context.get_current_heads()
 
 
-def _config(features: Sequence[Feature], connection: Connection | None) -> Config:
-    folders = [HERE / "versions", *(f for f in map(_folder, features) if f.is_dir())]
+def configure(features: Sequence[Feature], connection: Connection | None) -> Config:
+    """Alembic's configuration, with the revisions of all features."""
+    folders = [HERE / "versions", *(f for f in map(folder_of, features) if f.is_dir())]
     config = Config()
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
@@ -221,5 +172,6 @@ def _config(features: Sequence[Feature], connection: Connection | None) -> Confi
     return config
 
 
-def _folder(feature: Feature) -> Path:
-    return feature.folder / "migrations"
+def folder_of(feature: Feature | None) -> Path:
+    """The folder of a feature's revisions; of the platform's own without a feature."""
+    return HERE / "versions" if feature is None else feature.folder / "migrations"

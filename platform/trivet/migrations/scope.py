@@ -5,6 +5,8 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import MetaData, Table
+from sqlalchemy.sql.elements import False_, Null, True_
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from trivet.models.base import Model
@@ -59,6 +61,24 @@ def options(metadata: MetaData, tables: Collection[str] | None = None) -> dict[s
 
 
 def _render_item(kind: str, thing: Any, _context: Any) -> Any:
-    """Our column types by their own name; the template imports their module."""
+    """Our column types by their own name; the template imports their module. Defaults as the
+    models have them, and not in the words of the database of the moment."""
+    if kind == "server_default":
+        return _portable(getattr(thing, "arg", None)) or False
     ours = isinstance(thing, TypeDecorator) and type(thing).__module__ == "trivet.models.types"
     return f"trivet.models.types.{type(thing).__name__}()" if kind == "type" and ours else False
+
+
+def _portable(expression: Any) -> str | None:
+    """Python for an expression that every dialect writes in its own way; None for others."""
+    match expression:
+        case True_():
+            return "sa.true()"
+        case False_():
+            return "sa.false()"
+        case Null():
+            return "sa.null()"
+        case FunctionElement(name=str(name)) if not expression.clauses.clauses:
+            return f"sa.func.{name}()"
+        case _:
+            return None

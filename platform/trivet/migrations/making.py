@@ -1,0 +1,182 @@
+"""New revisions: each feature's own, in an order in which a fresh database can be built."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from alembic.autogenerate import RevisionContext
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, ForeignKeyConstraint, inspect
+
+from trivet.errors import ConfigurationError
+from trivet.features import Feature
+from trivet.migrations import scope
+from trivet.migrations.connection import connect
+from trivet.migrations.differences import PLATFORM
+from trivet.migrations.history import configure, folder_of, require_current
+from trivet.migrations.revisions import Revising
+from trivet.models.base import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A revision that was written: its file, and its risks for existing rows."""
+
+    path: Path
+    risks: tuple[str, ...]
+
+
+def make(
+    url: str, features: Sequence[Feature], names: Sequence[str] = (), message: str | None = None
+) -> list[Made]:
+    """Write the revisions that make the database match the models of the features `names` (all
+    features by default; ``trivet`` is the platform's own).
+
+    A file begins with a number, so that a listing of its folder shows the order. Features that
+    refer to each other get a second revision with the keys that could not be made in the first.
+
+    Raises:
+        ConfigurationError: There is no such feature, the models have not changed, the database is
+            behind, or a table to which they refer has no revision.
+    """
+    _require_features(names, features)
+    with connect(url) as connection:
+        require_current(connection, features)
+        maker = _Maker(connection, features)
+        made = maker.make_all(names or [each.name for each in features], message)
+    if not made:
+        who = " and ".join(names) if names else "the features"
+        raise ConfigurationError("no-change", f"The models of {who} have not changed.")
+    return made
+
+
+class _Maker:
+    def __init__(self, connection: Connection, features: Sequence[Feature]) -> None:
+        self._connection = connection
+        self._features = features
+        self._tables = {each.name: scope.tables_of(each.package) for each in features}
+        self._tables[PLATFORM] = scope.tables_of(PLATFORM)
+        self._owners = {table: name for name, all_ in self._tables.items() for table in all_}
+        self._there = set(inspect(connection).get_table_names())
+        self._there |= {t.name for t in Model.metadata.tables.values() if t.info.get("external")}
+
+    def make_all(self, names: Sequence[str], message: str | None) -> list[Made]:
+        made: list[Made] = []
+        postponed: dict[str, list[ForeignKeyConstraint]] = {}
+        wanted = {table for name in names for table in self._tables[name]}
+        for name in _in_order(names, self._references()):
+            revising = self._revising(name, wanted)
+            made += self._write(revising, message)
+            if revising.postponed:
+                postponed[name] = revising.postponed
+            self._there |= self._tables[name]
+        for name, keys in postponed.items():
+            revising = self._revising(name, wanted)
+            revising.add = keys
+            made += self._write(revising, f"{message or 'add'} references")
+        return made
+
+    def _revising(self, name: str, wanted: set[str]) -> Revising:
+        there = {*self._there, *self._tables[name]}
+        return Revising(name, self._owners, there.__contains__, wanted.__contains__)
+
+    def _references(self) -> dict[str, set[str]]:
+        """The other features to whose tables each one refers."""
+        found: dict[str, set[str]] = {name: set() for name in self._tables}
+        for table in Model.metadata.tables.values():
+            owner = self._owners.get(table.name)
+            for key in table.foreign_keys:
+                target = self._owners.get(key.target_fullname.rpartition(".")[0])
+                if owner is not None and target is not None and target != owner:
+                    found[owner].add(target)
+        return found
+
+    def _write(self, revising: Revising, message: str | None) -> list[Made]:
+        """The revision, if there is anything to be done."""
+        name = revising.owner
+        owner = next((each for each in self._features if each.name == name), None)
+        folder = folder_of(owner)
+        had_folder = folder.is_dir()
+        is_first = not _revisions_in(folder)
+        folder.mkdir(exist_ok=True)
+        config = configure(self._features, self._connection)
+        risks: list[str] = []
+        config.attributes |= {
+            "tables": self._tables[name],
+            "risks": risks,
+            "revise": revising.revise,
+        }
+        config.set_main_option("file_template", f"{_next_number(folder):04d}_%%(slug)s")
+        options = {
+            "message": message,
+            "head": "base" if is_first else f"{name}@head",
+            "branch_label": name if is_first else None,
+            "version_path": str(folder),
+            "depends_on": [f"{PLATFORM}@head"] if is_first and owner else None,
+        }
+        try:
+            script = _generate(config, options)
+        except CommandError as error:
+            raise ConfigurationError("revision", str(error)) from error
+        if script is None:
+            if not had_folder:
+                folder.rmdir()
+            return []
+        return [Made(Path(script.path), tuple(risks))]
+
+
+def _generate(config: Config, options: Mapping[str, Any]) -> Script | None:
+    """Alembic's own command, without its demand that every revision is applied: those that were
+    written a moment ago are not, and were compared with the same database."""
+    scripts = ScriptDirectory.from_config(config)
+    arguments = {"autogenerate": True, "sql": False, "splice": False, "rev_id": None, **options}
+    revision = RevisionContext(config, scripts, arguments)
+
+    def compare(_applied: Any, context: Any) -> list[Any]:
+        revision.run_autogenerate("heads", context)
+        return []
+
+    with EnvironmentContext(
+        config, scripts, fn=compare, template_args=revision.template_args, revision_context=revision
+    ):
+        scripts.run_env()
+    return next(iter(revision.generate_scripts()), None)
+
+
+def _in_order(names: Sequence[str], references: Mapping[str, set[str]]) -> list[str]:
+    """Whoever is referred to comes first. Where features refer to each other, their given order
+    stays."""
+    graph = {name: references[name].intersection(names) for name in names}
+    while True:
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            cycle: list[str] = error.args[1]  # each is needed by the one behind it
+            first = min(cycle, key=names.index)
+            graph[first] -= {cycle[cycle.index(first, 1) - 1]}
+
+
+def _require_features(names: Sequence[str], features: Sequence[Feature]) -> None:
+    known = [PLATFORM, *(each.name for each in features)]
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(
+                "no-feature", f"There is no feature {name!r}; known are: {', '.join(known)}."
+            )
+
+
+def _next_number(folder: Path) -> int:
+    """The next number of a file: one more than the highest, or than the number of files."""
+    revisions = _revisions_in(folder)
+    numbers = [int(found[1]) for name in revisions if (found := re.match(r"(\d{4})_", name))]
+    return max(len(revisions), *numbers, 0) + 1
+
+
+def _revisions_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]

@@ -1,0 +1,154 @@
+"""The operations of a new revision, made fit for every database and every order of features.
+
+Alembic compares one database with the models and writes down what it sees there. Three things it
+cannot know are added here:
+
+* a table of another feature must be there before a foreign key can refer to it. The revision then
+  depends on that feature's newest one. If that table has no revision yet, because the features
+  refer to each other, the key is postponed to a revision of its own;
+* PostgreSQL keeps an enumeration as a type of its own, which a downgrade has to drop;
+* a revision without a message gets one that says what it does.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from alembic.autogenerate import renderers
+from alembic.operations import MigrateOperation, ops
+from sqlalchemy import Column, Enum, ForeignKeyConstraint
+
+from trivet.errors import ConfigurationError
+
+
+@dataclass
+class Revising:
+    """What is known of a revision while it is written.
+
+    Attributes:
+        owner: The feature whose revision it is.
+        owners: The feature of each table.
+        is_there: Whether a table has a revision, or is in the database.
+        will_be_there: Whether a table is about to have one.
+        postponed: The foreign keys that were left out.
+        add: If it is not empty, the revision adds these keys and does nothing else.
+    """
+
+    owner: str
+    owners: Mapping[str, str]
+    is_there: Callable[[str], bool]
+    will_be_there: Callable[[str], bool]
+    postponed: list[ForeignKeyConstraint] = field(default_factory=list)
+    add: list[ForeignKeyConstraint] = field(default_factory=list)
+
+    def revise(self, directive: ops.MigrationScript) -> None:
+        """Change what Alembic is about to write."""
+        upgrade, downgrade = directive.upgrade_ops, directive.downgrade_ops
+        assert upgrade is not None
+        assert downgrade is not None
+        if self.add:
+            upgrade.ops = [_adding(key) for key in self.add]
+            downgrade.ops = upgrade.reverse().ops
+        else:
+            self._postpone(upgrade, downgrade)
+            downgrade.ops.extend(DropEnumOp(name) for name in _new_enums(upgrade))
+        directive.message = directive.message or describe(upgrade)
+        needed = {self.owners.get(table, self.owner) for table in _referred(upgrade)}
+        depends = [f"{name}@head" for name in sorted(needed - {self.owner})]
+        directive.depends_on = [*_as_list(directive.depends_on), *depends] or None
+
+    def _postpone(self, upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps) -> None:
+        for operation in upgrade.ops:
+            if isinstance(operation, ops.CreateTableOp):
+                operation.columns = [each for each in operation.columns if self._stays(each)]
+            elif isinstance(operation, ops.ModifyTableOps):
+                operation.ops = [each for each in operation.ops if self._stays(_key_of(each))]
+        names = {key.name for key in self.postponed}
+        for operation in downgrade.ops:
+            if isinstance(operation, ops.ModifyTableOps):
+                operation.ops = [
+                    each
+                    for each in operation.ops
+                    if not (
+                        isinstance(each, ops.DropConstraintOp) and each.constraint_name in names
+                    )
+                ]
+
+    def _stays(self, thing: Any) -> bool:
+        if not isinstance(thing, ForeignKeyConstraint) or self.is_there(_target(thing)):
+            return True
+        if not self.will_be_there(_target(thing)):
+            owner = self.owners.get(_target(thing), "its feature")
+            raise ConfigurationError(
+                "no-table",
+                f"{thing.parent.name} refers to {_target(thing)}, which no revision makes yet. "
+                f"Cure: `trivet makemigrations {owner}` first, or both at once.",
+            )
+        self.postponed.append(thing)
+        return False
+
+
+class DropEnumOp(MigrateOperation):
+    """Drop an enumeration that a table had; databases without such types pass it by."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+@renderers.dispatch_for(DropEnumOp)
+def _render_drop(_context: Any, operation: DropEnumOp) -> str:
+    return f"sa.Enum(name={operation.name!r}).drop(op.get_bind(), checkfirst=True)"
+
+
+def describe(upgrade: ops.UpgradeOps) -> str:
+    """A message for a revision without one."""
+    created = [each.table_name for each in upgrade.ops if isinstance(each, ops.CreateTableOp)]
+    changed = [each.table_name for each in upgrade.ops if isinstance(each, ops.ModifyTableOps)]
+    verb, tables = ("create", created) if created else ("change", changed)
+    return " ".join([verb, *dict.fromkeys(tables)]) if tables else "changes"
+
+
+def _adding(key: ForeignKeyConstraint) -> ops.ModifyTableOps:
+    operation = ops.CreateForeignKeyOp.from_constraint(key)
+    return ops.ModifyTableOps(key.table.name, [operation], schema=key.table.schema)
+
+
+def _key_of(operation: Any) -> Any:
+    """The foreign key that an operation adds, or the operation."""
+    if isinstance(operation, ops.CreateForeignKeyOp):
+        return operation.to_constraint()
+    return operation
+
+
+def _target(key: ForeignKeyConstraint) -> str:
+    """The name of the table to which a key refers, which need not be known here."""
+    table, _, _column = key.elements[0].target_fullname.rpartition(".")
+    return table
+
+
+def _referred(upgrade: ops.UpgradeOps) -> Iterator[str]:
+    for operation in upgrade.ops:
+        if isinstance(operation, ops.CreateTableOp):
+            keys = [each for each in operation.columns if isinstance(each, ForeignKeyConstraint)]
+        elif isinstance(operation, ops.ModifyTableOps):
+            every = (_key_of(each) for each in operation.ops)
+            keys = [each for each in every if isinstance(each, ForeignKeyConstraint)]
+        else:
+            keys = []
+        yield from map(_target, keys)
+
+
+def _new_enums(upgrade: ops.UpgradeOps) -> Iterator[str]:
+    """The enumerations that PostgreSQL makes with the tables of a revision."""
+    for operation in upgrade.ops:
+        if isinstance(operation, ops.CreateTableOp):
+            for each in operation.columns:
+                kind = each.type if isinstance(each, Column) else None
+                if isinstance(kind, Enum) and kind.native_enum and kind.name:
+                    yield kind.name
+
+
+def _as_list(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
