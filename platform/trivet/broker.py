@@ -14,6 +14,7 @@ The rules of every broker:
 * a message that arrives from another process reaches the receivers here and goes no further;
 * messages of one process arrive in the order in which it published them, except that wake-ups
   may be merged;
+* news of channels (`WakeUp`, `ChannelMessage`) need not be sent while no other process is known;
 * if messages of others may have been missed, receivers get `MessagesMissed`.
 
 The module lies below all code that publishes or receives. Each message is defined in the package
@@ -68,6 +69,8 @@ class BrokerState:
         lag_seconds: The time that the last message to itself took; None if there was none yet.
         failures: The number of failed connections in a row; 0 while it is connected.
         last_success: The time at which the last message to itself came back (aware UTC).
+        peers: The other processes that it knows of.
+        is_alone: Whether it sends no news of channels, because there is nobody to get them.
         sent: The messages that this process has sent since its start.
         received: The messages of other processes that it has received.
     """
@@ -78,6 +81,8 @@ class BrokerState:
     lag_seconds: float | None = None
     failures: int = 0
     last_success: datetime | None = None
+    peers: int = 0
+    is_alone: bool = False
     sent: int = 0
     received: int = 0
 

@@ -10,6 +10,7 @@ import pytest
 
 from trivet.broker import Message, MessagesMissed
 from trivet.delivery.brokers.memory import MemoryBroker
+from trivet.delivery.brokers.peers import Announcement
 from trivet.delivery.controls import (
     ChannelPush,
     ClientControl,
@@ -26,6 +27,8 @@ MESSAGES: list[AnyMessage] = [
     WakeUp({}),
     WakeUp({"shelves:north": 1, "länger:ein Wort mit „Zeichen“": 2**62}),
     MessagesMissed(),
+    Announcement(),
+    Announcement(is_leaving=True),
     Revocation(user_id=7),
     Revocation(user_id=7, kind="session", scope=RevocationScope.GRANTS),
     Revocation(credential_id="tvt_1a2b", kind="key"),

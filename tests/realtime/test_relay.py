@@ -355,6 +355,21 @@ async def test_polls_are_rare_while_the_broker_is_well_and_come_back_by_themselv
         await eventually(lambda: ledger.offsets() == [1])
 
 
+async def test_who_asks_for_a_look_while_one_runs_gets_another(platform: Platform) -> None:
+    broker, looks = Neighbourly(), 0
+
+    def note(*arguments: object) -> None:
+        nonlocal looks
+        if "newest_id" in str(arguments[2]):
+            looks += 1
+            if looks == 1:
+                broker.publish(MessagesMissed())
+
+    event.listen(platform.database.engine.sync_engine, "after_cursor_execute", note)
+    async with relaying(platform, broker=broker, watching=[NORTH]):
+        await eventually(lambda: looks == 2)
+
+
 async def test_a_poll_is_one_statement_whatever_number_of_channels_is_watched(
     platform: Platform,
 ) -> None:

@@ -74,6 +74,8 @@ def _describe(state: BrokerState) -> dict[str, Any]:
         "connected": state.is_connected,
         "lag_seconds": state.lag_seconds,
         "failures": state.failures,
+        "peers": state.peers,
+        "alone": state.is_alone,
     }
 
 

@@ -11,6 +11,7 @@ broker logs and drops. So a new field needs a default, and no field changes its 
 import msgspec
 
 from trivet.broker import Message, MessagesMissed
+from trivet.delivery.brokers.peers import Announcement
 from trivet.delivery.controls import (
     ChannelPush,
     ClientControl,
@@ -26,6 +27,7 @@ AnyMessage = (
     WakeUp
     | Revocation
     | MessagesMissed
+    | Announcement
     | ClientControl
     | ClientFrame
     | ChannelPush

@@ -222,12 +222,16 @@ class Relay:
 
     async def _poll(self) -> None:
         """Note the channels that have news which nobody announced."""
-        if not self._watches:
-            self._looks_now = False
-            return
-        async with self._database.unit(read_only=True) as session:
-            found = await session.run_sync(self._cursor.look)
+        # Before the look, so that what asks for one while it runs gets another.
         self._looks_now = False
+        if not self._watches:
+            return
+        try:
+            async with self._database.unit(read_only=True) as session:
+                found = await session.run_sync(self._cursor.look)
+        except BaseException:
+            self._looks_now = True
+            raise
         if found is None:
             self._due.update(self._watches)
             return

@@ -8,6 +8,8 @@ A link that fails is replaced, after a wait that grows and is never the same for
 Whatever was to be sent meanwhile is kept, within bounds, and receivers here get `MessagesMissed`
 as soon as the new link is open. Every few seconds the broker sends a message to itself: if it does
 not come back, the link is dead, however open it looks.
+
+A process that knows of no other sends nothing about channels (`trivet.delivery.brokers.peers`).
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from trivet.broker import BrokerState, M, Message, MessagesMissed, Unsubscribe
 from trivet.delivery.brokers.link import Carrier, Link, Parcel, To
 from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.brokers.outside import OutsideSender
+from trivet.delivery.brokers.peers import Announcement, Peers
 from trivet.delivery.brokers.pending import Pending, parcels_of
 from trivet.delivery.messages import UndecodableMessage, decode
 from trivet.events.wake_up import WakeUp
@@ -35,6 +38,8 @@ SEND_SECONDS = 5.0
 """A link that takes longer for one of these is dead."""
 HEARTBEAT_SECONDS = 5.0
 """The time between two messages to itself, and at the same time the longest wait for one."""
+ANNOUNCE_HEARTBEATS = 6
+"""The longest time between two announcements, in heartbeats; the shortest is half of it."""
 WATCH_SECONDS = 1.0
 """The longest wait of a subscriber for the service to confirm a channel. After that the channel is
 watched by polls until the service confirms."""
@@ -63,6 +68,7 @@ class SharedBroker:
         self._carrier = carrier
         self._own = f'{{"sender":"{self.node}"'.encode()
         self._pending = Pending()
+        self._peers = Peers()
         self._outside = OutsideSender(carrier, self._pending, self.node)
         self._watched: Counter[str] = Counter()
         self._watches = _Watches()
@@ -70,6 +76,7 @@ class SharedBroker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
+        self._sending = asyncio.Lock()
         self._failures = 0
         self._lag: float | None = None
         self._last_success: datetime | None = None
@@ -86,6 +93,8 @@ class SharedBroker:
             lag_seconds=self._lag,
             failures=self._failures,
             last_success=self._last_success,
+            peers=len(self._peers),
+            is_alone=self._peers.is_alone,
             sent=self._sent,
             received=self._received,
         )
@@ -93,9 +102,10 @@ class SharedBroker:
     def publish(self, message: Message, *, node: str | None = None) -> None:
         if node in (None, self.node):
             self._local.publish(message)
-        if node != self.node:
-            self._pending.add(message, node)
-            self._ring()
+        if node == self.node or (node is None and self._peers.withhold(message)):
+            return
+        self._pending.add(message, node)
+        self._ring()
 
     def subscribe(self, kind: type[M], receiver: Callable[[M], None]) -> Unsubscribe:
         return self._local.subscribe(kind, receiver)
@@ -124,7 +134,9 @@ class SharedBroker:
         task, self._task, self._loop = self._task, None, None
         if task is None:
             return
-        if self._link is not None and self._pending:
+        self._peers.unsettle()
+        if self._link is not None:
+            self._pending.add(Announcement(is_leaving=True))
             await asyncio.wait([asyncio.ensure_future(self._send_pending(self._link))], timeout=0.5)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -151,7 +163,7 @@ class SharedBroker:
             except Exception as error:  # noqa: BLE001  # whatever it is, another link may work
                 wait = self._note_failure(error)
             finally:
-                self._link = None
+                self._lose_link()
                 self._watches.settle_all()
                 await link.close()
             await asyncio.sleep(wait)
@@ -174,7 +186,12 @@ class SharedBroker:
     async def _serve(self, link: Link) -> None:
         tasks = [
             asyncio.ensure_future(each)
-            for each in (self._send(link), self._beat_for_ever(link), self._follow_watches(link))
+            for each in (
+                self._send(link),
+                self._beat_for_ever(link),
+                self._follow_watches(link),
+                self._announce(),
+            )
         ]
         tasks.append(asyncio.ensure_future(link.run()))
         try:
@@ -182,10 +199,34 @@ class SharedBroker:
             for task in done:
                 task.result()
         finally:
-            self._link = None  # at once: to cancel a statement of a dead server takes seconds
+            self._lose_link()  # at once: to cancel a statement of a dead server takes seconds
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _lose_link(self) -> None:
+        self._link = None
+        self._peers.unsettle()
+
+    async def _announce(self) -> None:
+        """Make this process known, and find out whether it is alone."""
+        self._tell(Announcement())
+        await asyncio.sleep(self._heartbeat_seconds)
+        self._peers.settle()
+        # Somebody may have withheld what was committed before it heard of this process, and have
+        # died before it could tell.
+        self._local.publish(WakeUp({}))
+        while True:
+            longest = ANNOUNCE_HEARTBEATS * self._heartbeat_seconds
+            await asyncio.sleep(longest * _random.uniform(0.5, 1.0))
+            self._peers.note_silence()
+            self._tell(Announcement())
+
+    def _tell(self, message: Message, node: str | None = None) -> None:
+        """Send what is of the broker itself, unless it has said already that it leaves."""
+        if self._loop is not None:
+            self._pending.add(message, node)
+            self._due.set()
 
     async def _send(self, link: Link) -> None:
         while True:
@@ -195,21 +236,23 @@ class SharedBroker:
             await asyncio.sleep(COALESCE_SECONDS)
 
     async def _send_pending(self, link: Link) -> None:
-        messages = self._pending.take()
-        try:
-            parcels = parcels_of(
-                messages,
-                sender=self.node,
-                by_channel=self._carrier.by_channel,
-                most_bytes=self._carrier.most_bytes,
-            )
-            await self._send_parcels(link, parcels)
-        except BaseException:
-            # Some may arrive twice: every message may.
-            for message, node in messages:
-                self._pending.add(message, node)
-            self._due.set()
-            raise
+        # One after the other: a link may have several connections, and order is promised.
+        async with self._sending:
+            messages = self._pending.take()
+            try:
+                parcels = parcels_of(
+                    messages,
+                    sender=self.node,
+                    by_channel=self._carrier.by_channel,
+                    most_bytes=self._carrier.most_bytes,
+                )
+                await self._send_parcels(link, parcels)
+            except BaseException:
+                # Some may arrive twice: every message may.
+                for message, node in messages:
+                    self._pending.add(message, node)
+                self._due.set()
+                raise
 
     async def _send_parcels(self, link: Link, parcels: Iterable[Parcel]) -> None:
         waiting = list(parcels)
@@ -259,6 +302,10 @@ class SharedBroker:
             envelope = decode(body)
         except UndecodableMessage as error:
             logger.warning("a message of another process cannot be read: %s", error)
+            return
+        if isinstance(envelope.message, Announcement):
+            for answer in self._peers.hear(envelope.sender, envelope.message):
+                self._tell(answer, envelope.sender)
             return
         self._local.publish(envelope.message)
 
