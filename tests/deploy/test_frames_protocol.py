@@ -2,9 +2,11 @@
 
 import asyncio
 import inspect
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 import uvicorn
@@ -24,12 +26,25 @@ pytestmark = pytest.mark.anyio
 
 ASKED = (
     "handle_connect",
+    "handle_cont",
+    "handle_ping",
     "pause_writing",
     "resume_writing",
     "send_receive_event_to_app",
     "shutdown",
 )
-KEPT = ("queue", "read_paused", "close_sent", "close_timer", "close_timeout", "conn", "transport")
+KEPT = (
+    "queue",
+    "read_paused",
+    "close_sent",
+    "close_timer",
+    "close_timeout",
+    "conn",
+    "transport",
+    "frames",
+    "curr_msg_data_type",
+    "handle_parser_exception()",
+)
 
 
 def test_the_parent_has_what_is_overridden_and_used() -> None:
@@ -200,6 +215,41 @@ async def test_a_server_that_stops_asks_the_receiver() -> None:
         assert client.close_code == 3001
 
 
+async def test_pongs_that_a_peer_does_not_read_take_no_memory() -> None:
+    async with served() as (app, port, _):
+        reader, writer = await open_raw(app, port)
+        protocol: Any = app.socket
+        small = protocol.transport.get_extra_info("socket")
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        transport: Any = writer.transport
+        transport.pause_reading()
+        for _ in range(100):
+            writer.write(frame(PING, b"x" * 125) * 500)
+            await writer.drain()
+        writer.write(frame(PING, b"the last") + frame(TEXT, b"one"))
+        await eventually(lambda: app.ear.heard == ["one"])
+        assert protocol.waiting_bytes < 2**20
+        transport.resume_reading()
+        received = b""
+        while not received.endswith(b"the last"):
+            received = received[-8:] + await asyncio.wait_for(reader.read(65536), 30)
+        writer.transport.abort()
+
+
+async def test_fragments_take_as_much_memory_as_their_text() -> None:
+    async with served() as (app, port, _):
+        _, writer = await open_raw(app, port)
+        protocol: Any = app.socket
+        writer.write(frame(TEXT, b"on", fin=False) + frame(CONT, b"", fin=False) * 1000)
+        await eventually(lambda: protocol.frames)
+        writer.write(frame(CONT, b"e", fin=False) * 1000)
+        await eventually(lambda: protocol.frames[0].endswith(b"e" * 1000))
+        assert len(protocol.frames) == 1
+        writer.write(frame(CONT, b""))
+        await eventually(lambda: app.ear.heard == ["on" + "e" * 1000])
+        writer.transport.abort()
+
+
 def frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True) -> bytes:
     """A frame of a client, as bytes (RFC 6455, 5.2)."""
     head = bytes([opcode | (0x80 if fin else 0)])
@@ -252,13 +302,7 @@ async def test_what_is_on_the_wire_is_heard_or_ends_the_connection(
     sent: bytes, heard: list[str], code: int | None, bytewise: bool
 ) -> None:
     async with served() as (app, port, _):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(
-            b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-            b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
-        )
-        await reader.readuntil(b"\r\n\r\n")
-        await eventually(lambda: app.socket)
+        reader, writer = await open_raw(app, port)
         # A server that ends the connection in the middle would have the rest reset.
         step = 1 if bytewise and code is None and len(sent) < 1000 else len(sent)
         for start in range(0, len(sent), step):
@@ -270,6 +314,18 @@ async def test_what_is_on_the_wire_is_heard_or_ends_the_connection(
             assert closing == (b"" if code == 1005 else struct.pack("!H", code))
             await eventually(lambda: "lost" in app.ear.events)
         writer.transport.abort()
+
+
+async def open_raw(app: App, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A WebSocket of raw bytes, to which the ear listens."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    await eventually(lambda: app.socket)
+    return reader, writer
 
 
 async def _find_close(reader: asyncio.StreamReader) -> bytes:
