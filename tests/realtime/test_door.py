@@ -65,6 +65,7 @@ async def test_a_client_that_speaks_protobuf_is_told_for_good(
         (["centrifuge-json"], "centrifuge-json"),
         (["centrifuge-protobuf", "centrifuge-json"], "centrifuge-json"),
         (["chat"], None),
+        ([], None),  # an empty header, as older versions of the SDK for Python send it
         (None, None),
     ],
 )

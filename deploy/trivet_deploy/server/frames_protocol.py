@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trivet_realtime.direct_socket import DirectReceiver
 
 EXTENSION = "trivet.frames"
+SUBPROTOCOL = "Sec-WebSocket-Protocol"
 
 
 class FramesProtocol(WebSocketsSansIOProtocol):
@@ -39,6 +40,10 @@ class FramesProtocol(WebSocketsSansIOProtocol):
     """
 
     def handle_connect(self, event: Any) -> None:
+        offered = event.headers.get_all(SUBPROTOCOL)
+        if offered and not any(map(str.strip, offered)):
+            # Some SDKs say so that they ask for none. Others would be refused with 400.
+            del event.headers[SUBPROTOCOL]
         super().handle_connect(event)
         if not self.close_sent:
             # The task that runs the application has not begun yet.

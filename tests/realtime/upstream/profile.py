@@ -31,6 +31,7 @@ from trivet.identity.policy import public
 from trivet.identity.token_keys import TokenKeys
 from trivet.identity.tokens import Tokens
 from trivet.platform import open_platform
+from trivet_deploy.server.frames_protocol import FramesProtocol
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import ChannelRules
 from trivet_realtime.client_calls import ClientCall, ClientCalls
@@ -142,6 +143,7 @@ def main(arguments: Sequence[str]) -> None:
         uvicorn.run(
             build(platform),
             port=port,
+            ws=FramesProtocol,  # as in the product
             log_level="warning",
             access_log=False,
             ws_ping_interval=None,
