@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tests.deploy.crates.models import Crate
 from trivet.data.session import TrivetSession
+from trivet.errors import Conflict
 from trivet.identity import Identity
 from trivet_api import Unit, public
 
@@ -26,6 +27,13 @@ def put_down(
 ) -> None:
     begin(db, isolation)
     db.add(Crate(dock=dock, label=label))
+    if "undone" in label:
+        db.flush()
+        raise Conflict("undone", "This crate stays where it was.")
+
+
+def put_down_many(db: Session, _actor: Identity, dock: str, label: str, count: int) -> None:
+    db.add_all(Crate(dock=dock, label=f"{number} {label}") for number in range(1, count + 1))
 
 
 def relabel(
@@ -48,10 +56,17 @@ async def put_label(
 async def put(
     dock: str, label: str, unit: Unit, with_django: bool = False, isolation: str | None = None
 ) -> None:
-    """Put a crate down; a label with "fatal" is the last that this process does."""
+    """Put a crate down. A label with "fatal" is the last that this process does; with "undone", the
+    crate is written and the request refused."""
     await (unit.run_with_django if with_django else unit.run)(put_down, dock, label, isolation)
     if "fatal" in label:
         event.listen(TrivetSession, "after_commit", _die)
+
+
+@router.post("/{dock}", status_code=201, dependencies=[public])
+async def put_many(dock: str, count: int, size: int, unit: Unit) -> None:
+    """Put so many crates down in one transaction, with labels of about so many characters."""
+    await unit.run(put_down_many, dock, "x" * size, count)
 
 
 def _die(session: Session) -> None:
