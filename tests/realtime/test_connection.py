@@ -23,6 +23,7 @@ from tests.realtime.house import (
 from tests.services.processes import free_port
 from trivet.identity import Revocation, RevocationScope
 from trivet.lifecycle import State
+from trivet.observation import Observers, QueuesMeasured
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.timers import SLOT_SECONDS
 
@@ -107,6 +108,48 @@ async def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_not(
         await asyncio.sleep(3 * bounds.slow_seconds)
         # It reads again: first all that was on its way, then why that is all.
         assert await slow.closing() == (3008, "slow")
+
+
+async def test_what_a_slow_client_takes_is_bounded_and_it_recovers_what_it_missed(
+    empty_database_url: str,
+) -> None:
+    bounds = Bounds(queue_bytes=200_000, slow_seconds=0.2)
+    observers, queues = Observers(measure_seconds=0.01), list[QueuesMeasured]()
+    observers.add(QueuesMeasured, queues.append)
+    async with (
+        house_at(empty_database_url, bounds, observers=observers) as house,
+        house.socket(max_queue=1) as slow,
+    ):
+        await slow.connect()
+        told = await slow.subscribe("beacons:north")
+        await slow.subscribe("beacons:bulk")
+        # More than the network keeps for who does not read, and then what will be missed.
+        for number in range(1, 101):
+            await house.light("bulk", "x" * 100_000)
+            await house.light("north", f"{number}")
+        heard = await publications_of("beacons:north", slow)
+        assert slow.connection.close_code == 3008
+        assert max(each.longest_bytes for each in queues) < 2 * bounds.queue_bytes
+
+        async with house.socket() as back:
+            await back.connect()
+            position = {"epoch": told["epoch"], "offset": len(heard)}
+            reply = await back.subscribe("beacons:north", recover=True, **position)
+            assert reply["recovered"] is True
+            missed = [(each["offset"], each["data"]["label"]) for each in reply["publications"]]
+    assert missed, "it was cut off for nothing"
+    assert heard + missed == [(number, str(number)) for number in range(1, 101)]
+
+
+async def publications_of(channel: str, socket: Socket) -> list[tuple[int, str]]:
+    """The publications of one channel until the end of the connection."""
+    heard = []
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            push = (await socket.receive()).get("push", {})
+            if push.get("channel") == channel:
+                heard.append((push["pub"]["offset"], push["pub"]["data"]["label"]))
+    return heard
 
 
 async def test_a_large_commit_cuts_nobody_off_and_everybody_has_all_of_it(
