@@ -44,3 +44,29 @@ def list_drift() -> list[str]:
     except SystemExit:
         return [line.strip() for line in output.getvalue().splitlines() if line.strip()]
     return []
+
+
+def list_migrations() -> list[tuple[str, str, bool]]:
+    """All of Django's migrations: application, name and whether it is applied, in their order."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    loader = MigrationExecutor(connection).loader
+    every = MigrationExecutor(connection).migration_plan(
+        loader.graph.leaf_nodes(), clean_start=True
+    )
+    applied = loader.applied_migrations
+    return [
+        (each.app_label, each.name, (each.app_label, each.name) in applied) for each, _ in every
+    ]
+
+
+def write_sql() -> list[str]:
+    """The SQL of Django's migrations that wait."""
+    from django.core.management import call_command
+
+    output = io.StringIO()
+    for each in list_pending():
+        app, _, name = each.partition(".")
+        call_command("sqlmigrate", app, name, stdout=output)
+    return [output.getvalue()]

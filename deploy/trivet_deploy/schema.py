@@ -56,6 +56,31 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
     return done
 
 
+def list_steps(settings: Settings) -> "list[migrations.Step]":
+    """Every migration of both, in the order in which a fresh database gets them."""
+    from trivet import migrations
+    from trivet_deploy.composition import open_platform_with_django
+
+    require_database(settings)
+    platform = open_platform_with_django(settings)
+    django = [
+        migrations.Step(app, name, "", is_applied)
+        for app, name, is_applied in django_commands.list_migrations()
+    ]
+    return [*django, *migrations.steps(settings.database_url, platform.features)]
+
+
+def write_sql(settings: Settings) -> str:
+    """The SQL of what waits, of both. Raises ConfigurationError where there is none."""
+    from trivet import migrations
+    from trivet_deploy.composition import open_platform_with_django
+
+    require_database(settings)
+    platform = open_platform_with_django(settings)
+    ours = migrations.write_sql(settings.database_url, platform.features)
+    return "\n".join([*django_commands.write_sql(), ours])
+
+
 def _begin_trail(settings: Settings) -> None:
     """Begin the audit trail of a new installation. A database with users had a trail, because each
     user left an entry when it was made. A trail that was emptied does not begin again here."""

@@ -28,6 +28,8 @@ class Installation:
 def execute(url: str, statement: str) -> None:
     """Run a statement past every command."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError
 
 from tests.deploy.installation import Installation, execute
 from tests.services.databases import migrate
@@ -17,7 +18,7 @@ HEAD = """
 import datetime as dt
 import enum
 
-from sqlalchemy import Boolean, Enum, ForeignKey, String, false, func, text, true
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, String, false, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet import Model
@@ -129,8 +130,11 @@ class Tide(enum.Enum):
 
 class Gauge(Model):
     __tablename__ = "gauges_gauge"
+    __table_args__ = (CheckConstraint("level > 0"), CheckConstraint("level < 9", name="low"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    is_wet: Mapped[bool] = mapped_column(Boolean(create_constraint=True), server_default=true())
+    tide: Mapped[Tide | None]
     is_open: Mapped[bool] = mapped_column(server_default=true())
     is_shut: Mapped[bool] = mapped_column(server_default=false())
     made_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
@@ -151,6 +155,9 @@ def test_what_was_made_on_one_database_runs_on_the_other(
         installation.run("migrate")
         execute(installation.url, "INSERT INTO gauges_gauge (id) VALUES (1)")
         assert row(installation) == (True, False, "it's", 3)
+        for level in (-1, 10):
+            with pytest.raises(IntegrityError):
+                execute(installation.url, f"INSERT INTO gauges_gauge (level) VALUES ({level})")
         assert installation.json("migrate", "--check") == {"django": [], "alembic": []}
 
 
@@ -172,3 +179,71 @@ def test_of_processes_that_migrate_at_once_one_does_and_the_others_wait(
         done = list(pool.map(lambda _: empty.json("migrate"), range(3)))
     nothing: dict[str, list[str]] = {"django": [], "alembic": []}
     assert sorted(each == nothing for each in done) == [False, True, True]
+
+
+def test_a_plan_changes_nothing_and_a_way_back_is_taken_by_name(
+    installed: Installation, write: Write
+) -> None:
+    write(gauges=MANY)
+    installed.run("makemigrations", "-m", "gauges")
+    write(gauges=MANY + "    depth: Mapped[int | None]\n")
+    planned = installed.json("migrate", "--plan")
+    assert [(each["owner"], each["name"]) for each in planned] == [("gauges", "0001_gauges")]
+    assert planned == installed.json("migrate", "--plan")
+
+    installed.run("migrate")
+    installed.run("makemigrations", "-m", "depth")
+    installed.run("migrate")
+    history = installed.json("migrate", "--history")
+    assert [each["name"] for each in history if each["owner"] == "gauges"] == [
+        "0001_gauges",
+        "0002_depth",
+    ]
+    assert all(each["is_applied"] for each in history)
+
+    refused = installed.run("migrate", "--to", "gauges@0001", code=2).stderr
+    assert "--yes" in refused
+    assert installed.json("migrate", "--plan") == []
+    back = installed.json("migrate", "--to", "gauges@0001", "--yes")
+    assert len(back["taken_back"]) == 1
+    assert [each["name"] for each in installed.json("migrate", "--plan")] == ["0002_depth"]
+
+    installed.run("migrate", "--to", "gauges@base", "--yes")
+    installed.run("migrate", "--to", "gauges@0001")
+    assert [each["name"] for each in installed.json("migrate", "--plan")] == ["0002_depth"]
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("gauges@0007", "begins the name of no single revision of gauges: none"),
+        ("gauge@0001", "is none of FEATURE@REVISION. The features are: trivet, departures"),
+        ("gauges", "is none of FEATURE@REVISION"),
+    ],
+)
+def test_a_revision_that_is_not_there_is_refused(
+    installed: Installation, write: Write, wanted: str, says: str
+) -> None:
+    write(gauges="")
+    refused = installed.run("migrate", "--to", wanted, code=3).stderr
+    assert says in " ".join(refused.split())
+
+
+def test_the_sql_of_what_waits_is_what_a_migration_would_do(
+    installed: Installation, write: Write, database_kind: str
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    if database_kind == "sqlite":
+        assert "On SQLite" in installed.run("migrate", "--sql", code=3).stderr
+        return
+    script = installed.run("migrate", "--sql").stdout
+    assert script.count("CREATE TABLE") == 1
+    assert len(installed.json("migrate", "--plan")) == 1
+    for statement in script.replace("BEGIN;", "").replace("COMMIT;", "").split(";"):
+        if statement.strip():
+            execute(installed.url, statement)
+    assert installed.json("migrate", "--plan") == []
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}

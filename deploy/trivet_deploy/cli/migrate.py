@@ -2,11 +2,12 @@
 
 import sys
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trivet_deploy.cli.console import ExitCode, print_json, say, stdout, warn
+from trivet_deploy.cli.console import ExitCode, print_error, print_json, say, stdout, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def migrate(
+    *,
     check: Annotated[
         bool,
         typer.Option("--check", help="Change nothing; say what has drifted, and exit 1 if it has."),
@@ -29,6 +31,22 @@ def migrate(
     message: Annotated[
         str | None, typer.Option("--message", "-m", help="What the new revision is about.")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Change nothing; show what waits, in its order.")
+    ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Change nothing; show every migration there is.")
+    ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Change nothing; print the SQL of what waits.")
+    ] = False,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FEATURE@REVISION", help="Go on or back to a revision of a feature."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Go back, and lose what the way back drops.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Bring the database to the present schema.
@@ -43,6 +61,12 @@ def migrate(
         _check(settings, as_json)
     elif make is not None:
         _make_one(settings, make, message, as_json)
+    elif plan or history:
+        _list(settings, as_json, only_pending=plan)
+    elif sql:
+        _print_sql(settings)
+    elif to is not None:
+        _go_to(settings, to, as_json, may_lose=yes)
     else:
         _apply(settings, as_json)
 
@@ -76,6 +100,50 @@ def _check(settings: "Settings", as_json: bool) -> None:
         raise typer.Exit(ExitCode.NO)
     if not as_json:
         say("No drift: models, migrations and database agree.")
+
+
+def _list(settings: "Settings", as_json: bool, *, only_pending: bool) -> None:
+    from trivet_deploy.schema import list_steps
+
+    every = list_steps(settings)
+    listed = [each for each in every if not (only_pending and each.is_applied)]
+    if as_json:
+        print_json([asdict(each) for each in listed])
+        return
+    for each in listed:
+        mark = "✓" if each.is_applied else "·"
+        line = f"{mark} {each.owner} {each.name}"
+        stdout.print(line, highlight=False, markup=False, soft_wrap=True)
+    if not listed:
+        say("Nothing waits.")
+
+
+def _print_sql(settings: "Settings") -> None:
+    from trivet_deploy.schema import write_sql
+
+    stdout.print(write_sql(settings), highlight=False, markup=False, soft_wrap=True)
+
+
+def _go_to(settings: "Settings", wanted: str, as_json: bool, *, may_lose: bool) -> None:
+    from trivet import migrations
+    from trivet_deploy.composition import open_platform_with_django
+    from trivet_deploy.schema import require_database
+
+    require_database(settings)
+    url, features = settings.database_url, open_platform_with_django(settings).features
+    target, is_back = migrations.find_target(url, features, wanted)
+    if is_back and not may_lose:
+        print_error(
+            f"{wanted} lies behind: what came after it is dropped, with the rows in it. "
+            "Say --yes if that is meant."
+        )
+        raise typer.Exit(ExitCode.USAGE)
+    with migrations.one_at_a_time(url):
+        done = migrations.run(url, features, target, back=is_back)
+    if as_json:
+        print_json({"applied": [] if is_back else done, "taken_back": done if is_back else []})
+    else:
+        say(f"{len(done)} {'taken back' if is_back else 'applied'}.")
 
 
 def makemigrations(

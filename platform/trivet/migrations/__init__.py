@@ -11,19 +11,26 @@ from trivet.migrations.history import (
     find_difference,
     is_behind,
     pending,
+    run,
     upgrade,
 )
 from trivet.migrations.lock import one_at_a_time
 from trivet.migrations.making import Made, make
+from trivet.migrations.steps import Step, find_target, steps, write_sql
 
 __all__ = [
     "Difference",
     "Made",
+    "Step",
     "check",
     "find_difference",
+    "find_target",
     "is_behind",
     "make",
     "one_at_a_time",
     "pending",
+    "run",
+    "steps",
     "upgrade",
+    "write_sql",
 ]

@@ -32,6 +32,7 @@ context.configure(
     # SQLite knows no other way to change a table, and others do the same as without.
     render_as_batch=True,
     process_revision_directives=look_at,
+    starting_rev=config.attributes.get("starting_rev"),
     **options(Model.metadata, config.attributes.get("tables")),
 )
 with context.begin_transaction():

@@ -47,19 +47,28 @@ def upgrade(url: str, features: Sequence[Feature]) -> list[str]:
 
     Raises Conflict, naming the file and the line, when the database refuses one.
     """
+    return run(url, features, "heads", back=False)
+
+
+def run(url: str, features: Sequence[Feature], target: str, *, back: bool) -> list[str]:
+    """Apply the revisions up to `target`, or take back those behind it; returns their ids."""
     with connect(url) as connection:
-        before = _applied(connection)
+        before = applied_to(connection)
         config = configure(features, connection)
         _require_known(before, config)
         try:
-            command.upgrade(config, "heads")
+            (command.downgrade if back else command.upgrade)(config, target)
         except DBAPIError as error:
             raise _refused(error, features) from error
         script = ScriptDirectory.from_config(config)
-        known = {r.revision for r in script.iterate_revisions(_applied(connection), "base")}
-        old = {r.revision for r in script.iterate_revisions(before, "base")} if before else set()
+        new, old = (with_ancestors(script, each) for each in (applied_to(connection), before))
         connection.commit()
-    return sorted(known - old)
+    return sorted(new ^ old)
+
+
+def with_ancestors(script: ScriptDirectory, heads: tuple[str, ...]) -> set[str]:
+    """The ids of `heads` and of all revisions on which they build."""
+    return {each.revision for each in script.iterate_revisions(heads, "base")} if heads else set()
 
 
 def check(url: str, features: Sequence[Feature]) -> list[Difference]:
@@ -80,7 +89,7 @@ def is_behind(url: str, features: Sequence[Feature]) -> bool:
 
 
 def _is_behind(connection: Connection, features: Sequence[Feature]) -> bool:
-    return set(_applied(connection)) != _heads(tuple(features))
+    return set(applied_to(connection)) != _heads(tuple(features))
 
 
 def _compare(connection: Connection) -> list[Any]:
@@ -91,7 +100,7 @@ def _compare(connection: Connection) -> list[Any]:
 
 def require_current(connection: Connection, features: Sequence[Feature]) -> None:
     """Raise ConfigurationError unless the database is at the newest revisions of this code."""
-    _require_known(_applied(connection), configure(features, None))
+    _require_known(applied_to(connection), configure(features, None))
     if _is_behind(connection, features):
         raise ConfigurationError("pending", "The database is behind: run `trivet migrate`.")
 
@@ -156,7 +165,8 @@ def _heads(features: tuple[Feature, ...]) -> set[str]:
     return heads - built_on
 
 
-def _applied(connection: Connection) -> tuple[str, ...]:
+def applied_to(connection: Connection) -> tuple[str, ...]:
+    """The newest revisions that the database has."""
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     return context.get_current_heads()
 

@@ -6,17 +6,28 @@ whole with the database. The module of a class says to which feature its table b
 
 import datetime as dt
 import enum
+import hashlib
 from typing import Any, ClassVar
 
-from sqlalchemy import Enum, MetaData
+from sqlalchemy import CheckConstraint, Enum, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase
 
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime, enum_values
 
-NAMING_CONVENTION = {
+
+def _name_or_digest(constraint: CheckConstraint, _table: Table) -> str:
+    """The name of a CHECK, or for one without a name a digest of what it says, so that it has the
+    same name in every database."""
+    if isinstance(constraint.name, str):
+        return constraint.name
+    return hashlib.blake2b(str(constraint.sqltext).encode(), digest_size=4).hexdigest()
+
+
+NAMING_CONVENTION: dict[str, Any] = {
+    "constraint_name_or_digest": _name_or_digest,
     "ix": "ix_%(column_0_N_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name_or_digest)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
