@@ -210,6 +210,13 @@ PRIVATE_NAMES = [
         "every mapped class is found, whatever base or registry it stands on",
         "tests/admin/test_mapped_classes.py::test_one_question_has_one_answer",
     ),
+    PrivateName(
+        "sqlalchemy",
+        "_has_native_hstore",
+        f"{ADMIN}/backends/shared_connection.py",
+        "a dialect knows it with its first connection, and fields ask it before there is one",
+        "tests/admin/test_types.py::test_types_that_one_database_has_alone_are_read_and_found_too",
+    ),
     # Alembic, asgiref, uvicorn, FastAPI
     PrivateName(
         "alembic",

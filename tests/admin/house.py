@@ -33,6 +33,7 @@ ORIGIN = "http://localhost:8000"
 PASSWORD = "correct horse battery staple"
 FEATURES = ("departures",)
 STOCK = "tests.admin.stock"
+ASSORTED = "tests.admin.assorted"
 
 
 def make_settings(database_url: str, **settings: Any) -> Settings:
@@ -88,6 +89,19 @@ def _forget_urls() -> None:
 
 def engine_of(database_url: str) -> Engine:
     return create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+
+
+def create_assorted_tables(engine: Engine) -> None:
+    """Those that the database of `engine` has types for."""
+    from tests.admin.assorted import models
+
+    tables: list[Any] = [models.Assorted.__table__]
+    if engine.dialect.name == "postgresql":
+        tables.append(models.PostgresAssorted.__table__)
+        with engine.begin() as connection:
+            for name in models.EXTENSIONS:
+                connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS {name}"))
+    Model.metadata.create_all(engine, tables=tables)
 
 
 def create_stock_tables(engine: Engine) -> None:

@@ -6,21 +6,8 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    Column,
-    DateTime,
-    Enum,
-    ForeignKey,
-    Integer,
-    Interval,
-    MetaData,
-    Numeric,
-    String,
-    Table,
-    Time,
-)
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy.dialects.mysql import YEAR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from tests.admin.stock.models import Colour, Item, Specimen
@@ -104,30 +91,16 @@ def test_a_class_that_cannot_be_edited_is_an_error_with_a_cure(
     assert [word for word in words if word not in raised.value.detail] == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "cure"),
-    [
-        (DateTime(timezone=True), "trivet.models.types.UtcDateTime"),
-        (DateTime(), "trivet.models.types.UtcDateTime"),
-        (Time(), "trivet.models.types.IsoTime"),
-        (Interval(), "trivet.models.types.Microseconds"),
-        (JSON(), "trivet.models.types.JsonDocument"),
-        (Enum(Colour), "values_callable"),
-        (Numeric(), "Numeric(precision, scale)"),
-        (ARRAY(Integer), "trivet.models.types"),
-    ],
-)
-def test_a_column_type_that_django_stores_otherwise_is_an_error_with_a_cure(
-    kind: Any, cure: str
-) -> None:
+def test_a_type_that_the_database_lacks_is_an_error_with_a_cure() -> None:
     from trivet_admin.mirror.columns import make_field
 
     table = Table("apart_typed", MetaData(), Column("id", Integer, primary_key=True))
-    column: Column[Any] = Column("sort", kind)
+    column: Column[Any] = Column("sort", YEAR())
     table.append_column(column)
     with pytest.raises(ConfigurationError) as raised:
         make_field(column)
-    assert [word for word in ("apart_typed", "sort", cure) if word not in raised.value.detail] == []
+    wanted = ("apart_typed", "sort", "YEAR", "with_variant")
+    assert [word for word in wanted if word not in raised.value.detail] == []
 
 
 @pytest.mark.parametrize(("typed", "document"), [("{}", {}), ("[]", []), ('{"a": 1}', {"a": 1})])
@@ -199,7 +172,7 @@ class TestFields:
         field = self.field("colour", "Specimen")
         assert field.choices == [("red", "Red"), ("dark-blue", "Dark blue")]
         assert field.to_python("dark-blue") is Colour.DARK_BLUE
-        assert field.get_prep_value(Colour.DARK_BLUE) == "dark-blue"
+        assert field.form_value(Colour.DARK_BLUE) == "dark-blue"
         instance = field.model(colour=Colour.DARK_BLUE)
         assert instance.get_colour_display() == "Dark blue"
 
@@ -258,7 +231,7 @@ class Plain(enum.Enum):
 def test_an_enum_may_bring_its_own_labels() -> None:
     from trivet_admin.mirror.enums import EnumChoices
 
-    choices = EnumChoices(Plain)
+    choices = EnumChoices({"one": Plain.ONE})
     assert list(choices) == [("one", "Number one")]
     assert dict(choices)[Plain.ONE] == dict(choices)["one"] == "Number one"
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import Dialect
 from sqlalchemy.pool import NullPool
 
 from trivet.data.sqlite import keep_zones
@@ -61,20 +62,25 @@ class BorrowedConnection:
 
 
 class BorrowedPostgresConnection(BorrowedConnection):
-    """Gives cursors that load JSON.
+    """Gives cursors that load and write as psycopg does by itself.
 
-    Django's connection passes JSON through as text and binds on the client. SQLAlchemy gets
-    plain psycopg cursors, and the loaders on the cursor: on the connection they would change
-    what Django reads.
+    Django's connection passes JSON and addresses through as text, writes naive ranges as aware
+    ones, and binds on the client. SQLAlchemy gets plain psycopg cursors, and the adapters on the
+    cursor: on the connection they would change what Django reads.
     """
 
     def cursor(self, *args: Any, **options: Any) -> Any:
         from psycopg import Cursor, ServerCursor
         from psycopg.types.json import set_json_loads
+        from psycopg.types.net import CidrLoader, InetLoader
+        from psycopg.types.range import Range, RangeDumper
 
         kind: Any = ServerCursor if args or options else Cursor
         cursor = kind(self._raw, *args, **options)
         set_json_loads(json.loads, cursor)
+        cursor.adapters.register_loader("inet", InetLoader)
+        cursor.adapters.register_loader("cidr", CidrLoader)
+        cursor.adapters.register_dumper(Range, RangeDumper)
         return cursor
 
 
@@ -89,6 +95,11 @@ def share(vendor: str, raw: Any) -> Connection:
         _shared.borrowed = None
 
 
+def dialect_of(vendor: str) -> Dialect:
+    """SQLAlchemy's dialect for a Django database `vendor`, as every shared connection has it."""
+    return _engine(vendor).dialect
+
+
 @lru_cache
 def _engine(vendor: str) -> Engine:
     url, options = _ENGINE_OPTIONS[vendor]
@@ -96,6 +107,8 @@ def _engine(vendor: str) -> Engine:
     options = {**options, "hide_parameters": True}
     engine = create_engine(url, creator=_take_borrowed, poolclass=NullPool, **options)
     keep_zones(engine.dialect)
+    # What the first connection would find out; fields ask the dialect before there is one.
+    engine.dialect._has_native_hstore = False  # type: ignore[attr-defined]  # noqa: SLF001  # PostgreSQL's, pinned by a test
     return engine
 
 

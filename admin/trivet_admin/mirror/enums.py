@@ -1,13 +1,17 @@
-"""A field for Python enums stored by value, whose Python values are the members."""
+"""A field for Python enums, whose Python values are the members.
+
+A type stores the names of its members, as SQLAlchemy does by itself, or their values, or whatever
+a decorator makes of them. The choices of a form are what is stored, as text.
+"""
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from trivet_admin.generic import CharField
+from trivet_admin.mirror.typed import TypedField
 
 
 class EnumChoices:
@@ -17,11 +21,11 @@ class EnumChoices:
     know the members too, the iteration must not offer them twice.
     """
 
-    def __init__(self, members: type[enum.Enum]) -> None:
+    def __init__(self, members: Mapping[str, enum.Enum]) -> None:
         self._labels: dict[Any, str] = {}
-        self._pairs = [(member.value, label_of(member)) for member in members]
-        for member, (value, label) in zip(members, self._pairs, strict=True):
-            self._labels[value] = self._labels[member] = label
+        self._pairs = [(stored, label_of(member)) for stored, member in members.items()]
+        for member, (stored, label) in zip(members.values(), self._pairs, strict=True):
+            self._labels[stored] = self._labels[member] = label
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._pairs)
@@ -37,14 +41,18 @@ class EnumChoices:
         return self._labels[key]
 
 
-class EnumField(CharField):
-    """Text in the database, a member of `members` in Python, a choice in a form."""
+class EnumField(TypedField, models.CharField):  # type: ignore[type-arg]  # not generic at run time
+    """What `kind` stores in the database, a member of `members` in Python, a choice in a form."""
 
-    def __init__(self, *args: Any, members: type[enum.Enum], **options: Any) -> None:
+    def __init__(self, *args: Any, members: type[enum.Enum], kind: Any, **options: Any) -> None:
         self.members = members
-        self.labels = EnumChoices(members)
+        self.kind = kind
+        stored = self.storage()
+        # By the text in a form: what is stored may be a number.
+        self.stored = {str(stored.bind(member)): member for member in members}
+        self.labels = EnumChoices(self.stored)
         options.setdefault("choices", list(self.labels))
-        super().__init__(*args, **options)
+        super().__init__(*args, kind=kind, **options)
 
     @property
     def flatchoices(self) -> EnumChoices:  # type: ignore[override]  # Django's is a list of the same pairs
@@ -57,39 +65,39 @@ class EnumField(CharField):
     def formfield(self, *args: Any, **options: Any) -> Any:
         field = super().formfield(*args, **options)
         if field is not None:
-            field.initial = self.get_prep_value(field.initial)
+            field.initial = self.form_value(field.initial)
         return field
-
-    def from_db_value(self, value: str | None, *_: Any) -> enum.Enum | None:
-        return None if value is None else self.members(value)
 
     def to_python(self, value: Any) -> Any:
         if value in self.empty_values or isinstance(value, self.members):
-            return value or None
+            return None if value in self.empty_values else value
         try:
-            return self.members(value)
-        except ValueError:
+            return self.stored[str(value)]
+        except KeyError:
             raise ValidationError(
                 self.error_messages["invalid_choice"],
                 code="invalid_choice",
                 params={"value": value},
             ) from None
 
-    def get_prep_value(self, value: Any) -> Any:
-        return value.value if isinstance(value, enum.Enum) else value
+    def form_value(self, value: Any) -> Any:
+        """The text of a member in a form."""
+        if not isinstance(value, enum.Enum):
+            return value
+        return next((text for text, member in self.stored.items() if member is value), value)
 
     def value_from_object(self, obj: models.Model) -> Any:
         """The value for a form, whose choices are texts."""
-        return self.get_prep_value(super().value_from_object(obj))
+        return self.form_value(super().value_from_object(obj))
 
     def value_to_string(self, obj: models.Model) -> str:
         return str(self.value_from_object(obj))
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
-        super().validate(self.get_prep_value(value), model_instance)
+        super().validate(self.form_value(value), model_instance)
 
     def run_validators(self, value: Any) -> None:
-        super().run_validators(self.get_prep_value(value))
+        super().run_validators(self.form_value(value))
 
 
 def label_of(member: enum.Enum) -> str:

@@ -18,6 +18,7 @@ from trivet_admin.mirror.columns import (
     is_defaulted,
     make_field,
 )
+from trivet_admin.mirror.examples import annotation_of
 from trivet_admin.mirror.labels import app_label_of, label_of_class
 from trivet_admin.mirror.model import MirrorModel
 from trivet_admin.mirror.relations import (
@@ -140,7 +141,9 @@ class _Building:
         if reference is not None:
             name, field = make_relation(self.mapper, key, column, reference)
         else:
-            name, field = _django_name(key), make_field(column, is_version=is_version)
+            annotation = annotation_of(self.mapped, key)
+            field = make_field(column, annotation=annotation, is_version=is_version)
+            name = _django_name(key)
         if "__" in name:
             raise ConfigurationError(
                 "unsupported-column",

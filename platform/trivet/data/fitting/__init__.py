@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import Column
 
 from trivet.data.fitting.fit import Fit, UnfitError
-from trivet.data.fitting.types import fit_of
+from trivet.data.fitting.types import fit_of, fit_of_column
 
-__all__ = ["Fit", "UnfitError", "fit_of", "why_unfit"]
+__all__ = ["Fit", "UnfitError", "fit_of", "fit_of_column", "why_unfit"]
 
 
 def why_unfit(column: "Column[Any]", value: Any, dialect: Any) -> str | None:
     """A sentence for what keeps `value` from `column`; None if it fits, as far as can be told."""
-    fit = None if value is None else fit_of(column.type, dialect)
+    fit = None if value is None else fit_of_column(column, dialect)
     try:
         if fit is not None:
             fit(value)

@@ -4,7 +4,7 @@ import enum
 import uuid
 from typing import Any
 
-from sqlalchemy import CHAR, Enum, String, Uuid
+from sqlalchemy import BINARY, CHAR, VARBINARY, Enum, String, Uuid
 
 from trivet.data.fitting.fit import Fit, UnfitError
 
@@ -81,6 +81,19 @@ def fit_bytes(value: Any) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     raise UnfitError("it must be bytes")
+
+
+def fit_bytes_of(kind: BINARY | VARBINARY) -> Fit:
+    """At most so many bytes as the column is wide; PostgreSQL and SQLite would not count them."""
+    length = kind.length
+
+    def fit(value: Any) -> Any:
+        found = fit_bytes(value)
+        if length is not None and len(found) > length:
+            raise UnfitError(f"it has {len(found):,} bytes, and at most {length:,} fit")
+        return found
+
+    return fit
 
 
 def fit_flag(value: Any) -> Any:

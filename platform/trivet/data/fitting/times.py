@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from trivet.data.fitting.fit import Fit, UnfitError
 from trivet.models.types import in_utc
@@ -25,12 +26,25 @@ def fit_instant(value: Any) -> Any:
 
 
 def fit_wall_time(value: Any) -> Any:
-    """A datetime without a zone, for columns of the plain type."""
+    """A datetime without a zone, whose clock is that of UTC; an aware one is turned to it."""
+    return _on_the_clock(value, dt.UTC)
+
+
+def fit_wall_time_in(zone: str) -> Fit:
+    """The same for a column whose clock is that of another zone."""
+    clock = ZoneInfo(zone)
+    return lambda value: _on_the_clock(value, clock)
+
+
+def _on_the_clock(value: Any, clock: dt.tzinfo) -> Any:
     if not isinstance(value, dt.datetime):
         raise UnfitError("it must be a date with a time")
-    if value.tzinfo is not None:
-        raise UnfitError("it has a time zone, and this column holds none")
-    return value
+    if value.tzinfo is None:
+        return value
+    try:
+        return value.astimezone(clock).replace(tzinfo=None)
+    except (OverflowError, ValueError):
+        raise UnfitError("on the clock of its column it is not in the years 1 to 9999") from None
 
 
 def fit_day(value: Any) -> Any:

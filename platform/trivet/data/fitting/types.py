@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
+    BINARY,
     JSON,
+    VARBINARY,
     Boolean,
+    Column,
     Date,
     DateTime,
     Enum,
@@ -34,13 +37,31 @@ def fit_of(kind: TypeEngine[Any], dialect: Dialect) -> Fit | None:
 
     The bounds are those of the type as it was declared. A variant for one kind of database
     (``BigInteger().with_variant(Integer(), "sqlite")``) changes how a value is kept there, and not
-    which values a feature can count on.
+    which values a feature can count on. Only a variant that has values of another kind (a UUID
+    where the others have its text) has its own bounds.
     """
-    for each in type(kind).__mro__:
-        maker = MAKERS.get(each)
-        if maker is not None and not _binds_otherwise(kind, each):
-            return maker(kind, dialect)
-    return None
+    known = _known(kind)
+    if known is None:
+        return None
+    if not isinstance(kind, TypeDecorator):
+        variant = kind.dialect_impl(dialect)
+        other = _known(variant)
+        if isinstance(variant, TypeDecorator) or other not in (None, known):
+            return None if other is None else MAKERS[other](variant, dialect)
+    return MAKERS[known](kind, dialect)
+
+
+def fit_of_column(column: "Column[Any]", dialect: Dialect) -> Fit | None:
+    """`fit_of` its type. A datetime without a zone shows the clock of UTC, or of the zone that the
+    column names: ``info={"zone": "Europe/Berlin"}``."""
+    fit = fit_of(column.type, dialect)
+    zone = column.info.get("zone")
+    return times.fit_wall_time_in(zone) if zone and fit is times.fit_wall_time else fit
+
+
+def _known(kind: TypeEngine[Any]) -> type[Any] | None:
+    found = (each for each in type(kind).__mro__ if each in MAKERS)
+    return next((each for each in found if not _binds_otherwise(kind, each)), None)
 
 
 def _binds_otherwise(kind: Any, known: Any) -> bool:
@@ -128,6 +149,8 @@ MAKERS: dict[type[Any], Maker] = {
     Time: lambda kind, _: None if kind.timezone else times.fit_time,
     Interval: _always(times.fit_span_from_epoch),
     LargeBinary: _always(texts.fit_bytes),
+    BINARY: lambda kind, _: texts.fit_bytes_of(kind),
+    VARBINARY: lambda kind, _: texts.fit_bytes_of(kind),
     Uuid: lambda kind, _: texts.fit_uuid(kind),
     JSON: _document,
     ARRAY: _array,

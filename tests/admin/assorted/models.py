@@ -1,0 +1,157 @@
+"""Two classes: what both databases have, and what PostgreSQL has alone."""
+
+import enum
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    CHAR,
+    JSON,
+    Column,
+    Date,
+    DateTime,
+    Enum,
+    Float,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    PickleType,
+    String,
+    Text,
+    Time,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import (
+    CIDR,
+    CITEXT,
+    DATERANGE,
+    HSTORE,
+    INET,
+    INT4MULTIRANGE,
+    INT4RANGE,
+    INT8RANGE,
+    INTERVAL,
+    JSONB,
+    MACADDR,
+    NUMRANGE,
+    TSRANGE,
+    TSTZRANGE,
+    TSVECTOR,
+    UUID,
+)
+from sqlalchemy.orm import Mapped
+from sqlalchemy.types import TypeEngine
+
+from tests.admin.assorted import decorators
+from trivet import Model, Versioned
+from trivet.models.types import BigKey
+
+
+class Colour(enum.Enum):
+    RED = "#f00"
+    DARK_BLUE = "#008"
+
+
+def values_of(members: Any) -> list[str]:
+    return [member.value for member in members]
+
+
+PORTABLE: dict[str, TypeEngine[Any]] = {
+    "aware": DateTime(timezone=True),
+    "wall": DateTime(),
+    "berlin": DateTime(),
+    "clock": Time(),
+    "span": Interval(),
+    "document": JSON(),
+    "document_variant": JSON().with_variant(JSONB(), "postgresql"),
+    "document_null": JSON(none_as_null=True),
+    "by_name": Enum(Colour, name="assorted_by_name"),
+    "by_name_in_text": Enum(Colour, native_enum=False),
+    "by_value": Enum(Colour, name="assorted_by_value", values_callable=values_of),
+    "word_of_list": Enum("one", "two", name="assorted_words"),
+    "number": Numeric(),
+    "number_as_float": Numeric(10, 3, asdecimal=False),
+    "float_as_decimal": Float(asdecimal=True),
+    "token": Uuid(),
+    "token_text": Uuid(as_uuid=False),
+    "token_char": Uuid(native_uuid=False),
+    "token_variant": String(36).with_variant(UUID(), "postgresql"),
+    "blob": LargeBinary(),
+    "pickled": PickleType(),
+    "items": ARRAY(Integer).with_variant(JSON(), "sqlite"),
+    "zoned": decorators.ZonedInstant(),
+    "unzoned": decorators.NaiveInstant(),
+    "epoch": decorators.EpochMicroseconds(),
+    "json_text": decorators.JsonText(),
+    "json_typed": decorators.TypedJson(),
+    "address": decorators.AddressJson(),
+    "guid": decorators.Guid(),
+    "guid_in_bytes": decorators.BinaryGuid(),
+    "auto": decorators.AutoString(),
+    "lower": decorators.LowerCase(),
+    "secret": decorators.Secret(),
+    "cents": decorators.Cents(),
+    "yes_no": decorators.YesNo(),
+    "words": decorators.Words(),
+    "level": decorators.LevelNumber(),
+    "password": decorators.PasswordText(),
+}
+POSTGRESQL: dict[str, TypeEngine[Any]] = {
+    "whole_array": ARRAY(Integer),
+    "text_array": ARRAY(String(20)),
+    "day_array": ARRAY(Date),
+    "aware_array": ARRAY(DateTime(timezone=True)),
+    "number_array": ARRAY(Numeric(8, 2)),
+    "token_array": ARRAY(Uuid()),
+    "document_array": ARRAY(JSONB),
+    "matrix": ARRAY(Integer, dimensions=2),
+    "whole_range": INT4RANGE(),
+    "big_range": INT8RANGE(),
+    "number_range": NUMRANGE(),
+    "day_range": DATERANGE(),
+    "wall_range": TSRANGE(),
+    "aware_range": TSTZRANGE(),
+    "ranges": INT4MULTIRANGE(),
+    "inet": INET(),
+    "cidr": CIDR(),
+    "macaddr": MACADDR(),
+    "interval": INTERVAL(),
+    "vector": TSVECTOR(),
+    "jsonb": JSONB(),
+    "pairs": HSTORE(),
+    "any_case": CITEXT(),
+}
+EXTENSIONS = ("hstore", "citext")
+"""What a server has to be asked for."""
+
+ANNOTATIONS = {"level": Mapped[decorators.Level | None]}
+
+
+def columns_of(kinds: dict[str, TypeEngine[Any]]) -> dict[str, Any]:
+    found = {name: Column(name, kind, nullable=True) for name, kind in kinds.items()}
+    if "berlin" in found:
+        found["berlin"].info["zone"] = "Europe/Berlin"
+    return found
+
+
+class Assorted(Versioned, Model):
+    """Without annotations, as before SQLAlchemy 2."""
+
+    __tablename__ = "assorted_assorted"
+    __annotations__ = ANNOTATIONS
+
+    id = Column(BigKey, primary_key=True)
+    name = Column(String(20), nullable=False, default="n")
+    padded = Column(CHAR(4), nullable=True)
+    lines = Column(Text, nullable=True)
+    locals().update(columns_of(PORTABLE))
+
+
+class PostgresAssorted(Model):
+    __tablename__ = "assorted_postgres"
+    __annotations__: dict[str, Any] = {}
+
+    id = Column(BigKey, primary_key=True)
+    name = Column(String(20), nullable=False, default="n")
+    locals().update(columns_of(POSTGRESQL))

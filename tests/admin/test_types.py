@@ -1,0 +1,297 @@
+"""Every type of column: what one ORM writes, the other reads and finds.
+
+Each example is one value of one type. It is written through SQLAlchemy or through Django, and then
+read by both, and by an engine of its own with a driver that Django has not touched. It is found by
+equality, by a range where the type has an order, and as not NULL.
+"""
+
+import datetime as dt
+import ipaddress
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, create_engine, select
+from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.orm import Session
+
+from tests.admin.assorted import decorators
+from tests.admin.assorted.models import PORTABLE, POSTGRESQL, Assorted, Colour, PostgresAssorted
+from tests.admin.house import (
+    ASSORTED,
+    FEATURES,
+    create_assorted_tables,
+    engine_of,
+    make_settings,
+    stock_installed,
+)
+from tests.services.databases import Databases
+from trivet.data.sqlite import keep_zones
+
+naive = st.datetimes(dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29))  # noqa: DTZ001  # without a zone, on purpose
+aware = naive.map(lambda at: at.replace(tzinfo=dt.UTC))
+zones = st.integers(-14, 14).map(lambda hours: dt.timezone(dt.timedelta(hours=hours)))
+aware_anywhere = st.tuples(aware, zones).map(lambda pair: pair[0].astimezone(pair[1]))
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+small = st.decimals(-(10**6), 10**6, places=2, allow_nan=False)
+leaves = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), texts, small.map(float))
+documents = st.recursive(
+    leaves,
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(texts, each, max_size=3),
+    max_leaves=6,
+)
+filled = st.one_of(
+    st.dictionaries(texts, documents, max_size=3), st.lists(documents, max_size=3), texts
+)
+wholes = st.integers(-(2**31), 2**31 - 1)
+spans = st.timedeltas(dt.timedelta(days=-700_000), dt.timedelta(days=2_000_000))
+words = st.text(string.ascii_lowercase, min_size=1, max_size=5)
+colours = st.sampled_from(Colour)
+
+
+def ranges(ends: st.SearchStrategy[Any], bounds: str = "[)") -> st.SearchStrategy[Any]:
+    """Ranges in the form in which PostgreSQL gives them back."""
+    pairs = st.tuples(ends, ends).map(sorted).filter(lambda pair: pair[0] != pair[1])
+    given: Any = bounds
+    return st.one_of(
+        pairs.map(lambda pair: Range(*pair, bounds=given)),
+        ends.map(lambda lower: Range(lower, None, bounds=given)),
+        ends.map(lambda upper: Range(None, upper, bounds="()")),
+        st.just(Range(None, None, bounds="()")),
+        st.just(Range(empty=True)),
+    )
+
+
+def lists(items: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(st.none() | items, max_size=4)
+
+
+def networks(shortest: int, longest: int, kind: Any) -> st.SearchStrategy[Any]:
+    lengths = st.integers(shortest, longest)
+    return st.tuples(st.ip_addresses(), lengths).map(lambda pair: kind(f"{pair[0]}/{pair[1]}"))
+
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "aware": aware_anywhere,
+    "wall": naive,
+    "berlin": naive,
+    "clock": st.times(),
+    "span": spans,
+    "document": filled,
+    "document_variant": filled,
+    "document_null": filled,
+    "by_name": colours,
+    "by_name_in_text": colours,
+    "by_value": colours,
+    "word_of_list": st.sampled_from(["one", "two"]),
+    "number": small,
+    "number_as_float": st.integers(-(10**6), 10**6).map(lambda n: n / 1000),
+    "float_as_decimal": small,
+    "token": st.uuids(),
+    "token_text": st.uuids().map(str),
+    "token_char": st.uuids(),
+    "token_variant": st.uuids().map(str),
+    "blob": st.binary(max_size=20),
+    "pickled": st.one_of(naive, st.tuples(wholes, texts), filled),
+    "items": st.lists(wholes, max_size=4),
+    "zoned": aware_anywhere,
+    "unzoned": aware_anywhere,
+    "epoch": aware_anywhere,
+    "json_text": filled,
+    "json_typed": filled,
+    "address": st.builds(decorators.Address, street=texts, number=wholes),
+    "guid": st.uuids(),
+    "guid_in_bytes": st.uuids(),
+    "auto": texts,
+    "lower": words,
+    "secret": texts,
+    "cents": st.integers(-(10**8), 10**8).map(lambda cents: Decimal(cents) / 100),
+    "yes_no": st.booleans(),
+    "words": st.lists(words, min_size=1, max_size=3),
+    "level": st.sampled_from(decorators.Level),
+    "password": words.map(decorators.Password),
+    "whole_array": lists(wholes),
+    "text_array": lists(texts),
+    "day_array": lists(st.dates()),
+    "aware_array": lists(aware),
+    "number_array": lists(st.decimals(-(10**5), 10**5, places=2, allow_nan=False)),
+    "token_array": lists(st.uuids()),
+    "document_array": lists(filled),
+    "matrix": st.integers(1, 3).flatmap(
+        lambda width: st.lists(st.lists(wholes, min_size=width, max_size=width), max_size=3)
+    ),
+    "whole_range": ranges(st.integers(-(10**9), 10**9)),
+    "big_range": ranges(st.integers(-(2**60), 2**60)),
+    "number_range": ranges(small, "[]"),
+    "day_range": ranges(st.dates(dt.date(1, 1, 1), dt.date(9999, 1, 1))),
+    "wall_range": ranges(naive, "(]"),
+    "aware_range": ranges(aware, "[]"),
+    "ranges": st.lists(ranges(st.integers(0, 9)), max_size=1).filter(
+        lambda each: not (each and each[0].isempty)
+    ),
+    "inet": st.one_of(st.ip_addresses(), networks(1, 31, ipaddress.ip_interface)),
+    "cidr": networks(0, 32, partial(ipaddress.ip_network, strict=False)),
+    "macaddr": st.binary(min_size=6, max_size=6).map(lambda octets: octets.hex(":")),
+    "interval": spans,
+    "vector": words.map(lambda word: f"'{word}'"),
+    "jsonb": filled,
+    "pairs": st.dictionaries(texts, st.none() | texts, max_size=3),
+    "any_case": texts,
+}
+"""A value for every type."""
+UNORDERED = frozenset(
+    {"document", "document_variant", "document_null", "json_typed", "address", "jsonb", "items"}
+    | {"pickled", "password", "document_array", "cidr", "inet", "vector", "ranges", "pairs"}
+)
+"""Those that have no order on one of the databases, or none that people mean."""
+UNEQUAL = frozenset({"secret", "pickled"})
+"""Those that are stored otherwise each time, so that no database finds them."""
+NOT_EQUAL_IN_SQL = frozenset(
+    {"document", "document_variant", "document_null", "address", "jsonb", "vector"}
+)
+"""Those that SQLAlchemy itself cannot compare with any value; Django's fields can."""
+
+
+@pytest.fixture(scope="module")
+def assorted(databases: Databases, process_database_url: str) -> Iterator[str]:
+    given = make_settings(process_database_url, features=(*FEATURES, ASSORTED))
+    with stock_installed(given):
+        databases.restore(process_database_url)
+        engine = engine_of(process_database_url)
+        create_assorted_tables(engine)
+        engine.dispose()
+        yield process_database_url
+        _disconnect()
+
+
+def _disconnect() -> None:
+    from django.db import connection, connections
+
+    connections.close_all()
+    if hasattr(connection, "close_pool"):
+        connection.close_pool()
+
+
+@pytest.fixture(scope="module")
+def apart(assorted: str) -> Iterator[Engine]:
+    """An engine as the platform's own, on connections that Django never had."""
+    engine = create_engine(assorted.replace("postgresql:", "postgresql+psycopg:"))
+    keep_zones(engine.dialect)
+    yield engine
+    engine.dispose()
+
+
+examples = partial(
+    settings,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("name", PORTABLE)
+def test_what_one_orm_wrote_the_other_reads_and_finds(apart: Engine, name: str) -> None:
+    values = VALUES[name]
+    if name == "token_variant" and apart.dialect.name == "postgresql":
+        values = st.uuids()  # where the variant is, the values are of its kind
+    _check(apart, Assorted, name, values)
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("name", POSTGRESQL)
+def test_types_that_one_database_has_alone_are_read_and_found_too(apart: Engine, name: str) -> None:
+    _check(apart, PostgresAssorted, name, VALUES[name])
+
+
+def _check(apart: Engine, mapped: Any, name: str, strategy: Any) -> None:
+    @examples(max_examples=2)
+    @given(st.lists(strategy, min_size=1, max_size=4), st.booleans())
+    def check(values: list[Any], begins_with_django: bool) -> None:
+        rows = _write(mapped, name, values, begins_with_django=begins_with_django)
+        with Session(apart) as session:
+            theirs = _read(session, mapped, name, rows)
+            assert theirs == rows
+            _require_same(mapped, name, theirs)
+            for key in rows:
+                _require_found(session, mapped, name, key, theirs[key])
+
+    check()
+
+
+def _write(
+    mapped: Any, name: str, values: list[Any], *, begins_with_django: bool
+) -> dict[int, Any]:
+    """The values by the keys of their rows, which each ORM writes in turn."""
+    rows = {}
+    with transaction_of_both() as session:
+        for number, value in enumerate(values):
+            if bool(number % 2) is not begins_with_django:
+                rows[mirror_of(mapped).objects.create(**{name: value}).pk] = value
+            else:
+                row = mapped(**{name: value})
+                session.add(row)
+                session.flush()
+                rows[row.id] = value
+    return rows
+
+
+def _read(session: Session, mapped: Any, name: str, keys: Any) -> dict[int, Any]:
+    found = session.execute(select(mapped.id, getattr(mapped, name)).where(mapped.id.in_(keys)))
+    return dict(iter(found))
+
+
+def _require_same(mapped: Any, name: str, theirs: dict[int, Any]) -> None:
+    """Both ORMs on Django's connection read what an engine of its own reads, of the same type."""
+    rows = mirror_of(mapped).objects.filter(pk__in=theirs)
+    with transaction_of_both() as session:
+        shares = _read(session, mapped, name, theirs)
+    djangos = {row.pk: getattr(row, name) for row in rows}
+    assert djangos == shares == theirs
+    for key, value in theirs.items():
+        assert type(shares[key]) is type(value)
+        assert isinstance(djangos[key], type(value))
+    assert rows.order_by(name).distinct().count() == len(theirs)
+    assert len(rows.order_by(name)) == len(theirs)
+
+
+def _require_found(session: Session, mapped: Any, name: str, key: int, value: Any) -> None:
+    rows = mirror_of(mapped).objects.filter(pk=key)
+    attribute = getattr(mapped, name)
+    found: list[dict[str, Any]] = [{f"{name}__isnull": False}]
+    not_found: list[dict[str, Any]] = [{f"{name}__isnull": True}]
+    conditions = [attribute.is_not(None)]
+    if name not in UNEQUAL:
+        found += [{name: value}, {f"{name}__in": [value]}]
+    if name not in UNEQUAL | NOT_EQUAL_IN_SQL:
+        conditions.append(attribute == value)
+    if name not in UNEQUAL | UNORDERED:
+        found.append({f"{name}__gte": value, f"{name}__lte": value})
+        not_found += [{f"{name}__gt": value}, {f"{name}__lt": value}]
+        conditions.append(attribute.between(value, value))
+    assert [each for each in found if not rows.filter(**each).exists()] == []
+    assert [each for each in not_found if rows.filter(**each).exists()] == []
+    query = select(mapped.id).where(mapped.id == key, *conditions)
+    assert session.scalars(query).one_or_none() == key
+
+
+def mirror_of(mapped: type[Any]) -> Any:
+    from trivet_admin.mirror.registry import mirror
+
+    return mirror(mapped)
+
+
+@contextmanager
+def transaction_of_both() -> Iterator[Any]:
+    from django.db import connection, transaction
+
+    shared: Any = connection
+    with transaction.atomic():
+        yield shared.session
