@@ -168,6 +168,13 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "django",
+        "_get_validation_exclusions",
+        f"{ADMIN}/site/forms.py",
+        "a value that stays as it is need not be one that could be given today",
+        "tests/admin/test_type_forms.py::test_a_value_of_old_does_not_keep_others_from_being_saved",
+    ),
+    PrivateName(
+        "django",
         "_post_clean",
         f"{ADMIN}/site/forms.py",
         "what a validator of the mapped class says stands at its field",

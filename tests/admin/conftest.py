@@ -8,9 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from tests.admin.house import (
+    ASSORTED,
+    FEATURES,
     PASSWORD,
+    STOCK,
     House,
     build_house,
+    create_assorted_tables,
     create_stock_tables,
     engine_of,
     make_settings,
@@ -159,6 +163,37 @@ async def house(built_house: House) -> AsyncIterator[House]:
     """The whole application over `shelves`."""
     yield built_house
     await built_house.platform.database.close()
+
+
+@pytest.fixture(scope="module")
+def assorted(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
+    """The features with `assorted`, on a database with its tables and with people: one for the
+    tests of a module, each of which has rows of its own."""
+    given = make_settings(process_database_url, features=(*FEATURES, STOCK, ASSORTED))
+    with stock_installed(given) as features:
+        databases.restore(process_database_url)
+        engine = engine_of(process_database_url)
+        create_assorted_tables(engine)
+        engine.dispose()
+        _forget_content_types()
+        _create_people()
+        yield features
+        _disconnect_django()
+
+
+@pytest.fixture
+def built_assorted_house(
+    assorted: tuple[Feature, ...], process_database_url: str
+) -> Iterator[House]:
+    with stock_registered():
+        yield build_house(make_settings(process_database_url), assorted)
+
+
+@pytest.fixture
+async def assorted_house(built_assorted_house: House) -> AsyncIterator[House]:
+    """The whole application over `assorted`."""
+    yield built_assorted_house
+    await built_assorted_house.platform.database.close()
 
 
 @pytest.fixture

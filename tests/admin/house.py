@@ -71,16 +71,17 @@ def stock_registered() -> Iterator[None]:
     from django.contrib import admin
 
     admin.autodiscover()
-    _forget_urls()
+    forget_urls()
     yield
     for model in list(admin.site._registry):
-        if model._meta.app_label == "stock":
+        if model._meta.app_label in ("stock", "assorted"):
             admin.site.unregister(model)
-    sys.modules.pop(f"{STOCK}.admin", None)  # the admin looks for it anew
-    _forget_urls()
+    for package in (STOCK, ASSORTED):
+        sys.modules.pop(f"{package}.admin", None)  # the admin looks for it anew
+    forget_urls()
 
 
-def _forget_urls() -> None:
+def forget_urls() -> None:
     from django.urls import clear_url_caches
 
     sys.modules.pop("trivet_admin.urls", None)

@@ -5,7 +5,6 @@ type, so that a form can hold whatever such a value can.
 """
 
 import datetime as dt
-import ipaddress
 import json
 import re
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models.expressions import Col
 from django.utils.duration import duration_string
 from sqlalchemy import JSON
 from sqlalchemy.dialects.postgresql import Range
@@ -21,55 +19,32 @@ from sqlalchemy.dialects.postgresql import Range
 from trivet.data.fitting import UnfitError
 from trivet.json_text import JsonError, read_json
 from trivet_admin.generic import AnyField
-from trivet_admin.mirror.documents import DocumentField, DocumentFormField
+from trivet_admin.mirror.documents import NOTHING, DocumentField, DocumentFormField
 from trivet_admin.mirror.enums import EnumField
 from trivet_admin.mirror.storage import from_native, to_native
-from trivet_admin.mirror.typed import TypedField
-
-
-class TextCol(Col):
-    """A column of PostgreSQL's ``json``, as its text: which can be compared and ordered."""
-
-    def as_sql(self, compiler: Any, connection: Any) -> Any:
-        sql, params = super().as_sql(compiler, connection)
-        return f"({sql})::text", params
+from trivet_admin.mirror.typed import COMPARISONS, TypedField
 
 
 class TypedDocument(TypedField, DocumentField):
     """A JSON document of whatever column. Only where it is stored as Django stores its own can the
     inside be asked for."""
 
-    def get_col(self, alias: Any, output_field: Any = None) -> Any:
-        if self.storage().is_json_text:
-            return TextCol(alias, self, output_field)
-        return super().get_col(alias, output_field)
-
-    @property
-    def cached_col(self) -> Any:
-        table = self.model._meta.db_table
-        return TextCol(table, self) if self.storage().is_json_text else Col(table, self)
-
-    def comparable(self, sql: str) -> str:
-        return f"({sql})::jsonb" if self.storage().is_json_text else sql
-
-    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
-        placeholder = super().get_placeholder(value, compiler, connection)
-        return self.comparable(placeholder)
-
     def get_prep_value(self, value: Any) -> Any:
-        return value  # a document may be any text, and is not read from one
+        # A document may be any text, and is not read from one.
+        fit = self.storage().fit
+        is_value = value is not None and not hasattr(value, "resolve_expression")
+        return fit(value) if is_value and fit is not None else value
 
     def get_transform(self, name: str) -> Any:
-        storage = self.storage()
-        is_djangos = isinstance(storage.native, JSON) and not storage.is_json_text
-        return DocumentField.get_transform(self, name) if is_djangos else None
+        return DocumentField.get_transform(self, name) if self._is_djangos() else None
 
     def get_lookup(self, name: str) -> Any:
-        storage = self.storage()
-        is_djangos = isinstance(storage.native, JSON) and not storage.is_json_text
-        if is_djangos or name in ("exact", "in", "isnull"):
+        if name in COMPARISONS or self._is_djangos():
             return super().get_lookup(name)
         return AnyField.get_class_lookups().get(name)
+
+    def _is_djangos(self) -> bool:
+        return self.text_type is None and isinstance(self.storage().native, JSON)
 
 
 class NativeDocument(TypedDocument):
@@ -80,8 +55,12 @@ class NativeDocument(TypedDocument):
             self.storage().outer, self.storage().dialect, super().value_from_object(obj)
         )
 
-    def save_form_data(self, instance: Any, data: Any) -> None:
-        super().save_form_data(instance, self.to_python(data))
+    def validate(self, value: Any, model_instance: Any) -> None:
+        AnyField.validate(self, value, model_instance)  # and not whether it is JSON itself
+
+    def formfield(self, **options: Any) -> Any:
+        given = {"form_class": NativeDocumentFormField, "to_value": self.to_python}
+        return super().formfield(**{**options, **given})
 
     def to_python(self, value: Any) -> Any:
         if not isinstance(value, dict | list):
@@ -92,18 +71,34 @@ class NativeDocument(TypedDocument):
             raise ValidationError(str(error), code="invalid") from error
 
 
+class NativeDocumentFormField(DocumentFormField):
+    """A document, of which `to_value` makes the object that the column has."""
+
+    def __init__(self, *args: Any, to_value: Callable[[Any], Any], **options: Any) -> None:
+        self._to_value = to_value
+        super().__init__(*args, **options)
+
+    def to_python(self, value: Any) -> Any:
+        return self._to_value(super().to_python(value))
+
+
 class ItemsFormField(DocumentFormField):
     """A JSON list, whose items are read by `to_item` and shown by `to_text`."""
 
     def __init__(
-        self, *args: Any, to_item: Callable[[Any], Any], to_text: Callable[[Any], Any], **more: Any
+        self,
+        *args: Any,
+        to_item: Callable[[Any], Any],
+        to_text: Callable[[Any], Any],
+        each: Callable[[Callable[[Any], Any], Any], list[Any]],
+        **more: Any,
     ) -> None:
-        self._to_item, self._to_text = to_item, to_text
+        self._to_item, self._to_text, self._each = to_item, to_text, each
         super().__init__(*args, **more)
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, list | tuple):
-            return json.dumps(_each(self._to_text, value), ensure_ascii=False)
+            return json.dumps(self._each(self._to_text, value), ensure_ascii=False)
         return super().prepare_value(value)
 
     def to_python(self, value: Any) -> Any:
@@ -112,7 +107,7 @@ class ItemsFormField(DocumentFormField):
             return found
         if not isinstance(found, list):
             raise ValidationError("This is no list in JSON, such as [1, 2].", code="invalid")
-        return _each(self._to_item, found)
+        return self._each(self._to_item, found)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return str(self.prepare_value(initial)) != str(data)
@@ -122,6 +117,7 @@ class ItemsField(TypedField):
     """An array. `item` is the field of its items."""
 
     empty_strings_allowed = False
+    empty_values = NOTHING
 
     def __init__(self, *args: Any, item: AnyField, **options: Any) -> None:
         self.item = item
@@ -136,21 +132,34 @@ class ItemsField(TypedField):
             value = _read(value)
         if not isinstance(value, list | tuple):
             raise ValidationError("This is no list in JSON, such as [1, 2].", code="invalid")
-        found = _each(self.item.to_python, value)
+        found = self.each(self._to_item, value)
         return found if isinstance(value, list) else tuple(found)
 
     def formfield(self, **options: Any) -> Any:
         given = {
             "form_class": ItemsFormField,
-            "to_item": self.item.to_python,
+            "to_item": self._to_item,
             "to_text": self._to_text,
+            "each": self.each,
         }
         return super().formfield(**{**given, **options})
+
+    def each(self, function: Callable[[Any], Any], values: Any) -> list[Any]:
+        """`function` of every item, in however many dimensions."""
+        native: Any = self.storage().native
+        if native.dimensions == 1:
+            return [None if item is None else function(item) for item in values]
+        return _each(function, values)
+
+    def _to_item(self, value: Any) -> Any:
+        # As a text, a number loses nothing on its way: Django would make 1 of 1.5.
+        is_number = isinstance(value, int | float) and not isinstance(self.item, DocumentField)
+        return self.item.to_python(str(value) if is_number else value)
 
     def _to_text(self, value: Any) -> Any:
         if isinstance(self.item, EnumField):
             return self.item.form_value(value)
-        if value is None or isinstance(value, str | int | float | dict):
+        if value is None or isinstance(value, str | int | float | dict | list):
             return value
         return duration_string(value) if isinstance(value, dt.timedelta) else str(value)
 
@@ -159,6 +168,7 @@ class MappingField(TypedField):
     """PostgreSQL's ``hstore``: texts by names, in a form a JSON object."""
 
     empty_strings_allowed = False
+    empty_values = NOTHING
 
     def to_python(self, value: Any) -> Any:
         found = _read(value) if isinstance(value, str) else value
@@ -205,43 +215,33 @@ class RangeField(TypedField):
             raise ValidationError(_NO_RANGE, code="invalid")
         before, lower, upper, after = found.groups()
         ends: list[Any] = [self.item.to_python(end) if end else None for end in (lower, upper)]
-        if None not in ends and ends[0] > ends[1]:
-            raise ValidationError("The range ends before it begins.", code="invalid")
         bounds: Any = before + after
-        return Range(*ends, bounds=bounds)
+        fit = self.storage().fit
+        try:
+            return fit(Range(*ends, bounds=bounds)) if fit is not None else None
+        except UnfitError as unfit:
+            raise ValidationError(str(unfit), code="invalid") from unfit
 
     def formfield(self, **options: Any) -> Any:
         return super().formfield(**{"form_class": forms.CharField, **options})
 
 
 class AddressField(TypedField):
-    """An address of a network, or a network; `parse` reads its text."""
+    """An address of a network, or a network, in a form its text."""
 
     empty_strings_allowed = False
-
-    def __init__(self, *args: Any, parse: Callable[[str], Any], **options: Any) -> None:
-        self.parse = parse
-        super().__init__(*args, **options)
-
-    def deconstruct(self) -> Any:
-        name, path, arguments, options = super().deconstruct()
-        return name, path, arguments, {**options, "parse": self.parse}
 
     def to_python(self, value: Any) -> Any:
         if value is None or value == "":
             return None
+        fit = self.storage().fit
         try:
-            return self.parse(str(value))
-        except ValueError as error:
-            raise ValidationError(str(error), code="invalid") from error
+            return value if fit is None else fit(str(value))
+        except UnfitError as unfit:
+            raise ValidationError(str(unfit), code="invalid") from unfit
 
     def formfield(self, **options: Any) -> Any:
         return super().formfield(**{"form_class": forms.CharField, **options})
-
-
-def parse_inet(text: str) -> Any:
-    """An address, or one with the mask of its network, as psycopg reads ``inet``."""
-    return ipaddress.ip_interface(text) if "/" in text else ipaddress.ip_address(text)
 
 
 def _each(function: Callable[[Any], Any], values: Any) -> list[Any]:

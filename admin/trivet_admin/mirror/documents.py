@@ -16,7 +16,7 @@ from trivet.data.fitting.documents import fit_document
 from trivet.json_text import JsonError, read_json
 from trivet_admin.generic import JSONField
 
-_NOTHING: list[Any] = [None, ""]
+NOTHING: list[Any] = [None, ""]
 """What a required column refuses. Django counts {} and [] too, so that a row which holds one, by
 ``default=dict`` for example, could never be saved again."""
 
@@ -24,7 +24,7 @@ _NOTHING: list[Any] = [None, ""]
 class DocumentFormField(forms.JSONField):
     """The text of a document. What is none stays in the browser as it was typed."""
 
-    empty_values = _NOTHING
+    empty_values = NOTHING
 
     def prepare_value(self, value: Any) -> Any:
         """NULL is an empty field: the people at a form need not know what `null` is."""
@@ -58,7 +58,7 @@ def _sentence(error: Exception) -> str:
 class DocumentField(JSONField):
     """A column of documents, with `DocumentFormField` in forms."""
 
-    empty_values = _NOTHING
+    empty_values = NOTHING
 
     def formfield(self, **options: Any) -> Any:
         return super().formfield(**{"form_class": DocumentFormField, **options})

@@ -6,7 +6,6 @@ values that it makes of it (`trivet_admin.mirror.examples`). A value of a kind t
 give back is shown and not edited.
 """
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +47,7 @@ from sqlalchemy.dialects.postgresql import (
     TSRANGE,
     TSTZRANGE,
 )
+from sqlalchemy.dialects.postgresql.ranges import AbstractRange
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
@@ -60,7 +60,6 @@ from trivet_admin.mirror.containers import (
     NativeDocument,
     RangeField,
     TypedDocument,
-    parse_inet,
 )
 from trivet_admin.mirror.documents import DocumentField
 from trivet_admin.mirror.enums import EnumField
@@ -172,7 +171,7 @@ def _native(native: Any, given: Options, zone: str) -> AnyField:
     for known, maker in NATIVE:
         if isinstance(native, known):
             return maker(native, {**given, "zone": zone})
-    return typed.ShownField(**given)
+    return (typed.ShownField if isinstance(native, AbstractRange) else typed.OpaqueField)(**given)
 
 
 def _enum(native: Any, given: Options) -> AnyField:
@@ -222,9 +221,7 @@ NATIVE: tuple[tuple[Any, Maker], ...] = (
     (Integer, _typed(typed.TypedInteger)),
     (Boolean, _typed(typed.TypedBoolean)),
     ((LargeBinary, BINARY, VARBINARY), _typed(typed.BytesField)),
-    (INET, _unzoned(lambda _native, given: AddressField(parse=parse_inet, **given))),
-    (CIDR, _unzoned(lambda _native, given: AddressField(parse=ipaddress.ip_network, **given))),
-    ((MACADDR, MACADDR8), _typed(typed.TypedChar)),
+    ((INET, CIDR, MACADDR, MACADDR8), _typed(AddressField)),
     (HSTORE, _typed(MappingField)),
 )  # fmt: skip
 """By the type that the database has, the more special before the general."""

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.transaction import atomic
 
 from trivet_admin.errors.to_django import GONE_MEANWHILE, StaleEditError
-from trivet_admin.mirror.shape import Shape
+from trivet_admin.mirror.shape import LOADED, Shape
 
 
 class MirrorModel(models.Model):
@@ -47,12 +47,25 @@ class MirrorModel(models.Model):
             return self._update_row(base_qs, using, pk_val, values, *rest)
 
     def _update_row(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *rest: Any) -> Any:
+        values = self._changed(values)
         updated = super()._do_update(base_qs, using, pk_val, self._with_version(values), *rest)
         if not updated and not self._state.adding:
             raise StaleEditError(GONE_MEANWHILE)
         if updated and values:
             self._take_written_values(using, pk_val, [field.attname for field, *_ in values])
         return updated
+
+    def _changed(self, values: Sequence[Any]) -> list[Any]:
+        """`values` without those of which a form found the very object here. What can change
+        inside is compared by the session."""
+        loaded: dict[str, Any] = self.__dict__.pop(LOADED, {})
+        missing = object()
+        return [
+            each
+            for each in values
+            if isinstance(each[2], dict | list | set | bytearray)
+            or loaded.get(each[0].attname, missing) is not each[2]
+        ]
 
     def _with_version(self, values: Sequence[Any]) -> list[Any]:
         version = self.trivet_shape.version

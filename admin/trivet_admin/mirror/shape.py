@@ -10,6 +10,8 @@ from trivet_admin.generic import AnyField
 
 SHAPE = "trivet_shape"
 """The attribute of a mirrored model that holds its shape."""
+LOADED = "trivet_loaded"
+"""The attribute of an instance that holds its values as a form found them, until it is saved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,9 +90,15 @@ class Storage:
         return sql if self._selected is None else self._selected.replace(_COLUMN, sql)
 
     @property
-    def is_json_text(self) -> bool:
-        """Whether it is PostgreSQL's older ``json``, which has no order and no equality."""
+    def text_type(self) -> str | None:
+        """The type of text as which the column is read and ordered, if its own has no order and no
+        equality: PostgreSQL's older ``json``, and arrays of it."""
         native = self.native
+        if isinstance(native, ARRAY):
+            return "text[]" if self._is_json(native.item_type.dialect_impl(self.dialect)) else None
+        return "text" if self._is_json(native) else None
+
+    def _is_json(self, native: Any) -> bool:
         on_postgresql = self.dialect.name == "postgresql"
         return on_postgresql and isinstance(native, JSON) and not isinstance(native, JSONB)
 

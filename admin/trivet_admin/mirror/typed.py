@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import lookups
+from django.db.models.expressions import Col
 from django.utils import timezone
 from sqlalchemy import Date, DateTime, Time
 from sqlalchemy.types import TypeEngine
@@ -25,7 +26,7 @@ from trivet_admin.generic import AnyField
 from trivet_admin.mirror.storage import Storage, storage_of
 from trivet_admin.mirror.wall_times import wall_form
 
-_COMPARISONS = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "range"})
+COMPARISONS = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "range"})
 """The lookups that compare with values of the column. Others look into its text."""
 
 
@@ -73,17 +74,34 @@ class TypedField(AnyField):
 
     def get_placeholder(self, value: Any, _compiler: Any, connection: Any) -> str:
         del value
-        return self.storage(connection).placeholder
+        return self.comparable(self.storage(connection).placeholder)
+
+    @property
+    def text_type(self) -> str | None:
+        """The type of text as which the database is asked for the column, if its own has no
+        order."""
+        return self.storage().text_type
 
     def comparable(self, sql: str) -> str:
-        """The SQL of the column, in a form that the database can compare."""
-        return sql
+        """The SQL of the column or of a parameter, in a form that the database can compare."""
+        text = self.text_type
+        return sql if text is None else f"({sql})::{text.replace('text', 'jsonb')}"
+
+    def get_col(self, alias: Any, output_field: Any = None) -> Any:
+        if self.text_type is not None:
+            return TextCol(alias, self, output_field)
+        return super().get_col(alias, output_field)
+
+    @property
+    def cached_col(self) -> Any:
+        table = self.model._meta.db_table
+        return Col(table, self) if self.text_type is None else TextCol(table, self)
 
     def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
         return self.storage(compiler.connection).select(sql), params
 
     def get_lookup(self, name: str) -> Any:
-        if name in _COMPARISONS:
+        if name in COMPARISONS:
             return _comparison(models.Field.get_class_lookups()[name])
         return super().get_lookup(name)
 
@@ -96,6 +114,16 @@ class TypedField(AnyField):
         """Those that every field has. Django's own of sizes and defaults are about columns that
         its migrations would make."""
         return models.Field.check(self, **options)
+
+
+class TextCol(Col):
+    """A column as text, which can be compared and ordered where its own type cannot."""
+
+    target: Any
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        sql, params = super().as_sql(compiler, connection)
+        return f"({sql})::{self.target.text_type}", params
 
 
 @cache
@@ -225,11 +253,10 @@ def _instant(field: Any, value: Any) -> Any:
 
 
 class ShownField(TypedField):
-    """A value that no form can take back: it is shown, and left alone by a save."""
-
-    is_shown_only = True
+    """A value that no form can take back. It is shown where it could be edited otherwise."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        self.is_shown = bool(options.get("editable", True))
         super().__init__(*args, **{**options, "editable": False})
 
     def get_prep_value(self, value: Any) -> Any:
@@ -237,6 +264,22 @@ class ShownField(TypedField):
             return super().get_prep_value(value)
         except UnfitError as unfit:
             raise ValidationError(str(unfit)) from unfit
+
+
+class OpaqueField(ShownField):
+    """A value of a type about which nothing is known. PostgreSQL's drivers give its text, which the
+    database is asked for at once, because the type may have no order and no equality."""
+
+    @property
+    def text_type(self) -> str | None:
+        return "text" if self.storage().dialect.name == "postgresql" else None
+
+    def comparable(self, sql: str) -> str:
+        return sql
+
+    def get_placeholder(self, value: Any, _compiler: Any, connection: Any) -> str:
+        del value, connection
+        return "%s"
 
 
 class ShownBytes(bytes):

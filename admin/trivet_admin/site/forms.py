@@ -1,4 +1,9 @@
-"""The form of a mirrored model: the mapped class's own rules, told at their fields."""
+"""The form of a mirrored model: the mapped class's own rules, told at their fields.
+
+A form writes what its user changed, and nothing else. What comes back as it was shown is taken
+from the row and not from the form's text, which has no microseconds, no padding, and one text for
+NULL and for an empty one (`trivet_admin.site.untouched`).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -8,6 +13,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import models
+from django.utils.functional import cached_property
 from sqlalchemy import inspect
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -17,6 +23,7 @@ from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE
 from trivet_admin.generic import ModelForm, ModelFormSet
 from trivet_admin.mirror.shape import Shape, find_shape
+from trivet_admin.site.untouched import is_as_shown, keep_untouched, refused_untouched
 
 FormErrors = Mapping[str, Sequence[str]]
 """Sentences for each form field; `NON_FIELD_ERRORS` for the whole form."""
@@ -41,6 +48,27 @@ class MirrorFormMixin:
     cleaned_data: dict[str, Any]
     fields: dict[str, Any]
     has_changed: Callable[[], bool]
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        """The fields that were changed: those that came back otherwise than they were shown."""
+        found: list[str] = super().changed_data  # type: ignore[misc]  # a ModelForm stands beside us
+        form: Any = self
+        return [name for name in found if not is_as_shown(form[name])]
+
+    def clean(self) -> Any:
+        """Django's, on what the row holds where nothing was changed."""
+        if isinstance(find_shape(type(self.instance)), Shape):
+            keep_untouched(self)
+        return super().clean()  # type: ignore[misc]  # a ModelForm stands beside us
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """Django's list of what the instance is not asked about; pinned by a test. A value that
+        stays as it is need not be one that could be given today."""
+        found: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # as above
+        if isinstance(find_shape(type(self.instance)), Shape):
+            found |= refused_untouched(self)
+        return found
 
     def _post_clean(self) -> None:
         """Django's step between cleaning and validating the instance; pinned by a test."""

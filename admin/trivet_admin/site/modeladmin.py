@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.transaction import atomic
 from django.forms import modelformset_factory
@@ -17,6 +18,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from trivet_admin.errors.to_form import form_errors_of, is_refusal, sentence_of
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
+from trivet_admin.mirror.typed import ShownField
 from trivet_admin.site.admin_checks import AdminChecks
 from trivet_admin.site.forms import (
     REFUSED_FORM,
@@ -59,6 +61,20 @@ class _MirrorForms:
             return list(fieldsets)
         (title, options), *rest = fieldsets
         return [(title, {**options, "fields": [*options["fields"], self.version_name]}), *rest]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Django's, and the values that no form can take back: of a row that there is, and where
+        an option names them."""
+        admin: Any = self
+        named = tuple(super().get_readonly_fields(request, obj))  # type: ignore[misc]  # an admin stands beside us
+        laid_out = flatten_fieldsets(admin.fieldsets or [(None, {"fields": admin.fields or ()})])
+        shown = (
+            field.name
+            for field in self.model._meta.concrete_fields
+            if isinstance(field, ShownField) and field.name not in named
+            if field.name in laid_out or (field.is_shown and obj is not None)
+        )
+        return (*named, *shown)
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """The relations that are searched for instead of listed whole: those that

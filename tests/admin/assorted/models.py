@@ -41,7 +41,7 @@ from sqlalchemy.dialects.postgresql import (
     UUID,
 )
 from sqlalchemy.orm import Mapped
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from tests.admin.assorted import decorators
 from trivet import Model, Versioned
@@ -104,7 +104,8 @@ POSTGRESQL: dict[str, TypeEngine[Any]] = {
     "aware_array": ARRAY(DateTime(timezone=True)),
     "number_array": ARRAY(Numeric(8, 2)),
     "token_array": ARRAY(Uuid()),
-    "document_array": ARRAY(JSONB),
+    "document_array": ARRAY(JSONB, dimensions=1),
+    "documents_of_old": ARRAY(JSON),
     "matrix": ARRAY(Integer, dimensions=2),
     "whole_range": INT4RANGE(),
     "big_range": INT8RANGE(),
@@ -133,6 +134,18 @@ def columns_of(kinds: dict[str, TypeEngine[Any]]) -> dict[str, Any]:
     if "berlin" in found:
         found["berlin"].info["zone"] = "Europe/Berlin"
     return found
+
+
+class Point(UserDefinedType[str]):
+    """A type of PostgreSQL's that SQLAlchemy does not know, and that has no order."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return "POINT"
+
+
+POSTGRESQL["point"] = Point()
 
 
 class Assorted(Versioned, Model):

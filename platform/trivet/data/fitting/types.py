@@ -7,6 +7,7 @@ from sqlalchemy import (
     BINARY,
     JSON,
     VARBINARY,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -22,10 +23,24 @@ from sqlalchemy import (
     TypeDecorator,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import (
+    CIDR,
+    DATERANGE,
+    HSTORE,
+    INET,
+    INT4RANGE,
+    INT8RANGE,
+    MACADDR,
+    MACADDR8,
+    NUMRANGE,
+    TSRANGE,
+    TSTZRANGE,
+)
+from sqlalchemy.dialects.postgresql.ranges import AbstractMultiRange
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import ARRAY, TypeEngine
 
-from trivet.data.fitting import documents, numbers, texts, times
+from trivet.data.fitting import documents, numbers, postgresql, texts, times
 from trivet.data.fitting.fit import Fit, UnfitError, is_expression
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 
@@ -46,9 +61,18 @@ def fit_of(kind: TypeEngine[Any], dialect: Dialect) -> Fit | None:
     if not isinstance(kind, TypeDecorator):
         variant = kind.dialect_impl(dialect)
         other = _known(variant)
+        if known is ARRAY and other is JSON:
+            return _both(MAKERS[known](kind, dialect), MAKERS[other](variant, dialect))
         if isinstance(variant, TypeDecorator) or other not in (None, known):
             return None if other is None else MAKERS[other](variant, dialect)
     return MAKERS[known](kind, dialect)
+
+
+def _both(one: Fit | None, other: Fit | None) -> Fit | None:
+    """What both say: an array that another database keeps as a document."""
+    if one is None or other is None:
+        return one or other
+    return lambda value: other(one(value))
 
 
 def fit_of_column(column: "Column[Any]", dialect: Dialect) -> Fit | None:
@@ -81,17 +105,31 @@ def _array(kind: Any, dialect: Dialect) -> Fit | None:
     if inner is None:
         return None
 
+    is_flat = kind.dimensions == 1
+    holds_documents = isinstance(kind.item_type, JSON)
+
     def fit(value: Any) -> Any:
-        if not isinstance(value, list | tuple):
+        if not _is_list(value):
             raise UnfitError("it must be a list")
-        fitted = [
-            each if each is None else (fit if isinstance(each, list | tuple) else inner)(each)
-            for each in value
-        ]
+        if not is_flat and len({len(each) if _is_list(each) else -1 for each in value}) > 1:
+            raise UnfitError("the lists in it must be of one length")
+        fitted = [each if each is None else fit_item(each) for each in value]
         is_same = all(one is other for one, other in zip(fitted, value, strict=True))
         return value if is_same else fitted
 
+    def fit_item(item: Any) -> Any:
+        if is_flat or not _is_list(item):
+            return inner(item)
+        if holds_documents:
+            # SQLAlchemy would take it for another dimension, and its items for the documents.
+            raise UnfitError("a list in an array of documents needs ARRAY(…, dimensions=1)")
+        return fit(item)
+
     return fit
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _document(kind: Any, _dialect: Dialect) -> Fit | None:
@@ -120,6 +158,8 @@ def _decorated(kind: TypeDecorator[Any], dialect: Dialect) -> Fit | None:
             return inner(value)
         except (ValueError, ArithmeticError, LookupError) as error:
             raise UnfitError(str(error) or "this value is not allowed") from error
+        except (TypeError, AttributeError) as error:  # Python's words for a value of another type
+            raise UnfitError("it is not of the type that this column holds") from error
         if bound is None:
             return value
         kept = inner(bound)
@@ -154,6 +194,18 @@ MAKERS: dict[type[Any], Maker] = {
     Uuid: lambda kind, _: texts.fit_uuid(kind),
     JSON: _document,
     ARRAY: _array,
+    INT4RANGE: _always(postgresql.fit_range(numbers.fit_whole(Integer()), 1)),
+    INT8RANGE: _always(postgresql.fit_range(numbers.fit_whole(BigInteger()), 1)),
+    NUMRANGE: _always(postgresql.fit_range(numbers.fit_decimal(Numeric(), "postgresql"))),
+    DATERANGE: _always(postgresql.fit_range(times.fit_day, postgresql.DAY)),
+    TSRANGE: _always(postgresql.fit_range(times.fit_wall_time)),
+    TSTZRANGE: _always(postgresql.fit_range(times.fit_instant)),
+    AbstractMultiRange: _always(postgresql.fit_ranges),
+    INET: _always(postgresql.fit_inet),
+    CIDR: _always(postgresql.fit_cidr),
+    MACADDR: _always(postgresql.fit_mac(6)),
+    MACADDR8: _always(postgresql.fit_mac(8)),
+    HSTORE: _always(postgresql.fit_texts_by_name),
 }
 """Asked with the type's class and its bases, the nearest first."""
 

@@ -1,0 +1,35 @@
+from typing import Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import Mapper
+
+from tests.admin.assorted.models import Assorted, PostgresAssorted
+from trivet_admin import ModelAdmin, register
+
+
+def columns_of(mapped: type[Any]) -> tuple[str, ...]:
+    mapper: Mapper[Any] = inspect(mapped)
+    return tuple(column.key for column in mapper.column_attrs)
+
+
+@register(Assorted)
+class AssortedAdmin(ModelAdmin):
+    list_display = columns_of(Assorted)
+    list_filter = (
+        *("aware", "wall", "berlin", "by_name", "by_value", "word_of_list", "yes_no", "level"),
+        *("span", "number", "token", "document", "zoned", "epoch", "cents", "pickled"),
+    )
+    search_fields = columns_of(Assorted)
+    date_hierarchy = "wall"
+    ordering = ("id",)
+
+
+def register_postgres() -> None:
+    """For databases that have its types; a start on another one would refuse it."""
+
+    @register(PostgresAssorted)
+    class PostgresAssortedAdmin(ModelAdmin):
+        list_display = columns_of(PostgresAssorted)
+        list_filter = ("whole_array", "day_range", "inet", "jsonb")
+        search_fields = columns_of(PostgresAssorted)
+        ordering = ("id",)
