@@ -96,7 +96,7 @@ def create_assorted_tables(engine: Engine) -> None:
     """Those that the database of `engine` has types for."""
     from tests.admin.assorted import models
 
-    tables: list[Any] = [models.Assorted.__table__]
+    tables: list[Any] = [models.Assorted.__table__, models.Habit.__table__]
     if engine.dialect.name == "postgresql":
         tables.append(models.PostgresAssorted.__table__)
         with engine.begin() as connection:

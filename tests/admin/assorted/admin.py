@@ -3,7 +3,7 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper
 
-from tests.admin.assorted.models import Assorted, PostgresAssorted
+from tests.admin.assorted.models import Assorted, Habit, PostgresAssorted
 from trivet_admin import ModelAdmin, register
 
 
@@ -22,6 +22,11 @@ class AssortedAdmin(ModelAdmin):
     search_fields = columns_of(Assorted)
     date_hierarchy = "wall"
     ordering = ("id",)
+
+
+@register(Habit)
+class HabitAdmin(ModelAdmin):
+    list_display = ("title", "parent")
 
 
 def register_postgres() -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import (
     DateTime,
     Enum,
     Float,
+    ForeignKey,
+    Index,
     Integer,
     Interval,
     LargeBinary,
@@ -21,6 +23,9 @@ from sqlalchemy import (
     Text,
     Time,
     Uuid,
+    false,
+    text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import (
     CIDR,
@@ -40,7 +45,7 @@ from sqlalchemy.dialects.postgresql import (
     TSVECTOR,
     UUID,
 )
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column, validates
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from tests.admin.assorted import decorators
@@ -136,6 +141,10 @@ def columns_of(kinds: dict[str, TypeEngine[Any]]) -> dict[str, Any]:
     return found
 
 
+def only_active() -> dict[str, Any]:
+    return {"sqlite_where": text("active"), "postgresql_where": text("active")}
+
+
 class Point(UserDefinedType[str]):
     """A type of PostgreSQL's that SQLAlchemy does not know, and that has no order."""
 
@@ -168,3 +177,35 @@ class PostgresAssorted(Model):
     id = Column(BigKey, primary_key=True)
     name = Column(String(20), nullable=False, default="n")
     locals().update(columns_of(POSTGRESQL))
+
+
+class Habit(Model):
+    """What mapped classes have that were written for SQLAlchemy alone."""
+
+    __tablename__ = "assorted_habit"
+    __table_args__ = tuple(
+        Index(f"ux_assorted_habit_{name}", name, unique=True, **only_active())
+        for name in ("email", "parent_id")
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    title: Mapped[str] = mapped_column(String(20))
+    slug: Mapped[str] = mapped_column(
+        String(20), default=lambda context: context.get_current_parameters()["title"].lower()
+    )
+    made: Mapped[str] = mapped_column(String(20), default=lambda _context: "in Python")
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    labels: Mapped[Any] = mapped_column(JSON, default=list)
+    email: Mapped[str] = mapped_column(String(50), default="a@example.org")
+    active: Mapped[bool] = mapped_column(default=False)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("assorted_habit.id"))
+    on_by_function: Mapped[bool] = mapped_column(server_default=true())
+    on_by_text: Mapped[bool] = mapped_column(server_default=text("true"))
+    on_by_number: Mapped[bool] = mapped_column(server_default="1")
+    off_by_function: Mapped[bool] = mapped_column(server_default=false())
+    off_by_text: Mapped[bool] = mapped_column(server_default=text("FALSE"))
+
+    @validates("email")
+    def _check_email(self, _key: str, email: str) -> str:
+        assert "@" in email, "no address"
+        return email
