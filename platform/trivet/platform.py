@@ -212,6 +212,7 @@ def open_platform(
     identities = IdentityCache(seconds=settings.identity_cache_seconds)
     broker.subscribe(Revocation, identities.forget)
     broker.subscribe(Revocation, observers.emit)
+    relay = Relay(database, broker, settings.poll_seconds, observers)
     return Platform(
         settings=settings,
         features=features,
@@ -225,8 +226,8 @@ def open_platform(
         tokens=open_tokens(settings),
         capture=capture,
         database=database,
-        relay=Relay(database, broker, settings.poll_seconds, observers),
-        retention=Retention(database, settings.history_hours),
+        relay=relay,
+        retention=Retention(database, settings.history_hours, watched=lambda: relay.watched),
         django=django,
         replicas=_open_replicas(settings, database) if serves and settings.replica_urls else None,
     )

@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trivet.events.missed import Missed
-from trivet.events.outbox import Position, StoredPublication
+from trivet.events.outbox import UNOPENED, Position, StoredPublication, unopened_epoch
 
-UNOPENED = "~"
-"""The first character of an epoch of a channel that has no life yet; a real one is hexadecimal."""
 NOWHERE = Position(epoch="", offset=0)
-"""The position of a page that was read before the channel existed."""
+"""The position of a page that read no position; it is taken for one that was read just now."""
 MARGIN = 0.9
 """The part of the time of publications for which an unopened epoch is believed: the clocks of
 processes differ."""
@@ -38,11 +36,6 @@ class Recovery:
     publications: Sequence[StoredPublication] = ()
 
 
-def unopened_epoch(now: float | None = None) -> str:
-    """The epoch of a channel without a life, as it is told at `now` (seconds since 1970)."""
-    return f"{UNOPENED}{int(time.time() if now is None else now):x}"
-
-
 def is_unopened(position: Position) -> bool:
     """Whether the channel had no life yet."""
     return position.epoch.startswith(UNOPENED)
@@ -52,8 +45,8 @@ def is_same_life(position: Position, asked: Position, *, kept_seconds: float) ->
     """Whether both count the same publications. `kept_seconds` is the time for which a channel's
     publications are kept.
 
-    No epoch at offset 0 is the position of a page that was read before the channel existed:
-    whatever was published since, from the first on, came after it.
+    No epoch at offset 0 is the position of a page that has read the channel before its first
+    publication, and says so in its own words: from the first on, all came after it.
     """
     if asked == NOWHERE or asked.epoch == position.epoch:
         return True

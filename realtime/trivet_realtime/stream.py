@@ -11,10 +11,10 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from trivet.events.outbox import Position, StoredPublication
+from trivet.events.outbox import Position, StoredPublication, unopened_epoch
 from trivet_realtime.frames import Frame, join
 from trivet_realtime.recent import Recent, RecentMemory
-from trivet_realtime.recovery import Recovery, is_same_life, is_unopened, unopened_epoch
+from trivet_realtime.recovery import Recovery, is_same_life, is_unopened
 from trivet_realtime.subscription import State, Subscription
 from trivet_realtime.views import Parcel, View
 

@@ -16,8 +16,8 @@ from trivet.events.outbox import (
     StoredPublication,
     find_by_key,
     list_after,
-    trim,
 )
+from trivet.events.pruning import trim
 
 JOINS = ("hashjoin", "mergejoin", "nestloop")
 

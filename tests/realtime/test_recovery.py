@@ -4,10 +4,11 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, update
 
 from tests.realtime.house import House, Socket, house_at, offsets
-from trivet.events.outbox import Channel, PublicationRow
+from trivet.delivery.retention import Retention
+from trivet.events.outbox import Channel, PublicationRow, find_position
 from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
@@ -219,3 +220,36 @@ async def test_a_channel_that_begins_another_life_sends_its_subscribers_back(
             }
         }
         assert (await socket.subscribe(NORTH))["epoch"] == "restored"
+
+
+async def test_who_comes_back_to_a_channel_that_was_forgotten_is_told_so(
+    house: House,
+) -> None:
+    await house.light("north", "one", "two")
+    epoch = await epoch_of(house)
+    database = house.platform.database
+    gone = Retention(database, 0.0)  # everything is past its time
+    assert (await gone.remove(), await gone.forget()) == (2, 1)
+    for lives in range(2):
+        async with house.socket() as socket:
+            reply = await come_back(socket, epoch, 1)
+            assert reply["subscribe"]["was_recovering"]
+            assert "recovered" not in reply["subscribe"]
+            assert "publications" not in reply["subscribe"]
+        if lives == 0:  # as many as before, so that only the epoch tells the lives apart
+            await house.light("north", "new", "newer")
+
+
+async def test_who_only_reads_leaves_no_row(house: House) -> None:
+    """Subscribing, recovering, the history and the position of a page write nothing."""
+    channels = [NORTH, "beacons:south"]
+    async with house.socket() as socket:
+        await socket.connect()
+        for channel in channels:
+            await socket.subscribe(channel, recover=True, epoch="12345678", offset=3)
+            await socket.ask({"id": 7, "history": {"channel": channel, "limit": 10}})
+            await socket.ask({"id": 8, "presence_stats": {"channel": channel}})
+    async with house.platform.database.unit(read_only=True) as session:
+        await session.run_sync(find_position, NORTH)
+        assert await session.scalar(select(func.count()).select_from(Channel)) == 0
+        assert await session.scalar(select(func.count()).select_from(PublicationRow)) == 0

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from sqlalchemy import event, func, select, text, update
+from sqlalchemy import event, func, insert, select, text, update
 
 from tests.realtime.beacons.models import Beacon
 from tests.realtime.house import create_tables, eventually, open_platform_with_django
@@ -17,8 +17,7 @@ from trivet.broker import Broker, BrokerState, MessagesMissed
 from trivet.delivery.brokers.memory import MemoryBroker
 from trivet.delivery.relay import Relay
 from trivet.delivery.retention import Retention, remove_some
-from trivet.events import outbox
-from trivet.events.outbox import Position, PublicationRow, StoredPublication
+from trivet.events.outbox import Channel, Position, PublicationRow, StoredPublication
 from trivet.events.wake_up import WakeUp
 
 pytestmark = pytest.mark.anyio
@@ -163,7 +162,9 @@ async def test_a_channel_that_comes_to_life_between_two_looks_has_no_hole(
     async with relaying(platform, broker=MemoryBroker(), poll=0.01) as (relay, ledger):
         await relay.watch(NORTH)
         async with platform.database.unit() as session:
-            await session.run_sync(outbox.open_channel, NORTH)
+            await (await session.connection()).execute(
+                insert(Channel).values(name=NORTH, epoch="00000000", top_offset=0)
+            )
         await light(platform, "north", "one")
         await eventually(lambda: ledger.offsets() == [1])
     assert ledger.invalidated == []
@@ -295,6 +296,70 @@ async def test_any_number_of_publications_past_their_time_is_removed_in_one_go(
         while await count() > 1:  # noqa: ASYNC110  # the database rings for no removal
             await asyncio.sleep(0.05)
     await retention.stop()
+
+
+async def grow_old(platform: Platform) -> None:
+    """Let everything have happened two hours ago."""
+    past = datetime.now(UTC) - timedelta(hours=2)
+    async with platform.database.engine.begin() as connection:
+        await connection.execute(update(PublicationRow).values(created_at=past))
+        await connection.execute(
+            update(Channel).where(Channel.kept_at.is_not(None)).values(kept_at=past)
+        )
+
+
+async def test_a_channel_goes_in_time_unless_somebody_watches_it(platform: Platform) -> None:
+    await light(platform, "north", "one")
+    await light(platform, "east", "one")
+    async with relaying(platform, watching=[NORTH]) as (relay, ledger):
+        retention = Retention(platform.database, 1.0, watched=lambda: relay.watched)
+        assert (await retention.keep(), await retention.forget()) == (0, 0)
+        await grow_old(platform)
+        assert await retention.keep() == 1
+        assert (await retention.remove(), await retention.forget()) == (2, 1)
+        await light(platform, "north", "two")
+        await eventually(lambda: ledger.labels() == ["two"])
+        assert (ledger.offsets(), ledger.invalidated) == ([2], [])
+        await grow_old(platform)
+        relay.unwatch(NORTH)
+        assert await retention.keep() == 0
+        assert (await retention.remove(), await retention.forget()) == (1, 1)
+
+
+async def test_what_is_past_its_time_goes_and_what_is_watched_stays_by_themselves(
+    platform: Platform,
+) -> None:
+    await light(platform, "north", "one")
+    await light(platform, "east", "one")
+    await grow_old(platform)
+
+    async def left() -> list[str]:
+        async with platform.database.unit(read_only=True) as session:
+            return list(await session.scalars(select(Channel.name)))
+
+    retention = Retention(platform.database, 1.0, watched=lambda: [NORTH], seconds=0.05)
+    await retention.start()
+    async with asyncio.timeout(60):
+        while await left() != [NORTH]:  # noqa: ASYNC110  # the database rings for no removal
+            await asyncio.sleep(0.02)
+    await retention.stop()
+
+
+async def test_a_new_life_of_a_channel_is_found_by_a_poll_although_its_offset_is_the_same(
+    platform: Platform,
+) -> None:
+    await light(platform, "north", "one")
+    async with relaying(platform, broker=MemoryBroker(), poll=0.02) as (relay, ledger):
+        before = await relay.watch(NORTH)
+        await grow_old(platform)
+        # Nobody kept it: the process stood still, or its clock is wrong.
+        retention = Retention(platform.database, 1.0)
+        assert (await retention.remove(), await retention.forget()) == (1, 1)
+        await light(platform, "north", "another one")
+        await eventually(lambda: ledger.invalidated == [NORTH])
+        after = await relay.watch(NORTH)
+        assert (after.offset, before.offset) == (1, 1)
+        assert after.epoch != before.epoch
 
 
 @pytest.mark.database("postgresql")

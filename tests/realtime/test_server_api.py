@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from tests.realtime.house import SECONDS, House, Socket, house_at
 from trivet.audit.tables import AuditEntry
+from trivet.delivery.retention import Retention
 from trivet_realtime.server_api.app import METHODS
 
 pytestmark = pytest.mark.anyio
@@ -300,6 +301,15 @@ async def test_a_history_is_removed_and_its_position_stays(house: House) -> None
         assert (await socket.receive())["push"]["pub"]["offset"] == 3
     kinds = [each[3] for each in await entries(house)]
     assert kinds == ["insert", "insert", "delete", "insert"]
+
+
+async def test_a_history_that_is_removed_early_leaves_the_channel_its_time(house: House) -> None:
+    await call(house, "publish", channel=DEN, data=1)
+    at = await call(house, "history", channel=DEN)
+    await call(house, "history_remove", channel=DEN)
+    assert await Retention(house.platform.database, 1.0).forget() == 0
+    assert await call(house, "history", channel=DEN) == at
+    assert await Retention(house.platform.database, 0.0).forget() == 1
 
 
 async def test_a_batch_answers_each_of_its_commands(house: House) -> None:

@@ -12,8 +12,8 @@ from sqlalchemy import event
 from tests.realtime.beacons.realtime import answered_slowly, asked_slowly
 from tests.realtime.house import House, Socket, eventually, house_at, offsets
 from tests.realtime.test_recovery import epoch_of, forget
+from trivet.events.outbox import unopened_epoch
 from trivet_realtime.bounds import Bounds
-from trivet_realtime.recovery import unopened_epoch
 
 pytestmark = pytest.mark.anyio
 

@@ -58,7 +58,7 @@ def get_board(db: Session, _actor: Identity, code: str) -> Board:
     that applies a publication twice ends up the same).
     """
     channel = channel_of(code)
-    position = find_position(db, channel) or Position("", 0)
+    position = find_position(db, channel)
     airport = db.get(Airport, code)
     as_of = _as_of(db, code)
     if airport is None or as_of is None:

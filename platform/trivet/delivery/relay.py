@@ -235,11 +235,8 @@ class Relay:
         if found is None:
             self._due.update(self._watches)
             return
-        for channel, offset in found.items():
-            watch = self._watches.get(channel)
-            # Another offset, and not a higher one: a new life of the channel begins at 1.
-            if watch is not None and (watch.position is None or watch.position.offset != offset):
-                self._due.add(channel)
+        # Also those that are known to stand there: a new life of a channel has the same offsets.
+        self._due.update(found.keys() & self._watches.keys())
 
     async def _sleep(self, seconds: float) -> None:
         try:

@@ -5,7 +5,8 @@ The outbox is also each channel's history, so recovery and delivery read the sam
 Order. A channel is one row that holds its newest offset. A transaction that publishes raises the
 offset just before it commits, and thereby locks the row until the commit. The next writer waits,
 so the order of offsets is the order of commits, and a rollback leaves no gap. The rows are locked
-late (short locks) and in sorted order (no deadlock): see `trivet.events.appending`.
+late (short locks) and in sorted order (no deadlock): see `trivet.events.appending`. What leaves the
+outbox with time stands in `trivet.events.pruning`.
 
 Ids. Each channel's publications have their ids in the order of their offsets, and an id is never
 used again. Ids of different channels may become visible out of order, because transactions commit
@@ -13,9 +14,10 @@ in another order than they take ids.
 """
 
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -24,11 +26,9 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    delete,
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -38,6 +38,8 @@ from trivet.models.types import BigKey
 
 EPOCH_BYTES = 4
 """An epoch distinguishes the lives of a channel. 32 bits are enough for that."""
+UNOPENED = "~"
+"""The first character of an epoch of a channel that has no life; a real one is hexadecimal."""
 IDEMPOTENCY_KEY_CHARACTERS = 128
 
 
@@ -50,6 +52,9 @@ class Channel(Model):
     name: Mapped[str] = mapped_column(String(CHANNEL_BYTES), primary_key=True)
     epoch: Mapped[str] = mapped_column(String(16))
     top_offset: Mapped[int] = mapped_column(BigInteger)
+    kept_at: Mapped[datetime | None] = mapped_column(
+        comment="It is kept for as long as if it had been published to at this time."
+    )
 
 
 _HAS_KEY = text("idempotency_key IS NOT NULL")
@@ -124,25 +129,12 @@ def new_epoch() -> str:
     return secrets.token_hex(EPOCH_BYTES)
 
 
-def open_channel(session: Session, channel: str) -> Position:
-    """The position of `channel`. A channel that does not exist yet is opened at offset 0.
-
-    A subscriber needs an epoch for its recovery, also on a channel without a publication.
-    """
-    found = find_position(session, channel)
-    if found is not None:
-        return found
-    connection = session.connection()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(
-        dialect.insert(Channel.__table__)
-        .values(name=channel, epoch=new_epoch(), top_offset=0)
-        .on_conflict_do_nothing()
-    )
-    return positions(session, [channel])[channel]
+def unopened_epoch(now: float | None = None) -> str:
+    """The epoch of a channel without a life, as it is told at `now` (seconds since 1970)."""
+    return f"{UNOPENED}{int(time.time() if now is None else now):x}"
 
 
-def find_position(session: Session, channel: str) -> Position | None:
+def find_position(session: Session, channel: str) -> Position:
     """The present position of a channel: a page reads it with its data, and subscribes from it.
 
     Args:
@@ -150,9 +142,10 @@ def find_position(session: Session, channel: str) -> Position | None:
         channel: The channel's name.
 
     Returns:
-        The position; None if nobody has published or subscribed to the channel yet.
+        The position. If nobody has published to the channel, or not for as long as publications
+        are kept, its offset is 0 and its epoch is that of this moment.
     """
-    return positions(session, [channel]).get(channel)
+    return positions(session, [channel]).get(channel) or Position(unopened_epoch(), 0)
 
 
 def positions(session: Session, channels: Iterable[str]) -> dict[str, Position]:
@@ -209,18 +202,3 @@ def _stored(row: Row[str, int, str, datetime, str | None, str | None]) -> Stored
         None if tags is None else tags.encode(),
         None if publisher is None else publisher.encode(),
     )
-
-
-def trim(session: Session, *, older_than: timedelta, limit: int) -> int:
-    """Delete at most `limit` publications older than `older_than`, the oldest first, and return how
-    many. Offsets stay."""
-    old = (
-        select(PublicationRow.id)
-        .where(PublicationRow.created_at < datetime.now(UTC) - older_than)
-        .order_by(PublicationRow.created_at)
-        .limit(limit)
-    )
-    result = session.connection().execute(
-        delete(PublicationRow).where(PublicationRow.id.in_(old.scalar_subquery()))
-    )
-    return result.rowcount

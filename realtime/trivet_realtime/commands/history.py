@@ -41,7 +41,7 @@ def read_history(
     Raises CommandError (112) for a position in another life of the channel.
     """
     since = request.since
-    position = outbox.find_position(db, request.channel) or Position(epoch="", offset=0)
+    position = outbox.find_position(db, request.channel)
     if since is not None and not _is_of(position, since, kept_seconds):
         raise CommandError(codes.UNRECOVERABLE_POSITION)
     limit = most if request.limit < 0 else min(request.limit, most)

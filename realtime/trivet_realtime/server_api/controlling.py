@@ -15,6 +15,7 @@ from trivet.audit.entry import Entry, encode_changes
 from trivet.data.session import TrivetSession
 from trivet.delivery.controls import ClientControl
 from trivet.events.outbox import PublicationRow
+from trivet.events.pruning import keep
 from trivet.identity import Identity
 from trivet.identity.tokens import InvalidToken, Override
 from trivet_realtime import codes
@@ -88,6 +89,10 @@ async def history_remove(call: Call, command: ChannelCommand) -> Nothing:
             changes = encode_changes({"publications": {"from": gone}})
             db.recorder.note(Entry(row.__tablename__, command.channel, "delete", changes))
 
+    # In a unit before: a channel is forgotten when its publications would be past their time, and
+    # its row is locked late in a transaction or alone in one.
+    async with call.open_unit() as unit:
+        await unit.run(lambda db, _actor: keep(db, [command.channel], waits=True))
     async with call.open_unit() as unit:
         await unit.run(remove)
     request = msgspec.json.encode(command).decode()
