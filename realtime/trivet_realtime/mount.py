@@ -29,6 +29,9 @@ from trivet_realtime.transports.sse import EventsEndpoint
 from trivet_realtime.websocket import WebSocketEndpoint
 
 PREFIX = "/ws"
+FILES = ("trivet_realtime", "static")
+"""The module for pages, at ``/static/trivet_realtime/live.js``: it finds the sockets two levels
+above itself, so it has to lie below the same prefix of a proxy as they do."""
 
 
 def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
@@ -54,6 +57,7 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
         app=app,
         websocket=True,
         list_routes=lambda: list_routes(rules, hub.calls),
+        static_packages=[FILES],
         links=[PageLink("Live events", "", "A WebSocket for Centrifuge clients.", is_page=False)],
         drain=hub.drain,
     )

@@ -51,11 +51,9 @@ def serving_page(html: str) -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A browser of this test alone. It starts in half a second."""
-    # One a test and not one a run: while Playwright's synchronous side is open, the thread has a
-    # running event loop, and every async test after it would refuse to start.
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """A browser for the block."""
     parts = json.loads(run_node("chromium.mjs", seconds=120))
     variables = {"FONTCONFIG_FILE": parts["fonts"], "LD_LIBRARY_PATH": parts["libraries"]}
     expect.set_options(timeout=30_000)  # in milliseconds; what is expected is there at once
@@ -73,9 +71,28 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> BrowserContext:
+def browser() -> Iterator[Browser]:
+    """A browser of this test alone. It starts in half a second."""
+    # One a test and not one a run: while Playwright's synchronous side is open, the thread has a
+    # running event loop, and every async test after it would refuse to start. A module without
+    # async tests may override it, for all of them (autouse), by `module_browser`.
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def module_browser() -> Iterator[Browser]:
+    """A browser that the tests of a module share, none of which is async."""
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh profile: no cookie, no storage, no cache."""
-    return browser.new_context(viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()
 
 
 @pytest.fixture
