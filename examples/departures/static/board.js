@@ -1,12 +1,14 @@
 // The departure board of one airport.
 
+import { connect } from "../../static/trivet_realtime/live.js";
 import { Flaps } from "./flaps.js";
-import { LiveChannel } from "./live.js";
 
 const WIDTHS = { time: 5, destination: 16, flight: 7, gate: 4, status: 14 };
 const AHEAD_MS = 3 * 3_600_000; // how far ahead the board shows
 const JUMP_MS = 3 * 3_600_000; // a report this far from our time: ask what time it is
 const ASK_AGAIN_MS = 5_000;
+const OFFLINE_AFTER_MS = 15_000;
+const REFUSED_MS = 60_000; // nothing is final for a board on a wall: it asks again after this
 const STATES = {
   live: "Live",
   reconnecting: "Reconnecting",
@@ -24,6 +26,8 @@ let stands = { asOf: 0, since: 0 }; // the board's time, and when it was that
 let completeUntil = 0;
 let askedAt = 0;
 let drawing = false;
+let flightsOfAirport = null; // the subscription
+let lost = 0; // the timer after which an outage is one
 
 function now() {
   return stands.asOf + (performance.now() - stands.since);
@@ -34,14 +38,15 @@ function setClock(instant) {
 }
 
 // What is, and where in the channel it was read.
-async function snapshot() {
+async function snapshot(signal) {
   askedAt = performance.now();
-  const answer = await fetch(new URL(`../api/departures/board/${airport}`, document.baseURI), {
-    cache: "no-store",
-    signal: AbortSignal.timeout(10_000),
-  });
+  const url = new URL(`../api/departures/board/${airport}`, document.baseURI);
+  const answer = await fetch(url, { cache: "no-store", signal });
   if (!answer.ok) throw new Error(`the board answered ${answer.status}`);
-  const board = await answer.json();
+  return answer.json();
+}
+
+function showBoard(board) {
   places = board.places;
   local = formats(board.airport.time_zone);
   completeUntil = Date.parse(board.complete_until);
@@ -49,10 +54,9 @@ async function snapshot() {
   flights.clear();
   for (const row of board.rows) flights.set(row.id, row);
   drawSoon();
-  return { epoch: board.epoch, offset: board.offset };
 }
 
-function publication(event) {
+function publication({ data: event }) {
   if (event.type === "flight_removed") {
     flights.delete(event.id);
   } else {
@@ -71,7 +75,7 @@ function follow(asOf) {
 
 // The timetable beyond what we have, or the time itself: no publication tells those.
 function askAgain() {
-  if (performance.now() - askedAt > ASK_AGAIN_MS) live.refresh();
+  if (performance.now() - askedAt > ASK_AGAIN_MS) flightsOfAirport.refresh();
 }
 
 // Many publications may come at once: the board is drawn when the browser draws.
@@ -206,9 +210,25 @@ function tick() {
   if (local && now() + AHEAD_MS > completeUntil) askAgain();
 }
 
-const url = new URL("../ws", document.baseURI);
-url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-const channel = `departures:${airport}`;
-const live = new LiveChannel({ url, channel, snapshot, publication, state });
-live.run();
+function watch() {
+  const live = connect({ name: "departure board", status: () => {} });
+  const status = (status) => tellStatus(status, live);
+  const options = { snapshot, show: showBoard, publication, status };
+  flightsOfAirport = live.state(`departures:${airport}`, options);
+  lost = setTimeout(() => state("offline"), OFFLINE_AFTER_MS);
+}
+
+function tellStatus(status, live) {
+  clearTimeout(lost);
+  if (status === "subscribed") return state("live");
+  if (status === "ended") {
+    live.close();
+    setTimeout(watch, REFUSED_MS);
+  }
+  const isOffline = status === "ended" || !navigator.onLine;
+  state(isOffline ? "offline" : "reconnecting");
+  if (!isOffline) lost = setTimeout(() => state("offline"), OFFLINE_AFTER_MS);
+}
+
+watch();
 setInterval(tick, 1_000);
