@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from tests.deploy.crates.models import Crate
 from trivet.data.session import TrivetSession
 from trivet.errors import Conflict
+from trivet.events import Position, find_position
 from trivet.identity import Identity
 from trivet_api import Unit, public
 
@@ -42,6 +43,18 @@ def relabel(
     begin(db, isolation)
     for crate in db.scalars(select(Crate).where(Crate.dock == dock)):
         crate.label = label
+
+
+def list_labels(db: Session, _actor: Identity, dock: str) -> dict[str, object]:
+    position = find_position(db, f"crates:{dock}") or Position("", 0)
+    labels = db.scalars(select(Crate.label).where(Crate.dock == dock)).all()
+    return {"labels": labels, "epoch": position.epoch, "offset": position.offset}
+
+
+@router.get("/{dock}", dependencies=[public])
+async def see(dock: str, unit: Unit) -> dict[str, object]:
+    """What is in a dock, with the position of its channel at which that was read."""
+    return await unit.run(list_labels, dock)
 
 
 @router.put("/{dock}/{label}", status_code=204, dependencies=[public])
