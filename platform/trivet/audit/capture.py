@@ -101,9 +101,13 @@ def _changes(session: Session, state: InstanceState[Any], kind: Kind, old: Row) 
     new = {} if kind == "delete" else _present(session, state, kind, old)
     changes: dict[str, Field] = {}
     for column in columns_of(state.mapper):
-        field = _field(column, old.get(column.key), new.get(column.key), kind)
+        key = column.key
+        before, after = old.get(key), new.get(key)
+        if before is after:  # the common case, for which no type has to be asked
+            continue
+        field = _field(column, before, after, kind)
         if field:
-            changes[column.key] = field
+            changes[key] = field
     for relationship in associations_of(state.mapper):
         field = _links(state, relationship, kind)
         if field:
@@ -130,12 +134,14 @@ def _present(session: Session, state: InstanceState[Any], kind: Kind, old: Row) 
     now = state.dict
     known: dict[str, Any] = {}
     missing = []
+    is_insert = kind == "insert"
     for column in columns_of(state.mapper):
-        if column.key in now:
-            if kind == "insert" or column.key in old:
-                known[column.key] = now[column.key]
-        elif column.is_generated or column.fills_itself if kind == "insert" else column.key in old:
-            missing.append(column.key)
+        key = column.key
+        if key in now:
+            if is_insert or key in old:
+                known[key] = now[key]
+        elif column.is_generated or column.fills_itself if is_insert else key in old:
+            missing.append(key)
     if missing:
         identity = state.mapper.primary_key_from_instance(state.obj())
         found = read(session.connection(), state.mapper, missing, identity)

@@ -27,7 +27,14 @@ class Entry:
 
 def key_of(values: Iterable[Any]) -> str:
     """A primary key as text; the parts of a composite one are joined by commas."""
-    return ",".join(str(msgspec.to_builtins(value, enc_hook=str)) for value in values)
+    return ",".join(
+        str(value if type(value) in _PLAIN else msgspec.to_builtins(value, enc_hook=str))
+        for value in values
+    )
+
+
+_PLAIN = frozenset({int, str})
+"""What most keys are; their text is that of the value."""
 
 
 def encode_changes(changes: Mapping[str, Field]) -> str:
@@ -35,7 +42,10 @@ def encode_changes(changes: Mapping[str, Field]) -> str:
 
     The text itself is hashed, so it is stored as text and never parsed and written again.
     """
-    return msgspec.json.encode(changes, enc_hook=str).decode()
+    return _encoder.encode(changes).decode()
+
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def plain(value: Any) -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, select
 from sqlalchemy.orm import InstanceState, Mapper
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.attributes import History, set_committed_value
+from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +52,52 @@ def read_old_row(
     With `loads`, expired attributes are also loaded into the instance, for a feed, which may not
     query the database.
     """
-    known: dict[str, Any] = {}
-    unknown, changed = [], []
-    for key, column in columns_of(state.mapper).items():
-        history = state.attrs[key].history
-        if history.has_changes():
-            # Noted now: after the UPDATE, a column that was set to an expression of SQL looks
-            # as if it had not changed.
-            changed.append(key)
-        if present := history.deleted or history.unchanged:
-            known[key] = present[0]
-        elif history.added or is_delete or fills_itself(column):
-            unknown.append(key)
-    # An attribute that was set still counts as expired; its new value stays.
-    expired = state.expired_attributes & state.unloaded & columns_of(state.mapper).keys()
-    wanted = dict.fromkeys((*unknown, *(expired if loads else ())))
-    found = read(connection, state.mapper, wanted, None if state.key is None else state.key[1])
-    if loads:
+    columns = columns_of(state.mapper)
+    known = known_before(state, columns)
+    # Noted now: after the UPDATE, a column that was set to an expression of SQL looks as if it
+    # had not changed.
+    changed = {key for key in columns if key in state.committed_state and _is_set(state, key)}
+    unknown = [
+        key
+        for key, column in columns.items()
+        if key not in known and (is_delete or key in changed or fills_itself(column))
+    ]
+    expired: set[str] = set()
+    if loads and state.expired_attributes:
+        # An attribute that was set still counts as expired; its new value stays.
+        expired = state.expired_attributes & state.unloaded & columns.keys()
+    wanted = dict.fromkeys((*unknown, *expired))
+    if wanted:
+        found = read(connection, state.mapper, wanted, None if state.key is None else state.key[1])
         load(state, {key: found.get(key) for key in expired})
-    return OldRow(known | found, frozenset(changed))
+        known |= found
+    return OldRow(known, frozenset(changed))
+
+
+def history_of(state: InstanceState[Any], key: str) -> History:
+    """The values of an attribute, as ``inspect(instance).attrs[key].history`` has them, which first
+    makes an object for each attribute of the class."""
+    return state.get_history(key, PASSIVE_NO_INITIALIZE)
+
+
+def known_before(state: InstanceState[Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The values that the row of `state` has in the database, of those of the column attributes
+    `keys` that the session knows."""
+    set_, present = state.committed_state, state.dict
+    known: dict[str, Any] = {}
+    for key in keys:
+        if key not in set_:  # the common case, for which SQLAlchemy would make a history
+            if key in present:
+                known[key] = present[key]
+        else:
+            history = history_of(state, key)
+            if values := history.deleted or history.unchanged:
+                known[key] = values[0]
+    return known
+
+
+def _is_set(state: InstanceState[Any], key: str) -> bool:
+    return history_of(state, key).has_changes()
 
 
 def read(

@@ -4,7 +4,7 @@ There is one recorder for each session. Publications and audit entries lie in on
 order in which they came, so that a savepoint that is rolled back cuts both at one mark.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ class Recorder:
         "_marks",
         "_notes",
         "_old_rows",
+        "_pending",
         "_running_feed",
     )
 
@@ -32,6 +33,7 @@ class Recorder:
         self._marks: dict[Hashable, int] = {}
         self._old_rows: dict[InstanceState[Any], OldRow] = {}
         self._judged: dict[InstanceState[Any], Any] = {}
+        self._pending: dict[InstanceState[Any], Mapping[str, Any]] = {}
         self._expected: dict[InstanceState[Any], set[str]] = {}
         self._running_feed: str | None = None
         self._is_kept = False
@@ -80,7 +82,22 @@ class Recorder:
         """Forget what belongs to the last flush: old rows, judged changes, expected values."""
         self._old_rows.clear()
         self._judged.clear()
+        self._pending.clear()
         self._expected.clear()
+
+    def is_as_judged(self, state: InstanceState[Any], kind: Any) -> bool:
+        """Whether nothing was set in the row of `state` since `note_judged`."""
+        known = self._pending.get(state)
+        if known is None or known[_KIND] is not kind:
+            return False
+        now = _pending(state, kind)
+        return len(now) == len(known) and all(
+            known.get(key, _NOTHING) is value for key, value in now.items()
+        )
+
+    def note_judged(self, state: InstanceState[Any], kind: Any) -> None:
+        """Note the values that the row of `state` has, as they are judged."""
+        self._pending[state] = _pending(state, kind)
 
     def judge_once(self, state: InstanceState[Any], change: Any) -> bool:
         """Mark `change` of the row of `state` as judged; returns whether it was not yet."""
@@ -121,3 +138,13 @@ class Recorder:
 
 
 _NO_ROW = OldRow()
+_NOTHING = object()
+_KIND = ""
+"""A key that is no attribute."""
+
+
+def _pending(state: InstanceState[Any], kind: Any) -> dict[str, Any]:
+    """What a flush is going to write of the row of `state`: the very objects, because values that
+    are equal may be compared at a great price, or not at all (expressions of SQL)."""
+    present = state.dict
+    return {_KIND: kind} | {key: present.get(key, _NOTHING) for key in state.committed_state}

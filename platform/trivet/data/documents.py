@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import ARRAY, JSON
-from sqlalchemy.orm import Mapper, Session, object_mapper
+from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -43,7 +43,9 @@ class Documents:
     def keep(self, target: Any, *, is_flushed: bool = False) -> None:
         """Keep copies of the documents of `target`; after a flush, of those that it has written."""
         state = instance_state(target)
-        keys = attributes_of(object_mapper(target))
+        keys = attributes_of(state.mapper)
+        if not keys:
+            return
         copies: dict[str, Any] = {}
         if is_flushed and state.key is not None:
             _, copies = self._kept.get(id(target), (None, {}))

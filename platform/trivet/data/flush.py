@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 from sqlalchemy.orm import (
     InstanceState,
     Mapper,
@@ -19,6 +19,7 @@ from sqlalchemy.orm import (
     UOWTransaction,
     object_session,
 )
+from sqlalchemy.orm.attributes import instance_state
 
 from trivet.audit.audited_tables import WHICH_IS_AUDITED, why_not_audited
 from trivet.audit.capture import entries_of
@@ -90,11 +91,12 @@ def _remember(mapper: Mapper[Any], connection: Connection, target: Any, *, is_de
         return
     is_fed = bool(session.capture.feeds.feeds_of(type(target)))
     if is_fed or session.capture.is_audited(mapper.local_table):
-        state: InstanceState[Any] = inspect(target)
+        state: InstanceState[Any] = instance_state(target)
         row = read_old_row(connection, state, is_delete=is_delete, loads=is_fed and not is_delete)
         # The members of its many-to-many relationships were noted before the flush.
-        members = session.recorder.old_row(state).members
-        session.recorder.remember(state, replace(row, members=members))
+        if members := session.recorder.old_row(state).members:
+            row = replace(row, members=members)
+        session.recorder.remember(state, row)
 
 
 def capture_changes(session: TrivetSession, flush: UOWTransaction) -> None:

@@ -9,8 +9,8 @@ judged.
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import inspect
 from sqlalchemy.orm import object_session
+from sqlalchemy.orm.attributes import instance_state
 
 from trivet.data.bounds import fit_pending
 from trivet.data.session import TrivetSession
@@ -57,18 +57,22 @@ def _pending(session: TrivetSession) -> Iterator[tuple[Kind, Any]]:
 
 def _judge_again(kind: Kind, target: Any) -> None:
     session = object_session(target)
-    if isinstance(session, TrivetSession) and session.capture.rules.rules_of(type(target)):
+    if not isinstance(session, TrivetSession) or not session.capture.rules.rules_of(type(target)):
+        return
+    if not session.recorder.is_as_judged(instance_state(target), kind):
         _judge(session, kind, target)
 
 
 def _judge(session: TrivetSession, kind: Kind, instance: Any) -> None:
+    state = instance_state(instance)
     if kind != "delete":
-        fit_pending(session, inspect(instance))  # a rule sees what can be stored
+        fit_pending(session, state)  # a rule sees what can be stored
+    session.recorder.note_judged(state, kind)
     change: Change[Any] = Change(kind, instance, session=session, actor=session.actor)
     if kind == "update" and not change.changes:
         return
     new = {key: values.new for key, values in change.changes.items()}
-    if not session.recorder.judge_once(inspect(instance), (kind, new)):
+    if not session.recorder.judge_once(state, (kind, new)):
         return
     for each in session.capture.rules.rules_of(type(instance)):
         if each.concerns(change):

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import AttributeState, InstanceState, Session
 
-from trivet.capture.old_values import OldRow, columns_of
+from trivet.capture.old_values import OldRow, columns_of, history_of
 from trivet.capture.recorder import Recorder
 from trivet.events.feeds import FeedRegistry
 
@@ -40,11 +40,13 @@ def old_values(state: InstanceState[Any], row: OldRow) -> dict[str, Any]:
     """The old values of a row that this flush changed: its columns, and the keys of the members
     of its many-to-many relationships."""
     old = {key: row.values.get(key) for key in row.changed} | dict(row.members)
-    for attribute in state.mapper.column_attrs:
+    for key in state.committed_state:
         # Values that the flush itself set, after the old row was noted.
-        history = state.attrs[attribute.key].history
-        if attribute.key not in old and history.has_changes():
-            old[attribute.key] = history.deleted[0] if history.deleted else None
+        if key in old or key not in state.mapper.column_attrs:
+            continue
+        history = history_of(state, key)
+        if history.has_changes():
+            old[key] = history.deleted[0] if history.deleted else None
     return old
 
 

@@ -6,11 +6,11 @@ old values are those that the session has loaded; the others are read, in one st
 rule asks for one.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from sqlalchemy import ClauseElement, Column, inspect, select
+from sqlalchemy import ClauseElement, Column, select
 from sqlalchemy.orm import (
     CompositeProperty,
     InstanceState,
@@ -20,8 +20,9 @@ from sqlalchemy.orm import (
     Session,
     SynonymProperty,
 )
+from sqlalchemy.orm.attributes import instance_state
 
-from trivet.capture.old_values import columns_of, read
+from trivet.capture.old_values import columns_of, history_of, known_before, read
 from trivet.identity.identity import Identity
 
 Kind = Literal["insert", "update", "delete"]
@@ -51,7 +52,17 @@ class Change(Generic[M]):
             without this change.
     """
 
-    __slots__ = ("__dict__", "actor", "instance", "kind", "session")
+    __slots__ = (
+        "_changes",
+        "_new",
+        "_old",
+        "_pending",
+        "_state",
+        "actor",
+        "instance",
+        "kind",
+        "session",
+    )
 
     def __init__(
         self, kind: Kind, instance: M, *, session: Session, actor: Identity | None = None
@@ -60,36 +71,69 @@ class Change(Generic[M]):
         self.instance = instance
         self.session = session
         self.actor = actor
+        self._state: InstanceState[Any] = instance_state(instance)
+        # Foreign keys whose value is not known yet, because the other row is new as well.
+        self._pending: set[str] = set()
+        self._changes: Mapping[str, Values] | None = None
+        self._old: _OldValues | None = None
+        self._new: _NewValues | None = None
 
-    @cached_property
+    @property
     def changes(self) -> Mapping[str, Values]:
         """The changed attributes with their values: columns and many-to-many relationships.
 
         A new row has all values that it gets; a row that is deleted has none.
         """
-        if self.kind == "delete":
-            return {}
-        found: dict[str, Any] = {}
-        for key, column in columns_of(self._mapper).items():
-            history = self._state.attrs[key].history
-            if history.has_changes():
-                found[key] = history.added[0] if history.added else None
-            elif self.kind == "insert" and key not in self._state.dict:
-                found[key] = _default_of(column)
+        if self._changes is None:
+            self._changes = {} if self.kind == "delete" else self._find_changes()
+        return self._changes
+
+    def _find_changes(self) -> dict[str, Values]:
+        found = self._new_columns() if self.kind == "insert" else self._changed_columns()
         found |= self._references()
-        changes = {key: Values(self._old_of(key), self._evaluated(v)) for key, v in found.items()}
-        changed = {key: v for key, v in changes.items() if key in self._pending or v.old != v.new}
+        changed: dict[str, Values] = {}
+        for key, new in found.items():
+            if isinstance(new, ClauseElement):
+                new = self._evaluated(new)  # noqa: PLW2901  # the same value, evaluated
+            old = self._old_of(key)
+            if old is not new and (key in self._pending or old != new):
+                changed[key] = Values(old, new)
+        for key in self._pending:
+            changed.setdefault(key, Values(self._old_of(key), None))
         return changed | self._members()
 
-    @cached_property
+    def _new_columns(self) -> dict[str, Any]:
+        present = self._state.dict
+        return {
+            key: present[key] if key in present else _default_of(column)
+            for key, column in columns_of(self._mapper).items()
+        }
+
+    def _changed_columns(self) -> dict[str, Any]:
+        # What was not set has no history; to ask for it costs more than all the rest.
+        found: dict[str, Any] = {}
+        is_set = self._state.committed_state
+        for key in columns_of(self._mapper):
+            if key not in is_set:
+                continue
+            history = history_of(self._state, key)
+            if history.has_changes():
+                found[key] = history.added[0] if history.added else None
+        return found
+
+    @property
     def old(self) -> Mapping[str, Any]:
         """The old values by attribute; None everywhere for a new row."""
-        return _OldValues(self)
+        if self._old is None:
+            self._old = _OldValues(self)
+        return self._old
 
-    @cached_property
+    @property
     def new(self) -> Mapping[str, Any]:
         """The new values by attribute; for a row that is deleted, its last values."""
-        return _NewValues(self)
+        if self._new is None:
+            self._new = _NewValues(self)
+        return self._new
 
     def changed(self, *attributes: str) -> bool:
         """Whether one of some attributes gets another value.
@@ -104,24 +148,21 @@ class Change(Generic[M]):
             AttributeError: The class has no such attribute, or the attribute is a collection of
                 rows of another class, which have changes of their own.
         """
-        return any(self._is_changed(name) for name in attributes)
-
-    @cached_property
-    def _state(self) -> InstanceState[Any]:
-        return cast("InstanceState[Any]", inspect(self.instance))
+        # A loop, because every rule of a class asks this about every row of a batch.
+        for name in attributes:  # noqa: SIM110  # as just said
+            if self._is_changed(name):
+                return True
+        return False
 
     @property
     def _mapper(self) -> Mapper[Any]:
         return self._state.mapper
 
-    @cached_property
-    def _pending(self) -> set[str]:
-        """Foreign keys whose value is not known yet, because the other row is new as well."""
-        return set()
-
     def _is_changed(self, name: str) -> bool:
         if name in self.changes:
             return True
+        if name in columns_of(self._mapper):
+            return False
         attribute = self._mapper.attrs.get(name)
         if attribute is None:
             raise AttributeError(f"{self._mapper.class_.__name__} has no attribute {name!r}")
@@ -141,10 +182,10 @@ class Change(Generic[M]):
     def _references(self) -> dict[str, Any]:
         """The foreign keys that relationships will set."""
         found: dict[str, Any] = {}
-        for relationship in self._mapper.relationships:
-            if relationship.viewonly or not _is_to_one(relationship):
+        for relationship in _references_of(self._mapper):
+            if relationship.key not in self._state.committed_state:
                 continue
-            history = self._state.attrs[relationship.key].history
+            history = history_of(self._state, relationship.key)
             if not history.has_changes():
                 continue
             other = history.added[0] if history.added else None
@@ -156,9 +197,7 @@ class Change(Generic[M]):
 
     def _members(self) -> dict[str, Values]:
         found: dict[str, Values] = {}
-        for relationship in self._mapper.relationships:
-            if relationship.secondary is None or relationship.viewonly:
-                continue
+        for relationship in _collections_of(self._mapper):
             attribute = self._state.attrs[relationship.key]
             # Objects that the other side added to an unloaded collection wait there.
             waits = relationship.key in self._state._pending_mutations  # noqa: SLF001  # as the feeds' old values do
@@ -170,12 +209,10 @@ class Change(Generic[M]):
         return found
 
     def _old_of(self, key: str) -> Any:
-        return self.old[key]
+        return None if self._state.key is None else self.old[key]
 
     def _evaluated(self, value: Any) -> Any:
         """The value of an expression that the database would compute."""
-        if not isinstance(value, ClauseElement):
-            return value
         expression: Any = value
         query = select(expression)
         if self._state.key is not None:
@@ -190,14 +227,9 @@ class _OldValues(Mapping[str, Any]):
     def __init__(self, change: Change[Any]) -> None:
         self._change = change
         self._known: dict[str, Any] = {}
-        state = change._state
-        for key in columns_of(state.mapper) if state.key is not None else ():
-            history = state.attrs[key].history
-            if present := history.deleted or history.unchanged:
-                self._known[key] = present[0]
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._known:
+        if key not in self._known and not self._finds([key]):
             self._read_rest(key)
         return self._known[key]
 
@@ -207,8 +239,19 @@ class _OldValues(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(columns_of(self._change._mapper))  # noqa: SLF001
 
+    def _finds(self, keys: Iterable[str]) -> bool:
+        """Take the values of `keys` that the session knows; whether it knows any."""
+        state = self._change._state
+        if state.key is None:
+            return False
+        columns = columns_of(state.mapper)
+        found = known_before(state, [key for key in keys if key in columns])
+        self._known |= found
+        return bool(found)
+
     def _read_rest(self, key: str) -> None:
         state = self._change._state
+        self._finds(columns_of(state.mapper))
         missing = [name for name in columns_of(state.mapper) if name not in self._known]
         if key not in missing:
             raise KeyError(key)
@@ -238,6 +281,20 @@ def _default_of(column: "Column[Any]") -> Any:
     """The plain default of a new row; None for a default that only the flush can compute."""
     default: Any = column.default
     return default.arg if default is not None and default.is_scalar else None
+
+
+@cache  # classes stand in source code
+def _references_of(mapper: Mapper[Any]) -> tuple[RelationshipProperty[Any], ...]:
+    """The relationships that set foreign keys of the class."""
+    every = mapper.relationships
+    return tuple(each for each in every if not each.viewonly and _is_to_one(each))
+
+
+@cache
+def _collections_of(mapper: Mapper[Any]) -> tuple[RelationshipProperty[Any], ...]:
+    """The many-to-many relationships of the class."""
+    every = mapper.relationships
+    return tuple(each for each in every if each.secondary is not None and not each.viewonly)
 
 
 def _is_to_one(relationship: RelationshipProperty[Any]) -> bool:
