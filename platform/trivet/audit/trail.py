@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
+from trivet.array_text import numbers, texts
 from trivet.audit.entry import Entry
 from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of
 from trivet.origin import Origin
@@ -106,20 +107,31 @@ class AuditTrail:
             "origin": origin.way,
             "request_id": origin.request_id,
         }
-        rows: list[dict[str, Any]] = []
-        previous = head.hash
+        rows = self._chained(entries, list(common.values()), head)
+        moved = self._moved(head, head.length + len(rows), rows[-1][-1])
+        self._write(connection, rows, moved)
+
+    def _chained(
+        self, entries: Sequence[Entry], common: Sequence[Any], head: Row[Any]
+    ) -> list[tuple[Any, ...]]:
+        """The rows of `entries`, each with the hash of the one before it, in the order of
+        `_names`; `common` are the columns from `at` to `request_id`."""
+        rows: list[tuple[Any, ...]] = []
+        previous: str = head.hash
+        key, chain, encode = self._keys[0], head.id, msgspec.json.Encoder().encode
         for position, entry in enumerate(entries, start=head.length + 1):
-            row = common | {
-                "id": id_of(head.id, position),
-                "table_name": entry.table,
-                "row_key": entry.key,
-                "kind": entry.kind,
-                "changes": entry.changes,
-                "previous": previous,
-            }
-            row["hash"] = previous = self.hash(row)
-            rows.append(row)
-        self._write(connection, rows, self._moved(head, head.length + len(rows), previous))
+            content = (
+                id_of(chain, position),
+                *common,
+                entry.table,
+                entry.key,
+                entry.kind,
+                entry.changes,
+                previous,
+            )
+            previous = _mac(key, encode(content))
+            rows.append((*content, previous))
+        return rows
 
     def hash(self, row: Mapping[str, Any]) -> str:
         """The hash of an entry: of every column but the hash itself."""
@@ -181,15 +193,19 @@ class AuditTrail:
         return f"{OTHER_KEY}{name}" if name else BROKEN
 
     def _write(
-        self, connection: Connection, rows: list[dict[str, Any]], moved: dict[str, Any]
+        self, connection: Connection, rows: list[tuple[Any, ...]], moved: dict[str, Any]
     ) -> None:
-        """Write `rows` and move the head. For one row, the common case, this is one statement,
-        because each statement is a round trip while the head is held."""
-        if len(rows) == 1 and connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(_MOVE_AND_ENTER, rows[0] | moved)
-        else:
+        """Write `rows` and move the head. On PostgreSQL this is one statement, because each
+        statement is a round trip while the head is held."""
+        if connection.dialect.name != "postgresql":
             connection.execute(_MOVE, moved)
-            connection.execute(_ENTER, rows)
+            connection.execute(_ENTER, [dict(zip(_names, row, strict=True)) for row in rows])
+        elif len(rows) == 1:
+            row = dict(zip(_names, rows[0], strict=True))
+            connection.exec_driver_sql(_MOVE_AND_ENTER, row | moved)
+        else:
+            arrays = _arrays(rows)
+            connection.exec_driver_sql(_MOVE_AND_ENTER_ALL, arrays | moved)
 
 
 def _find_free_head(connection: Connection) -> Row[Any] | None:
@@ -208,12 +224,32 @@ FIND_FREE_HEAD = (
 )
 """The first free head, locked; no row if all are held. For PostgreSQL."""
 _names = (*_CONTENT, "hash")
-_MOVE_AND_ENTER = (
+_enter_and_move = (
     "WITH moved AS (UPDATE trivet_audit_chain SET length = %(new_length)s, hash = %(new_hash)s, "  # noqa: S608  # of the names of our own columns
     "seal = %(new_seal)s WHERE id = %(chain)s) "
     f"INSERT INTO trivet_audit_entry ({', '.join(_names)}) "
-    f"VALUES ({', '.join(f'%({name})s' for name in _names)})"
 )
+_MOVE_AND_ENTER = f"{_enter_and_move}VALUES ({', '.join(f'%({name})s' for name in _names)})"
+_own = ("id", "table_name", "row_key", "kind", "changes", "previous", "hash")
+"""The columns in which the entries of one transaction differ."""
+_types = {"id": "bigint", "at": "timestamptz", "actor_id": "bigint"}
+_given = ", ".join(f"CAST(%({name})s AS {_types.get(name, 'text')}[])" for name in _own)
+_selected = ", ".join(
+    name if name in _own else f"CAST(%({name})s AS {_types.get(name, 'text')})" for name in _names
+)
+_MOVE_AND_ENTER_ALL = (
+    f"{_enter_and_move}SELECT {_selected} FROM unnest({_given}) AS given ({', '.join(_own)})"  # noqa: S608  # as above
+)
+
+
+def _arrays(rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    """The parameters of `_MOVE_AND_ENTER_ALL` for `rows`, which are of one transaction."""
+    columns = dict(zip(_names, zip(*rows, strict=True), strict=True))
+    return {
+        name: column[0] if name not in _own else numbers(column) if name == "id" else texts(column)
+        for name, column in columns.items()
+    }
+
 
 # The other statements are built once: to build one costs more than to run it.
 _columns = (_head.id, _head.length, _head.hash, _head.seal)

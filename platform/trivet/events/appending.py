@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, text
+from sqlalchemy import Connection, bindparam, insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
+from trivet.array_text import numbers, texts
 from trivet.events.outbox import Channel, Position, PublicationRow, new_epoch
 
 
@@ -92,29 +93,29 @@ def _values_of(publication: NewPublication) -> dict[str, Any]:
 def _append_at_once(
     connection: Connection, publications: Sequence[NewPublication]
 ) -> dict[str, Position]:
-    counts = Counter(each.channel for each in publications)
+    channels = [each.channel for each in publications]
+    counts = Counter(channels)
     names, left = sorted(counts), dict(counts)
     backs = []
-    for each in publications:
-        left[each.channel] -= 1
-        backs.append(left[each.channel])
+    for channel in channels:
+        left[channel] -= 1
+        backs.append(left[channel])
     values = {
-        "names": names,
-        "epochs": [new_epoch() for _ in names],
-        "counts": [counts[name] for name in names],
-        "channels": [each.channel for each in publications],
-        "backs": backs,
-        "data": [each.data for each in publications],
+        "names": texts(names),
+        "epochs": texts([new_epoch() for _ in names]),
+        "counts": numbers(counts[name] for name in names),
+        "channels": texts(channels),
+        "backs": numbers(backs),
+        "data": texts([each.data for each in publications]),
         "now": datetime.now(UTC),
     }
     statement = _APPEND
     if not all(each.is_plain for each in publications):
         statement = _APPEND_WHOLE
         for column in _EXTRA:
-            values[column] = [getattr(each, column) for each in publications]
-    return {
-        name: Position(epoch, top) for name, epoch, top in connection.execute(statement, values)
-    }
+            values[column] = texts([getattr(each, column) for each in publications])
+    found = connection.exec_driver_sql(statement, values)
+    return {name: Position(epoch, top) for name, epoch, top in found}
 
 
 def _append_in_turn(
@@ -170,13 +171,14 @@ def _append_statement(extra: Sequence[str] = ()) -> str:
     # come as the join brings the rows, which changes with the plan.
     names = "".join(f", {name}" for name in extra)
     message = "".join(f", message.{name}" for name in extra)
-    arrays = "".join(f", CAST(:{name} AS text[])" for name in extra)
+    arrays = "".join(f", CAST(%({name})s AS text[])" for name in extra)
     return f"""
     WITH raised AS (
         INSERT INTO trivet_channel (name, epoch, top_offset)
         SELECT given.name, given.epoch, given.count
         FROM unnest(
-            CAST(:names AS varchar[]), CAST(:epochs AS varchar[]), CAST(:counts AS bigint[])
+            CAST(%(names)s AS varchar[]), CAST(%(epochs)s AS varchar[]),
+            CAST(%(counts)s AS bigint[])
         ) WITH ORDINALITY AS given (name, epoch, count, number)
         ORDER BY given.number
         ON CONFLICT (name) DO UPDATE
@@ -184,9 +186,10 @@ def _append_statement(extra: Sequence[str] = ()) -> str:
         RETURNING name, epoch, top_offset
     ), told AS (
         INSERT INTO trivet_publication (channel, "offset", created_at, data{names})
-        SELECT name, top_offset - back, CAST(:now AS timestamptz), message.data{message}
+        SELECT name, top_offset - back, CAST(%(now)s AS timestamptz), message.data{message}
         FROM unnest(
-            CAST(:channels AS varchar[]), CAST(:backs AS bigint[]), CAST(:data AS text[]){arrays}
+            CAST(%(channels)s AS varchar[]), CAST(%(backs)s AS bigint[]),
+            CAST(%(data)s AS text[]){arrays}
         ) WITH ORDINALITY AS message (name, back, data{names}, number)
         JOIN raised USING (name)
         ORDER BY message.number
@@ -195,8 +198,8 @@ def _append_statement(extra: Sequence[str] = ()) -> str:
 
 
 # Written once: to build a statement costs more than to run it.
-_APPEND = text(_append_statement())
-_APPEND_WHOLE = text(_append_statement(_EXTRA))
+_APPEND = _append_statement()
+_APPEND_WHOLE = _append_statement(_EXTRA)
 _RAISE = (
     sqlite.insert(Channel)
     .values(name=bindparam("name"), epoch=bindparam("epoch"), top_offset=bindparam("count"))
