@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import Dialect
 from sqlalchemy.pool import NullPool
 
+from trivet.data.bulk.inserts import insert_by_arrays
+from trivet.data.listeners import listen_to_many
 from trivet.data.sqlite import keep_zones
 
 _ENGINE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -109,6 +111,8 @@ def _engine(vendor: str) -> Engine:
     keep_zones(engine.dialect)
     # What the first connection would find out; fields ask the dialect before there is one.
     engine.dialect._has_native_hstore = False  # type: ignore[attr-defined]  # noqa: SLF001  # PostgreSQL's, pinned by a test
+    insert_by_arrays(engine.dialect)
+    listen_to_many(engine)
     return engine
 
 

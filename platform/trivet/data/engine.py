@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from trivet.data.bulk.inserts import insert_by_arrays
 from trivet.data.listeners import listen_to_engine
 from trivet.data.outages import OutageMemory
 from trivet.data.pool import ObservedPool
@@ -128,6 +129,7 @@ class Engines:
             **options,
         )
         keep_zones(engine.dialect)
+        insert_by_arrays(engine.dialect)
         assert isinstance(engine.sync_engine.pool, ObservedPool)
         engine.sync_engine.pool.observers = self._observers
         engine.sync_engine.pool.name = self._pool_name

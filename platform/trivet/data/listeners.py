@@ -27,6 +27,7 @@ from trivet.data import (
     validators,
     violations,
 )
+from trivet.data.bulk import updates
 from trivet.data.session import TrivetSession
 from trivet.identity import key_grants
 from trivet.models import mapped
@@ -88,6 +89,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (Engine, "handle_error", statement_guard.mark_refusal),  # a reader's own fault is no outage
     (SQLITE, "handle_error", With("memory", outages.throw_away)),  # it stays read-only
     (POSTGRESQL, "handle_error", With("memory", outages.throw_away)),  # another server may write
+    (POSTGRESQL, "do_executemany", updates.execute_at_once),  # many rows at once
 
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
@@ -132,6 +134,7 @@ def listen_everywhere() -> None:
     for target, name, function in LISTENERS:
         if isinstance(target, type):
             event.listen(target, name, function)
+    updates.update_together()
 
 
 def listen_to_engine(engine: Engine, memory: outages.OutageMemory, pooler: Pooler) -> None:
@@ -144,6 +147,13 @@ def listen_to_engine(engine: Engine, memory: outages.OutageMemory, pooler: Poole
             if isinstance(function, With):
                 bound = partial(function.function, parts[function.part])
             event.listen(engine, name, bound)
+
+
+def listen_to_many(engine: Engine) -> None:
+    """Bind the lines about many rows to an engine whose connections are somebody else's."""
+    for target, name, function in LISTENERS:
+        if target == engine.dialect.name and name == "do_executemany":
+            event.listen(engine, name, function)
 
 
 listen_everywhere()
