@@ -7,14 +7,25 @@
 What can be asked for: json, read, insert, drivers, middleware, routes (FastAPI alone), probes
 (how long /healthz takes while the server has its hands full), workers (from a commit to the sockets
 of other processes), idle (50,000 watched channels in which nothing happens), fanout (one
-publication to thousands of sockets), memory (of an idle connection) and board (the demonstration's
-board with its listening sockets). `docs/performance.md` says what the figures mean.
+publication to thousands of sockets), memory (of an idle connection), board (the demonstration's
+board with its listening sockets) and ingest (movements in batches, until a subscriber has them).
+`docs/performance.md` says what the figures mean.
 """
 
 import argparse
 import os
 
-from benchmarks import board, drivers, fanout, memory, middleware_cost, probes, route_cost, workers
+from benchmarks import (
+    board,
+    drivers,
+    fanout,
+    ingest,
+    memory,
+    middleware_cost,
+    probes,
+    route_cost,
+    workers,
+)
 from benchmarks.cases import CASES
 from benchmarks.database import SharedDatabase, shared_database
 from benchmarks.report import Report
@@ -32,6 +43,7 @@ PARTS = (
     "memory",
     "fanout",
     "board",
+    "ingest",
 )
 
 
@@ -61,6 +73,10 @@ def main() -> None:
     if "routes" in options.parts:
         costs = route_cost.measure(rounds=options.rounds)
         report.add_costs("routes", "FastAPI alone, by how a route is included", costs)
+    if "ingest" in options.parts:
+        # In a database of its own, which the others need not wait for.
+        with shared_database() as database:
+            report.add_ingest(ingest.measure(database, seconds=max(options.seconds, 8)))
     if "board" in options.parts:
         report.add_durations("board", board.measure_board(options.seconds))
     report.close()

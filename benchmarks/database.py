@@ -53,7 +53,7 @@ def prepare(url: str) -> str:
     with _session(url) as db:
         tables = [Parcel.__table__, QuietParcel.__table__]
         Model.metadata.create_all(db.connection(), tables=tables)  # type: ignore[arg-type]  # Table, by SQLAlchemy's word a FromClause
-        owner = db.scalar(insert(users).returning(users.c.id).values(**_user()))
+        owner = db.scalar(insert(users).returning(users.c.id).values(**user(USERNAME)))
         assert owner is not None
         _, key = issue_key(db, owner_id=owner, label="benchmark")
         db.add_all(
@@ -64,13 +64,19 @@ def prepare(url: str) -> str:
     return key
 
 
-def _user() -> dict[str, object]:
-    texts = dict.fromkeys(("email", "first_name", "last_name"), "")
+def user(username: str) -> dict[str, object]:
+    """The row of a user who may do nothing special."""
+    texts = dict.fromkeys(("first_name", "last_name"), "")
     # As Django writes it with the parameters of its hasher (`Argon2PasswordHasher`).
     hashed = argon2.PasswordHasher(time_cost=2, memory_cost=102_400, parallelism=8).hash(PASSWORD)
     now = datetime.now(UTC)
     flags = {"is_superuser": False, "is_staff": False, "is_active": True}
-    named = {"username": USERNAME, "password": f"argon2{hashed}", "date_joined": now}
+    named = {
+        "username": username,
+        "email": f"{username}@example.org",
+        "password": f"argon2{hashed}",
+        "date_joined": now,
+    }
     return {**texts, **flags, **named}
 
 

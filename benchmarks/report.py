@@ -80,6 +80,12 @@ class Report:
         heads = ("single: a second", "CPU µs each", "burst: a second", "CPU µs each")
         self._add_table("fanout", "fanout: deliveries to 5,000 sockets", heads, rows)
 
+    def add_ingest(self, rows: Iterable[tuple[str, ...]]) -> None:
+        """What movements in batches cost, and how long their answers and publications take."""
+        times = ("answer: median ms", "p99 ms", "subscriber: median ms", "p99 ms")
+        heads = ("movements a second", "CPU µs each", *times)
+        self._add_table("ingest", "ingest: movements in batches", heads, rows)
+
     def _add_table(
         self, name: str, title: str, heads: Sequence[str], rows: Iterable[tuple[str, ...]]
     ) -> None:

@@ -83,9 +83,10 @@ class RunningServer:
 
 @contextlib.contextmanager
 def running(
-    programs: Sequence[Program], database: SharedDatabase
+    programs: Sequence[Program], database: SharedDatabase, cores: set[int] | None = None
 ) -> Iterator[dict[str, RunningServer]]:
-    """All `programs` at once, each idle until it is its turn; they end with the block."""
+    """All `programs` at once, each idle until it is its turn; they end with the block. They run on
+    `cores`, by default those of servers."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trivet-bench-")))
         servers = {}
@@ -96,7 +97,7 @@ def running(
             wait_until(partial(_answers, server.port), server.process, server.log, START_SECONDS)
             # Only now, because starting is quicker on all cores.
             for pid in _family(server.process.pid):
-                pin(pid, server_cores())
+                pin(pid, cores or server_cores())
         yield servers
 
 

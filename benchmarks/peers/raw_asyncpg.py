@@ -47,16 +47,16 @@ class App:
                 expires_at=key["expires_at"],
                 revoked_at=key["revoked_at"],
             ):
-                await _answer(send, 401, {"code": "bad-credential"})
+                await answer(send, 401, {"code": "bad-credential"})
             elif scope["method"] == "POST":
-                given = msgspec.json.decode(await _body(receive), type=ParcelIn)
+                given = msgspec.json.decode(await read_body(receive), type=ParcelIn)
                 row = await connection.fetchrow(WRITE, *msgspec.structs.astuple(given))
-                await _answer(send, 201, dict(row))
+                await answer(send, 201, dict(row))
             elif match := PARCEL.fullmatch(scope["path"]):
                 row = await connection.fetchrow(READ, int(match[1]))
-                await _answer(send, 200 if row else 404, dict(row or {}))
+                await answer(send, 200 if row else 404, dict(row or {}))
             else:
-                await _answer(send, 404, {})
+                await answer(send, 404, {})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -66,7 +66,8 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """The whole body."""
     parts = []
     while True:
         message = await receive()
@@ -75,7 +76,8 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def _answer(send: Send, status: int, content: dict[str, Any]) -> None:
+async def answer(send: Send, status: int, content: dict[str, Any]) -> None:
+    """Send JSON."""
     body = msgspec.json.encode(content)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
