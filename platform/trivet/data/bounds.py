@@ -73,7 +73,7 @@ def fit_update(mapper: Mapper[Any], connection: Connection, target: Any) -> None
 def fit_pending(session: TrivetSession, state: InstanceState[Any]) -> None:
     """Fit what a flush is about to write of a row, for whoever looks at it before its turn."""
     keys = state.dict if state.key is None else state.committed_state
-    _fit(session, state, bounds_of(state.mapper, session.get_bind().dialect), list(keys))
+    _fit(session, state, bounds_of(state.mapper, session.dialect), list(keys))
 
 
 def fit_inserted(mapper: Mapper[Any], connection: Connection, target: Any) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -58,6 +59,7 @@ class TrivetSession(Session):
         self.published: dict[str, int] = {}
         self.revoked: list[Revocation] = []
         self.documents = Documents()
+        self._dialect: Dialect | None = None
         self._seal: Seal | None = None
 
     def get_bind(self, *args: Any, **options: Any) -> Any:
@@ -74,6 +76,13 @@ class TrivetSession(Session):
                 self._is_finding = False
             self.bind = self._found or self.bind
         return super().get_bind(*args, **options)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of its database, asked for once."""
+        if self._dialect is None:
+            self._dialect = self.get_bind().dialect
+        return self._dialect
 
     @property
     def actor(self) -> Identity | None:

@@ -227,8 +227,13 @@ class _OldValues(Mapping[str, Any]):
     def __init__(self, change: Change[Any]) -> None:
         self._change = change
         self._known: dict[str, Any] = {}
+        self._columns = columns_of(change._state.mapper)
 
     def __getitem__(self, key: str) -> Any:
+        state = self._change._state
+        # What was loaded and not set is asked for most: the other columns of the row.
+        if key in state.dict and key not in state.committed_state and key in self._columns:
+            return None if state.key is None else state.dict[key]
         if key not in self._known and not self._finds([key]):
             self._read_rest(key)
         return self._known[key]
