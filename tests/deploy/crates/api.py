@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tests.deploy.crates.models import Crate
 from trivet.data.session import TrivetSession
 from trivet.errors import Conflict
-from trivet.events import Position, find_position
+from trivet.events import find_position
 from trivet.identity import Identity
 from trivet_api import Unit, public
 
@@ -46,7 +46,7 @@ def relabel(
 
 
 def list_labels(db: Session, _actor: Identity, dock: str) -> dict[str, object]:
-    position = find_position(db, f"crates:{dock}") or Position("", 0)
+    position = find_position(db, f"crates:{dock}")
     labels = db.scalars(select(Crate.label).where(Crate.dock == dock)).all()
     return {"labels": labels, "epoch": position.epoch, "offset": position.offset}
 
