@@ -31,6 +31,33 @@ def _keep_body() -> None:
     return
 
 
+class Lasting:
+    """What goes on when its ASGI call has returned: an open socket that needs no call.
+
+    The middleware owes something at the end of what it serves, such as a line in the log. It hands
+    that over here, and whoever keeps the socket open calls `end`.
+    """
+
+    __slots__ = ("_is_over", "_last")
+
+    def __init__(self) -> None:
+        self._is_over = False
+        self._last: Callable[[], None] | None = None
+
+    def end(self) -> None:
+        """Do what is owed: it is over. A second call does nothing."""
+        self._is_over = True
+        last, self._last = self._last, None
+        if last is not None:
+            last()
+
+    def at_end(self, last: Callable[[], None]) -> None:
+        """Owe `last`, which is called at the end, or now if that has come already."""
+        self._last = last
+        if self._is_over:
+            self.end()
+
+
 @dataclass(slots=True)
 class RequestContext:
     """The context of one request, or of one WebSocket connection.
@@ -46,6 +73,7 @@ class RequestContext:
         transaction: The transaction. Only the middleware that opened it ends it.
         replica: The replica that was chosen for Django, whose threads cannot wait for one.
         client: The position up to which the client has written; None without replicas.
+        lasting: Set by an application that returns while its socket stays open.
     """
 
     platform: Platform
@@ -60,6 +88,7 @@ class RequestContext:
     transaction: AsyncTransaction | None = None
     client: ClientPosition | None = None
     replica: Replica | None = None
+    lasting: Lasting | None = None
 
     @property
     def unit(self) -> UnitOfWork[AsyncSession]:

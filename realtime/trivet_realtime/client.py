@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
@@ -24,6 +25,9 @@ from trivet_realtime.protocol import ClientInfo, Json, encode_error, encode_repl
 from trivet_realtime.subscription import Subscription
 from trivet_realtime.timers import Timer, TimerWheel
 
+if TYPE_CHECKING:
+    from trivet_realtime.connection import Connection
+
 
 class Client:
     """The state of one connection; used on the event loop only.
@@ -33,14 +37,14 @@ class Client:
     """
 
     __slots__ = (
-        "_ended",
+        "_at_end",
         "_ending",
         "_expiry",
         "bounds",
+        "connection",
         "credential",
         "id",
         "is_connected",
-        "leave_in_time",
         "origin",
         "outgoing",
         "session",
@@ -57,10 +61,10 @@ class Client:
         self.outgoing = Outgoing(bounds.queue_bytes)
         self.is_connected = False
         """Whether the connect command was answered."""
-        self.leave_in_time: Callable[[DisconnectCode], None] = self.disconnect
-        """Ends the connection after the commands that are at work."""
+        self.connection: Connection | None = None
+        """What reads its commands, as long as somebody does."""
         self._ending: DisconnectCode | None = None
-        self._ended: asyncio.Future[None] | None = None
+        self._at_end: Callable[[], object] | None = None
         self._expiry: Timer | None = None
 
     @property
@@ -101,16 +105,34 @@ class Client:
         if self._ending is None:
             self._ending = code
             self.outgoing.stop()
-            if self._ended is not None and not self._ended.done():
-                self._ended.set_result(None)
+            if self._at_end is not None:
+                self._at_end()
+
+    def leave_in_time(self, code: DisconnectCode) -> None:
+        """End the connection when the commands that are at work are answered."""
+        if self.connection is None:
+            self.disconnect(code)
+        else:
+            self.connection.leave(code)
+
+    def call_at_end(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the connection has to end, or now if that has come. It is called
+        in the midst of something, and must do no more than schedule what follows."""
+        self._at_end = callback
+        if self._ending is not None:
+            callback()
 
     async def wait_for_end(self) -> DisconnectCode:
         """Return when the connection has to end, with the reason. One task may wait."""
-        if self._ending is None:
-            self._ended = asyncio.get_running_loop().create_future()
-            await self._ended
+        ended = asyncio.Event()
+        self.call_at_end(ended.set)
+        await ended.wait()
         assert self._ending is not None
         return self._ending
+
+    def forget_connection(self) -> None:
+        """Nothing is read any more. What knew each other would wait for the garbage collector."""
+        self.connection = self._at_end = None
 
     def send(self, encoded: bytes | Frame) -> None:
         """Send one encoded object, or a frame that others get too."""

@@ -12,7 +12,7 @@ costs the pool its connection. It comes to its end, and its result goes nowhere.
 
 import logging
 from collections import deque
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Protocol
 
 from trivet_realtime.client import Client
@@ -41,16 +41,20 @@ INBOX_COMMANDS = 1024
 class Transport(Carrier, Protocol):
     """The carrier of frames to and from one client."""
 
-    def open(self, connection: "Connection") -> None:
-        """Give what the client sends to `connection`, and take what is sent to it."""
-        ...
-
     def pause_reading(self) -> None:
         """Read nothing more of the client until `resume_reading`, as far as that is possible."""
         ...
 
     def resume_reading(self) -> None:
         """Read on."""
+        ...
+
+
+class TaskTransport(Transport, Protocol):
+    """A carrier that is served by a task."""
+
+    def open(self, connection: "Connection") -> None:
+        """Give what the client sends to `connection`, and take what is sent to it."""
         ...
 
     async def close(self, code: DisconnectCode, rest: Frame | None) -> None:
@@ -84,7 +88,12 @@ class Connection:
         self._is_working = False
         self._is_paused = False
         self._leaving: DisconnectCode | None = None
-        client.leave_in_time = self.leave
+        client.connection = self
+
+    @property
+    def context(self) -> Context:
+        """The context of the request that the connection began with."""
+        return self._context
 
     def take(self, text: str) -> None:
         """Receive one frame of the client."""
@@ -109,12 +118,30 @@ class Connection:
         """The client left."""
         self.client.disconnect(CONNECTION_CLOSED)
 
+    def fail(self) -> None:
+        """End the connection for the exception that is being handled."""
+        self._context.run(logger.exception, "a connection failed")
+        self.client.disconnect(SERVER_ERROR)
+
     def leave(self, code: DisconnectCode) -> None:
         """End the connection when the commands that are at work are answered."""
         if self._is_working:
             self._leaving = code
         else:
             self.client.disconnect(code)
+
+    def finish(self) -> Frame | None:
+        """The connection is over: stop the clocks, read nothing more, and return what should still
+        be written."""
+        self.pulse.stop()
+        client = self.client
+        client.forget_connection()
+        self._is_paused = False
+        del self._transport
+        if client.ending in (CONNECTION_CLOSED, SLOW):
+            # A client that is slow would not read what waits, and recovers it when it comes back.
+            return None
+        return client.outgoing.take_all()
 
     def _put(self, received: Received) -> None:
         if self._inbox is None:
@@ -150,18 +177,17 @@ class Connection:
             self._transport.resume_reading()
 
 
-async def serve(hub: Hub, client: Client, transport: Transport) -> DisconnectCode:
+async def serve(hub: Hub, client: Client, transport: TaskTransport) -> DisconnectCode:
     """Serve `client` until its connection is over, and return why it is."""
     connection = Connection(hub, client, transport)
+    rest = None
     try:
         client.outgoing.attach(transport)
         transport.open(connection)
         code = await client.wait_for_end()
     finally:
-        connection.pulse.stop()
+        rest = connection.finish()
     if code is not CONNECTION_CLOSED:
-        # A client that is slow would not read what waits, and recovers it when it comes back.
-        rest = None if code is SLOW else client.outgoing.take_all()
         await transport.close(code, rest)
     return code
 

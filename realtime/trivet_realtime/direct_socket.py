@@ -5,25 +5,27 @@ Trivet's server offers itself as ``scope["extensions"]["trivet.frames"]``
 server know of each other.
 """
 
+import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from starlette.types import Scope
 
-from trivet_realtime.codes import DisconnectCode
+from trivet.context import Lasting, RequestContext
+from trivet_realtime.client import Client
+from trivet_realtime.codes import CONNECTION_CLOSED
 from trivet_realtime.connection import Connection, take_message
 from trivet_realtime.frames import Frame
+from trivet_realtime.hub import Hub
+
+logger = logging.getLogger(__name__)
 
 EXTENSION = "trivet.frames"
 
 
 class DirectReceiver(Protocol):
     """What the server calls, on the event loop; nothing of it blocks or fails."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether nothing more should be read from the client now."""
-        ...
 
     def take(self, text: str | None) -> None:
         """A message has arrived; None stands for a binary one."""
@@ -46,8 +48,17 @@ class DirectReceiver(Protocol):
         ...
 
 
-class DirectSocket(Protocol):
+class DirectOffer(Protocol):
     """What the server offers, after the WebSocket was accepted."""
+
+    def attach(self, make_receiver: Callable[["DirectSocket"], DirectReceiver]) -> "DirectSocket":
+        """Make a receiver and call it from now on, beginning with what has arrived already. The
+        socket stays open when the ASGI call returns, and is closed if the call fails."""
+        ...
+
+
+class DirectSocket(Protocol):
+    """An open WebSocket."""
 
     @property
     def is_clear(self) -> bool:
@@ -64,10 +75,6 @@ class DirectSocket(Protocol):
         """The bytes that were written and not yet taken by the network."""
         ...
 
-    def attach(self, receiver: DirectReceiver) -> None:
-        """Call `receiver` from now on, beginning with what has arrived already."""
-        ...
-
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
@@ -78,26 +85,61 @@ class DirectSocket(Protocol):
         ...
 
 
-def find_direct_socket(scope: Scope) -> DirectSocket | None:
+def find_direct_offer(scope: Scope) -> DirectOffer | None:
     """The server's own socket, if it offers one."""
-    socket: DirectSocket | None = scope.get("extensions", {}).get(EXTENSION)
-    return socket
+    offer: DirectOffer | None = scope.get("extensions", {}).get(EXTENSION)
+    return offer
+
+
+def keep_open(hub: Hub, client: Client, offer: DirectOffer, context: RequestContext) -> None:
+    """Serve `client`, who was admitted, as long as its socket is open, and dismiss it. This returns
+    at once, and so may the request of `context`."""
+    lasting = Lasting()
+
+    def make_transport(socket: DirectSocket) -> DirectTransport:
+        transport = DirectTransport(socket, lasting)
+        transport.open(hub, client)
+        return transport
+
+    offer.attach(make_transport)
+    context.lasting = lasting
 
 
 class DirectTransport:
-    """Carries frames over a `DirectSocket`."""
+    """Carries frames over a `DirectSocket`, for a connection that needs no task."""
 
-    __slots__ = ("_connection", "_is_reading_paused", "_socket")
+    __slots__ = ("_connection", "_lasting", "_socket")
 
-    def __init__(self, socket: DirectSocket) -> None:
+    def __init__(self, socket: DirectSocket, lasting: Lasting) -> None:
         self._socket = socket
-        self._is_reading_paused = False
+        self._lasting = lasting
+
+    def open(self, hub: Hub, client: Client) -> None:
+        """Be the transport of `client`, until something ends its connection."""
+        self._connection = Connection(hub, client, self)
+        client.call_at_end(self._finish_soon)
+        client.outgoing.attach(self)
+
+    def _finish_soon(self) -> None:
+        # Not at once: what ends a connection may be in the midst of all subscribers.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._finish, context=self._connection.context)
+
+    def _finish(self) -> None:
+        connection = self._connection
+        client, code = connection.client, connection.client.ending
+        assert code is not None
+        try:
+            rest = connection.finish()
+            if code is not CONNECTION_CLOSED:
+                self._socket.end(code.code, code.reason, b"" if rest is None else rest.message)
+        except Exception:
+            logger.exception("a connection failed")
+        finally:
+            connection.hub.dismiss(client)
+            self._lasting.end()
 
     # for the connection
-
-    def open(self, connection: Connection) -> None:
-        self._connection = connection
-        self._socket.attach(self)
 
     @property
     def is_clear(self) -> bool:
@@ -115,24 +157,18 @@ class DirectTransport:
         self._socket.write(frame.message)
 
     def pause_reading(self) -> None:
-        self._is_reading_paused = True
         self._socket.pause_reading()
 
     def resume_reading(self) -> None:
-        self._is_reading_paused = False
         self._socket.resume_reading()
-
-    async def close(self, code: DisconnectCode, rest: Frame | None) -> None:
-        self._socket.end(code.code, code.reason, b"" if rest is None else rest.message)
 
     # for the server
 
-    @property
-    def is_full(self) -> bool:
-        return self._is_reading_paused
-
     def take(self, text: str | None) -> None:
-        take_message(self._connection, text)
+        try:
+            take_message(self._connection, text)
+        except Exception:  # noqa: BLE001  # it is logged there, with the request's id
+            self._connection.fail()
 
     def lose(self) -> None:
         self._connection.lose()

@@ -35,7 +35,7 @@ from trivet_realtime.codes import (
     STATE_INVALIDATED,
     UnsubscribeCode,
 )
-from trivet_realtime.credentials import Credentials
+from trivet_realtime.credentials import Credentials, Grant
 from trivet_realtime.declared import Unit
 from trivet_realtime.frames import Frame
 from trivet_realtime.presence import Presence
@@ -152,7 +152,8 @@ class Hub:
         if stream is None:
             stream = self._streams[channel] = Stream(self, channel, self._memory)
         subscription = Subscription(client, stream)
-        client.subscriptions[channel] = subscription
+        # By the stream's own text, of which there is one for all subscribers.
+        client.subscriptions[stream.channel] = subscription
         stream.subscribers[subscription] = None
         try:
             stream.open_at(await self._relay.watch(channel))
@@ -182,6 +183,14 @@ class Hub:
         stream = self._streams.get(channel)
         if stream is not None:
             stream.recent.forget()
+
+    def find_grant(self, channel: str) -> Grant:
+        """What lets those who have no token subscribe to `channel`: one for all of them, which
+        asks its rule for each. Raises like `ChannelRules.find_access`."""
+        stream = self._streams.get(channel)
+        if stream is None or stream.grant is None:
+            return Grant(self.rules.find_access(channel))
+        return stream.grant
 
     def see(self, subscription: Subscription, view: View) -> None:
         """Let a subscription see its channel by `view`, from now on."""
@@ -354,6 +363,8 @@ class Hub:
                     await self._emptied.wait()
             except TimeoutError:
                 logger.warning("%d sockets did not close in time", len(self._clients))
+                for client in tuple(self._clients):
+                    client.disconnect(SHUTDOWN)
 
 
 def _measure(name: str, sizes: Iterable[tuple[int, int]]) -> QueuesMeasured:

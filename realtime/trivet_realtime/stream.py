@@ -19,6 +19,7 @@ from trivet_realtime.subscription import State, Subscription
 from trivet_realtime.views import Parcel, View
 
 if TYPE_CHECKING:
+    from trivet_realtime.credentials import Grant
     from trivet_realtime.hub import Hub
 
 logger = logging.getLogger(__name__)
@@ -33,11 +34,13 @@ WRITES_A_TURN = 256
 class Stream:
     """The publications of one channel to its subscribers here; used on the event loop only."""
 
-    __slots__ = ("_hub", "channel", "epoch", "is_open", "offset", "recent", "subscribers")
+    __slots__ = ("_hub", "channel", "epoch", "grant", "is_open", "offset", "recent", "subscribers")
 
     def __init__(self, hub: "Hub", channel: str, memory: RecentMemory) -> None:
         self._hub = hub
         self.channel = channel
+        self.grant: Grant | None = None
+        """What allows the subscriptions of those who have no token."""
         self.is_open = False
         """Whether it is known where the stream stands."""
         self.epoch = ""

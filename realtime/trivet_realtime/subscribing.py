@@ -66,6 +66,8 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
         raise Disconnected(client.ending)
     subscription = await hub.join(client, grant.access.channel)
     subscription.grant = grant
+    if grant.asks_rule:
+        subscription.stream.grant = grant
     try:
         if view is not None:
             hub.see(subscription, view)
@@ -114,9 +116,9 @@ def _require_possible(hub: Hub, client: Client, request: SubscribeRequest) -> No
 def _find_grant(session: Session, request: SubscribeRequest) -> Grant:
     """The token's grant, or one that asks the channel's rule."""
     hub, client = session.hub, session.client
-    access = hub.rules.find_access(request.channel, by_token=bool(request.token))
     if not request.token:
-        return Grant(access)
+        return hub.find_grant(request.channel)
+    access = hub.rules.find_access(request.channel, by_token=True)
     return hub.credentials.of_subscription(client.credential, client.id, access, request.token)
 
 

@@ -30,6 +30,11 @@ class Timer:
     def cancel(self) -> None:
         """Never call. To cancel what was called already does nothing."""
         self._slot.discard(self)
+        # Whoever holds this is mostly what it would call: a circle.
+        self.callback = _nothing
+
+
+def _nothing() -> None: ...
 
 
 class TimerWheel:

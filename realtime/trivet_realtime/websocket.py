@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from trivet.context import context_of
 from trivet_realtime.codes import INAPPROPRIATE_PROTOCOL, SERVER_ERROR, DisconnectCode
 from trivet_realtime.connection import Connection, serve, take_message
-from trivet_realtime.direct_socket import DirectTransport, find_direct_socket
+from trivet_realtime.direct_socket import find_direct_offer, keep_open
 from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
 
@@ -124,11 +124,17 @@ class WebSocketEndpoint:
                 await websocket.close(INAPPROPRIATE_PROTOCOL.code, INAPPROPRIATE_PROTOCOL.reason)
             return
         # Before the first await: from here on a revocation finds this client.
-        client = self.hub.admit(context_of(scope).origin)
+        context = context_of(scope)
+        client = self.hub.admit(context.origin)
+        is_kept = False
         try:
             await websocket.accept(JSON_SUBPROTOCOL if JSON_SUBPROTOCOL in offered else None)
-            socket = find_direct_socket(scope)
-            transport = WebSocketTransport(websocket) if socket is None else DirectTransport(socket)
-            await serve(self.hub, client, transport)
+            offer = find_direct_offer(scope)
+            if offer is None:
+                await serve(self.hub, client, WebSocketTransport(websocket))
+            else:
+                keep_open(self.hub, client, offer, context)
+                is_kept = True
         finally:
-            self.hub.dismiss(client)
+            if not is_kept:
+                self.hub.dismiss(client)

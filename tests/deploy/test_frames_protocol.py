@@ -1,12 +1,13 @@
 """The WebSocket protocol of the server: what it takes over from uvicorn, and RFC 6455 on a wire."""
 
 import asyncio
+import gc
 import inspect
 import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -15,11 +16,14 @@ from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import Protocol
+from websockets.server import ServerProtocol
 
 from tests.realtime.house import eventually
 from tests.services.processes import free_port
 from trivet_deploy.server.frames_protocol import FramesProtocol
-from trivet_realtime.direct_socket import DirectSocket, find_direct_socket
+from trivet_deploy.server.open_socket import OpenSocket
+from trivet_realtime.direct_socket import DirectSocket, find_direct_offer
 from trivet_realtime.frames import Frame
 
 pytestmark = pytest.mark.anyio
@@ -30,20 +34,23 @@ ASKED = (
     "handle_ping",
     "pause_writing",
     "resume_writing",
+    "run_asgi",
     "send_receive_event_to_app",
-    "shutdown",
 )
 KEPT = (
-    "queue",
-    "read_paused",
+    "app",
     "close_sent",
-    "close_timer",
     "close_timeout",
+    "close_timer",
     "conn",
-    "transport",
-    "frames",
+    "connections",
     "curr_msg_data_type",
+    "disconnected",
+    "frames",
     "handle_parser_exception()",
+    "queue",
+    "scope",
+    "transport",
 )
 
 
@@ -55,12 +62,11 @@ def test_the_parent_has_what_is_overridden_and_used() -> None:
     assert [name for name in KEPT if f"self.{name}" not in made] == []
     assert 'self.queue.put_nowait({"type": "websocket.disconnect"' in made
     assert 'self.queue.put_nowait({"type": "websocket.receive"' in made
+    assert "if self.close_timer is None:\n            self.transport.close()" in made
 
 
 class Ear:
     """A receiver that writes down what it is told."""
-
-    is_full = False
 
     def __init__(self) -> None:
         self.heard: list[str | None] = []
@@ -83,24 +89,46 @@ class Ear:
 
 
 class App:
-    """Accepts a WebSocket and attaches an ear; ends when it is told to."""
+    """Accepts a WebSocket, attaches an ear and returns."""
 
     def __init__(self) -> None:
         self.ear = Ear()
         self.socket: DirectSocket | None = None
-        self.end = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await WebSocket(scope, receive, send).accept()
-        self.socket = find_direct_socket(scope)
-        assert self.socket is not None
-        self.socket.attach(self.ear)
-        await self.end.wait()
+        await self.meet()
+        offer = find_direct_offer(scope)
+        assert offer is not None
+        self.socket = offer.attach(lambda _socket: self.ear)
+
+    async def meet(self) -> None:
+        """What comes between the handshake and the receiver."""
+
+
+class Plain(App):
+    """Tells its ear what it receives by ASGI, as any application does."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await WebSocket(scope, receive, send).accept()
+        self.socket = cast("DirectSocket", find_direct_offer(scope))  # the protocol itself
+        while (message := await receive())["type"] == "websocket.receive":
+            self.ear.take(message.get("text"))
+        self.ear.lose()
+
+
+APPS = [pytest.param(App, id="attached"), pytest.param(Plain, id="plain ASGI")]
+
+
+def transport_of(app: App) -> Any:
+    """The transport of an application's socket."""
+    protocol: Any = app.socket
+    return protocol.transport if isinstance(protocol, FramesProtocol) else protocol._transport
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[tuple[App, int, uvicorn.Server]]:
-    app, port = App(), free_port()
+async def served(app: App | None = None) -> AsyncIterator[tuple[App, int, uvicorn.Server]]:
+    app, port = app or App(), free_port()
     config = uvicorn.Config(
         app,
         port=port,
@@ -117,7 +145,6 @@ async def served() -> AsyncIterator[tuple[App, int, uvicorn.Server]]:
     try:
         yield app, port, server
     finally:
-        app.end.set()
         server.should_exit = True
         await task
 
@@ -175,7 +202,6 @@ async def test_a_close_frame_comes_behind_all_that_waits() -> None:
     ):
         socket, written = await write_until_paused(app)
         socket.end(3008, "slow", Frame(b"last words").message)
-        app.end.set()
         received: list[str | bytes] = []
         with suppress(ConnectionClosed):
             while True:
@@ -191,7 +217,7 @@ async def test_a_peer_that_never_reads_again_is_cut_after_the_close() -> None:
     ):
         await eventually(lambda: app.socket)
         socket = app.socket
-        assert isinstance(socket, FramesProtocol)
+        assert isinstance(socket, OpenSocket)
         socket.close_timeout = 0.2
         while "paused" not in app.ear.events:
             socket.write(Frame(b"x" * 50_000).message)
@@ -210,16 +236,16 @@ async def test_a_server_that_stops_asks_the_receiver() -> None:
         app.socket.write(Frame(b"still here").message)
         assert await client.recv() == "still here"
         app.socket.end(3001, "shutdown", b"")
-        app.end.set()
         await client.wait_closed()
         assert client.close_code == 3001
 
 
-async def test_pongs_that_a_peer_does_not_read_take_no_memory() -> None:
-    async with served() as (app, port, _):
+@pytest.mark.parametrize("kind", APPS)
+async def test_pongs_that_a_peer_does_not_read_take_no_memory(kind: type[App]) -> None:
+    async with served(kind()) as (app, port, _):
         reader, writer = await open_raw(app, port)
-        protocol: Any = app.socket
-        small = protocol.transport.get_extra_info("socket")
+        outgoing = transport_of(app)
+        small = outgoing.get_extra_info("socket")
         small.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         transport: Any = writer.transport
         transport.pause_reading()
@@ -228,7 +254,7 @@ async def test_pongs_that_a_peer_does_not_read_take_no_memory() -> None:
             await writer.drain()
         writer.write(frame(PING, b"the last") + frame(TEXT, b"one"))
         await eventually(lambda: app.ear.heard == ["one"])
-        assert protocol.waiting_bytes < 2**20
+        assert outgoing.get_write_buffer_size() < 2**20
         transport.resume_reading()
         received = b""
         while not received.endswith(b"the last"):
@@ -236,15 +262,22 @@ async def test_pongs_that_a_peer_does_not_read_take_no_memory() -> None:
         writer.transport.abort()
 
 
-async def test_fragments_take_as_much_memory_as_their_text() -> None:
-    async with served() as (app, port, _):
+@pytest.mark.parametrize("kind", APPS)
+async def test_fragments_take_as_much_memory_as_their_text(kind: type[App]) -> None:
+    async with served(kind()) as (app, port, _):
         _, writer = await open_raw(app, port)
-        protocol: Any = app.socket
+
+        def begun() -> bytes:
+            protocol: Any = app.socket
+            if isinstance(protocol, OpenSocket):
+                return bytes(protocol._message or b"")
+            assert len(protocol.frames) <= 1
+            return bytes(b"".join(protocol.frames))
+
         writer.write(frame(TEXT, b"on", fin=False) + frame(CONT, b"", fin=False) * 1000)
-        await eventually(lambda: protocol.frames)
+        await eventually(begun)
         writer.write(frame(CONT, b"e", fin=False) * 1000)
-        await eventually(lambda: protocol.frames[0].endswith(b"e" * 1000))
-        assert len(protocol.frames) == 1
+        await eventually(lambda: begun().endswith(b"e" * 1000))
         writer.write(frame(CONT, b""))
         await eventually(lambda: app.ear.heard == ["on" + "e" * 1000])
         writer.transport.abort()
@@ -263,6 +296,17 @@ def frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True)
         head += bytes([bit | 127]) + struct.pack("!Q", length)
     mask = b"\x0f\xf0\x33\xcc" if masked else b""
     return head + mask + bytes(c ^ mask[i % 4] for i, c in enumerate(payload)) if masked else head
+
+
+async def shake_hands(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A WebSocket as bytes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
 
 
 TEXT, CONT, BINARY, CLOSE, PING, PONG = 1, 0, 2, 8, 9, 10
@@ -298,10 +342,11 @@ WIRES: list[tuple[str, bytes, list[str | None], int | None]] = [
     ("sent", "heard", "code"), [pytest.param(*each[1:], id=each[0]) for each in WIRES]
 )
 @pytest.mark.parametrize("bytewise", [False, True])
+@pytest.mark.parametrize("kind", APPS)
 async def test_what_is_on_the_wire_is_heard_or_ends_the_connection(
-    sent: bytes, heard: list[str], code: int | None, bytewise: bool
+    sent: bytes, heard: list[str], code: int | None, bytewise: bool, kind: type[App]
 ) -> None:
-    async with served() as (app, port, _):
+    async with served(kind()) as (app, port, _):
         reader, writer = await open_raw(app, port)
         # A server that ends the connection in the middle would have the rest reset.
         step = 1 if bytewise and code is None and len(sent) < 1000 else len(sent)
@@ -318,12 +363,7 @@ async def test_what_is_on_the_wire_is_heard_or_ends_the_connection(
 
 async def open_raw(app: App, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A WebSocket of raw bytes, to which the ear listens."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(
-        b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
-    )
-    await reader.readuntil(b"\r\n\r\n")
+    reader, writer = await shake_hands(port)
     await eventually(lambda: app.socket)
     return reader, writer
 
@@ -335,3 +375,104 @@ async def _find_close(reader: asyncio.StreamReader) -> bytes:
         payload = await reader.readexactly(second & 0x7F)
         if first & 0x0F == CLOSE:
             return payload[:2]
+
+
+async def test_an_open_socket_has_no_task_and_a_stopping_server_waits_for_it() -> None:
+    async with served() as (app, port, server), connect(f"ws://127.0.0.1:{port}") as client:
+        await eventually(lambda: app.socket)
+        state = server.server_state
+        await eventually(lambda: not state.tasks)
+        assert [id(each) for each in state.connections] == [id(app.socket)]
+        server.should_exit = True
+        await eventually(lambda: "shut down" in app.ear.events)
+        assert app.ear.events == ["shut down"]
+        assert app.socket is not None
+        app.socket.end(3001, "shutdown", b"")
+        await client.wait_closed()
+        await eventually(lambda: not state.connections)
+        assert app.ear.events[-1] == "lost"
+
+
+async def test_an_idle_socket_keeps_no_parser_and_nothing_of_its_handshake() -> None:
+    async with served() as (app, port, _):
+        gc.collect()
+        gc.disable()  # What is freed is freed at once, not when the collector comes.
+        kinds = (FramesProtocol, ServerProtocol, Protocol)
+        before = _count(*kinds)
+        try:
+            async with connect(f"ws://127.0.0.1:{port}") as client:
+                await eventually(lambda: app.socket)
+                await client.send("one")
+                await client.send(["in ", "fragments"])
+                await eventually(lambda: app.ear.heard == ["one", "in fragments"])
+                await eventually(lambda: _count(*kinds) <= before)
+        finally:
+            gc.enable()
+
+
+def _count(*kinds: type) -> int:
+    return sum(type(each) in kinds for each in gc.get_objects())
+
+
+async def test_an_application_that_attaches_nothing_ends_its_socket_when_it_returns() -> None:
+    class Brief(App):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            socket = WebSocket(scope, receive, send)
+            await socket.accept()
+            await socket.send_text("hello, and goodbye")
+
+    async with served(Brief()) as (_, port, server), connect(f"ws://127.0.0.1:{port}") as client:
+        assert await client.recv() == "hello, and goodbye"
+        await client.wait_closed()
+        await eventually(lambda: not server.server_state.connections)
+
+
+async def test_an_application_that_fails_after_the_handshake_ends_its_socket() -> None:
+    class Failing(App):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await super().__call__(scope, receive, send)
+            raise ZeroDivisionError
+
+    async with (
+        served(Failing()) as (app, port, server),
+        connect(f"ws://127.0.0.1:{port}") as client,
+    ):
+        await client.wait_closed()
+        await eventually(lambda: not server.server_state.connections)
+        assert app.ear.events == ["lost"]
+
+
+async def test_a_peer_that_closes_and_reads_nothing_is_cut() -> None:
+    async with served() as (app, port, server):
+        _reader, writer = await open_raw(app, port)
+        cast("asyncio.Transport", writer.transport).pause_reading()
+        socket, _ = await write_until_paused(app)
+        assert isinstance(socket, OpenSocket)
+        socket.close_timeout = 0.2
+        writer.write(frame(CLOSE, struct.pack("!H", 1000)))
+        await eventually(lambda: not server.server_state.connections)
+        assert app.ear.events[-1] == "lost"
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3, 8, 9, 15, 20])
+async def test_a_message_that_begins_before_the_receiver_goes_on_behind_it(cut: int) -> None:
+    class Late(App):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attached = asyncio.Event()
+
+        async def meet(self) -> None:
+            await self.attached.wait()
+
+    app = Late()
+    async with served(app) as (_, port, _server):
+        message = frame(TEXT, b"on", fin=False) + frame(CONT, b"e") + frame(TEXT, b"two")
+        _reader, writer = await shake_hands(port)
+        writer.write(message[:cut])
+        await asyncio.sleep(0.05)  # It has arrived, mostly: both is right.
+        app.attached.set()
+        await eventually(lambda: app.socket)
+        writer.write(message[cut:])
+        await eventually(lambda: app.ear.heard == ["one", "two"])
+        writer.transport.abort()

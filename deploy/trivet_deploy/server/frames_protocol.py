@@ -1,11 +1,13 @@
 """A WebSocket of uvicorn's that takes prepared messages, beside what ASGI says.
 
 ASGI hands over text, which every server wraps in a frame, once for each socket. Where thousands get
-the same, that is most of the work. This protocol stands in the scope, as
+the same, that is most of the work. And an ASGI call lives as long as its socket, with all the
+middleware that it came through. This protocol stands in the scope, as
 ``scope["extensions"]["trivet.frames"]``, and an application that knows it may attach a receiver
 after the accept (`trivet_realtime.direct_socket` says what both promise). From then on messages are
 bytes that go to the transport as they are, what arrives is a call, and so is the news that the
-transport is full or clear. An application that knows nothing of it has a WebSocket of plain ASGI.
+transport is full or clear. The application may return, and the socket stays open. An application
+that knows nothing of it has a WebSocket of plain ASGI.
 
 It also ends what uvicorn decides alone. A stopping server closes every WebSocket with 1012 at once;
 here the receiver is asked first, and says when. A close frame waits for all that the peer has not
@@ -14,27 +16,27 @@ peer's mistake: it ends with 1007 and not with an error in our log. And what a p
 end takes no memory: pings whose pongs it does not read, and empty fragments.
 """
 
-import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
 
+from trivet_deploy.server.open_socket import OpenSocket
+
 if TYPE_CHECKING:
-    from trivet_realtime.direct_socket import DirectReceiver
+    from collections.abc import Callable
+
+    from trivet_realtime.direct_socket import DirectReceiver, DirectSocket
 
 EXTENSION = "trivet.frames"
 SUBPROTOCOL = "Sec-WebSocket-Protocol"
 
 
 class FramesProtocol(WebSocketsSansIOProtocol):
-    """See `trivet_realtime.direct_socket.DirectSocket` for the methods without an underscore."""
+    """Does the handshake. What is attached then is served by an `OpenSocket`."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._receiver: DirectReceiver | None = None
-        self.is_clear = True
-
+    _is_attached = False
+    _is_clear = True
     _pong = b""
     """The one that is owed to a peer that does not read. Here, because hardly a connection has it.
     """
@@ -49,66 +51,61 @@ class FramesProtocol(WebSocketsSansIOProtocol):
             # The task that runs the application has not begun yet.
             cast("dict[str, Any]", self.scope["extensions"])[EXTENSION] = self
 
-    def attach(self, receiver: "DirectReceiver") -> None:
-        early = self.queue
-        self._receiver = receiver
-        self.queue = _Events(receiver)  # type: ignore[assignment]  # what the parent puts into it
-        while not early.empty():
-            self.queue.put_nowait(early.get_nowait())
-        self.resume_reading()
-        # They are of the handshake, and a connection lives long.
-        del self.request, self.response
-        self.writable = _WRITABLE
+    def attach(self, make_receiver: "Callable[[DirectSocket], DirectReceiver]") -> OpenSocket:
+        self._is_attached = True
+        self.stop_keepalive()
+        socket = OpenSocket(
+            self.transport,
+            self.connections,
+            max_size=self.config.ws_max_size,
+            close_timeout=self.close_timeout,
+        )
+        socket.is_clear = self._is_clear
+        receiver = make_receiver(socket)
+        if not self.disconnected:
+            self.connections.discard(self)
+            socket.serve(receiver)
+        while not self.queue.empty():
+            event = self.queue.get_nowait()
+            if event["type"] == "websocket.receive":
+                receiver.take(event.get("text"))
+            elif event["type"] == "websocket.disconnect":
+                receiver.lose()
+        socket.read_on(self.conn, self.frames, is_text=self.curr_msg_data_type == "text")
+        # The scope names this object, which names the scope.
+        cast("dict[str, Any]", self.scope["extensions"]).pop(EXTENSION)
+        return socket
 
-    @property
-    def write(self) -> Any:
-        return self.transport.write
+    async def run_asgi(self) -> None:
+        """As the parent, except that a socket lives on when the application has returned."""
+        app = self.app
 
-    @property
-    def waiting_bytes(self) -> int:
-        return self.transport.get_write_buffer_size()
+        async def call(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+            if self._is_attached:
+                # The parent closes the transport at the end, unless a timer will.
+                self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+                self.close_timer.cancel()
 
-    def pause_reading(self) -> None:
-        if not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
-
-    def end(self, code: int, reason: str, last: bytes) -> None:
-        if self.close_sent or self.transport.is_closing():
-            return
-        self.conn.send_close(code, reason)
-        self.transport.write(b"".join([last, *self.conn.data_to_send()]))
-        self.close_sent = True
-        # The peer's close frame is read too.
-        self.resume_reading()
-        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+        self.app = call
+        await super().run_asgi()
+        self.app = app
 
     def pause_writing(self) -> None:
-        self.is_clear = False
-        if self._receiver is None:
-            super().pause_writing()
-        else:
-            self._receiver.pause_writing()
+        self._is_clear = False
+        super().pause_writing()
 
     def resume_writing(self) -> None:
-        self.is_clear = True
+        self._is_clear = True
         if self._pong:
             pong, self._pong = self._pong, b""
             self.transport.write(pong)
-        if self._receiver is None:
-            super().resume_writing()
-        else:
-            self._receiver.resume_writing()
+        super().resume_writing()
 
     def handle_ping(self) -> None:
         # A peer is owed a pong to its last ping alone (RFC 6455, 5.5.3).
         output = self.conn.data_to_send()
-        if self.is_clear or self.conn.close_sent is not None:
+        if self._is_clear or self.conn.close_sent is not None:
             self.transport.write(b"".join(output))
         elif output:
             self._pong = output[-1]
@@ -132,9 +129,6 @@ class FramesProtocol(WebSocketsSansIOProtocol):
                 self._refuse_text()
                 return
         super().send_receive_event_to_app()
-        # The parent reads one message at a time, and here nobody would ask for the next.
-        if self._receiver is not None and not self._receiver.is_full:
-            self.resume_reading()
 
     def _refuse_text(self) -> None:
         # Behind it, in the same bytes, the peer may have sent a close frame, or a mistake, which
@@ -142,27 +136,3 @@ class FramesProtocol(WebSocketsSansIOProtocol):
         if self.conn.close_sent is None:
             self.conn.send_close(CloseCode.INVALID_DATA)
         self.handle_parser_exception()
-
-    def shutdown(self) -> None:
-        if self._receiver is None or self.close_sent or self.transport.is_closing():
-            super().shutdown()
-        else:
-            self._receiver.shut_down()
-
-
-_WRITABLE = asyncio.Event()
-"""In the place of the parent's own: with a receiver, nobody waits for it any more."""
-_WRITABLE.set()
-
-
-class _Events:
-    """In the place of the parent's queue: what it puts there reaches the receiver at once."""
-
-    def __init__(self, receiver: "DirectReceiver") -> None:
-        self._receiver = receiver
-
-    def put_nowait(self, event: Any) -> None:
-        if event["type"] == "websocket.receive":
-            self._receiver.take(event.get("text"))
-        elif event["type"] == "websocket.disconnect":
-            self._receiver.lose()

@@ -166,7 +166,8 @@ class _Guarded:
         except TrivetError as error:
             await refuse(scope, receive, send, error)
             return
-        context.commits_on |= self.mounted.commits_on
+        if self.mounted.commits_on:
+            context.commits_on |= self.mounted.commits_on
         if self.mounted.streams_bodies:
             context.stream_body()
         await self.mounted.app(scope, receive, send)

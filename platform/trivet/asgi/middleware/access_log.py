@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import time
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -69,10 +70,13 @@ class AccessLogMiddleware:
         try:
             await self.app(scope, receive, send_with_id)
         finally:
-            seconds = time.perf_counter() - started
-            self.write(_describe(scope, context, path, int(status), seconds))
-            if self.observers.active:
-                self.observers.emit(_ended(scope, context, int(status), seconds))
+            served = _Served(
+                self, context, _method(scope), path, _route(scope), int(status), started
+            )
+            if context.lasting is None:
+                served.end()
+            else:
+                context.lasting.at_end(served.end)
             leave()
 
 
@@ -84,33 +88,50 @@ def _offered_id(scope: Scope) -> str:
     return offered if offered is not None and _ACCEPTABLE_ID.fullmatch(offered) else ""
 
 
-def _describe(
-    scope: Scope, context: RequestContext, path: str, status: int, seconds: float
-) -> Event:
-    identity = context.identity
-    return {
-        "event": "request",
-        "method": _method(scope),
-        "path": path,
-        "mount": context.mount,
-        "route": context.route or _route(scope),
-        "status": status,
-        "duration_ms": round(seconds * 1000, 2),
-        "identity": identity.username or identity.kind,
-        "credential": identity.credential_id or None,
-    }
+@dataclass(slots=True)
+class _Served:
+    """What a log line and an event need of a request; a socket may outlive the rest of it."""
 
+    middleware: AccessLogMiddleware
+    context: RequestContext
+    method: str
+    path: str
+    route: str
+    status: int
+    started: float
 
-def _ended(scope: Scope, context: RequestContext, status: int, seconds: float) -> RequestEnded:
-    return RequestEnded(
-        method=_method(scope),
-        mount=context.mount,
-        route=context.route or _route(scope),
-        status=status,
-        seconds=seconds,
-        identity_kind=context.identity.kind,
-        request_id=context.request_id,
-    )
+    def end(self) -> None:
+        """Write the line and emit the event, in the context of the request."""
+        seconds = time.perf_counter() - self.started
+        self.middleware.write(self._describe(seconds))
+        observers = self.middleware.observers
+        if observers.active:
+            observers.emit(self._ended(seconds))
+
+    def _describe(self, seconds: float) -> Event:
+        context, identity = self.context, self.context.identity
+        return {
+            "event": "request",
+            "method": self.method,
+            "path": self.path,
+            "mount": context.mount,
+            "route": context.route or self.route,
+            "status": self.status,
+            "duration_ms": round(seconds * 1000, 2),
+            "identity": identity.username or identity.kind,
+            "credential": identity.credential_id or None,
+        }
+
+    def _ended(self, seconds: float) -> RequestEnded:
+        return RequestEnded(
+            method=self.method,
+            mount=self.context.mount,
+            route=self.context.route or self.route,
+            status=self.status,
+            seconds=seconds,
+            identity_kind=self.context.identity.kind,
+            request_id=self.context.request_id,
+        )
 
 
 def _method(scope: Scope) -> str:
