@@ -24,6 +24,7 @@ from trivet.data.unit_of_work import UnitOfWork
 from trivet.delivery.opening import measure_broker, open_broker
 from trivet.delivery.relay import Relay
 from trivet.delivery.retention import Retention
+from trivet.delivery.surveys import Surveys
 from trivet.events.feeds import FeedRegistry
 from trivet.events.wake_up import publish_wake_up
 from trivet.features import Feature
@@ -64,6 +65,7 @@ class Platform:
         database: The connections of the event loop.
         relay: The delivery of publications.
         retention: The removal of publications that are past their time.
+        surveys: Asks all processes that serve sockets what they have.
         django: The transactions that both ORMs share; None without Django.
         observers: The listeners of this process.
         lifecycle: The state of the process.
@@ -83,6 +85,7 @@ class Platform:
     database: Database
     relay: Relay
     retention: Retention
+    surveys: Surveys
     django: DjangoTransactions | None = None
     observers: Observers = field(default_factory=Observers)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
@@ -228,6 +231,7 @@ def open_platform(
         database=database,
         relay=relay,
         retention=Retention(database, settings.history_hours, watched=lambda: relay.watched),
+        surveys=Surveys(broker, database),
         django=django,
         replicas=_open_replicas(settings, database) if serves and settings.replica_urls else None,
     )

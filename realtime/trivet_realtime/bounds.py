@@ -15,6 +15,8 @@ class Bounds:
     """Subscriptions of a connection."""
     publications: int = 300
     """Publications in one recovery and in one history reply, and of a channel in memory."""
+    listed_channels: int = 50_000
+    """Channels of one process that the server API lists; more are refused."""
     recent_bytes: int = 64 * 1024 * 1024
     """What all channels together keep in memory, to answer those who come back."""
     connect_seconds: float = 10.0

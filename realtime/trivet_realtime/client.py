@@ -48,12 +48,14 @@ class Client:
         "origin",
         "outgoing",
         "session",
+        "since",
         "subscriptions",
     )
 
     def __init__(self, origin: Origin, bounds: Bounds) -> None:
         self.id = secrets.token_hex(16)
         self.session = secrets.token_hex(16)
+        self.since = time.time()
         self.origin = origin
         self.credential = Credential(origin.identity)
         self.bounds = bounds

@@ -85,8 +85,6 @@ class Hub:
         self.presence = Presence(self)
         self.streams: dict[str, Callable[[str], None]] = {}
         """Where frames of clients of streams go, by their sessions."""
-        self.surveys: dict[str, list[str]] = {}
-        """What other processes have answered so far, by the names of the questions."""
         self.platform = platform
         self.timers = TimerWheel()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,10 +117,17 @@ class Hub:
         return nullcontext() if replicas is None else replicas.spreading()
 
     def spawn(self, work: Coroutine[Any, Any, None], context: Context | None = None) -> None:
-        """Run `work` in a task that nobody cancels before the process stops."""
+        """Run `work` in a task that nobody cancels before the process stops. Nobody waits for it
+        either, so what it raises is logged here."""
         task = asyncio.get_running_loop().create_task(work, context=context)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget_task)
+
+    def _forget_task(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("work for clients failed: %s", task.get_coro(), exc_info=error)
 
     def admit(self, origin: Origin) -> Client:
         """A new client for a connection that begins; `dismiss` it at the end."""

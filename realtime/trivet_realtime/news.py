@@ -14,15 +14,13 @@ from trivet.delivery.controls import (
     ClientFrame,
     EphemeralPublication,
     Survey,
-    SurveyAnswer,
 )
 from trivet.events.outbox import StoredPublication
 from trivet.identity import Revocation
+from trivet_realtime.answering import answer_survey
 from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
 from trivet_realtime.server_api.controlling import carry_out
-from trivet_realtime.server_api.reading import ANSWERS
-from trivet_realtime.server_api.surveys import answer_survey, take_answer
 from trivet_realtime.transports.emulation import take_frame
 
 
@@ -39,11 +37,13 @@ def receive_news(hub: Hub, broker: Broker) -> Unsubscribe:
         subscribe(ClientFrame, lambda frame: _take(hub, frame)),
         subscribe(ChannelPush, lambda push: _push(hub, push)),
         subscribe(EphemeralPublication, lambda publication: _publish(hub, publication)),
-        subscribe(Survey, lambda survey: answer_survey(hub, survey, ANSWERS)),
-        subscribe(SurveyAnswer, lambda answer: take_answer(hub, answer)),
+        subscribe(Survey, lambda survey: answer_survey(hub, survey)),
     ]
+    surveys = hub.platform.surveys
+    surveys.is_answered_here = True
 
     def unsubscribe() -> None:
+        surveys.is_answered_here = False
         for end in endings:
             end()
 

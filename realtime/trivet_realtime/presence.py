@@ -58,6 +58,7 @@ class Presence:
         place = subscription.channel, subscription.client.id
         if not self._is_noted:
             await self._renew()
+            self._is_noted = True
         await self._end_leaving(place)
         self._noted.add(place)
         try:
@@ -107,16 +108,15 @@ class Presence:
         return members
 
     async def run(self) -> None:
-        """Renew at intervals, until the task is cancelled."""
-        while True:
+        """Be in the register of processes, and renew at intervals, until the task is cancelled."""
+        while self._is_shared:
+            await self._try("the presence of clients could not be renewed", self._renew)
+            self._begin_leaving()
             await asyncio.sleep(RENEW_SECONDS)
-            if self._is_noted:
-                await self._try("the presence of clients could not be renewed", self._renew)
-                self._begin_leaving()
 
     async def stop(self) -> None:
         """Remove all rows of this process."""
-        if self._is_noted:
+        if self._is_shared:
             await self._try("the presence of clients could not be removed", self._leave_all)
 
     async def _end_leaving(self, place: Place) -> None:
@@ -131,7 +131,6 @@ class Presence:
         async with self._hub.platform.database.unit() as session:
             if await session.run_sync(rows.renew, node) and self._noted:
                 await session.run_sync(rows.enter, node, self._list_members())
-        self._is_noted = True
 
     async def _enter(self, subscription: "Subscription") -> None:
         async with self._hub.platform.database.unit() as session:

@@ -40,7 +40,7 @@ class CarriedBroker:
 
     def publish(self, message: Message, *, node: str | None = None) -> None:
         # One for a single process goes to all here: who it is not for finds that out.
-        if node is None:
+        if node in (None, self.node):
             self.local.publish(message)
         self._line.send(encode(message, sender=self.node))
 

@@ -68,7 +68,8 @@ class Survey(Message, frozen=True, tag="survey"):
     Attributes:
         asker: The process that asks, and gets the answers.
         number: The question's name there.
-        method: ``channels`` or ``info``, of the server API.
+        method: ``channels`` or ``info``, of the server API, or ``connections``, of
+            `trivet.delivery.connections`.
         request: The request of that method, as JSON.
     """
 
@@ -79,14 +80,20 @@ class Survey(Message, frozen=True, tag="survey"):
 
 
 class SurveyAnswer(Message, frozen=True, tag="survey-answer"):
-    """The answer of one process to a `Survey`, for the process that asked.
+    """The answer of one process to a `Survey`, for the process that asked, or a part of it.
+
+    An answer that is too large for one message comes in parts. Each part is a result for itself.
 
     Attributes:
         asker: That process.
         number: The question's name there.
         result: The result of the method for this process alone, as JSON.
+        node: The process that answers; empty for one of a version that did not tell it.
+        parts: The number of parts of this answer.
     """
 
     asker: str
     number: str
     result: str
+    node: str = ""
+    parts: int = 1

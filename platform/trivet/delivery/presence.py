@@ -5,7 +5,10 @@ the client leaves. The rows hold for as long as their process does: it renews on
 whatever the number of its clients. When it dies, that row runs out, and all its clients are gone
 with it; whoever looks next removes them.
 
-An installation of one process writes nothing of this.
+The rows of the processes are also the register of those that serve sockets, by which a survey
+knows whose answers are missing (`trivet.delivery.surveys`).
+
+An installation without a broker between processes writes nothing of this.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +32,7 @@ MOST_MEMBERS = 10_000
 
 
 class PresenceNode(Model):
-    """One process that has clients."""
+    """One process that serves sockets."""
 
     __tablename__ = "trivet_presence_node"
     __table_args__ = ({"info": {"audit": "ignored"}},)
@@ -111,6 +114,15 @@ def leave_all(session: Session, node: str) -> None:
     connection = session.connection()
     connection.execute(delete(PresenceRow).where(PresenceRow.node == node))
     connection.execute(delete(PresenceNode).where(PresenceNode.node == node))
+
+
+def list_nodes(session: Session) -> set[str]:
+    """The processes that serve sockets and are believed to live.
+
+    One that was killed is among them until its time has run out.
+    """
+    living = select(PresenceNode.node).where(PresenceNode.expires_at > datetime.now(UTC))
+    return set(session.scalars(living))
 
 
 def list_elsewhere(session: Session, channel: str, node: str) -> Mapping[str, str]:

@@ -72,11 +72,13 @@ class Receiver(Protocol):
 
 @dataclass(slots=True)
 class RelayState:
-    """The state of the relay, for readiness. `last_success` is aware UTC."""
+    """The state of the relay, for readiness. `last_success` is aware UTC, and `lag_seconds` the age
+    of the oldest publication in the last delivery; None before one."""
 
     running: bool = False
     last_success: datetime | None = None
     failures: int = 0
+    lag_seconds: float | None = None
 
     @property
     def is_healthy(self) -> bool:
@@ -299,8 +301,11 @@ class Relay:
             if self._watches.get(reading.channel) is watches[reading.channel]:
                 await self._hand_on(watches[reading.channel], reading)
                 handed_on.append((reading, watches[reading.channel]))
+        measured = _measure(handed_on)
+        if any(reading.publications for reading, _ in handed_on):
+            self.state.lag_seconds = measured.seconds_behind
         if self._observers.active:
-            self._observers.emit(_measure(handed_on))
+            self._observers.emit(measured)
 
     async def _hand_on(self, watch: _Watch, reading: Reading) -> None:
         assert watch.position is not None

@@ -156,6 +156,28 @@ def positions(session: Session, channels: Iterable[str]) -> dict[str, Position]:
     return {name: Position(epoch, top) for name, epoch, top in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelTop:
+    """Where a channel stands, with the instant at which its newest publication was made (aware
+    UTC); None if it has none any more."""
+
+    epoch: str
+    offset: int
+    last_at: datetime | None
+
+
+def list_tops(session: Session, channels: Iterable[str]) -> dict[str, ChannelTop]:
+    """Where those of `channels` stand that exist."""
+    row = PublicationRow
+    is_newest = (row.channel == Channel.name) & (row.offset == Channel.top_offset)
+    rows = session.execute(
+        select(Channel.name, Channel.epoch, Channel.top_offset, row.created_at)
+        .outerjoin(row, is_newest)
+        .where(Channel.name.in_(channels))
+    )
+    return {name: ChannelTop(epoch, top, at) for name, epoch, top, at in rows}
+
+
 def list_after(
     session: Session, channel: str, offset: int, *, limit: int, reverse: bool = False
 ) -> list[StoredPublication]:

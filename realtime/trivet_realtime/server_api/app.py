@@ -12,8 +12,10 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from trivet.asgi.middleware.last_resort import log_server_error
 from trivet.asgi.problem import error_response, no_such_page
 from trivet.context import context_of
+from trivet.data.errors import explain
 from trivet.errors import Unauthenticated
 from trivet.identity import system
 from trivet.origin import Origin
@@ -129,7 +131,9 @@ async def _run(call: Call, method: str, body: bytes) -> dict[str, Any]:
         return {"error": _error(error.code)}
     except Disconnected:
         return {"error": _error(codes.NOT_AVAILABLE)}
-    except Exception as error:  # noqa: BLE001  # answered in the form of this API, and logged there
+    except Exception as error:  # noqa: BLE001  # answered in the form of this API, and logged
+        if explain(error) is not None:  # what the database refuses, as for every other request
+            log_server_error(error)
         return {"error": _error(meaning_of(error))}
 
 

@@ -3,6 +3,7 @@
 The process that is asked tells all processes, itself included, and does not wait for them.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,8 +13,10 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session as Database
 
 from trivet.audit.entry import Entry, encode_changes
+from trivet.data.errors import explain
 from trivet.data.session import TrivetSession
 from trivet.delivery.controls import ClientControl
+from trivet.delivery.recorded_controls import record_control
 from trivet.events.outbox import PublicationRow
 from trivet.events.pruning import keep
 from trivet.identity import Identity
@@ -36,6 +39,8 @@ from trivet_realtime.server_api.messages import (
     UnsubscribeCommand,
 )
 from trivet_realtime.subscribing import begin_subscription
+
+logger = logging.getLogger(__name__)
 
 LEAST_CODE, MOST_CODE = 3000, 4999
 LONGEST_REASON = 123
@@ -108,23 +113,19 @@ def _require_user(command: Command) -> None:
 
 async def _tell(call: Call, method: str, command: Command) -> None:
     """Note the command in the trail, and tell it to every process."""
-    request = msgspec.json.encode(command).decode()
-
-    def note(db: Database, _actor: Identity) -> None:
-        assert isinstance(db, TrivetSession)
-        if db.capture.audit is not None:
-            changes = encode_changes({method: {"to": request}})
-            db.recorder.note(Entry("trivet_socket", command.user, "update", changes))
-
+    control = ClientControl(method, msgspec.json.encode(command).decode())
     async with call.open_unit() as unit:
-        await unit.run(note)
-    call.hub.platform.broker.publish(ClientControl(method, request))
+        await unit.run(lambda db, _actor: record_control(db, command.user, control))
+    call.hub.platform.broker.publish(control)
 
 
 def carry_out(hub: Hub, control: ClientControl) -> None:
     """Carry out a command for the clients of this process."""
     if control.method == "history_remove":
         hub.forget_recent(msgspec.json.decode(control.request, type=ChannelCommand).channel)
+        return
+    if control.method not in _CONTROLS:
+        logger.warning("a newer process tells what this version does not know: %s", control.method)
         return
     kind, apply = _CONTROLS[control.method]
     command = msgspec.json.decode(control.request, type=kind)
@@ -191,6 +192,9 @@ async def _begin(hub: Hub, client: Client, command: SubscribeCommand) -> None:
         begun = await begin_subscription(Session(hub, client), request, _grant_of(hub, command))
     except (CommandError, Disconnected):
         return
+    except Exception as error:  # noqa: BLE001  # nobody waits for the task: it is logged
+        _log_failure(client, command, error)
+        return
     result = begun.result
     beginning = Beginning(
         recoverable=result.recoverable,
@@ -201,6 +205,20 @@ async def _begin(hub: Hub, client: Client, command: SubscribeCommand) -> None:
     )
     client.send(Frame(encode_subscribe(command.channel, beginning)))
     begun.start()
+
+
+def _log_failure(client: Client, command: SubscribeCommand, error: Exception) -> None:
+    """Nobody waits for the subscription, and the command was answered: only the log can tell."""
+    is_fault = explain(error) is None
+    logger.log(
+        logging.ERROR if is_fault else logging.WARNING,
+        "client %s of user %s could not be subscribed to %s by the server API: %s",
+        client.id,
+        command.user,
+        command.channel,
+        error,
+        exc_info=error if is_fault else None,
+    )
 
 
 def _grant_of(hub: Hub, command: SubscribeCommand) -> Grant:

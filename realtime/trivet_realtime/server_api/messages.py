@@ -157,6 +157,12 @@ class ChannelsResult(Struct):
     channels: Mapping[str, ChannelInfo]
 
 
+class ChannelsPart(ChannelsResult, omit_defaults=True):
+    """Some channels of one process, for another; `has_more` says that it has more than it tells."""
+
+    has_more: bool = False
+
+
 class NodeInfo(Struct):
     """One process, and what it has."""
 

@@ -3,12 +3,15 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from fnmatch import translate
 from itertools import islice
+from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
+from trivet.delivery.surveys import warn_of_missing
 from trivet_realtime import codes
 from trivet_realtime.codes import CommandError
 from trivet_realtime.commands.history import read_history
@@ -20,6 +23,7 @@ from trivet_realtime.server_api.messages import (
     ChannelCommand,
     ChannelInfo,
     ChannelsCommand,
+    ChannelsPart,
     ChannelsResult,
     HistoryCommand,
     HistoryResult,
@@ -29,7 +33,9 @@ from trivet_realtime.server_api.messages import (
     PresenceResult,
     PresenceStatsResult,
 )
-from trivet_realtime.server_api.surveys import Answer, ask_others
+from trivet_realtime.slices import in_slices
+
+R = TypeVar("R", bound=Struct)
 
 MOST_CHARACTERS = 255
 """Of a pattern, as of a channel."""
@@ -63,41 +69,68 @@ async def history(call: Call, command: HistoryCommand) -> HistoryResult:
     return HistoryResult(found.publications, found.epoch, found.offset)
 
 
-MOST_CHANNELS = 5_000
-"""Channels that a process tells, so that an answer fits into a message between processes."""
+PART_BYTES = 256 * 1024
+"""The channels that one message between processes tells, as they are in it: a quarter of what a
+broker carries."""
 
 
 async def channels(call: Call, command: ChannelsCommand) -> ChannelsResult:
-    """The channels that somebody is subscribed to, in any process."""
+    """The channels that somebody is subscribed to, in any process.
+
+    Raises CommandError (106) if there are too many in one of them: a part of them would be taken
+    for all.
+    """
     if len(command.pattern) > MOST_CHARACTERS:
         raise CommandError(codes.BAD_REQUEST)
     found = Counter[str]()
-    others = await ask_others(call.hub, "channels", command, ChannelsResult)
-    for result in (list_channels(call.hub, command), *others):
-        found.update({name: info.num_clients for name, info in result.channels.items()})
+    for part in await _ask(call, "channels", command, ChannelsPart):
+        if part.has_more:
+            raise CommandError(codes.LIMIT_EXCEEDED)
+        found.update({name: info.num_clients for name, info in part.channels.items()})
     return ChannelsResult({name: ChannelInfo(count) for name, count in found.items()})
 
 
-def list_channels(hub: Hub, command: ChannelsCommand) -> ChannelsResult:
-    """The channels of this process."""
-    expression = re.compile(translate(command.pattern or "*"))
-    matching = (
-        (name, ChannelInfo(len(subscriptions)))
-        for name, subscriptions in hub.channels.items()
-        if expression.match(name)
-    )
-    return ChannelsResult(dict(islice(matching, MOST_CHANNELS)))
+async def list_channels(hub: Hub, request: str) -> Sequence[ChannelsPart]:
+    """The channels of this process, in parts of which each fits into a message."""
+    command = msgspec.json.decode(request, type=ChannelsCommand)
+    matches = re.compile(translate(command.pattern or "*")).match
+    names = list(islice(filter(matches, hub.channels), hub.bounds.listed_channels + 1))
+    if len(names) > hub.bounds.listed_channels:
+        return [ChannelsPart({}, has_more=True)]
+    parts: list[dict[str, ChannelInfo]] = [{}]
+    size = 0
+    async for name in in_slices(names):
+        size += _size(name)
+        if size > PART_BYTES:
+            parts.append({})
+            size = _size(name)
+        parts[-1][name] = ChannelInfo(len(hub.subscribers(name)))
+    return [ChannelsPart(part) for part in parts]
+
+
+def _size(name: str) -> int:
+    """At most how long a channel is in a message: a quote or a backslash is escaped twice there."""
+    escaped = name.count('"') + name.count("\\")
+    return len(name) + 3 * escaped + len('\\"\\":{\\"num_clients\\":1000000},')
+
+
+async def _ask(call: Call, method: str, command: Struct, kind: type[R]) -> Sequence[R]:
+    """What the processes have answered, each part for itself, this process's own first."""
+    surveys = call.hub.platform.surveys
+    answers = await surveys.ask(method, command)
+    warn_of_missing(answers, method)
+    own_first = sorted(answers.results, key=lambda node: node != call.hub.node)
+    results = (text for node in own_first for text in answers.results[node])
+    return [msgspec.json.decode(text, type=kind) for text in results]
 
 
 async def info(call: Call, command: InfoCommand) -> InfoResult:
     """The processes, and what they have."""
-    others = await ask_others(call.hub, "info", command, InfoResult)
-    return InfoResult(
-        [*describe(call.hub).nodes, *(node for each in others for node in each.nodes)]
-    )
+    told = await _ask(call, "info", command, InfoResult)
+    return InfoResult([node for each in told for node in each.nodes])
 
 
-def describe(hub: Hub) -> InfoResult:
+async def list_info(hub: Hub, _request: str) -> Sequence[InfoResult]:
     """This process."""
     users = {client.credential.user for client in hub.clients}
     node = NodeInfo(
@@ -110,15 +143,4 @@ def describe(hub: Hub) -> InfoResult:
         num_channels=len(hub.channels),
         uptime=int(time.monotonic() - hub.started_at),
     )
-    return InfoResult([node])
-
-
-def _channels_here(hub: Hub, request: str) -> ChannelsResult:
-    return list_channels(hub, msgspec.json.decode(request, type=ChannelsCommand))
-
-
-ANSWERS: Mapping[str, Answer] = {
-    "channels": _channels_here,
-    "info": lambda hub, _request: describe(hub),
-}
-"""What this process answers to others."""
+    return [InfoResult([node])]
