@@ -19,13 +19,14 @@ class TrivetConfig(AppConfig):
 
     name = "trivet_admin"
     label = PLATFORM_LABEL
-    verbose_name = "Keys and audit"
+    verbose_name = "Operations"
 
     def ready(self) -> None:
         # Modules that read models can be imported only now.
         from django.contrib.auth.signals import user_logged_in
 
         from trivet_admin.auth.session_store import give_new_key
+        from trivet_admin.connections import model  # noqa: F401  # which is known from here on
         from trivet_admin.mirror.cascade_check import require_collected
         from trivet_admin.mirror.registry import mirror, mirror_all
         from trivet_admin.users.permissions import follow_models, give_modules

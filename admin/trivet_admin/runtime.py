@@ -52,51 +52,51 @@ def set_platform(platform: Platform) -> None:
 def broker() -> Broker | None:
     """The broker of the request's platform, else of the process; None where there is neither
     (Django's own test client)."""
-    platform = _platform()
+    platform = find_platform()
     return None if platform is None else platform.broker
 
 
 def observers() -> Observers:
     """The observers of this process; none where there is no platform."""
-    platform = _platform()
+    platform = find_platform()
     return _nobody if platform is None else platform.observers
 
 
 def login_throttle() -> LoginThrottle:
     """The counter of failed logins; None without a platform (Django's own test client)."""
-    platform = _platform()
+    platform = find_platform()
     return LoginThrottle() if platform is None else platform.login_throttle
 
 
 def note_outage(outage: Outage) -> None:
     """Have the probes of this process know what stopped a write."""
-    platform = _platform()
+    platform = find_platform()
     if platform is not None:
         platform.database.note_outage(outage)
 
 
 def statement_seconds() -> float | None:
     """The time limit of a statement; None where nothing is served, as in a command."""
-    platform = _platform()
+    platform = find_platform()
     return None if platform is None else platform.database.statement_seconds
 
 
 def pooler() -> Pooler:
     """What stands in front of PostgreSQL."""
-    platform = _platform()
+    platform = find_platform()
     return "none" if platform is None else platform.settings.database_pooler
 
 
 def replica_database(replica: Replica) -> dict[str, Any]:
     """Django's settings of a database that is `replica`."""
-    platform = _platform()
+    platform = find_platform()
     assert platform is not None, "only a platform sends readers to a replica"
     return postgresql(replica.url, platform.settings)
 
 
 def deliver(published: Mapping[str, int]) -> None:
     """Wake the delivery of what a commit published; without a platform the next poll finds it."""
-    platform = _platform()
+    platform = find_platform()
     if platform is not None:
         publish_wake_up(platform.broker, published)
 
@@ -109,6 +109,7 @@ def publish_revocations(revocations: Iterable[Revocation]) -> None:
             carrier.publish(revocation)
 
 
-def _platform() -> Platform | None:
+def find_platform() -> Platform | None:
+    """The request's platform, else that of the process; None in Django's own test client."""
     context = current_context()
     return _runtime.platform if context is None else context.platform

@@ -115,7 +115,7 @@ class TestTheOverview:
         lists = {
             "Stock": "stock/item",
             "Access": "auth/group",
-            "Keys and audit": "trivet/apikey",
+            "Operations": "trivet/apikey",
         }
         async with house.visit() as boss:
             overview = await boss.get("/admin/")

@@ -54,6 +54,9 @@ BESIDES = (
     "/admin/departures/airport/add/?_popup=1",
     "/admin/trivet/auditentry/?kind=update&q=chief",
     "/departures/XXX",
+    "/admin/trivet/connection/?user=nobody+of+this+name",
+    "/admin/trivet/connection/?user=chief&channel=departures:*",
+    "/admin/trivet/connection/gone/",
 )
 """What a route has besides its plain address."""
 
@@ -138,8 +141,9 @@ def test_every_page_can_be_read(reader: Reader, server: Server, paths: list[str]
     read_before_login(reader, server)
     log_in(page, server, "chief")
     make_what_lists_show(page, server)
+    connection = connect(page, server)
     for path in dict.fromkeys([*paths, *BESIDES]):
-        reader.open(with_entry(page, server, path))
+        reader.open(with_entry(page, server, path).replace(CONNECTION, connection))
     read_docs(reader)
     read_forms(reader, server)
     read_as_staff(reader, server)
@@ -167,6 +171,21 @@ def make_what_lists_show(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/admin/departures/flight/")
     page.fill("#id_form-2-gate", "C17")
     page.click("input[name=_save]")
+
+
+CONNECTION = "/admin/trivet/connection/1/"
+
+
+def connect(page: Page, server: Server) -> str:
+    """The address of a live connection, of a board that stays open beside the page."""
+    page.context.new_page().goto(f"{server.url}/departures/JFK")
+    link = page.locator(".live td[data-label=Connection] a").first
+    while not link.count():
+        page.goto(f"{server.url}/admin/trivet/connection/?channel=departures:*")
+    expect(page.locator("#content")).to_contain_text("departures:JFK")
+    found = link.get_attribute("href")
+    assert found is not None
+    return found
 
 
 def with_entry(page: Page, server: Server, path: str) -> str:

@@ -16,6 +16,7 @@ from trivet.asgi.welcome import list_links
 from trivet.audit import AuditEntry
 from trivet.context import current_context
 from trivet_admin.audit.visibility import is_visible
+from trivet_admin.connections.model import Connection
 from trivet_admin.mirror.registry import mirror
 
 MOST_COUNTED = 10_000
@@ -35,7 +36,8 @@ _VERBS = {
 def with_counts(site: AdminSite, request: HttpRequest, app_list: list[Any]) -> list[Any]:
     """`app_list`, in which every model that the visitor may list has the number of its rows."""
     for model in (model for app in app_list for model in app["models"]):
-        if model["admin_url"]:
+        # What is not in the database has no rows to count.
+        if model["admin_url"] and model["model"] is not Connection:
             rows = site.get_model_admin(model["model"]).get_queryset(request).order_by()
             count = rows.values("pk")[: MOST_COUNTED + 1].count()
             model["count"] = f"{count:,}" if count <= MOST_COUNTED else f"{MOST_COUNTED:,}+"

@@ -14,6 +14,7 @@ _BY_PAGE = {
     "history": ("view", "change"),
     "delete": ("delete",),
     "change": ("view", "change"),
+    "disconnect": ("disconnect",),  # of connections alone
 }
 """The permissions that Django asks of staff on the pages of a model: any one of these."""
 
