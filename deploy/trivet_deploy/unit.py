@@ -1,12 +1,13 @@
 """One unit of work for a command: opened, committed and closed before the command ends."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 from sqlalchemy.orm import Session
 
+from trivet import Platform
 from trivet.identity import Identity, system
 from trivet.origin import Origin, enter_origin
 from trivet_settings import Settings
@@ -28,6 +29,22 @@ def run_in_unit(
     the broker, or find it by polls.
     With `read_only` it may change nothing, and sees one moment.
     """
+
+    async def run(platform: Platform) -> T:
+        async with platform.open_unit(actor=system(actor), read_only=read_only) as unit:
+            return await unit.run(service)
+
+    return run_with_platform(settings, run)
+
+
+def run_with_platform(
+    settings: Settings, work: Callable[[Platform], Awaitable[T]], *, listens: bool = False
+) -> T:
+    """Run `work` with a platform of its own, on an event loop that ends with it.
+
+    With `listens` the command hears the processes of a server while it works, as far as a broker
+    joins them. Without it, it can tell them something, and hears nothing.
+    """
     enter_origin(Origin(way="cli"))
     from trivet_deploy.composition import open_platform_with_django
     from trivet_deploy.schema import require_database
@@ -37,10 +54,13 @@ def run_in_unit(
 
     async def run() -> T:
         try:
-            async with platform.open_unit(actor=system(actor), read_only=read_only) as unit:
-                return await unit.run(service)
+            if listens:
+                await platform.broker.start()
+            return await work(platform)
         finally:
-            await platform.database.close()
-            await anyio.to_thread.run_sync(platform.broker.close)
+            with anyio.CancelScope(shield=True):
+                await platform.broker.stop()
+                await platform.database.close()
+                await anyio.to_thread.run_sync(platform.broker.close)
 
     return anyio.run(run)

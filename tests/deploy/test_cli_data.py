@@ -87,6 +87,11 @@ def test_a_token_is_made_for_a_user_or_for_nobody(installed: Installation) -> No
     installed.run("tokens", "create", "--info", "Ada", code=2)
     nobody = installed.run("tokens", "create", "bob", code=1)
 
+    typo = installed.run("tokens", "create", "--channel", "departure:JFK", code=1)
+    strict = installed.run("tokens", "create", "--info", "NaN", code=2)
+    installed.run("users", "disable", "ada")
+    disabled = installed.run("tokens", "create", "ada", code=1)
+
     claims = jwt.decode(named.stdout.strip(), options={"verify_signature": False})
     assert claims["sub"].isdecimal()
     assert claims["info"] == {"name": "Ada"}
@@ -98,6 +103,10 @@ def test_a_token_is_made_for_a_user_or_for_nobody(installed: Installation) -> No
     assert claims["exp"] - claims["iat"] == 60
     assert "leave --subscribe out" in both.stderr
     assert "There is no user bob." in nobody.stderr
+    assert "Did you mean departures:?" in typo.stderr
+    assert "--info is no JSON" in strict.stderr
+    assert "ada is disabled" in disabled.stderr
+    assert typo.stdout == strict.stdout == disabled.stdout == ""
 
 
 def test_users_are_listed_disabled_and_enabled(installed: Installation) -> None:

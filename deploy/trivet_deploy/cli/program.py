@@ -20,8 +20,10 @@ from trivet_deploy.cli import (
     demo,
     dev,
     django_command,
+    events,
     keys,
     migrate,
+    realtime,
     routes,
     secret,
     serve,
@@ -60,6 +62,8 @@ app.command("routes")(routes.routes)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(events.app, name="events")
+app.add_typer(realtime.app, name="realtime")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(audit.app, name="audit")
 app.command("django", context_settings=django_command.CONTEXT_SETTINGS, add_help_option=False)(

@@ -1,6 +1,5 @@
 """`trivet tokens`: tokens with which sockets connect and subscribe."""
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,8 +50,10 @@ def create(
     """Make a token and print it. It cannot be revoked, so let it be good for minutes."""
     from msgspec import UNSET
 
+    from trivet.features import load_features
     from trivet.identity import ANONYMOUS
     from trivet.identity.tokens import open_tokens
+    from trivet_deploy.channel_names import require_channel, rules_of
     from trivet_deploy.unit import run_in_unit
     from trivet_settings import load_settings
 
@@ -60,6 +61,10 @@ def create(
         raise typer.BadParameter("A subscription token has one channel: leave --subscribe out.")
     told: Any = _read(info) if info else UNSET
     settings = load_settings()
+    rules = rules_of(load_features(settings.features))
+    for each in (channel, *(subscribe or ())):
+        if each:
+            require_channel(rules, each)
     tokens = open_tokens(settings)
     identity = run_in_unit(settings, lambda db, _: _find(db, user)) if user else ANONYMOUS
     seconds = minutes * 60
@@ -75,20 +80,28 @@ def create(
 
 
 def _read(text: str) -> Any:
+    from trivet.json_text import JsonError, read_json
+
     try:
-        return json.loads(text)
-    except ValueError:
-        raise typer.BadParameter('--info is no JSON. Write it like \'{"name": "Ada"}\'.') from None
+        return read_json(text)
+    except JsonError as error:
+        raise typer.BadParameter(f"{NO_JSON} ({error})") from None
 
 
 def _find(db: "Session", username: str) -> "Identity":
     from sqlalchemy import select
 
     from trivet import Identity
-    from trivet.errors import NotFound
+    from trivet.errors import Conflict, NotFound
     from trivet.identity.django_tables import users
 
     row = db.execute(select(users).where(users.c.username == username)).one_or_none()
     if row is None:
         raise NotFound("no-such-user", f"There is no user {username}.")
+    if not row.is_active:
+        raise Conflict(
+            "user-disabled",
+            f"{username} is disabled, and a token of theirs opens nothing: trivet users enable "
+            f"{username}",
+        )
     return Identity(user_id=row.id, username=username, kind="token")

@@ -1,0 +1,35 @@
+"""Channels that commands are given: what is no channel of any feature is refused, with the cure."""
+
+from trivet.errors import Invalid
+from trivet.features import Feature, modules_of
+from trivet.suggestion import did_you_mean
+from trivet_realtime.channels import PRIVATE, ChannelRules, collect_rules
+from trivet_realtime.codes import BAD_REQUEST, CommandError
+
+
+def rules_of(features: tuple[Feature, ...]) -> ChannelRules:
+    """The rules of all channels of `features`."""
+    modules = modules_of(features, "realtime")
+    return collect_rules({feature.name: module for feature, module in modules})
+
+
+def require_channel(rules: ChannelRules, channel: str) -> None:
+    """Raise Invalid unless `channel` is the name of a channel of a feature."""
+    try:
+        rules.find_namespace(channel)
+    except CommandError as error:
+        if error.code is BAD_REQUEST:
+            raise Invalid(
+                "channel",
+                f"{channel!r} is no channel's name: it has 1 to 255 printable ASCII characters, "
+                "and no space.",
+            ) from error
+        namespace, colon, _ = channel.removeprefix(PRIVATE).partition(":")
+        asked = f"{namespace if colon else ''}:"
+        known = [f"{name}:" for name in rules.namespaces]
+        listed = ", ".join(known) or "none"
+        raise Invalid(
+            "channel",
+            f"{channel}: no feature of TRIVET_FEATURES has channels that begin with "
+            f"{asked}{did_you_mean(asked, known)} There are: {listed}.",
+        ) from error
