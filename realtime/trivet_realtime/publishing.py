@@ -15,6 +15,7 @@ from trivet.events.appending import NewPublication
 from trivet.events.outbox import PublicationRow, StoredPublication
 from trivet.identity import Identity
 from trivet_realtime.protocol import ClientInfo, Json, encode_json
+from trivet_realtime.protocol.codec import one_line
 
 
 def record_publication(db: Database, _actor: Identity | None, publication: NewPublication) -> None:
@@ -67,4 +68,4 @@ def ephemeral_publication(
 
 
 def _text(raw: Json) -> str:
-    return bytes(raw).decode() if raw else ""
+    return one_line(bytes(raw)).decode() if raw else ""

@@ -1,6 +1,7 @@
 """The server API: what it does with a key, what it answers without one, and what it notes."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -153,6 +154,25 @@ async def test_data_may_come_as_base64(house: House) -> None:
         await enter(socket)
         await call(house, "publish", channel=DEN, b64data="eyJhIjoxfQ==")
         assert (await socket.receive())["push"]["pub"]["data"] == {"a": 1}
+
+
+async def test_line_breaks_between_the_parts_of_data_break_no_frame(house: House) -> None:
+    pretty = '{\r\n  "a":\n [1,\r 2],\n "b": "c\\nd"\n}'
+    told = {"a": [1, 2], "b": "c\nd"}
+    encoded = base64.b64encode(pretty.encode()).decode()
+    async with house.socket("7") as socket:
+        await socket.connect()
+        common = f'"user": "7", "channel": "{DEN}", "b64data": "{encoded}"'
+        body = f'{{{common}, "info": {pretty}}}'
+        await post(house, "subscribe", body.encode(), **{"x-api-key": KEY})
+        assert (await socket.receive())["push"]["subscribe"]["data"] == told
+        assert (await socket.receive())["push"]["join"]["info"]["chan_info"] == told
+        for more in ("", ', "skip_history": true'):
+            body = f'{{"channel": "{DEN}", "data": {pretty}{more}}}'
+            await post(house, "publish", body.encode(), **{"x-api-key": KEY})
+            assert (await socket.receive())["push"]["pub"]["data"] == told
+        await call(house, "publish", channel=DEN, b64data=encoded)
+        assert (await socket.receive())["push"]["pub"]["data"] == told
 
 
 def reason(text: str) -> Any:

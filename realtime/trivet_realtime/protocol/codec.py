@@ -190,15 +190,23 @@ def _push(push: Push) -> bytes:
 
 
 def encode_json(value: object) -> Raw:
-    """Any value of msgspec's as JSON."""
-    return Raw(_encoder.encode(value))
+    """Any value of msgspec's as JSON, on one line."""
+    return Raw(one_line(_encoder.encode(value)))
 
 
 def raw_json(text: bytes | str | None) -> Json:
-    """JSON that is text already; nothing for None."""
+    """JSON that is text already, on one line; nothing for None."""
     if text is None:
         return UNSET
-    return Raw(text.encode() if isinstance(text, str) else text)
+    return Raw(one_line(text.encode() if isinstance(text, str) else text))
+
+
+def one_line(text: bytes) -> bytes:
+    """JSON without line breaks between its parts: clients split a frame at them.
+
+    Raises msgspec.DecodeError for what has some and is no JSON.
+    """
+    return msgspec.json.format(text, indent=-1) if b"\n" in text or b"\r" in text else text
 
 
 def decode_json(raw: Json) -> object:
