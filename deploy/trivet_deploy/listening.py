@@ -3,7 +3,8 @@
 import anyio
 
 from trivet import Platform
-from trivet.delivery.connections import ConnectionsOverview, ConnectionsRequest, find_connections
+from trivet.delivery.connection_states import ConnectionsRequest
+from trivet.delivery.connections import ConnectionsOverview, find_connections
 from trivet.delivery.recorded_controls import require_carried
 from trivet.errors import NotFound, Unavailable
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from trivet.delivery.connections import CONNECTIONS
+from trivet.delivery.connection_states import CONNECTIONS
 from trivet.delivery.controls import Survey, SurveyAnswer
 from trivet_realtime.hub import Hub
 from trivet_realtime.overview import describe_connections

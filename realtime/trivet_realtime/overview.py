@@ -1,4 +1,4 @@
-"""What this process tells of its connections (`trivet.delivery.connections`)."""
+"""What this process tells of its connections (`trivet.delivery.connection_states`)."""
 
 import heapq
 import os
@@ -10,7 +10,7 @@ from fnmatch import translate
 
 import msgspec
 
-from trivet.delivery.connections import (
+from trivet.delivery.connection_states import (
     ChannelState,
     ConnectionsRequest,
     ConnectionsResult,

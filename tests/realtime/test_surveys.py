@@ -12,15 +12,13 @@ from sqlalchemy import insert, text
 from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.house import House, Socket, eventually, house_at
 from tests.realtime.test_server_api import KEY, call, error
-from trivet.delivery.connections import (
-    ConnectionsOverview,
-    ConnectionsRequest,
-    find_connections,
-)
-from trivet.delivery.controls import Survey
+from trivet.delivery.connection_states import ConnectionsRequest
+from trivet.delivery.connections import ConnectionsOverview, find_connections
+from trivet.delivery.controls import Survey, SurveyAnswer
 from trivet.delivery.messages import decode
 from trivet.delivery.presence import PresenceNode, list_nodes
 from trivet_realtime.bounds import Bounds
+from trivet_realtime.server_api.messages import InfoCommand
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +52,14 @@ async def houses(line: Line, empty_database_url: str) -> AsyncIterator[tuple[Hou
 async def registered(house: House) -> set[str]:
     async with house.platform.database.unit(read_only=True) as session:
         return await session.run_sync(list_nodes)
+
+
+async def register(house: House, node: str) -> None:
+    """Add a process to the register that nobody renews or removes."""
+    until = datetime.now(UTC) + timedelta(hours=1)
+    async with house.platform.database.unit() as session:
+        connection = await session.connection()
+        await connection.execute(insert(PresenceNode).values(node=node, expires_at=until))
 
 
 async def look(house: House, **asked: Any) -> ConnectionsOverview:
@@ -124,14 +130,34 @@ async def test_a_survey_ends_when_every_process_has_answered(houses: tuple[House
     assert found.missing == []
 
 
+async def test_a_survey_waits_for_the_slowest_process_and_for_all_parts(
+    houses: tuple[House, House], line: Line
+) -> None:
+    one, _ = houses
+    await register(one, "slow")
+    process = CarriedBroker(line)
+    await process.start()
+    loop = asyncio.get_running_loop()
+
+    def answer(survey: Survey) -> None:
+        for seconds in (0.3, 0.6):
+            part = SurveyAnswer(survey.asker, survey.number, '{"nodes":[]}', "slow", parts=2)
+            loop.call_later(seconds, process.publish, part)
+
+    process.subscribe(Survey, answer)
+    async with asyncio.timeout(60):
+        found = await one.platform.surveys.ask("info", InfoCommand(), seconds=3600)
+    assert found.missing == frozenset()
+    assert len(found.results["slow"]) == 2
+    assert len(found.results) == 3
+    await process.stop()
+
+
 async def test_a_process_that_does_not_answer_is_missing_and_the_others_are_told(
     houses: tuple[House, House], caplog: pytest.LogCaptureFixture
 ) -> None:
     one, _ = houses
-    until = datetime.now(UTC) + timedelta(hours=1)
-    async with one.platform.database.unit() as session:
-        connection = await session.connection()
-        await connection.execute(insert(PresenceNode).values(node="silent", expires_at=until))
+    await register(one, "silent")
     platform = one.platform
     found = await find_connections(
         platform.surveys, platform.database, ConnectionsRequest(), seconds=2

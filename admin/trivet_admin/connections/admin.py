@@ -17,12 +17,8 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
 from trivet import Platform
-from trivet.delivery.connections import (
-    ConnectionsOverview,
-    ConnectionsRequest,
-    ConnectionState,
-    find_connections,
-)
+from trivet.delivery.connection_states import ConnectionsRequest, ConnectionState
+from trivet.delivery.connections import ConnectionsOverview, find_connections
 from trivet.delivery.recorded_controls import record_disconnect
 from trivet_admin import runtime
 from trivet_admin.connections.model import Connection

@@ -7,12 +7,8 @@ from typing import Any
 
 from django.template.defaultfilters import filesizeformat
 
-from trivet.delivery.connections import (
-    ChannelOverview,
-    ConnectionState,
-    ProcessState,
-    SubscriptionState,
-)
+from trivet.delivery.connection_states import ConnectionState, ProcessState, SubscriptionState
+from trivet.delivery.connections import ChannelOverview
 from trivet.events.outbox import ChannelTop
 
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))

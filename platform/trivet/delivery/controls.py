@@ -69,7 +69,7 @@ class Survey(Message, frozen=True, tag="survey"):
         asker: The process that asks, and gets the answers.
         number: The question's name there.
         method: ``channels`` or ``info``, of the server API, or ``connections``, of
-            `trivet.delivery.connections`.
+            `trivet.delivery.connection_states`.
         request: The request of that method, as JSON.
     """
 
