@@ -119,7 +119,7 @@ class Credentials:
         if claims.expires_at is not None and claims.expires_at <= time.time():
             raise CommandError(EXPIRED)
         subs = {name: SubscriptionOptions() for name in claims.channels} | dict(claims.subs)
-        identity = await self._identify(claims)
+        identity = await self.of_user(claims.sub, claims.credential)
         return Credential(identity, claims.expires_at, info, claims.meta, subs, is_token=True)
 
     def of_subscription(
@@ -137,9 +137,17 @@ class Credentials:
             raise CommandError(PERMISSION_DENIED)
         if claims.expires_at is not None and claims.expires_at <= time.time():
             raise CommandError(EXPIRED)
-        override = claims.override or Override()
+        try:
+            data = either(claims.data, claims.b64data)
+        except InvalidToken as error:
+            raise CommandError(PERMISSION_DENIED) from error
         return Grant(
-            access, asks_rule=False, info=info, expires_at=claims.expires_at, override=override
+            access,
+            asks_rule=False,
+            info=info,
+            data=data,
+            expires_at=claims.expires_at,
+            override=claims.override or Override(),
         )
 
     async def _identify_key(self, key: str) -> Identity:
@@ -154,12 +162,17 @@ class Credentials:
         self._platform.key_uses.note(identity.credential_id)
         return identity
 
-    async def _identify(self, claims: ConnectionClaims) -> Identity:
-        if not claims.sub:
+    async def of_user(self, user: str, credential: str = "") -> Identity:
+        """The identity of the user with the id `user`, whom somebody trusted names; ANONYMOUS for
+        an empty one. `credential` is the one that has asked for it, if that is known.
+
+        Raises Disconnected (3500) for a user that is unknown or not active.
+        """
+        if not user:
             return ANONYMOUS
-        if not (claims.sub.isascii() and claims.sub.isdigit() and len(claims.sub) <= _MOST_DIGITS):
+        if not (user.isascii() and user.isdigit() and len(user) <= _MOST_DIGITS):
             raise Disconnected(INVALID_TOKEN)
-        number = int(claims.sub)
+        number = int(user)
 
         async def ask() -> Identity | None:
             async with self._platform.database.unit(read_only=True) as session:
@@ -169,7 +182,7 @@ class Credentials:
         identity = await identities.look_up(identities.name(_USERS, str(number)), ask)
         if identity is None:
             raise Disconnected(INVALID_TOKEN)
-        return replace(identity, credential_id=claims.credential or identity.credential_id)
+        return replace(identity, credential_id=credential or identity.credential_id)
 
     async def _find_user(self, session: AsyncSession, number: int) -> Identity | None:
         if self._accepts_strangers:

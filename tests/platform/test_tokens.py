@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -79,6 +80,46 @@ def test_the_claims_are_centrifugos() -> None:
         "iat",
         "channel",
     }
+
+
+# The claims as Centrifugo (6.9.1) reads them: a claim of another type is an invalid token there. It
+# ignores claims that it does not know.
+WHOLE = (int,)
+OF_BOTH: Any = {"sub": str, "exp": WHOLE, "iat": WHOLE, "nbf": WHOLE, "aud": (str, list)}
+OF_BOTH |= {"expire_at": WHOLE, "info": object, "b64info": str, "jti": str, "iss": str}
+OF_CONNECTION = OF_BOTH | {"channels": list, "subs": dict, "meta": object}
+OF_SUBSCRIPTION = OF_BOTH | {"channel": str, "client": str, "data": object, "b64data": str}
+OF_SUBSCRIPTION |= {"override": dict}
+
+
+@pytest.mark.parametrize("identity", [ADA, ANONYMOUS])
+@pytest.mark.parametrize("audience", ["", "here"])
+@pytest.mark.parametrize("given", [{}, {"info": [None], "seconds": 0.9}])
+def test_every_claim_is_of_the_type_that_centrifugo_reads(
+    identity: Identity, audience: str, given: Any
+) -> None:
+    made = tokens(audience)
+    pairs = [
+        (made.connection(identity, **given, channels=["a"], meta={}), OF_CONNECTION),
+        (made.connection(identity, **given), OF_CONNECTION),
+        (made.subscription("a", identity, **given), OF_SUBSCRIPTION),
+    ]
+    for token, types in pairs:
+        assert jwt.get_unverified_header(token)["alg"] in ("HS256", "HS384", "HS512")
+        claims = jwt.decode(token, options={"verify_signature": False})
+        claims.pop("credential", None)  # ours, and ignored there
+        for name, value in claims.items():
+            assert isinstance(value, types[name]), name
+            assert not isinstance(value, bool)
+        # A connection token with a channel is refused there, a subscription token without one too.
+        assert ("channel" in claims) is (types is OF_SUBSCRIPTION)
+
+
+def test_the_credential_is_in_the_meta_too_which_is_all_that_centrifugo_passes_on() -> None:
+    read = tokens().read_connection
+    assert read(tokens().connection(ADA)).meta == {"credential": "session-1"}
+    assert read(tokens().connection(ADA, meta={"a": 1})).meta == {"a": 1}
+    assert read(tokens().connection(ANONYMOUS)).meta is msgspec.UNSET
 
 
 def test_nobody_has_an_empty_subject() -> None:

@@ -244,6 +244,14 @@ async def test_a_subscription_token_opens_what_no_rule_does(house: House) -> Non
             assert "history" in history
 
 
+@pytest.mark.parametrize("data", [{"data": {"x": None}}, {"b64data": "eyJ4IjogbnVsbH0="}])
+async def test_a_subscription_token_may_bring_data(house: House, data: Any) -> None:
+    async with house.socket("7") as socket:
+        await socket.connect()
+        token = signed(sub="7", channel="beacons:a", **data)
+        assert (await socket.subscribe("beacons:a", token=token))["data"] == {"x": None}
+
+
 async def test_what_is_published_to_a_private_channel_arrives(house: House) -> None:
     async with house.socket("7") as socket:
         await socket.connect()
@@ -264,6 +272,7 @@ async def test_what_is_published_to_a_private_channel_arrives(house: House) -> N
         ({"sub": "7", "channel": "beacons:a", "exp": 1}, 109),
         ({"sub": "7", "channel": "beacons:a", "expire_at": 1}, 110),
         ({"sub": "7", "channel": "beacons:a", "override": 1}, 103),
+        ({"sub": "7", "channel": "beacons:a", "b64data": "%"}, 103),
     ],
 )
 async def test_a_subscription_token_of_something_else_is_refused(

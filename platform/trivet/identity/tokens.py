@@ -90,6 +90,8 @@ class SubscriptionClaims(_Claims, frozen=True, kw_only=True, omit_defaults=True)
 
     channel: str = ""
     client: str = ""
+    data: Any = UNSET
+    b64data: str = ""
     override: Override | None = None
 
 
@@ -133,7 +135,8 @@ class Tokens:
                 asks for a new token before.
             info: Any JSON that other clients see beside the user, in presence and publications.
             channels: Channels that the server subscribes the client to.
-            meta: Any JSON that stays on the server.
+            meta: Any JSON that stays on the server. Without it the name of the credential stands
+                there too, because Centrifugo passes on nothing else of a token.
 
         Returns:
             The token.
@@ -147,6 +150,8 @@ class Tokens:
                 "no-token-for-a-key",
                 "A program connects with its API key in place of a token; tokens are for users.",
             )
+        if meta is UNSET and identity.credential_id:
+            meta = {"credential": identity.credential_id}
         claims = ConnectionClaims(
             sub=_subject(identity),
             exp=_end(seconds),
