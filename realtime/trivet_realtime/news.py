@@ -26,32 +26,41 @@ from trivet_realtime.transports.emulation import take_frame
 
 def receive_news(hub: Hub, broker: Broker) -> Unsubscribe:
     """Let `hub` hear what concerns its clients. Returns the function that ends it."""
-    loop = asyncio.get_running_loop()
-
-    def subscribe(kind: type[M], handle: Callable[[M], None]) -> Unsubscribe:
-        return broker.subscribe(kind, lambda message: _soon(loop, handle, message))
-
-    endings = [
-        subscribe(Revocation, hub.revoke),
-        subscribe(ClientControl, lambda control: carry_out(hub, control)),
-        subscribe(ClientFrame, lambda frame: _take(hub, frame)),
-        subscribe(ChannelPush, lambda push: _push(hub, push)),
-        subscribe(EphemeralPublication, lambda publication: _publish(hub, publication)),
-        subscribe(Survey, lambda survey: answer_survey(hub, survey)),
-    ]
     surveys = hub.platform.surveys
     surveys.is_answered_here = True
 
-    def unsubscribe() -> None:
+    def stop_answering() -> None:
         surveys.is_answered_here = False
+
+    return end_all(
+        stop_answering,
+        hear(broker, Revocation, hub.revoke),
+        hear(broker, ClientControl, lambda control: carry_out(hub, control)),
+        hear(broker, ClientFrame, lambda frame: _take(hub, frame)),
+        hear(broker, ChannelPush, lambda push: _push(hub, push)),
+        hear(broker, EphemeralPublication, lambda publication: _publish(hub, publication)),
+        hear(broker, Survey, lambda survey: answer_survey(hub, survey)),
+    )
+
+
+def hear(broker: Broker, kind: type[M], handle: Callable[[M], None]) -> Unsubscribe:
+    """Have messages of `kind`, from whichever thread, handled on the present event loop."""
+    loop = asyncio.get_running_loop()
+
+    def receive(message: M) -> None:
+        loop.call_soon_threadsafe(handle, message)
+
+    return broker.subscribe(kind, receive)
+
+
+def end_all(*endings: Unsubscribe) -> Unsubscribe:
+    """The function that ends several subscriptions."""
+
+    def unsubscribe() -> None:
         for end in endings:
             end()
 
     return unsubscribe
-
-
-def _soon(loop: asyncio.AbstractEventLoop, handle: Callable[[M], None], message: M) -> None:
-    loop.call_soon_threadsafe(handle, message)
 
 
 def _take(hub: Hub, frame: ClientFrame) -> None:

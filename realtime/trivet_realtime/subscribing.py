@@ -72,7 +72,7 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
         if view is not None:
             hub.see(subscription, view)
         if grant.asks_rule and grant.access.needs_unit:
-            await _ask(hub, client, grant.access)
+            await ask_rule(hub, client, grant.access)
         recovery = await _recover(hub, subscription, request, grant.access.namespace)
         _require_recovered(request, recovery)
         await hub.presence.note(subscription)
@@ -133,7 +133,7 @@ def _view_of(request: SubscribeRequest, namespace: Namespace) -> View | None:
     return View(tags_filter, is_delta=is_delta) if is_delta or tags_filter is not None else None
 
 
-async def _ask(hub: Hub, client: Client, access: Access) -> None:
+async def ask_rule(hub: Hub, client: Client, access: Access) -> None:
     """Ask a rule that reads. Not more at a time than leave connections for others, who wait their
     turn; one whose client left meanwhile is not asked any more."""
     async with hub.turns:

@@ -10,32 +10,65 @@ from trivet_realtime.client_calls import ClientCall, encode_answer
 from trivet_realtime.codes import CommandError, Disconnected
 from trivet_realtime.commands.access import find_subscribed
 from trivet_realtime.commands.session import Session
-from trivet_realtime.protocol import Empty, PublishRequest, RpcRequest, RpcResult, SendRequest
+from trivet_realtime.hub import Hub
+from trivet_realtime.protocol import (
+    Empty,
+    Json,
+    PublishRequest,
+    RpcRequest,
+    RpcResult,
+    SendRequest,
+)
 from trivet_realtime.publishing import ephemeral_publication
 
 
 async def publish(session: Session, request: PublishRequest) -> Empty:
     """Give data to the function that takes publications to the channel, if one does."""
     hub, channel = session.hub, request.channel
+    found = find_function(hub, channel)
+    if find_subscribed(session, channel) is None:
+        raise CommandError(codes.PERMISSION_DENIED)
+    given = read_publication(session, found, channel, request.data)
+    if not found[0].ephemeral:
+        await _call(session, found[0], given)
+        return Empty()
+    await require_ephemeral(session, found[0], given)
+    publisher = session.client.info()
+    hub.publish_ephemeral(ephemeral_publication(channel, request.data, publisher=publisher))
+    return Empty()
+
+
+Found = tuple[ClientCall, dict[str, str]]
+"""A function for publications, with the values of its placeholders."""
+
+
+def find_function(hub: Hub, channel: str) -> Found:
+    """The function that takes publications to `channel`. Raises CommandError (108) if none does."""
     namespace, _ = hub.rules.find_namespace(channel)
     found = hub.calls.find_publication(namespace, channel.removeprefix(PRIVATE))
     if found is None:
         raise CommandError(codes.NOT_AVAILABLE)
-    access = find_subscribed(session, channel)
-    if access is None:
-        raise CommandError(codes.PERMISSION_DENIED)
-    if request.data is UNSET:
+    return found
+
+
+def read_publication(session: Session, found: Found, channel: str, data: Json) -> dict[str, Any]:
+    """What the function is called with. Raises CommandError (107) for data that its model refuses,
+    or none."""
+    if data is UNSET:
         raise CommandError(codes.BAD_REQUEST)
     call, values = found
-    info = session.client.info()
-    given = {**values, **call.arguments(request.data), "channel": channel, "client": info}
-    if not call.ephemeral:
-        await _call(session, call, given)
-        return Empty()
+    return {
+        **values,
+        **call.arguments(data),
+        "channel": channel,
+        "client": session.client.info(),
+    }
+
+
+async def require_ephemeral(session: Session, call: ClientCall, given: dict[str, Any]) -> None:
+    """Ask the function of an ephemeral publication. Raises CommandError unless it says True."""
     if await _call(session, call, given, read_only=True) is not True:
         raise CommandError(codes.PERMISSION_DENIED)
-    hub.publish_ephemeral(ephemeral_publication(channel, request.data, publisher=info))
-    return Empty()
 
 
 async def rpc(session: Session, request: RpcRequest) -> RpcResult:
