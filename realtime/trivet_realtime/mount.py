@@ -16,6 +16,10 @@ from trivet.features import modules_of
 from trivet.identity.policy import public
 from trivet.platform import Platform
 from trivet_realtime.bounds import Bounds
+from trivet_realtime.centrifugo.answers import QUESTIONS
+from trivet_realtime.centrifugo.endpoint import CentrifugoEndpoint, require_whole
+from trivet_realtime.centrifugo.telling import CentrifugoTeller
+from trivet_realtime.centrifugo.visit import Visitors
 from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.client_calls import ClientCalls, collect_calls
 from trivet_realtime.declared import Declared
@@ -32,25 +36,35 @@ PREFIX = "/ws"
 FILES = ("trivet_realtime", "static")
 """The module for pages, at ``/static/trivet_realtime/live.js``: it finds the sockets two levels
 above itself, so it has to lie below the same prefix of a proxy as they do."""
+CENTRIFUGO = "centrifugo"
 
 
 def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
     """The room, for `platform`. `bounds` default to the settings'.
 
-    Raises ConfigurationError for a ``realtime.py`` whose rules cannot be right.
+    Raises ConfigurationError for a ``realtime.py`` whose rules cannot be right, and for a
+    Centrifugo that would ask and not be told.
     """
+    require_whole(platform.settings)
     modules = {
         feature.name: module for feature, module in modules_of(platform.features, "realtime")
     }
     rules = collect_rules(modules)
     hub = Hub(rules, platform, bounds or _bounds(platform), collect_calls(modules))
+    visitors = Visitors()
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
-        async with running(hub, platform):
+        async with running(hub, platform), telling_centrifugo(platform, visitors):
             yield
 
-    app = Router(routes_of(hub, platform), default=_not_found, lifespan=lifespan)
+    secret = platform.settings.centrifugo_secret.get_secret_value()
+    asked = CentrifugoEndpoint(hub, secret, visitors)
+    routes = [
+        *routes_of(hub, platform),
+        Route(f"/{CENTRIFUGO}/{{method}}", asked.answer, methods=["POST"]),
+    ]
+    app = Router(routes, default=_not_found, lifespan=lifespan)
     return MountedApp(
         name="realtime",
         prefix=PREFIX,
@@ -60,6 +74,8 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
         static_packages=[FILES],
         links=[PageLink("Live events", "", "A WebSocket for Centrifuge clients.", is_page=False)],
         drain=hub.drain,
+        # Centrifugo asks this process directly. Without a secret there is nothing to ask.
+        open_paths=[f"{PREFIX}/{CENTRIFUGO}/{method}" for method in QUESTIONS] if secret else (),
     )
 
 
@@ -109,6 +125,23 @@ async def running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
         await hub.presence.stop()
 
 
+@asynccontextmanager
+async def telling_centrifugo(platform: Platform, visitors: Visitors) -> AsyncIterator[None]:
+    """Revocations and commands reach Centrifugo too, if there is one."""
+    if not platform.settings.centrifugo_api_url:
+        yield
+        return
+    teller = CentrifugoTeller(platform.settings, platform.broker.node, visitors)
+    unsubscribe = teller.listen(platform.broker)
+    telling = asyncio.create_task(teller.run())
+    try:
+        yield
+    finally:
+        unsubscribe()
+        telling.cancel()
+        await asyncio.wait([telling])
+
+
 async def upgrade_required(request: Request) -> Response:
     """426 (RFC 9110, 15.5.22): somebody asked for a page where a socket is."""
     return problem_response(
@@ -137,6 +170,7 @@ def list_routes(rules: ChannelRules, calls: ClientCalls | None = None) -> Sequen
         ),
         RouteInfo("POST", f"{PREFIX}/emulation", "realtime", "whoever has the stream"),
         RouteInfo("POST", f"{PREFIX}/api/{{method}}", "server api", "a key of the server API"),
+        RouteInfo("POST", f"{PREFIX}/{CENTRIFUGO}/{{method}}", "centrifugo", "its secret"),
         *_list_declared("SUBSCRIBE", (each for of in rules.namespaces.values() for each in of)),
         *_list_declared("PUBLISH", publications),
         *_list_declared("RPC", (each.declared for each in calls.methods.values())),

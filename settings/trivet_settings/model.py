@@ -7,6 +7,7 @@ from pydantic_settings import SettingsConfigDict
 from trivet_settings.database_url import DatabaseUrl
 from trivet_settings.description import PREFIX
 from trivet_settings.public_url import PublicUrl
+from trivet_settings.sections.centrifugo import CentrifugoSettings
 from trivet_settings.sections.composition import CompositionSettings
 from trivet_settings.sections.data import DataSettings
 from trivet_settings.sections.process import ProcessSettings
@@ -18,6 +19,7 @@ from trivet_settings.sections.site import SiteSettings
 class Settings(
     ProcessSettings,
     RealtimeSettings,
+    CentrifugoSettings,
     RequestSettings,
     CompositionSettings,
     DataSettings,

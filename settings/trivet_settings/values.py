@@ -239,6 +239,12 @@ def _check_public(text: str) -> str:
     return str(PublicUrl.parse(text))
 
 
+def _check_server_address(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise ValueError("is no address that begins with http:// or https://")
+    return text.rstrip("/")
+
+
 def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -287,3 +293,4 @@ ThrottleStore = AfterValidator(_check_throttle_store)
 LongSecret = AfterValidator(_check_length)
 LongSecrets = AfterValidator(_check_lengths)
 BrokerAddress = AfterValidator(_check_broker)
+ServerAddress = AfterValidator(_check_server_address)

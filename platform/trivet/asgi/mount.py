@@ -4,7 +4,7 @@ The prefix stays in ``scope["path"]`` and is added to ``root_path``, as ASGI def
 Django, FastAPI, Quart, Litestar and WSGI adapters read them so.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,8 @@ class MountedApp:
         drain: A function that is awaited when the process begins to stop. It sends connections
             that would stay open (sockets, streams) elsewhere, within a few seconds.
         body_limit_bytes: The bound of its requests' bodies, in place of the setting of this name.
+        open_paths: The paths, with the prefix, that answer to every host: programs ask for them by
+            the name that the process has in their network. Nothing there may trust the host.
         streams_bodies: Whether the app reads bodies piece by piece and keeps none of them. Only the
             piece that it reads counts then as held in memory.
     """
@@ -106,6 +108,7 @@ class MountedApp:
     drain: Callable[[], Awaitable[None]] = _nothing_to_drain
     body_limit_bytes: int | None = None
     streams_bodies: bool = False
+    open_paths: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):

@@ -66,7 +66,8 @@ def build_root(
     if authenticators is None:
         authenticators = [each for mounted in mounts for each in mounted.authenticators]
     limits = {m.prefix: m.body_limit_bytes for m in mounts if m.body_limit_bytes is not None}
-    for layer in reversed(stack(platform, authenticators, limits)):
+    open_paths = [path for mounted in mounts for path in mounted.open_paths]
+    for layer in reversed(stack(platform, authenticators, limits, open_paths)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
     return Root(platform, mounts, app, pages=pages)
 
@@ -75,6 +76,7 @@ def stack(
     platform: Platform,
     authenticators: Sequence[Authenticator],
     body_limits: Mapping[str, int] = MappingProxyType({}),
+    open_paths: Sequence[str] = (),
 ) -> list[Middleware]:
     """The middleware, outermost first, with the promise of each."""
     settings, database = platform.settings, platform.database
@@ -102,6 +104,7 @@ def stack(
             held_bytes=settings.held_bodies_bytes,
             body_limits=body_limits,
             hosts=settings.hosts,
+            open_paths=open_paths,
         ),
         # No page of another site acts with a visitor's cookies.
         Middleware(

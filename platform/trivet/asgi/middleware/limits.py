@@ -5,7 +5,7 @@ The probes are exempt, because an orchestrator reaches them by an address.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,7 +31,7 @@ PROBES = frozenset({"/healthz", "/readyz"})
 class LimitsMiddleware:
     """Refuses requests that exceed a limit.
 
-    * 400: the host is not one of `hosts`;
+    * 400: the host is not one of `hosts`, and the path is none of `open_paths`;
     * 415: the body is encoded;
     * 413: the body has more than `body_bytes`, or than `body_limits` has for the mount's prefix,
       announced or streamed;
@@ -51,12 +51,14 @@ class LimitsMiddleware:
         held_bytes: int,
         hosts: Sequence[str],
         body_limits: Mapping[str, int] = MappingProxyType({}),
+        open_paths: Iterable[str] = (),
     ) -> None:
         self.app = app
         self.bodies = Bodies(
             body_bytes=body_bytes, seconds=body_seconds, held_bytes=held_bytes, limits=body_limits
         )
         self.hosts = HostCheck(hosts)
+        self._open = PROBES.union(open_paths)
         self._unknown = OnceLogger(logger, _ADVICE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +80,7 @@ class LimitsMiddleware:
             # RFC 9112, 3.2: of two hosts each reader might believe another one.
             return Malformed("bad-host", "A request names one host, in one Host header.")
         path = path_below(scope)
-        if path not in PROBES and not self.hosts.accepts(scope):
+        if path not in self._open and not self.hosts.accepts(scope):
             self._unknown.warn(find_header(scope, b"host") or "no host at all")
             return Malformed("unknown-host", "This site does not answer to the host it was asked.")
         if announced is not None:
