@@ -16,6 +16,7 @@ import typer
 
 from trivet_deploy.cli import (
     audit,
+    centrifugo,
     check,
     demo,
     dev,
@@ -66,6 +67,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(realtime.app, name="realtime")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(audit.app, name="audit")
+app.add_typer(centrifugo.app, name="centrifugo")
 app.command("django", context_settings=django_command.CONTEXT_SETTINGS, add_help_option=False)(
     django_command.django
 )
