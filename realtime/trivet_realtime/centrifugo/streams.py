@@ -28,7 +28,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from trivet.errors import Conflict, Invalid
-from trivet.events import outbox
+from trivet.events.outbox import new_epoch
 from trivet_realtime.namespaces import Namespace
 
 PREFIX = "cf"
@@ -92,8 +92,9 @@ def take_back(connection: Connection) -> None:
 
 def acquaint(session: Session, channel: str) -> None:
     """Let Centrifugo know `channel`, so that it drops what it is told to drop there."""
-    outbox.open_channel(session, channel)
-    session.connection().execute(text(_ACQUAINT), {"channel": channel})
+    connection = session.connection()
+    connection.execute(text(_OPEN), {"channel": channel, "epoch": new_epoch()})
+    connection.execute(text(_ACQUAINT), {"channel": channel})
 
 
 def _require_tables(connection: Connection) -> None:
@@ -258,6 +259,9 @@ _COPY = f"""
     )
     ORDER BY told.id"""  # noqa: S608  # our own names and numbers
 
+_OPEN = """
+    INSERT INTO trivet_channel (name, epoch, top_offset) VALUES (:channel, :epoch, 0)
+    ON CONFLICT (name) DO NOTHING"""
 _ACQUAINT = f"""
     INSERT INTO {STREAM}_meta
         (channel, top_offset, epoch, top_version, top_version_epoch, expires_at)
