@@ -222,6 +222,15 @@ async def test_a_process_without_sockets_says_that_there_are_none(house: House) 
     assert "No process serves sockets" in page.words
 
 
+async def test_generic_pages_find_no_connection_and_do_not_fail(house: House) -> None:
+    await allow("clerk", VIEW)
+    query = "SELECT id FROM django_content_type WHERE app_label = 'trivet' AND model = 'connection'"
+    number = await house.value(query)
+    async with house.visit() as boss:
+        page = await boss.get(f"/admin/r/{number}/1/")
+    assert page.status == 404
+
+
 async def test_many_connections_make_a_page_of_a_bounded_size(
     house: House, sockets: Sockets
 ) -> None:
