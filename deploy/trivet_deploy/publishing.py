@@ -1,5 +1,7 @@
 """What an operator publishes by hand: read strictly, and refused before anything is opened."""
 
+from codecs import BOM_UTF8
+
 import msgspec
 
 from trivet.errors import Invalid
@@ -10,7 +12,7 @@ from trivet_realtime.protocol.codec import DEEPEST, is_too_deep
 from trivet_realtime.publishing import new_publication
 
 
-def publication_of(channel: str, text: str, *, most_bytes: int) -> NewPublication:
+def publication_of(channel: str, text: bytes, *, most_bytes: int) -> NewPublication:
     """The publication of `text`, which is JSON, to `channel`.
 
     Raises Invalid for what is no JSON, too deep, or larger than `most_bytes`.
@@ -21,10 +23,10 @@ def publication_of(channel: str, text: str, *, most_bytes: int) -> NewPublicatio
         raise Invalid(
             "data", f'This is no JSON: {error}. Write it like \'{{"gate": "B7"}}\', in quotes.'
         ) from error
-    if is_too_deep(text):
+    if is_too_deep(text.decode()):
         raise Invalid("data", f"The JSON is nested more than {DEEPEST} levels deep.")
     # Spaces between its parts mean nothing, and would cost every subscriber.
-    encoded = msgspec.json.format(text.encode("utf-8", "surrogateescape"), indent=-1)
+    encoded = msgspec.json.format(text.removeprefix(BOM_UTF8), indent=-1)
     if len(encoded) > most_bytes:
         raise Invalid(
             "data",

@@ -1,5 +1,6 @@
 """`trivet events`: what is published, read as it comes, or written by hand."""
 
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,7 +78,7 @@ def publish(
     from trivet_settings import load_settings
 
     settings = load_settings()
-    given = sys.stdin.read() if data == "-" else data
+    given = sys.stdin.buffer.read() if data == "-" else os.fsencode(data)
     publication = publication_of(channel, given, most_bytes=settings.body_limit_bytes)
 
     def record(db: "Session", actor: "Identity") -> None:
