@@ -65,6 +65,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self._state = State.STARTING
         self._drained: list[Callable[[], None]] = []
+        self._is_released = False
         self.requests = RunningRequests()
 
     @property
@@ -90,11 +91,20 @@ class Lifecycle:
         """
         if self._state is not State.DRAINING:
             self._enter(State.DRAINING)
+            self.release()
+
+    def release(self) -> None:
+        """Let responses that go on come to their end: a successor serves already. The process
+        still answers as ready, because a balancer would give up the successor too. A second call
+        changes nothing."""
+        if not self._is_released:
+            self._is_released = True
             for callback in self._drained:
                 callback()
 
     def on_drain(self, callback: Callable[[], None]) -> None:
-        """Call `callback`, once, when no new requests should come: responses that go on may end."""
+        """Call `callback`, once, when no new requests should come, or come to a successor:
+        responses that go on may end."""
         self._drained.append(callback)
 
     async def stop(self, steps: Sequence[Step]) -> None:

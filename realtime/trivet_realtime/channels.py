@@ -37,7 +37,7 @@ from trivet.errors import ConfigurationError
 from trivet.identity import Identity
 from trivet.identity.policy import Policy, public
 from trivet_realtime.codes import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, CommandError
-from trivet_realtime.declared import NAME, Declared, Unit, declare
+from trivet_realtime.declared import CALLS_MARK, NAME, Declared, Unit, declare
 from trivet_realtime.namespaces import PLAIN, Namespace
 
 Rule = Declared
@@ -172,13 +172,28 @@ class ChannelRules:
 def collect_rules(modules: Mapping[str, Any]) -> ChannelRules:
     """The rules in `modules`: each feature's name with its ``realtime.py``.
 
-    Raises ConfigurationError for a module without a rule or with two namespaces, a pattern outside
-    the feature's namespace, or a function that asks for what no pattern gives.
+    A feature that only takes calls of clients has no channels, and its namespace is unknown.
+
+    Raises ConfigurationError for a module that declares nothing or two namespaces, a pattern
+    outside the feature's namespace, or a function that asks for what no pattern gives.
     """
-    return ChannelRules(
-        {name: _rules_of(name, module) for name, module in modules.items()},
-        {name: _options_of(module) for name, module in modules.items()},
-    )
+    rules = {name: _rules_of(name, module) for name, module in modules.items()}
+    options = {name: _options_of(module) for name, module in modules.items()}
+    for name, module in modules.items():
+        if not rules[name] and options[name] is PLAIN:
+            _require_calls(name, module)
+            del rules[name]
+    return ChannelRules(rules, options)
+
+
+def _require_calls(namespace: str, module: Any) -> None:
+    """Raise for a module in which nothing is declared at all."""
+    if not any(hasattr(function, CALLS_MARK) for function in vars(module).values()):
+        raise ConfigurationError(
+            "no-channel-rule",
+            f"{module.__name__} declares no channel, and takes no calls: decorate a function with "
+            f'@channel("{namespace}:…"), @publication, @rpc or @message.',
+        )
 
 
 def _options_of(module: Any) -> Namespace:
@@ -193,15 +208,8 @@ def _options_of(module: Any) -> Namespace:
 
 
 def _rules_of(namespace: str, module: Any) -> list[Rule]:
-    rules = [
+    return [
         declare(namespace, pattern, function, policy)
         for function in vars(module).values()
         for pattern, policy in getattr(function, "__channels__", ())
     ]
-    if not rules:
-        raise ConfigurationError(
-            "no-channel-rule",
-            f"{module.__name__} declares no channel: decorate a function with "
-            f'@channel("{namespace}:…").',
-        )
-    return rules

@@ -34,12 +34,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from trivet.errors import ConfigurationError
 from trivet.identity.policy import Policy, public
 from trivet_realtime.codes import BAD_REQUEST, CommandError
-from trivet_realtime.declared import Declared, declare
+from trivet_realtime.declared import CALLS_MARK, Declared, declare
 from trivet_realtime.protocol import Json
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MARK = "__client_calls__"
 DATA = "data"
 """The name by which a function takes what the client sent."""
 _OFFERED = (DATA, "channel", "client")
@@ -113,7 +112,7 @@ def _mark(declaration: _Declaration) -> Callable[[F], F]:
         raise TypeError(f"a policy is one of trivet's, not {declaration.policy!r}")
 
     def mark(function: F) -> F:
-        setattr(function, _MARK, (*getattr(function, _MARK, ()), declaration))
+        setattr(function, CALLS_MARK, (*getattr(function, CALLS_MARK, ()), declaration))
         return function
 
     return mark
@@ -175,7 +174,7 @@ def collect_calls(modules: Mapping[str, Any]) -> ClientCalls:
     messages: list[ClientCall] = []
     for namespace, module in modules.items():
         for function in vars(module).values():
-            for declaration in getattr(function, _MARK, ()):
+            for declaration in getattr(function, CALLS_MARK, ()):
                 call = _make_call(namespace, declaration, function)
                 if declaration.kind == "publication":
                     publications.setdefault(namespace, []).append(call)

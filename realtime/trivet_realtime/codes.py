@@ -45,7 +45,9 @@ SERVER_UNSUBSCRIBED = UnsubscribeCode(2000, "server unsubscribe")
 INSUFFICIENT_STATE = UnsubscribeCode(2500, "insufficient state")
 """The stream to this subscriber has a hole, which recovery can fill."""
 SUBSCRIPTION_EXPIRED = UnsubscribeCode(2501, "subscription expired")
-"""Its token ended and no newer one came: the SDK asks for one and subscribes again."""
+"""Its token ended and no newer one came: the SDK asks for one and subscribes again. 3006 ends the
+connection for the same reason, if the server has subscribed the client; what it subscribes to has
+no end here, so that is never sent."""
 STATE_INVALIDATED = UnsubscribeCode(2502, "state invalidated")
 """The hole cannot be filled: the SDK forgets its position, and the page reloads."""
 

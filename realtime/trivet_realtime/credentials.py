@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trivet import Platform
 from trivet.identity import ANONYMOUS, Identity
 from trivet.identity.keys import KEY_PATTERN, identify_key
+from trivet.identity.token_sessions import NamedSession, find_in_session
 from trivet.identity.tokens import (
     ConnectionClaims,
     ExpiredToken,
@@ -119,7 +120,8 @@ class Credentials:
         if claims.expires_at is not None and claims.expires_at <= time.time():
             raise CommandError(EXPIRED)
         subs = {name: SubscriptionOptions() for name in claims.channels} | dict(claims.subs)
-        identity = await self.of_user(claims.sub, claims.credential)
+        named = self._named_session(claims)
+        identity = await self.of_user(claims.sub, claims.credential, named)
         return Credential(identity, claims.expires_at, info, claims.meta, subs, is_token=True)
 
     def of_subscription(
@@ -162,11 +164,15 @@ class Credentials:
         self._platform.key_uses.note(identity.credential_id)
         return identity
 
-    async def of_user(self, user: str, credential: str = "") -> Identity:
+    async def of_user(
+        self, user: str, credential: str = "", named: NamedSession | None = None
+    ) -> Identity:
         """The identity of the user with the id `user`, whom somebody trusted names; ANONYMOUS for
-        an empty one. `credential` is the one that has asked for it, if that is known.
+        an empty one. `credential` is the one that has asked for it, if that is known, and `named`
+        the session, which has to be there still.
 
-        Raises Disconnected (3500) for a user that is unknown or not active.
+        Raises Disconnected (3500) for a user that is unknown or not active, and for a session that
+        has ended.
         """
         if not user:
             return ANONYMOUS
@@ -176,13 +182,27 @@ class Credentials:
 
         async def ask() -> Identity | None:
             async with self._platform.database.unit(read_only=True) as session:
-                return await self._find_user(session, number)
+                found = await self._find_user(session, number)
+                if found is None or named is None:
+                    return found
+                # With its credential, so that a logout finds it in the cache.
+                found = replace(found, credential_id=credential)
+                return await find_in_session(session, found, named)
 
         identities = self._platform.identities
-        identity = await identities.look_up(identities.name(_USERS, str(number)), ask)
+        entry = f"{number} {credential} {named}" if named else str(number)
+        identity = await identities.look_up(identities.name(_USERS, entry), ask)
         if identity is None:
             raise Disconnected(INVALID_TOKEN)
         return replace(identity, credential_id=credential or identity.credential_id)
+
+    def _named_session(self, claims: ConnectionClaims) -> NamedSession | None:
+        if self._accepts_strangers:
+            return None
+        try:
+            return self._platform.tokens.read_session(claims)
+        except InvalidToken as error:
+            raise Disconnected(INVALID_TOKEN) from error
 
     async def _find_user(self, session: AsyncSession, number: int) -> Identity | None:
         if self._accepts_strangers:

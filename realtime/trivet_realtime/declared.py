@@ -19,6 +19,8 @@ from trivet.errors import ConfigurationError
 from trivet.identity import Identity
 from trivet.identity.policy import Policy, public
 
+CALLS_MARK = "__client_calls__"
+"""The attribute of a function that clients may call (`trivet_realtime.client_calls`)."""
 NAME = re.compile(r"[\x21-\x7e]{1,255}")
 """1 to 255 printable ASCII characters without spaces."""
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")

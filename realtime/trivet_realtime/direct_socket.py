@@ -180,4 +180,6 @@ class DirectTransport:
         self._connection.client.outgoing.resume()
 
     def shut_down(self) -> None:
-        self._connection.hub.begin_draining()
+        hub = self._connection.hub
+        hub.platform.lifecycle.drain()
+        hub.begin_draining()

@@ -348,7 +348,6 @@ class Hub:
         if self._is_draining:
             return
         self._is_draining = True
-        self.platform.lifecycle.drain()
         longest = self.bounds.drain_seconds if seconds is None else seconds
         spread = min(longest, len(self._clients) / DEPARTURES_A_SECOND)
         for client in tuple(self._clients):

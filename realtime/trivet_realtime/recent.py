@@ -11,7 +11,13 @@ from itertools import islice
 from trivet.events.outbox import StoredPublication
 
 OVERHEAD_BYTES = 200
-"""What a publication takes in memory beside its data, about."""
+"""What a publication takes in memory beside its texts, about."""
+
+
+def size_of(publication: StoredPublication) -> int:
+    """The bytes of all that a publication carries."""
+    tags, publisher = publication.tags or b"", publication.publisher or b""
+    return len(publication.data) + len(tags) + len(publisher)
 
 
 class Recent:
@@ -69,7 +75,7 @@ class Recent:
         found: list[StoredPublication] = []
         size = 0
         for each in islice(kept, start, None if limit is None else start + limit):
-            size += len(each.data)
+            size += size_of(each)
             if limit_bytes is not None and size > limit_bytes and found:
                 break
             found.append(each)
@@ -83,14 +89,15 @@ class Recent:
         self._memory.drop(self)
 
     def _count(self, publication: StoredPublication, times: int) -> None:
-        self._bytes += times * len(publication.data)
-        self._memory.bytes += times * (len(publication.data) + OVERHEAD_BYTES)
+        size = size_of(publication)
+        self._bytes += times * size
+        self._memory.bytes += times * (size + OVERHEAD_BYTES)
 
     def _is_too_large(self, more: StoredPublication | None = None) -> bool:
         assert self._publications is not None
         count, size = len(self._publications), self._bytes
         if more is not None:
-            count, size = count + 1, size + len(more.data)
+            count, size = count + 1, size + size_of(more)
         return count > self._memory.channel_publications or size > self._memory.channel_bytes
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, make_url
 from tests.admin.house import engine_of, make_settings
 from tests.admin.test_database_addresses import ask_django
 from trivet.data.engine import async_url
-from trivet.data.errors import explain
+from trivet.data.errors import explain, explain_driver
 from trivet.data.outages import find_outage
 from trivet.features import Feature
 from trivet_admin.backends.postgresql import base
@@ -78,6 +78,25 @@ def test_the_sentence_of_a_refusal_is_read(sentence: str, state: str) -> None:
     outage = find_outage(psycopg.OperationalError(said))
     assert outage is not None
     assert outage.state == state
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (psycopg.errors.SerializationFailure("could not serialize"), "conflict of transactions"),
+        (psycopg.errors.DeadlockDetected("deadlock detected"), "deadlock"),
+    ],
+)
+def test_a_conflict_of_two_requests_is_not_said_to_be_a_database_that_is_away(
+    error: psycopg.Error, state: str
+) -> None:
+    outage = find_outage(error)
+    assert outage is not None
+    assert outage.state == state
+    meaning = explain_driver(error)
+    assert meaning is not None
+    assert (meaning.status, meaning.code) == (503, "database-unavailable")
+    assert "Another request changed the same data" in meaning.detail
 
 
 def test_a_full_disk_and_a_bad_statement_are_told_apart() -> None:

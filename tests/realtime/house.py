@@ -46,6 +46,7 @@ PRESENCE = (PresenceNode, PresenceRow)
 TABLES = (Channel, PublicationRow, AuditChain, AuditEntry, ApiKey, *PRESENCE, Beacon, Remark)
 PEOPLE = (
     django_tables.users,
+    django_tables.sessions,
     django_tables.content_types,
     django_tables.permissions,
     django_tables.group_permissions,

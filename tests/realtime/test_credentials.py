@@ -1,18 +1,21 @@
 """Who a client is by its token, for how long, and what a token lets it subscribe to."""
 
+import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, insert, text, update
 
 from tests.realtime.house import House, eventually, house_at
 from trivet import Identity
 from trivet.identity import ANONYMOUS, Revocation, RevocationScope, django_tables
 from trivet.identity.keys import issue_key
+from trivet.identity.token_sessions import TokenSession
 from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
@@ -202,6 +205,73 @@ async def test_a_user_who_was_disabled_connects_no_more(house: House) -> None:
         assert await socket.closing() == INVALID
 
 
+def credential_of(key: str) -> str:
+    return f"session-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+async def add_session(house: House, key: str, seconds: float = 600.0) -> Identity:
+    """User 7, logged in by a session of Django's."""
+    ends = datetime.now(UTC) + timedelta(seconds=seconds)
+    row = {"session_key": key, "session_data": "", "expire_date": ends}
+    async with house.platform.database.engine.begin() as connection:
+        await connection.execute(insert(django_tables.sessions).values(**row))
+    source = TokenSession(key, {"id": 7, "password": ""})
+    return replace(SEVEN, credential_id=credential_of(key), source=source)
+
+
+async def log_out(house: House, key: str) -> None:
+    sessions = django_tables.sessions
+    async with house.platform.database.engine.begin() as connection:
+        await connection.execute(delete(sessions).where(sessions.c.session_key == key))
+    house.platform.broker.publish(Revocation(credential_id=credential_of(key)))
+
+
+async def change_password(house: House, key: str) -> None:
+    users = django_tables.users
+    async with house.platform.database.engine.begin() as connection:
+        await connection.execute(update(users).where(users.c.id == 7).values(password=key))
+    house.platform.broker.publish(Revocation(user_id=7, kind="session"))
+
+
+@pytest.mark.parametrize("end", [log_out, change_password])
+async def test_a_token_opens_nothing_after_the_end_of_the_session_that_asked_for_it(
+    house: House, end: Callable[[House, str], Awaitable[None]]
+) -> None:
+    session = await add_session(house, "key-of-a-session")
+    token = house.platform.tokens.connection(session)
+    other = house.platform.tokens.connection(await add_session(house, "another-key"))
+    async with house.socket() as socket, house.socket() as stays:
+        await socket.connect(token=token)
+        await stays.connect(token=other)
+        await end(house, "key-of-a-session")
+        assert await socket.closing() == REVOKED
+        if end is log_out:
+            assert await stays.ask({"id": 3, "ping": {}}) == {"id": 3, "ping": {}}
+            assert "refresh" in await stays.ask({"id": 4, "refresh": {"token": other}})
+            await stays.send({"id": 5, "refresh": {"token": token}})
+            assert await stays.closing() == INVALID
+    async with house.socket() as socket:
+        await socket.send({"id": 1, "connect": {"token": token}})
+        assert await socket.closing() == INVALID
+
+
+async def test_a_token_ends_with_the_time_of_its_session(house: House) -> None:
+    token = house.platform.tokens.connection(await add_session(house, "old", seconds=-1))
+    async with house.socket() as socket:
+        await socket.send({"id": 1, "connect": {"token": token}})
+        assert await socket.closing() == INVALID
+
+
+async def test_a_page_learns_nothing_of_the_session_from_its_token(house: House) -> None:
+    token = house.platform.tokens.connection(await add_session(house, "key-of-a-session"))
+    claims = jwt.decode(token, TOKEN_SECRET, algorithms=["HS256"])
+    assert "key-of-a-session" not in str(claims)
+    forged = signed(**claims | {"session": claims["session"][:-9] + "AAAAAAAA="})
+    async with house.socket() as socket:
+        await socket.send({"id": 1, "connect": {"token": forged}})
+        assert await socket.closing() == INVALID
+
+
 async def test_an_api_key_is_a_token_too(house: House) -> None:
     async with house.platform.database.unit() as session:
         _, key = await session.run_sync(lambda db: issue_key(db, owner_id=8, label="a screen"))
@@ -334,6 +404,27 @@ async def test_a_token_subscribes_its_bearer_to_channels(house: House) -> None:
         await house.light("a", "one")
         await house.light("closed", "two")
         assert await socket.publications(2) == [(2, "one"), (1, "two")]
+
+
+async def test_a_connect_that_fails_in_the_middle_can_be_repeated(house: House) -> None:
+    token = signed(sub="8", channels=["beacons:a", "beacons:b"])
+
+    async def rename(old: str, new: str) -> None:
+        async with house.platform.database.engine.begin() as connection:
+            await connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    async with house.socket() as first, house.socket() as socket:
+        await first.connect()
+        await first.subscribe("beacons:a")  # it is known where that one stands
+        await rename("trivet_channel", "trivet_away")
+        answer = await socket.ask({"id": 1, "connect": {"token": token}})
+        assert answer["error"]["code"] == 100
+        await rename("trivet_away", "trivet_channel")
+        result = await socket.connect(token=token)
+        assert result["subs"].keys() >= {"beacons:a", "beacons:b"}
+        await house.light("a", "one")
+        await house.light("b", "two")
+        assert await socket.publications(2) == [(1, "one"), (1, "two")]
 
 
 async def test_what_the_server_subscribes_to_recovers_like_everything(house: House) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from trivet.errors import ConfigurationError
-from trivet_realtime import Identity, Session, Unit, channel
+from trivet_realtime import Identity, Namespace, Session, Unit, channel, rpc
 from trivet_realtime.channels import collect_rules
+from trivet_realtime.client_calls import collect_calls
 from trivet_realtime.codes import CommandError
 from trivet_realtime.mount import list_routes
 
@@ -49,6 +50,21 @@ def test_a_mistake_in_a_rule_is_found_at_the_start(functions: list[Any], must_co
     with pytest.raises(ConfigurationError) as refused:
         collect_rules(module(*functions))
     assert must_contain in refused.value.detail
+
+
+def test_a_feature_may_take_calls_without_a_channel() -> None:
+    @rpc("beacons:count")
+    def count() -> int:
+        return 1
+
+    modules = module(count)
+    assert collect_calls(modules).methods.keys() == {"beacons:count"}
+    rules = collect_rules(modules)
+    with pytest.raises(CommandError) as unknown:
+        rules.find_access("beacons:a")
+    assert unknown.value.code.code == 102
+    named = SimpleNamespace(**vars(modules["beacons"]), options=Namespace(user_limited=True))
+    assert collect_rules({"beacons": named}).find_access("beacons:a#7").rule is None
 
 
 def test_one_function_may_decide_for_several_patterns() -> None:

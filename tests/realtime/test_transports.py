@@ -306,6 +306,13 @@ async def test_what_is_no_emulation_is_refused(house: House, body: bytes, status
     assert await post(house, "/ws/emulation", body) == status
 
 
+async def test_a_process_that_nobody_can_reach_is_told_so(house: House) -> None:
+    """There is no broker between processes, so no other process has the session."""
+    async with opened(house, "http_stream") as stream:
+        await stream.connected()
+        assert await stream.send({"id": 2, "ping": {}}, node="abcdef") == 404
+
+
 async def test_a_first_message_has_the_bound_of_all(house: House) -> None:
     assert await post(house, "/ws/http_stream", b"x" * (64 * 1024 + 1)) == 413
 

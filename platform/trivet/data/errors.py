@@ -27,9 +27,6 @@ RETRY_AFTER_LIMIT_SECONDS = 60
 
 logger = logging.getLogger(__name__)
 
-_RETRY_SQLSTATES = {"40001", "40P01"}
-"""serialization_failure and deadlock_detected: the same request may succeed next time."""
-
 _UNDEFINED_SQLSTATES = {"42P01", "42703"}
 """undefined_table and undefined_column."""
 
@@ -93,8 +90,6 @@ def explain_driver(error: BaseException) -> TrivetError | None:
         return Invalid("bad-value", "A value does not fit: too long, too large, or a NUL in it.")
     if is_over_limit(error):
         return _over_limit(error)
-    if getattr(error, "sqlstate", None) in _RETRY_SQLSTATES:
-        return _unavailable("Another request changed the same data. Try again.")
     outage = find_outage(error)
     return None if outage is None else explain_outage(outage)
 

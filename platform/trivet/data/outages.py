@@ -47,6 +47,8 @@ NO_CONNECTIONS = Outage(
 )
 NO_SPACE = Outage("out of disk space", "The database has no disk space left. Try again later.")
 NO_MEMORY = Outage("out of memory", "The database has no memory left. Try again.")
+CONFLICT = Outage("conflict of transactions", "Another request changed the same data. Try again.")
+DEADLOCK = Outage("deadlock", "Another request changed the same data. Try again.")
 LOCKED = Outage("locked", "The database is locked by other work. Try again.")
 UNREADABLE = Outage(
     "cannot be opened", "The file of the database cannot be opened. Try again later.", spoils=True
@@ -56,6 +58,8 @@ BROKEN_DISK = Outage(
 )
 
 _SQLSTATES = {
+    "40001": CONFLICT,
+    "40P01": DEADLOCK,
     "25006": READ_ONLY,
     "57P01": STOPPING,
     "57P02": STOPPING,

@@ -5,8 +5,9 @@ channel. The claims are those of Centrifugo, so its tools and it itself read our
 those that were made for it: https://centrifugal.dev/docs/server/authentication
 
 A token says who somebody is and not what they may do: whoever accepts one reads the user and its
-permissions from the database. A token cannot be revoked; a user can. So tokens are made for
-minutes, and pages ask for a new one (the SDKs do that by themselves).
+permissions from the database. A token cannot be revoked; a user can, and so can the session that
+asked for the token (`trivet.identity.token_sessions`). Tokens are made for minutes, and pages ask
+for a new one (the SDKs do that by themselves).
 """
 
 import base64
@@ -22,6 +23,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.errors import Forbidden
 from trivet.identity.identity import Identity
 from trivet.identity.token_keys import TokenKeys, read_token_keys
+from trivet.identity.token_sessions import NamedSession, SessionSeal, seal_of
 from trivet_settings import Settings
 
 SECONDS = 600.0
@@ -83,6 +85,8 @@ class ConnectionClaims(_Claims, frozen=True, kw_only=True, omit_defaults=True):
     channel: str | UnsetType = UNSET
     credential: str = ""
     """Ours: the credential that asked for the token. What ends that one ends this connection."""
+    session: str = ""
+    """Ours, sealed: the session that asked for it. After its end the token opens nothing."""
 
 
 class SubscriptionClaims(_Claims, frozen=True, kw_only=True, omit_defaults=True):
@@ -112,11 +116,15 @@ class Tokens:
     Args:
         keys: The keys that sign and check.
         audience: The audience that tokens have to name; empty: any, and none is named.
+        seal: Names the sessions that ask for tokens; None: they are not named.
     """
 
-    def __init__(self, keys: TokenKeys, audience: str = "") -> None:
+    def __init__(
+        self, keys: TokenKeys, audience: str = "", seal: SessionSeal | None = None
+    ) -> None:
         self._keys = keys
         self._audience = audience
+        self._seal = seal
 
     def connection(
         self,
@@ -159,6 +167,7 @@ class Tokens:
             channels=tuple(channels),
             meta=meta,
             credential=identity.credential_id,
+            session="" if self._seal is None else self._seal.seal(identity),
         )
         return self._sign(claims)
 
@@ -189,6 +198,16 @@ class Tokens:
         if claims.channel is not UNSET:
             raise InvalidToken("a subscription token opens no connection")
         return claims
+
+    def read_session(self, claims: ConnectionClaims) -> NamedSession | None:
+        """The session that a connection token is bound to; None if it is bound to none. Raises
+        InvalidToken for one that another installation has bound."""
+        if not claims.session or self._seal is None:
+            return None
+        named = self._seal.open(claims.session)
+        if named is None:
+            raise InvalidToken("the session of this token is none of ours")
+        return named
 
     def read_subscription(self, token: str) -> SubscriptionClaims:
         """The claims of a subscription token. Raises InvalidToken, or ExpiredToken."""
@@ -244,4 +263,4 @@ def decode_base64(text: str) -> bytes:
 
 def open_tokens(settings: Settings) -> Tokens:
     """The tokens of an installation. Raises ConfigurationError for keys that cannot be read."""
-    return Tokens(read_token_keys(settings), settings.token_audience)
+    return Tokens(read_token_keys(settings), settings.token_audience, seal_of(settings))

@@ -19,11 +19,7 @@ async def connect(session: Session, request: ConnectRequest) -> Answer:
     if request.token:
         # Nothing is awaited between the two, so no revocation falls between them.
         client.accept(await hub.credentials.of_token(request.token), hub.timers)
-    begun = [
-        await begin_subscription(session, _request_of(request, grant), grant)
-        for grant in list(_grants(session))
-        if grant.access.channel not in client.subscriptions
-    ]
+    begun = await _subscribe(session, request)
     expires_at = client.credential.expires_at
     result = ConnectResult(
         client=client.id,
@@ -42,6 +38,22 @@ async def connect(session: Session, request: ConnectRequest) -> Answer:
         _start(begun)
 
     return Answer(result, begin)
+
+
+async def _subscribe(session: Session, request: ConnectRequest) -> list[Begun]:
+    """Make all subscriptions of the server, or none: after a refusal the client may connect again,
+    and gets them then."""
+    begun: list[Begun] = []
+    try:
+        for grant in list(_grants(session)):
+            if grant.access.channel not in session.client.subscriptions:
+                asked = _request_of(request, grant)
+                begun.append(await begin_subscription(session, asked, grant))
+    except BaseException:
+        for each in begun:
+            session.hub.leave(each.subscription)
+        raise
+    return begun
 
 
 def _start(begun: list[Begun]) -> None:

@@ -31,7 +31,7 @@ class Emulated(Struct):
 
 
 class EmulationEndpoint:
-    """``POST …/emulation``: 204 if the frame is on its way."""
+    """``POST …/emulation``: 204 if the frame is on its way, and 404 if nobody can be reached."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -52,10 +52,13 @@ class EmulationEndpoint:
         await self._pass_on(scope, emulated)(scope, receive, send)
 
     def _pass_on(self, scope: Scope, emulated: Emulated) -> Response:
-        if emulated.node != self._hub.node:
+        broker = self._hub.platform.broker
+        if emulated.node != self._hub.node and broker.state.is_shared:
             frame = ClientFrame(emulated.node, emulated.session, emulated.data)
-            self._hub.platform.broker.publish(frame, node=emulated.node)
-        elif not take_frame(self._hub, emulated.session, emulated.data):
+            broker.publish(frame, node=emulated.node)
+        elif emulated.node != self._hub.node or not take_frame(
+            self._hub, emulated.session, emulated.data
+        ):
             gone = NotFound("no-such-session", "This connection is over. Connect again.")
             return error_response(scope, gone)
         return Response(status_code=204)
