@@ -1,6 +1,7 @@
 """A worker: how long it may block, serve and keep a connection, and how it gives up."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -104,6 +105,28 @@ def test_no_request_is_lost_while_workers_are_replaced(start: Callable[..., Serv
     assert server.stop(signal.SIGINT) == 0
     for accident in ("Traceback", "SIGKILL", "Bad file descriptor"):
         assert accident not in server.log_text()
+
+
+def test_a_worker_that_is_replaced_sends_its_streams_elsewhere(
+    start: Callable[..., Server],
+) -> None:
+    server = start(worker_requests="30", shutdown_seconds="60")
+    url = f"{server.url}/ws/http_stream"
+    with (
+        httpx2.Client(timeout=60, trust_env=False) as client,
+        client.stream("POST", url, content='{"id":1,"connect":{}}') as response,
+    ):
+        lines = (line for line in response.iter_lines() if line != "{}")
+        assert "connect" in json.loads(next(lines))
+        for _ in range(1_000):
+            if "Maximum request limit of" in server.log_text():
+                break
+            with suppress(httpx2.TransportError):
+                httpx2.get(f"{server.url}/healthz", timeout=60, trust_env=False)
+        (push,) = [json.loads(line)["push"] for line in lines]
+        assert push["disconnect"]["code"] == 3001
+    assert server.stop() == 0
+    assert "Traceback" not in server.log_text()
 
 
 BOOTING = "Booting worker with pid: "

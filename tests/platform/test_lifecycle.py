@@ -61,6 +61,17 @@ async def test_a_process_that_has_stopped_cannot_drain() -> None:
         lifecycle.drain()
 
 
+async def test_what_goes_on_is_told_once_and_a_replaced_process_stays_ready() -> None:
+    for calls in (["release", "drain", "drain"], ["drain", "release"]):
+        lifecycle, told = await lifecycle_that_is(State.READY), []
+        lifecycle.on_drain(lambda: told.append("told"))  # noqa: B023  # called in this turn
+        for number, call in enumerate(calls):
+            getattr(lifecycle, call)()
+            ready = calls[: number + 1] == ["release"]
+            assert lifecycle.state is (State.READY if ready else State.DRAINING)
+            assert told == ["told"]
+
+
 async def test_a_process_that_cannot_start_runs_no_step_of_starting() -> None:
     lifecycle, ran = await lifecycle_that_is(State.READY), list[str]()
     with pytest.raises(LifecycleError):

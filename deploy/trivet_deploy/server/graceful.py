@@ -111,13 +111,15 @@ class GracefulServer(Server):
         on_stop: Callable[[], None] = lambda: None,
         on_ready: Callable[[], None] = lambda: None,
         must_wait: Callable[[], bool] = lambda: False,
+        on_replaced: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_stop` is called when this process was told to stop, and not when it makes room for
-        a successor; `on_ready` when it serves. While `must_wait()`, the first signal to stop is
-        kept in mind, and the second one is obeyed."""
+        """`on_stop` is called when this process was told to stop, and `on_replaced` when it makes
+        room for a successor by itself; `on_ready` when it serves. While `must_wait()`, the first
+        signal to stop is kept in mind, and the second one is obeyed."""
         super().__init__(config)
         self._on_stop = on_stop
         self._on_ready = on_ready
+        self._on_replaced = on_replaced
         self._must_wait = must_wait
         self._is_waiting = False
 
@@ -140,6 +142,8 @@ class GracefulServer(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self.should_exit:
             self._on_stop()
+        else:
+            self._on_replaced()
         # The loop closes the sockets that it was given, together with its own servers.
         listeners = [each.dup() for each in sockets or ()]
         for server in self.servers:

@@ -54,11 +54,14 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         """As the parent, with a server that costs nobody a request when it stops."""
         self.config.app = self.wsgi
         # A balancer that asks over a kept connection is told at once.
+        lifecycle = self.wsgi.platform.lifecycle
         self._server = GracefulServer(
             self.config,
-            self.wsgi.platform.lifecycle.drain,
+            lifecycle.drain,
             self._note_ready,
             self._must_wait_for_successors,
+            # Streams by HTTP, which nobody else would tell to go elsewhere.
+            lifecycle.release,
         )
         self._install_sigquit_handler()
         await self._server.serve(sockets=self.sockets)
