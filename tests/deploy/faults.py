@@ -34,10 +34,13 @@ UNDONE_EVERY = 5
 class Follower:
     """A client that comes back with its position, and writes down each publication that it gets."""
 
-    def __init__(self, server: Server, dock: str = DOCK) -> None:
+    def __init__(
+        self, server: Server, dock: str = DOCK, position: dict[str, Any] | None = None
+    ) -> None:
+        """With a `position` it begins behind it."""
         self._url = server.url.replace("http:", "ws:") + "/ws"
         self._dock = dock
-        self._position: dict[str, Any] | None = None
+        self._position = position
         self.offsets: list[int] = []
         self.labels: list[str] = []
         self.closes: list[int | None] = []

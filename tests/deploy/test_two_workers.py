@@ -6,17 +6,18 @@ import json
 import os
 import signal
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import create_engine
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.deploy.crates.models import Crate
 from tests.deploy.dock import ROOT, Watch, until
-from tests.deploy.faults import SECONDS, Follower, following
+from tests.deploy.faults import DOCK, SECONDS, Follower, Load, following
 from tests.deploy.test_broker_faults import ROUNDS
 from tests.deploy.test_hostile_clients import children_of
 from tests.deploy.test_rolling_restart import ask, publishing
@@ -106,11 +107,38 @@ async def test_a_large_commit_reaches_every_healthy_subscriber_of_both_workers(
             assert (follower.closes, follower.returns) == ([], 0), "nobody was cut off for it"
 
 
-async def enter(stack: AsyncExitStack, server: Server) -> tuple[ClientConnection, Any]:
-    """Somebody in the den, and what connect told them."""
+@pytest.mark.anyio
+async def test_a_page_and_its_position_are_of_one_moment_while_others_write(two: Server) -> None:
+    """Who subscribes from there has everything, and nothing twice."""
+    load, looks, followers = Load(two), list[dict[str, Any]](), list[Follower]()
+    async with (
+        httpx2.AsyncClient(trust_env=False, verify=False, timeout=SECONDS) as client,
+        AsyncExitStack() as stack,
+    ):
+        async with load.going_on():
+            await load.more(1)
+            for number in range(40):
+                look = (await client.get(f"{two.url}/api/crates/{DOCK}?in_two=1")).json()
+                assert len(look["labels"]) == look["offset"]
+                if number % 10 == 0:
+                    looks.append(look)
+                    position = {"epoch": look["epoch"], "offset": look["offset"]}
+                    followers.append(Follower(two, DOCK, position))
+                    await stack.enter_async_context(following(followers[-1:]))
+        last = (await client.get(f"{two.url}/api/crates/{DOCK}")).json()
+        async with asyncio.timeout(SECONDS):
+            while not all(each.offsets[-1:] >= [last["offset"]] for each in followers):  # noqa: ASYNC110  # sockets ring no bell
+                await asyncio.sleep(0.02)
+    assert looks[0]["offset"] < looks[-1]["offset"], "nobody wrote"
+    for look, follower in zip(looks, followers, strict=True):
+        assert sorted(look["labels"] + follower.labels) == sorted(last["labels"])
+
+
+async def enter(stack: AsyncExitStack, server: Server) -> tuple[asyncio.Task[None], Any]:
+    """Somebody in the den who answers pings until the connection ends, and what connect told
+    them."""
     url = server.url.replace("http", "ws", 1) + "/ws"
-    # Nobody reads who comes and goes, and a full queue would hold up the close.
-    connection = await stack.enter_async_context(connect(url, proxy=None, max_queue=None))
+    connection = await stack.enter_async_context(connect(url, proxy=None))
     await connection.send(
         '{"id":1,"connect":{}}\n' + json.dumps({"id": 2, "subscribe": {"channel": DEN}})
     )
@@ -121,7 +149,14 @@ async def enter(stack: AsyncExitStack, server: Server) -> tuple[ClientConnection
                 told = json.loads(line)
                 connected = told.get("connect", connected)
                 if "subscribe" in told:
-                    return connection, connected
+                    return asyncio.create_task(stay(connection)), connected
+
+
+async def stay(connection: ClientConnection) -> None:
+    with suppress(ConnectionClosed):
+        async for frame in connection:
+            if "{}" in str(frame).split("\n"):
+                await connection.send("{}")
 
 
 async def present(server: Server) -> set[str]:
@@ -140,9 +175,9 @@ async def test_presence_heals_after_a_worker_was_killed(two: Server, database_of
         closed: dict[str, asyncio.Task[None]] = {}
         async with asyncio.timeout(SECONDS):
             while len(clients) < 2 or min(map(len, clients.values())) < 2:
-                connection, told = await enter(stack, two)
+                task, told = await enter(stack, two)
                 clients.setdefault(told["node"], set()).add(told["client"])
-                closed[told["node"]] = asyncio.create_task(connection.wait_closed())
+                closed[told["node"]] = task
         assert await present(two) == set.union(*clients.values())
 
         workers = await asyncio.to_thread(children_of, two.process.pid)
@@ -165,8 +200,6 @@ async def test_presence_heals_after_a_worker_was_killed(two: Server, database_of
                 pass
         left = "SELECT count(*) FROM trivet_presence WHERE node = %s"
         await until(lambda: watch.rows(left, dead) == [(0,)])
-        for task in closed.values():
-            task.cancel()
 
 
 _REMAINING = (

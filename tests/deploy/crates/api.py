@@ -45,16 +45,19 @@ def relabel(
         crate.label = label
 
 
-def list_labels(db: Session, _actor: Identity, dock: str) -> dict[str, object]:
-    position = find_position(db, f"crates:{dock}")
+def list_labels(db: Session, _actor: Identity, dock: str, in_two: bool) -> dict[str, object]:
     labels = db.scalars(select(Crate.label).where(Crate.dock == dock)).all()
+    if in_two:
+        db.execute(text("SELECT pg_sleep(0.01)"))
+    position = find_position(db, f"crates:{dock}")
     return {"labels": labels, "epoch": position.epoch, "offset": position.offset}
 
 
 @router.get("/{dock}", dependencies=[public])
-async def see(dock: str, unit: Unit) -> dict[str, object]:
-    """What is in a dock, with the position of its channel at which that was read."""
-    return await unit.run(list_labels, dock)
+async def see(dock: str, unit: Unit, in_two: bool = False) -> dict[str, object]:
+    """What is in a dock, with the position of its channel at which that was read; with `in_two`,
+    others have time to write between the two readings."""
+    return await unit.run(list_labels, dock, in_two)
 
 
 @router.put("/{dock}/{label}", status_code=204, dependencies=[public])
