@@ -7,9 +7,10 @@
 What can be asked for: json, read, insert, drivers, middleware, routes (FastAPI alone), probes
 (how long /healthz takes while the server has its hands full), workers (from a commit to the sockets
 of other processes), idle (50,000 watched channels in which nothing happens), fanout (one
-publication to thousands of sockets), memory (of an idle connection), board (the demonstration's
-board with its listening sockets) and ingest (movements in batches, until a subscriber has them).
-`docs/performance.md` says what the figures mean.
+publication to thousands of sockets), memory (of an idle connection), slow (what those who read
+notice of those who do not), crowd (20,000 and 50,000 sockets of several workers), board (the
+demonstration's board with its listening sockets) and ingest (movements in batches, until a
+subscriber has them). `docs/performance.md` says what the figures mean.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import os
 
 from benchmarks import (
     board,
+    crowd,
     drivers,
     fanout,
     ingest,
@@ -24,6 +26,7 @@ from benchmarks import (
     middleware_cost,
     probes,
     route_cost,
+    slow_consumers,
     workers,
 )
 from benchmarks.cases import CASES
@@ -42,6 +45,8 @@ PARTS = (
     "idle",
     "memory",
     "fanout",
+    "slow",
+    "crowd",
     "board",
     "ingest",
 )
@@ -87,6 +92,12 @@ def _measure_sockets(report: Report, database: SharedDatabase, options: argparse
         report.add_figures("memory of an idle connection", memory.measure(database), "")
     if "fanout" in options.parts:
         report.add_fanout(fanout.measure(database, rounds=options.rounds))
+    if "slow" in options.parts:
+        report.add_figures("slow consumers", slow_consumers.measure(database, options.rounds), "")
+    if "crowd" in options.parts:
+        for sockets, workers_ in crowd.CROWDS:
+            name = f"crowd: from a request to {sockets:,} sockets that are mostly idle"
+            report.add_durations(name, crowd.measure_crowd(database, sockets, workers_))
 
 
 def _compare(report: Report, database: SharedDatabase, options: argparse.Namespace) -> None:

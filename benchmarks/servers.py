@@ -80,6 +80,10 @@ class RunningServer:
         """What all its processes have in memory."""
         return sum(_memory_bytes(pid) for pid in _family(self.process.pid))
 
+    def files(self) -> int:
+        """How many files, which sockets are too, all its processes have open."""
+        return sum(len(list(Path(f"/proc/{p}/fd").iterdir())) for p in _family(self.process.pid))
+
 
 @contextlib.contextmanager
 def running(
