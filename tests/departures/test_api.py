@@ -1,13 +1,14 @@
 """The API as its clients meet it: who asks what, and what they are told."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2
 import pytest
-from anyio import to_thread
+from anyio import create_task_group, to_thread
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
@@ -18,7 +19,7 @@ from tests.platform.bare import ORIGIN, NoAccounts, client_of
 from tests.services.databases import SECRET_KEY
 from trivet import Identity
 from trivet.asgi.root import Root, build_root
-from trivet.audit import AuditEntry
+from trivet.audit import AuditEntry, verify
 from trivet.features import load_features
 from trivet.platform import open_platform
 from trivet_api.mount import mount as mount_api
@@ -352,6 +353,62 @@ async def test_the_movements_that_go_with_a_flight_are_in_the_audit_trail(
         ("delete", "departures_flight", "1"),
         ("delete", "departures_movement", "1"),
     ]
+
+
+async def test_a_feed_that_sends_its_batches_twice_is_recorded_published_and_noted_once(
+    client: httpx2.AsyncClient, root: Root, desk: Desk
+) -> None:
+    ids = await to_thread.run_sync(add_more_flights, desk, 30)
+    batches = [
+        [
+            {
+                **DELAY,
+                "id": f"r{n}-{k}",
+                "flight": ids[(10 * n + k) % 30],
+                "minutes": 20 * n + k + 1,
+            }
+            for k in range(20)
+        ]
+        for n in range(6)
+    ]
+    told: list[dict[str, int]] = []
+
+    async def send(batch: list[dict[str, Any]]) -> None:
+        answer = await client.post(MOVEMENTS, json=batch, headers={"x-badge": "airline"})
+        told.append(answer.raise_for_status().json())
+
+    for batch in batches:
+        async with create_task_group() as group:
+            group.start_soon(send, batch)
+            group.start_soon(send, batch)
+
+    assert sorted(each["recorded"] for each in told) == [0] * 6 + [20] * 6
+    assert sum(each["repeated"] for each in told) == 120
+    rows = [each["row"] for each in (await published(desk))[30:]]
+    minutes = [report["minutes"] for batch in batches for report in batch]
+    assert sorted(row["delay_minutes"] for row in rows) == sorted(minutes)
+    assert {row["id"]: row["version"] for row in rows} == dict.fromkeys(ids, 5)
+    entries = await to_thread.run_sync(audited, desk)
+    assert Counter((e.kind, e.table_name) for e in entries) == {
+        ("insert", "departures_movement"): 120,
+        ("update", "departures_flight"): 120,
+    }
+    trail = root.platform.database.capture.audit
+    assert trail is not None
+    async with root.platform.database.unit(read_only=True) as session:
+        verdict = await session.run_sync(lambda db: verify(db, trail))
+    assert (verdict.entries, verdict.damages) == (240, 0)
+
+
+def add_more_flights(desk: Desk, count: int) -> list[int]:
+    with desk.unit() as db:
+        columns = {"carrier_id": "B6", "origin_id": "JFK", "dest_id": "BOS"}
+        flights = [
+            Flight(number=100 + n, scheduled_departure=MORNING, **columns) for n in range(count)
+        ]
+        db.add_all(flights)
+        db.flush()
+        return [flight.id for flight in flights]
 
 
 def audited(desk: Desk) -> list[AuditEntry]:
