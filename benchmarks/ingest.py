@@ -29,6 +29,7 @@ import uvloop
 from sqlalchemy import create_engine, insert, make_url, text
 from sqlalchemy.orm import Session
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from benchmarks.database import SharedDatabase, user
 from benchmarks.servers import CORES, Program, RunningServer, asgi, running, server_cores, trivet
@@ -106,14 +107,16 @@ class Feed:
 
     flights: list[int]
     batch: int
+    instants: Iterator[int]
     sent: dict[str, float] = field(default_factory=dict)
     _number: Iterator[int] = field(default_factory=itertools.count)
 
     def next_batch(self) -> tuple[str, bytes]:
         """The instant of the reports, and the body."""
         number = next(self._number)
-        # In the form in which it comes back, and in the past.
-        at = (MORNING + dt.timedelta(microseconds=number + 1)).isoformat().replace("+00:00", "Z")
+        # In the form in which it comes back, in the past, and none that a flight has already.
+        instant = MORNING + dt.timedelta(microseconds=next(self.instants))
+        at = instant.isoformat().replace("+00:00", "Z")
         first = number * self.batch
         size = len(self.flights)
         reports = [
@@ -158,11 +161,13 @@ def _quantiles(durations: list[float]) -> tuple[str, str]:
 def measure(database: SharedDatabase, *, seconds: float) -> Iterator[tuple[str, ...]]:
     """The rows of a table. The flights are made first."""
     key, flights = prepare(database)
+    instants = itertools.count(1)
     for setup in setups():
         cores = set(setup.cores or server_cores())
         with running([setup.program], database, cores) as servers:
             server = servers[setup.program.name]
-            yield uvloop.run(_measure(server, setup, key, flights, seconds)).row
+            feed = Feed(flights, setup.batch, instants)
+            yield uvloop.run(_measure(server, setup, key, feed, seconds)).row
 
 
 def prepare(database: SharedDatabase) -> tuple[str, list[int]]:
@@ -184,9 +189,8 @@ def prepare(database: SharedDatabase) -> tuple[str, list[int]]:
 
 
 async def _measure(
-    server: RunningServer, setup: Setup, key: str, flights: list[int], seconds: float
+    server: RunningServer, setup: Setup, key: str, feed: Feed, seconds: float
 ) -> Ingest:
-    feed = Feed(flights, setup.batch)
     async with (
         httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{server.port}",
@@ -233,24 +237,35 @@ class Board:
     feed: Feed
     is_needed: bool
     arrived: list[float] = field(default_factory=list)
-    waits_for: int = 0
+    heard: int = 0
+    fault: Exception | None = None
 
     async def all_arrived(self) -> None:
         """Wait until every movement that was sent has arrived."""
-        async with asyncio.timeout(ARRIVAL_SECONDS):
-            while self.is_needed and self.waits_for < len(self.feed.sent) * self.feed.batch:  # noqa: ASYNC110  # an event for each would cost more
-                await asyncio.sleep(0.002)
+        expected = len(self.feed.sent) * self.feed.batch if self.is_needed else 0
+        end = time.perf_counter() + ARRIVAL_SECONDS
+        while self.heard < expected:
+            if self.fault is not None or time.perf_counter() > end:
+                raise RuntimeError(f"{self.heard} of {expected} arrived") from self.fault
+            await asyncio.sleep(0.002)
 
     async def hear(self, connection: ClientConnection) -> None:
         """Take the frames of a socket."""
-        async for frame in connection:
-            now = time.perf_counter()
-            if frame == "{}":
-                await connection.send("{}")
-                continue
-            found = _AS_OF.findall(str(frame))
-            self.waits_for += len(found)
-            self.arrived += [(now - self.feed.sent[at]) * 1000 for at in found]
+        try:
+            while True:
+                await self._take(connection)
+        except ConnectionClosed as error:
+            self.fault = error
+
+    async def _take(self, connection: ClientConnection) -> None:
+        frame = await connection.recv()
+        now = time.perf_counter()
+        if frame == "{}":
+            await connection.send("{}")
+            return
+        found = _AS_OF.findall(str(frame))
+        self.heard += len(found)
+        self.arrived += [(now - self.feed.sent[at]) * 1000 for at in found]
 
 
 @asynccontextmanager
