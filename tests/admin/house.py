@@ -99,9 +99,6 @@ def create_assorted_tables(engine: Engine) -> None:
     tables: list[Any] = [models.Assorted.__table__, models.Habit.__table__]
     if engine.dialect.name == "postgresql":
         tables.append(models.PostgresAssorted.__table__)
-        with engine.begin() as connection:
-            for name in models.EXTENSIONS:
-                connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS {name}"))
     Model.metadata.create_all(engine, tables=tables)
 
 

@@ -256,11 +256,21 @@ TYPED: dict[str, tuple[dict[str, str], Any]] = {
     "words": ({"words": '["x", "y"]'}, ["x", "y"]),
     "level": ({"level": "20"}, decorators.Level.HIGH),
 }
+NOTED = {
+    "aware": "2020-01-02T03:04:05Z",
+    "wall": "2020-01-02T03:04:05",
+    "by_name": "#f00",
+    "address": {"street": "Side", "number": 2},
+    "guid": str(TOKEN),
+    "cents": "12.34",
+    "level": 20,
+}
+"""What the trail says of what was typed."""
 SHOWN = {"blob", "pickled", "password"}
 
 
 async def test_what_is_typed_is_stored_and_what_no_form_can_give_back_is_shown(
-    boss: Visitor, rows: Rows
+    assorted_house: House, boss: Visitor, rows: Rows
 ) -> None:
     typed = {field: text for given, _ in TYPED.values() for field, text in given.items()}
     page = await boss.edit(f"{rows.page}/add/", name="typed", **typed)
@@ -268,6 +278,9 @@ async def test_what_is_typed_is_stored_and_what_no_form_can_give_back_is_shown(
     row = await rows.newest()
     expected = {name: value for name, (_, value) in TYPED.items()}
     assert {name: row[name] for name in expected} == expected
+    (changes,) = await noted(assorted_house, row["id"])
+    values = {name: changes[name]["to"] for name in NOTED}
+    assert values == NOTED
     whole = await rows.add(**WHOLE)
     page = await boss.get(f"{rows.page}/{whole}/change/")
     assert page.fields.isdisjoint(SHOWN)

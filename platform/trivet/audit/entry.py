@@ -1,13 +1,19 @@
 """The audit's note of one change, and the form of its values."""
 
+import datetime as dt
 import hashlib
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from trivet.events.feeds import Kind
+
+_SIMPLE = (str, int, float, dt.date, dt.time, dt.timedelta, Decimal, uuid.UUID)
+"""What the encoder of an entry knows by itself, and most columns hold."""
 
 Field = dict[str, Any]
 """The change of one field: ``from`` and ``to`` (either may be missing, on an insert or a
@@ -49,8 +55,14 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def plain(value: Any) -> Any:
-    """`value` in the form of an entry. Bytes are replaced by their length and digest: the trail
-    records that a picture was replaced, and does not store pictures."""
+    """`value` in the form of an entry: an object of somebody's own by its text. Bytes are replaced
+    by their length and digest: the trail records that a picture was replaced, and does not store
+    pictures."""
     if isinstance(value, bytes | bytearray | memoryview):
         return {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
-    return value
+    if isinstance(value, _SIMPLE) or value is None:
+        return value
+    try:
+        return msgspec.to_builtins(value, str_keys=True, enc_hook=str)
+    except (TypeError, ValueError, RecursionError):  # what a pickle may hold
+        return str(value)

@@ -10,6 +10,7 @@ The functions run inside the flush of the change, so they see generated keys and
 plain reads of the instance: no query, no lazy load, no write.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
@@ -181,9 +182,9 @@ def encode_event(event: object) -> str:
     kind: Any = type(event)  # for mypy, which takes a class for something that has no hash
     beginning = _beginning_of(kind)
     if beginning is not None:
-        encoded = msgspec.json.encode(event).decode()
+        encoded = msgspec.json.encode(event, enc_hook=_as_text).decode()
         return beginning + encoded[1:]
-    fields: dict[str, Any] = msgspec.to_builtins(event)
+    fields: dict[str, Any] = msgspec.to_builtins(event, enc_hook=_as_text)
     return msgspec.json.encode({"type": event_type(event), **fields}).decode()
 
 
@@ -196,3 +197,17 @@ def _beginning_of(kind: type) -> str | None:
         return None
     name = _WORD.sub("_", kind.__name__).lower()
     return '{"type":' + msgspec.json.encode(name).decode() + ","
+
+
+_ADDRESSES = (
+    *(ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network),
+    *(ipaddress.IPv4Interface, ipaddress.IPv6Interface),
+)
+
+
+def _as_text(value: Any) -> str:
+    """What columns hold and JSON does not know. An object of somebody's own is none of it: its
+    text was made for people and may say what nobody else should read."""
+    if isinstance(value, _ADDRESSES):
+        return str(value)
+    raise NotImplementedError
