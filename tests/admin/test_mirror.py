@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, String, Table
 from sqlalchemy.dialects.mysql import YEAR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -91,15 +91,24 @@ def test_a_class_that_cannot_be_edited_is_an_error_with_a_cure(
     assert [word for word in words if word not in raised.value.detail] == []
 
 
-def test_a_type_that_the_database_lacks_is_an_error_with_a_cure() -> None:
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (Column("sort", YEAR()), ("YEAR", "with_variant")),
+        (Column("sort", DateTime(), info={"zone": "Europe/Trivet"}), ("Europe/Trivet", "IANA")),
+        (Column("sort", DateTime(), info={"zone": 1}), ("1", "IANA")),
+    ],
+)
+def test_a_column_that_cannot_be_shown_is_an_error_with_a_cure(
+    column: Column[Any], words: tuple[str, ...]
+) -> None:
     from trivet_admin.mirror.columns import make_field
 
     table = Table("apart_typed", MetaData(), Column("id", Integer, primary_key=True))
-    column: Column[Any] = Column("sort", YEAR())
     table.append_column(column)
     with pytest.raises(ConfigurationError) as raised:
-        make_field(column)
-    wanted = ("apart_typed", "sort", "YEAR", "with_variant")
+        make_field(table.c.sort)
+    wanted = ("apart_typed", "sort", *words)
     assert [word for word in wanted if word not in raised.value.detail] == []
 
 

@@ -7,18 +7,22 @@ equality, by a range where the type has an order, and as not NULL.
 
 import datetime as dt
 import ipaddress
+import re
 import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
@@ -286,3 +290,51 @@ def transaction_of_both() -> Iterator[Any]:
     shared: Any = connection
     with transaction.atomic():
         yield shared.session
+
+
+WORDS = {
+    "SplitDateTimeField": "date and time",
+    "DateTimeField": "date and time",
+    "WallDateTimeField": "date and time",
+    "DateField": "date",
+    "TimeField": "time",
+    "DurationField": "duration",
+    "DecimalField": "decimal",
+    "FloatField": "number",
+    "UUIDField": "UUID",
+    "TypedChoiceField": "choice",
+    "DocumentFormField": "JSON",
+    "ItemsFormField": "JSON list",
+    "CharField": "text",
+}
+"""How the documents call the forms."""
+
+
+def _rows_of_the_table() -> Iterator[tuple[str, str]]:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    _, _, rest = page.partition("| type | in Python | in a form |\n|---|---|---|\n")
+    table, _, _ = rest.partition("\n\n")
+    for row in table.splitlines():
+        types, _, form = (cell.strip() for cell in row.strip("|").split("|"))
+        for spelled in re.findall(r"`([^`]+)`", types):
+            yield spelled, form
+
+
+TABLE = list(_rows_of_the_table())
+assert len(TABLE) > 35
+
+
+@pytest.mark.database("postgresql")
+def test_the_documents_say_which_form_a_type_has(assorted: object) -> None:
+    assert {spelled: _form_of(spelled) for spelled, _ in TABLE} == dict(TABLE)
+
+
+def _form_of(spelled: str) -> str:
+    from trivet_admin.mirror.columns import make_field
+
+    names = {**vars(sqlalchemy), **vars(postgresql), "Status": Colour}
+    kind = eval(spelled, names)  # noqa: S307  # the page's own words
+    table = Table("assorted_spelled", MetaData(), Column("id", Integer, primary_key=True))
+    table.append_column(Column("each", kind))
+    field = make_field(table.c.each)
+    return WORDS[type(field.formfield()).__name__] if field.editable else "shown only"

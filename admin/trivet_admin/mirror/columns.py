@@ -1,6 +1,7 @@
 """One column, one Django field: its options, its default, and who fills it."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db import DEFAULT_DB_ALIAS, connections, models
@@ -54,7 +55,7 @@ def make_field(
         auto = next((a for t, a in _AUTO.items() if isinstance(column.type, t)), models.AutoField)
         return auto(**{**options, "blank": True})
     try:
-        return field_of(column.type, options, annotation, column.info.get("zone", "UTC"))
+        return field_of(column.type, options, annotation, _zone_of(column))
     except SQLAlchemyError as error:
         vendor = connections[DEFAULT_DB_ALIAS].vendor
         raise unsupported(
@@ -62,6 +63,18 @@ def make_field(
             f"has the type {column.type!r}, which this database ({vendor}) does not have",
             f"give it another one here, .with_variant(…, {vendor!r})",
         ) from error
+
+
+def _zone_of(column: "Column[Any]") -> str:
+    zone: Any = column.info.get("zone", "UTC")
+    try:
+        return ZoneInfo(zone).key
+    except (ValueError, LookupError, OSError, TypeError):  # whatever is no name, or of no zone
+        raise unsupported(
+            column,
+            f"has the zone {zone!r}, which there is not",
+            'name one of the IANA database, info={"zone": "Europe/Berlin"}',
+        ) from None
 
 
 def options_of(column: "Column[Any]") -> Options:
