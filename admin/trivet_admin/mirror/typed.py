@@ -72,9 +72,21 @@ class TypedField(AnyField):
             return value
         return self.storage(connection).bind(value if prepared else self.get_prep_value(value))
 
-    def get_placeholder(self, value: Any, _compiler: Any, connection: Any) -> str:
-        del value
+    def parameter(self, connection: Any) -> str:
+        """The SQL of a value, with ``%s`` for it."""
         return self.comparable(self.storage(connection).placeholder)
+
+    def get_placeholder(self, value: Any, _compiler: Any, connection: Any) -> str:
+        """Django 5's hook for the SQL of a value."""
+        del value
+        return self.parameter(connection)
+
+    def get_placeholder_sql(self, value: Any, compiler: Any, connection: Any) -> Any:
+        """Django 6's."""
+        if hasattr(value, "as_sql"):
+            sql, params = compiler.compile(value)
+            return self.parameter(connection) % sql, params
+        return self.parameter(connection), (value,)
 
     @property
     def text_type(self) -> str | None:
@@ -161,9 +173,7 @@ class _Comparison:
 
     def _placeholder(self, connection: Any) -> str:
         field = self.lhs.output_field
-        return (
-            field.get_placeholder(None, None, connection) if isinstance(field, TypedField) else "%s"
-        )
+        return field.parameter(connection) if isinstance(field, TypedField) else "%s"
 
 
 class TypedChar(TypedField, models.CharField):  # type: ignore[type-arg]  # not generic at run time
@@ -277,8 +287,8 @@ class OpaqueField(ShownField):
     def comparable(self, sql: str) -> str:
         return sql
 
-    def get_placeholder(self, value: Any, _compiler: Any, connection: Any) -> str:
-        del value, connection
+    def parameter(self, connection: Any) -> str:
+        del connection
         return "%s"
 
 
