@@ -121,8 +121,7 @@ async def test_four_writers_have_the_same_positions_on_both_sides(
     copied, *_ = await asyncio.gather(graduate_soon(), *writing)
     assert copied is not None
     expected = await ours(platform)
-    assert copied.publications >= 12
-    assert len(expected) > copied.publications + WRITERS * COMMITS
+    assert 12 <= copied.publications < len(expected)
     assert theirs(empty_database_url) == expected
     # What is sent live comes in the order of the offsets of each channel, and without what was
     # copied, which everybody has had.
