@@ -359,7 +359,7 @@ async def test_a_feed_that_sends_its_batches_twice_is_recorded_published_and_not
     client: httpx2.AsyncClient, root: Root, desk: Desk
 ) -> None:
     ids = await to_thread.run_sync(add_more_flights, desk, 30)
-    batches = [
+    batches: list[list[dict[str, Any]]] = [
         [
             {
                 **DELAY,
@@ -384,7 +384,7 @@ async def test_a_feed_that_sends_its_batches_twice_is_recorded_published_and_not
 
     assert sorted(each["recorded"] for each in told) == [0] * 6 + [20] * 6
     assert sum(each["repeated"] for each in told) == 120
-    rows = [each["row"] for each in (await published(desk))[30:]]
+    rows: list[dict[str, Any]] = [each["row"] for each in (await published(desk))[30:]]
     minutes = [report["minutes"] for batch in batches for report in batch]
     assert sorted(row["delay_minutes"] for row in rows) == sorted(minutes)
     assert {row["id"]: row["version"] for row in rows} == dict.fromkeys(ids, 5)
