@@ -61,6 +61,7 @@ WHOLE: dict[str, Any] = {
     "guid_in_bytes": TOKEN,
     "auto": " two\nlines ",
     "lower": "a@b",
+    "host": ipaddress.ip_address("10.0.0.7"),
     "secret": "a secret",
     "cents": Decimal("1.25"),
     "yes_no": False,
@@ -250,6 +251,7 @@ TYPED: dict[str, tuple[dict[str, str], Any]] = {
     "guid_in_bytes": ({"guid_in_bytes": str(TOKEN)}, TOKEN),
     "auto": ({"auto": "text"}, "text"),
     "lower": ({"lower": "TEXT"}, "text"),
+    "host": ({"host": "::1"}, ipaddress.ip_address("::1")),
     "secret": ({"secret": "hush"}, "hush"),
     "cents": ({"cents": "12.34"}, Decimal("12.34")),
     "yes_no": ({"yes_no": "true"}, True),
@@ -303,6 +305,7 @@ WRONG: dict[str, dict[str, str]] = {
     "items": {"items": '["x"]'},
     "address": {"address": '{"city": "x"}'},
     "guid": {"guid": "x"},
+    "host": {"host": "10.0.0.7/8"},
     "lower": {"lower": "x" * 41},
     "cents": {"cents": "1e999999"},
     "words": {"words": "[1]"},
@@ -311,13 +314,11 @@ WRONG: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-async def test_what_a_type_cannot_hold_is_an_error_at_its_field(
-    boss: Visitor, rows: Rows, name: str
-) -> None:
-    page = await boss.edit(f"{rows.page}/add/", name="wrong", **WRONG[name])
+async def test_what_a_type_cannot_hold_is_an_error_at_its_field(boss: Visitor, rows: Rows) -> None:
+    typed = {field: text for given in WRONG.values() for field, text in given.items()}
+    page = await boss.edit(f"{rows.page}/add/", name="wrong", **typed)
     assert page.status == 200, page.headers
-    assert page.error_at(name), page.words
+    assert [name for name in WRONG if not page.error_at(name)] == []
 
 
 async def test_a_list_shows_orders_filters_and_searches_every_type(

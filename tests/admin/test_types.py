@@ -108,6 +108,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "guid_in_bytes": st.uuids(),
     "auto": texts,
     "lower": words,
+    "host": st.ip_addresses(),
     "secret": texts,
     "cents": st.integers(-(10**8), 10**8).map(lambda cents: Decimal(cents) / 100),
     "yes_no": st.booleans(),

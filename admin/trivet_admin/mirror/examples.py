@@ -8,6 +8,7 @@ is what a save goes.
 
 import datetime as dt
 import enum
+import ipaddress
 import types
 import typing
 import uuid
@@ -35,6 +36,7 @@ EXAMPLES: dict[str, Any] = {
     "flag": True,
     "whole": 7,
     "float": 12.0,
+    "address": ipaddress.ip_address("10.0.0.7"),
     "text": "text",
     "bytes": b"bytes",
 }
@@ -54,6 +56,8 @@ _ANNOTATED: dict[Any, tuple[str, ...]] = {
     dict: ("object",),
     list: ("list",),
     bytes: ("bytes",),
+    ipaddress.IPv4Address: ("address",),
+    ipaddress.IPv6Address: ("address",),
 }
 
 

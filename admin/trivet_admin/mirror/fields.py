@@ -270,5 +270,6 @@ DECORATED: dict[str, Callable[..., Any]] = {
     "object": TypedDocument,
     "list": TypedDocument,
     "bytes": typed.BytesField,
+    "address": AddressField,
 }
 """By the names of `EXAMPLES`."""

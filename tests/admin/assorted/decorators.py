@@ -2,6 +2,7 @@
 
 import datetime as dt
 import enum
+import ipaddress
 import json
 import secrets
 import uuid
@@ -150,6 +151,19 @@ class LowerCase(TypeDecorator[str]):
 
     def process_bind_param(self, value: Any, dialect: Any) -> Any:
         return None if value is None else value.lower()
+
+
+class AddressText(TypeDecorator[Any]):
+    """As sqlalchemy-utils has addresses of networks."""
+
+    impl = String(50)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else ipaddress.ip_address(value)
 
 
 class Secret(TypeDecorator[str]):

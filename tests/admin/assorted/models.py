@@ -97,6 +97,7 @@ PORTABLE: dict[str, TypeEngine[Any]] = {
     "guid_in_bytes": decorators.BinaryGuid(),
     "auto": decorators.AutoString(),
     "lower": decorators.LowerCase(),
+    "host": decorators.AddressText(),
     "secret": decorators.Secret(),
     "cents": decorators.Cents(),
     "yes_no": decorators.YesNo(),

@@ -152,24 +152,27 @@ def _decorated(kind: TypeDecorator[Any], dialect: Dialect) -> Fit | None:
     def fit(value: Any) -> Any:
         if is_expression(value):
             raise UnfitError("it must be a value")
-        try:
-            bound = kind.process_bind_param(value, dialect)
-        except NotImplementedError:
-            return inner(value)
-        except (ValueError, ArithmeticError, LookupError) as error:
-            raise UnfitError(str(error) or "this value is not allowed") from error
-        except (TypeError, AttributeError) as error:  # Python's words for a value of another type
-            raise UnfitError("it is not of the type that this column holds") from error
+        bound = _called(kind.process_bind_param, value, dialect)
         if bound is None:
             return value
         kept = inner(bound)
-        try:
-            stored = kind.process_result_value(kept, dialect)
-        except NotImplementedError:
-            stored = kept
+        # What cannot be read back must not be stored either.
+        stored = _called(kind.process_result_value, kept, dialect)
         return value if kind.compare_values(stored, value) else stored
 
     return fit
+
+
+def _called(function: Callable[[Any, Dialect], Any], value: Any, dialect: Dialect) -> Any:
+    """What a function of a decorator makes of a value; its failures are refusals of the value."""
+    try:
+        return function(value, dialect)
+    except NotImplementedError:
+        return value
+    except (ValueError, ArithmeticError, LookupError) as error:
+        raise UnfitError(str(error) or "this value is not allowed") from error
+    except (TypeError, AttributeError) as error:  # Python's words for a value of another type
+        raise UnfitError("it is not of the type that this column holds") from error
 
 
 MAKERS: dict[type[Any], Maker] = {
