@@ -413,9 +413,9 @@ async def test_a_connect_that_fails_in_the_middle_can_be_repeated(house: House) 
         async with house.platform.database.engine.begin() as connection:
             await connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
-    async with house.socket() as first, house.socket() as socket:
-        await first.connect()
-        await first.subscribe("beacons:a")  # it is known where that one stands
+    async with house.socket("8") as first, house.socket() as socket:
+        await first.connect()  # it is known where their own channel stands
+        await first.subscribe("beacons:a")  # and this one
         await rename("trivet_channel", "trivet_away")
         answer = await socket.ask({"id": 1, "connect": {"token": token}})
         assert answer["error"]["code"] == 100
