@@ -55,8 +55,30 @@ def test_there_and_back_again(installed: Installation) -> None:
     assert "1 positions and 0 publications" in again.stderr
     assert history(installed) == (3, "e1", [1, 2])
     # Nothing of it is a difference between models and database.
-    found = {each["name"]: each["state"] for each in installed.json("check")}
-    assert found["migrations"] == "ok", found
+    found = findings(installed, code=1)
+    assert found["migrations"] == [("ok", "models, migrations and database agree")]
+    # And all that is wrong is that the API of these settings is nowhere.
+    ((state, sentence),) = found["centrifugo"]
+    assert (state, "127.0.0.1:9" in sentence) == ("failed", True)
+
+
+def findings(installed: Installation, code: int) -> dict[str, list[tuple[str, str]]]:
+    """What `trivet check` finds, by name: states and sentences."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for each in installed.json("check", code=code):
+        found.setdefault(each["name"], []).append((each["state"], each["sentence"]))
+    return found
+
+
+def test_a_source_that_is_not_filled_or_not_read_is_found(installed: Installation) -> None:
+    installed.env |= {**SETTINGS, "TRIVET_CENTRIFUGO_SOURCE": "outbox"}
+    _, (_, forgotten) = findings(installed, code=1)["centrifugo"]
+    assert "trivet centrifugo graduate" in forgotten
+    installed.run("centrifugo", "graduate")
+    installed.env["TRIVET_CENTRIFUGO_SOURCE"] = "stream"
+    _, *both = findings(installed, code=1)["centrifugo"]
+    assert [state for state, _ in both] == ["warning", "warning"]
+    assert "trivet centrifugo return" in both[1][1]
 
 
 def test_the_consumers_table_too(installed: Installation) -> None:

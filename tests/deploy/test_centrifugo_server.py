@@ -107,14 +107,12 @@ def id_of(url: str, username: str) -> str:
 def test_one_identity_for_whoever_centrifugo_asks_about(
     start_server: StartServer, peopled_database_url: str, people: People, centrifugo: ServerApi
 ) -> None:
-    server = start_server(
-        "serve",
-        "--workers=2",
-        database_url=peopled_database_url,
-        centrifugo_secret=SECRET,
-        centrifugo_api_url=f"http://127.0.0.1:{centrifugo.server_port}/api",
-        centrifugo_api_key=KEY,
-    )
+    settings = {
+        "centrifugo_secret": SECRET,
+        "centrifugo_api_url": f"http://127.0.0.1:{centrifugo.server_port}/api",
+        "centrifugo_api_key": KEY,
+    }
+    server = start_server("serve", "--workers=2", database_url=peopled_database_url, **settings)
     with logged_in(server) as (browser, cookie):
         visit = Proxy(server, cookie=cookie)
         connected = visit.connect()
@@ -136,6 +134,9 @@ def test_one_identity_for_whoever_centrifugo_asks_about(
     unknown = Proxy(server, authorization="Bearer tvt_00000000_nothing")
     assert unknown.ask("connect").status_code == 401  # which is 3500 by the configuration
 
+    command = {f"TRIVET_{name.upper()}": value for name, value in settings.items()}
+    checked = run_trivet("check", env=environment(peopled_database_url) | command)
+    assert "centrifugo: its tables get no publications" in checked.stdout, checked
     # A command in a process of its own, which knows of no Centrifugo.
     done = run_trivet("users", "disable", "bob", env=environment(peopled_database_url))
     assert done.returncode == 0, done

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from trivet_deploy.checks.centrifugo import find_centrifugo
 from trivet_deploy.checks.environment import find_unread
 from trivet_deploy.checks.finding import Finding, advise
 from trivet_deploy.cli.console import ExitCode, print_json, print_table, stdout
@@ -76,6 +77,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
         yield migrations
         if migrations.state == "ok":
             yield _find_audit(settings)
+            yield from find_centrifugo(settings)
     yield _find_broker(settings)
     yield from _find_undeclared_outcomes()
     yield from find_unwise(settings)
