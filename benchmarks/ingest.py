@@ -188,13 +188,18 @@ def prepare(database: SharedDatabase) -> tuple[str, list[int]]:
     return key, flights
 
 
+def headers(key: str) -> dict[str, str]:
+    """Of a request of the feed."""
+    return {"authorization": f"Bearer {key}", "content-type": "application/json"}
+
+
 async def _measure(
     server: RunningServer, setup: Setup, key: str, feed: Feed, seconds: float
 ) -> Ingest:
     async with (
         httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{server.port}",
-            headers={"authorization": f"Bearer {key}", "content-type": "application/json"},
+            headers=headers(key),
             trust_env=False,
             timeout=60,
         ) as client,

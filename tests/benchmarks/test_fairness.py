@@ -3,6 +3,7 @@
 Speed is no matter of tests: how long something takes here depends on who else is working.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -10,12 +11,15 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from benchmarks import ingest
 from benchmarks.cases import CASES, Case, Entry, parcel
 from benchmarks.database import SharedDatabase, prepare
 from benchmarks.load import Load, WrongAnswer, request, run_load
 from benchmarks.parcels.models import Parcel, QuietParcel
 from benchmarks.servers import RunningServer, running
+from departures.models import Movement
 from tests.services.postgres import PostgresServer
+from trivet.audit import AuditEntry
 
 CASE = {case.name: case for case in CASES}
 OPEN = {"bare FastAPI", "Quart", "Flask, threads", "Django, threads"}
@@ -105,6 +109,36 @@ def test_a_row_is_committed_when_its_201_arrives_and_published_where_that_is_pro
     loud = entry.name == "Trivet"
     grown = [now - then for now, then in zip(after, before, strict=True)]
     assert grown == [int(not quiet), int(quiet), int(loud)]
+
+
+@pytest.fixture(scope="module")
+def feed(shared: SharedDatabase) -> tuple[str, ingest.Feed]:
+    """The key of an airline's system, and its batches."""
+    key, flights = ingest.prepare(shared)
+    return key, ingest.Feed(flights, 20, itertools.count(1))
+
+
+SETUPS = {setup.program.name: setup for setup in ingest.setups() if setup.cores is None}
+
+
+@pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS.keys())
+def test_a_batch_is_committed_when_it_is_answered_and_published_where_that_is_promised(
+    shared: SharedDatabase, feed: tuple[str, ingest.Feed], setup: ingest.Setup
+) -> None:
+    key, batches = feed
+    before = shared.count(Movement), shared.count(AuditEntry), shared.publications()
+    with running([setup.program], shared) as servers, httpx2.Client(trust_env=False) as client:
+        url = f"http://localhost:{servers[setup.program.name].port}/api/departures/movements"
+        refused = client.post(
+            url, content=batches.next_batch()[1], headers=ingest.headers("tvt_no")
+        )
+        _, body = batches.next_batch()
+        answer = client.post(url, content=body, headers=ingest.headers(key), timeout=30)
+    after = shared.count(Movement), shared.count(AuditEntry), shared.publications()
+    assert refused.status_code == 401
+    assert (answer.status_code, answer.json()) == (200, {"recorded": 20, "repeated": 0})
+    grown = [now - then for now, then in zip(after, before, strict=True)]
+    assert grown == ([20, 40, 20] if setup.publishes else [20, 0, 0])
 
 
 @pytest.mark.anyio

@@ -340,7 +340,10 @@ async def test_a_flush_locks_its_rows_in_the_order_of_their_keys(
 
 def await_blocked(connection: Any) -> None:
     """Wait until a statement waits for a row."""
-    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
     for _ in range(3000):
         if connection.scalar(query):
             connection.rollback()
