@@ -1,5 +1,8 @@
 """Revisions of several features: made in one place, applied to every other database."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -247,3 +250,61 @@ def test_the_sql_of_what_waits_is_what_a_migration_would_do(
             execute(installed.url, statement)
     assert installed.json("migrate", "--plan") == []
     assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def test_a_column_that_was_renamed_keeps_its_values(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
+    write(ports=PORTS.replace("name:", "title:"))
+
+    asked = answer_at_a_terminal(installed, "y", "makemigrations", "-m", "titles")
+    assert "Was the column ports_port.name renamed to title?" in asked
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+    assert titles(fresh_database_url, "title") == ["Oban"]
+    installed.run("migrate", "--to", "ports@0001", "--yes")
+    assert titles(fresh_database_url, "name") == ["Oban"]
+
+
+def test_without_a_terminal_nothing_is_taken_for_a_rename(
+    installed: Installation, write: Write
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    write(ports=PORTS.replace("name: Mapped[str]", "title: Mapped[str | None]"))
+    (made_one,) = installed.json("makemigrations")
+    assert "If you renamed it" in " ".join(made_one["risks"])
+
+
+def answer_at_a_terminal(installation: Installation, answer: str, *command: str) -> str:
+    """Run a command with a terminal, at which `answer` is typed; returns what stood there."""
+    ours, theirs = os.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "trivet_deploy.cli", *command],
+        env=installation.env,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def titles(url: str, column: str) -> list[str]:
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(f"SELECT {column} FROM ports_port")  # ours
+        values = [value for (value,) in found]
+    engine.dispose()
+    return values

@@ -10,7 +10,7 @@ import typer
 from trivet_deploy.cli.console import ExitCode, print_error, print_json, say, stdout, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from trivet import migrations
     from trivet_settings import Settings
@@ -180,7 +180,18 @@ def _make(
     require_database(settings)
     platform = open_platform_with_django(settings)
     with redirect_stdout(sys.stderr):  # Alembic tells its progress where results belong
-        return migrations.make(settings.database_url, platform.features, features, message)
+        url, is_rename = settings.database_url, _find_asker()
+        return migrations.make(url, platform.features, features, message, is_rename)
+
+
+def _find_asker() -> "Callable[[str, str, str], bool]":
+    """Who says that a column was renamed: the person at the terminal. Without one nobody does, and
+    the risk is told."""
+    if not sys.stdin.isatty():
+        return lambda _table, _old, _new: False
+    return lambda table, old, new: typer.confirm(
+        f"Was the column {table}.{old} renamed to {new}?", err=True
+    )
 
 
 def _make_one(settings: "Settings", feature: str, message: str | None, as_json: bool) -> None:

@@ -20,7 +20,7 @@ from trivet.migrations import scope
 from trivet.migrations.connection import connect
 from trivet.migrations.differences import PLATFORM
 from trivet.migrations.history import configure, folder_of, require_current
-from trivet.migrations.revisions import Revising
+from trivet.migrations.revisions import IsRename, Revising
 from trivet.models.base import Model
 
 
@@ -32,14 +32,23 @@ class Made:
     risks: tuple[str, ...]
 
 
+def _is_no_rename(_table: str, _old: str, _new: str) -> bool:
+    return False
+
+
 def make(
-    url: str, features: Sequence[Feature], names: Sequence[str] = (), message: str | None = None
+    url: str,
+    features: Sequence[Feature],
+    names: Sequence[str] = (),
+    message: str | None = None,
+    is_rename: IsRename = _is_no_rename,
 ) -> list[Made]:
     """Write the revisions that make the database match the models of the features `names` (all
     features by default; ``trivet`` is the platform's own).
 
     A file begins with a number, so that a listing of its folder shows the order. Features that
     refer to each other get a second revision with the keys that could not be made in the first.
+    `is_rename` is asked whether a column that is gone has become a new one of the same type.
 
     Raises:
         ConfigurationError: There is no such feature, the models have not changed, the database is
@@ -48,7 +57,7 @@ def make(
     _require_features(names, features)
     with connect(url) as connection:
         require_current(connection, features)
-        maker = _Maker(connection, features)
+        maker = _Maker(connection, features, is_rename)
         made = maker.make_all(names or [each.name for each in features], message)
     if not made:
         who = " and ".join(names) if names else "the features"
@@ -57,8 +66,11 @@ def make(
 
 
 class _Maker:
-    def __init__(self, connection: Connection, features: Sequence[Feature]) -> None:
+    def __init__(
+        self, connection: Connection, features: Sequence[Feature], is_rename: IsRename
+    ) -> None:
         self._connection = connection
+        self._is_rename = is_rename
         self._features = features
         self._tables = {each.name: scope.tables_of(each.package) for each in features}
         self._tables[PLATFORM] = scope.tables_of(PLATFORM)
@@ -84,7 +96,9 @@ class _Maker:
 
     def _revising(self, name: str, wanted: set[str]) -> Revising:
         there = {*self._there, *self._tables[name]}
-        return Revising(name, self._owners, there.__contains__, wanted.__contains__)
+        return Revising(
+            name, self._owners, there.__contains__, wanted.__contains__, self._is_rename
+        )
 
     def _references(self) -> dict[str, set[str]]:
         """The other features to whose tables each one refers."""

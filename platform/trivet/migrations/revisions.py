@@ -1,11 +1,13 @@
 """The operations of a new revision, made fit for every database and every order of features.
 
-Alembic compares one database with the models and writes down what it sees there. Three things it
+Alembic compares one database with the models and writes down what it sees there. Four things it
 cannot know are added here:
 
 * a table of another feature must be there before a foreign key can refer to it. The revision then
   depends on that feature's newest one. If that table has no revision yet, because the features
   refer to each other, the key is postponed to a revision of its own;
+* a column that is gone and one that is new may be the same under another name, which only people
+  know;
 * PostgreSQL keeps an enumeration as a type of its own, which a downgrade has to drop;
 * a revision without a message gets one that says what it does.
 """
@@ -20,6 +22,9 @@ from sqlalchemy import Column, Enum, ForeignKeyConstraint
 
 from trivet.errors import ConfigurationError
 
+IsRename = Callable[[str, str, str], bool]
+"""Whether, in a table, a column that is gone has become one that is new: a question to people."""
+
 
 @dataclass
 class Revising:
@@ -30,6 +35,7 @@ class Revising:
         owners: The feature of each table.
         is_there: Whether a table has a revision, or is in the database.
         will_be_there: Whether a table is about to have one.
+        is_rename: Asked for a column that is gone and a new one of the same type.
         postponed: The foreign keys that were left out.
         add: If it is not empty, the revision adds these keys and does nothing else.
     """
@@ -38,6 +44,7 @@ class Revising:
     owners: Mapping[str, str]
     is_there: Callable[[str], bool]
     will_be_there: Callable[[str], bool]
+    is_rename: IsRename
     postponed: list[ForeignKeyConstraint] = field(default_factory=list)
     add: list[ForeignKeyConstraint] = field(default_factory=list)
 
@@ -51,6 +58,7 @@ class Revising:
             downgrade.ops = upgrade.reverse().ops
         else:
             self._postpone(upgrade, downgrade)
+            self._rename(upgrade, downgrade)
             downgrade.ops.extend(DropEnumOp(name) for name in _new_enums(upgrade))
         directive.message = directive.message or describe(upgrade)
         needed = {self.owners.get(table, self.owner) for table in _referred(upgrade)}
@@ -73,6 +81,32 @@ class Revising:
                         isinstance(each, ops.DropConstraintOp) and each.constraint_name in names
                     )
                 ]
+
+    def _rename(self, upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps) -> None:
+        for change in upgrade.ops:
+            if not isinstance(change, ops.ModifyTableOps):
+                continue
+            back = next(
+                each
+                for each in downgrade.ops
+                if isinstance(each, ops.ModifyTableOps) and each.table_name == change.table_name
+            )
+            for old, new in self._renames(change, back):
+                _replace(change, gone=old.name, new=new)
+                _replace(back, gone=new.name, new=old)
+
+    def _renames(
+        self, change: ops.ModifyTableOps, back: ops.ModifyTableOps
+    ) -> Iterator[tuple[Column[Any], Column[Any]]]:
+        """The old and the new column of each rename."""
+        removed = {column.name: column for column in _added(back)}
+        for new in _added(change):
+            for old in list(removed.values()):
+                is_like = type(old.type.as_generic()) is type(new.type.as_generic())
+                if is_like and self.is_rename(change.table_name, old.name, new.name):
+                    del removed[old.name]
+                    yield old, new
+                    break
 
     def _stays(self, thing: Any) -> bool:
         if not isinstance(thing, ForeignKeyConstraint) or self.is_there(_target(thing)):
@@ -111,6 +145,25 @@ def describe(upgrade: ops.UpgradeOps) -> str:
 def _adding(key: ForeignKeyConstraint) -> ops.ModifyTableOps:
     operation = ops.CreateForeignKeyOp.from_constraint(key)
     return ops.ModifyTableOps(key.table.name, [operation], schema=key.table.schema)
+
+
+def _added(change: ops.ModifyTableOps) -> "list[Column[Any]]":
+    return [each.column for each in change.ops if isinstance(each, ops.AddColumnOp)]
+
+
+def _replace(change: ops.ModifyTableOps, *, gone: str, new: "Column[Any]") -> None:
+    """Rename the column `gone` to `new`, in place of dropping the one and adding the other."""
+    rename = ops.AlterColumnOp(
+        change.table_name, gone, modify_name=new.name, existing_type=new.type
+    )
+    others = [
+        each
+        for each in change.ops
+        if not (isinstance(each, ops.AddColumnOp) and each.column.name == new.name)
+        and not (isinstance(each, ops.DropColumnOp) and each.column_name == gone)
+    ]
+    # First, because an index or a constraint may be on the column.
+    change.ops = [rename, *others]
 
 
 def _key_of(operation: Any) -> Any:
