@@ -97,6 +97,7 @@ def create_assorted_tables(engine: Engine) -> None:
     from tests.admin.assorted import models
 
     tables: list[Any] = [models.Assorted.__table__, models.Habit.__table__]
+    tables += [models.Owner.__table__, models.Pet.__table__]
     if engine.dialect.name == "postgresql":
         tables.append(models.PostgresAssorted.__table__)
     Model.metadata.create_all(engine, tables=tables)

@@ -76,3 +76,37 @@ async def test_an_index_over_some_rows_leaves_the_others_free(
 async def test_an_assertion_of_a_validator_is_told_at_its_field(boss: Visitor) -> None:
     page = await boss.edit(f"{PAGE}/add/", title="No", email="nowhere")
     assert (page.status, page.error_at("email")) == (200, "no address")
+
+
+async def test_a_key_of_a_decorated_type_finds_its_row_and_what_refers_to_it(
+    assorted_house: House, boss: Visitor
+) -> None:
+    owners, pets = "/admin/assorted/owner", "/admin/assorted/pet"
+    for name in ("Ada", "Bob"):
+        page = await boss.edit(f"{owners}/add/", name=name)
+        assert page.status == 302, page.words
+    page = await boss.get(f"{pets}/add/")
+    choices = page.options["owner"] - {""}
+    assert len(choices) == 2
+    page = await boss.get(f"{owners}/")
+    keys = [key for key in choices if f"/{key}/change/" in page.text]
+    assert len(keys) == 2
+    born = {"born_0": "2020-01-02", "born_1": "03:04:05"}
+    page = await boss.edit(f"{pets}/add/", name="Rex", owner=keys[0], **born)
+    assert page.status == 302, page.words
+    page = await boss.get(f"{pets}/?owner__id__exact={keys[0]}")
+    assert f"{pets}/Rex/change/" in page.text
+    page = await boss.get(f"{pets}/Rex/change/")
+    assert (page.status, page.form["owner"]) == (200, keys[0])
+    page = await boss.send(page, owner=keys[1])
+    assert page.status == 302, page.words
+    for key, count in zip(keys, ("0 pets", "1 pet"), strict=True):
+        page = await boss.get(f"{pets}/?owner__id__exact={key}")
+        assert count in page.words
+    page = await boss.edit(f"{owners}/{keys[1]}/delete/")
+    assert page.status == 302, page.words
+    assert await assorted_house.rows("SELECT name FROM assorted_pet") == []
+    for wrong in ("x", "_00", "1" * 40):
+        assert (await boss.get(f"{owners}/{wrong}/change/")).status == 302
+        assert (await boss.get(f"{pets}/{wrong}/change/")).status == 302
+        assert (await boss.get(f"{pets}/?owner__id__exact={wrong}")).status == 302

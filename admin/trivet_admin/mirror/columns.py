@@ -51,11 +51,8 @@ def make_field(
     options = options_of(column)
     if is_version:
         return VersionField(**{**options, "default": 1, "blank": True})
-    if is_generated_key(column):
-        auto = next((a for t, a in _AUTO.items() if isinstance(column.type, t)), models.AutoField)
-        return auto(**{**options, "blank": True})
     try:
-        return field_of(column.type, options, annotation, _zone_of(column))
+        field = field_of(column.type, options, annotation, _zone_of(column))
     except SQLAlchemyError as error:
         vendor = connections[DEFAULT_DB_ALIAS].vendor
         raise unsupported(
@@ -63,6 +60,10 @@ def make_field(
             f"has the type {column.type!r}, which this database ({vendor}) does not have",
             f"give it another one here, .with_variant(…, {vendor!r})",
         ) from error
+    if is_generated_key(column) and isinstance(field, models.IntegerField):
+        auto = next((a for t, a in _AUTO.items() if isinstance(column.type, t)), models.AutoField)
+        return auto(**{**options, "blank": True})
+    return field
 
 
 def _zone_of(column: "Column[Any]") -> str:

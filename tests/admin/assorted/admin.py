@@ -3,7 +3,7 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper
 
-from tests.admin.assorted.models import Assorted, Habit, PostgresAssorted
+from tests.admin.assorted.models import Assorted, Habit, Owner, Pet, PostgresAssorted
 from trivet_admin import ModelAdmin, register
 
 
@@ -27,6 +27,18 @@ class AssortedAdmin(ModelAdmin):
 @register(Habit)
 class HabitAdmin(ModelAdmin):
     list_display = ("title", "parent")
+
+
+@register(Owner)
+class OwnerAdmin(ModelAdmin):
+    list_display = ("id", "name")
+
+
+@register(Pet)
+class PetAdmin(ModelAdmin):
+    list_display = ("name", "born", "owner")
+    list_filter = ("owner",)
+    list_select_related = ("owner",)
 
 
 def register_postgres() -> None:

@@ -1,6 +1,8 @@
 """Two classes: what both databases have, and what PostgreSQL has alone."""
 
+import datetime as dt
 import enum
+import uuid
 from typing import Any
 
 from sqlalchemy import (
@@ -47,7 +49,7 @@ from sqlalchemy.dialects.postgresql import (
     TSVECTOR,
     UUID,
 )
-from sqlalchemy.orm import Mapped, mapped_column, validates
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from tests.admin.assorted import decorators
@@ -190,6 +192,30 @@ for _extension in ("hstore", "citext"):
         "before_create",
         ddl(f"CREATE EXTENSION IF NOT EXISTS {_extension}").execute_if(dialect="postgresql"),
     )
+
+
+class Owner(Model):
+    """Its key is of a decorated type, as advanced-alchemy and fastapi-users have theirs."""
+
+    __tablename__ = "assorted_owner"
+
+    id: Mapped[uuid.UUID] = mapped_column(
+        decorators.BinaryGuid, primary_key=True, default=uuid.uuid4
+    )
+    name: Mapped[str] = mapped_column(String(20))
+    pets: Mapped[list["Pet"]] = relationship(back_populates="owner", cascade="all, delete-orphan")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Pet(Model):
+    __tablename__ = "assorted_pet"
+
+    name: Mapped[str] = mapped_column(decorators.AutoString, primary_key=True)
+    born: Mapped[dt.datetime] = mapped_column(decorators.EpochMicroseconds)
+    owner_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey(Owner.id))
+    owner: Mapped[Owner | None] = relationship(back_populates="pets")
 
 
 class Habit(Model):
