@@ -104,6 +104,9 @@ CHANNELS: list[tuple[str, str, str, Any]] = [
     ("a channel that is not ASCII is 107", "", "beacons:København", BAD_REQUEST),
     ("a channel with a space is 107", "", "beacons:north pole", BAD_REQUEST),
     ("a channel with a line break is 107", "", "beacons:north\n", BAD_REQUEST),
+    ("a channel with a zero character is 107", "", "beacons:nor\0th", BAD_REQUEST),
+    ("a channel with an escape character is 107", "", "beacons:\x1b[31m", BAD_REQUEST),
+    ("a channel with a deleted character is 107", "", "beacons:\x7f", BAD_REQUEST),
 ]
 
 # what is promised, the frames, the code and reason of the close frame
@@ -114,6 +117,10 @@ CLOSINGS: list[tuple[str, list[Any], tuple[int, str]]] = [
     ("a bad line behind a good one", [[CONNECT, "nonsense"]], (3501, "bad request")),
     ("a field of no request", [[CONNECT], [{"id": "2", "ping": {}}]], (3501, "bad request")),
     ("an id of 33 bits", [[CONNECT], [{"id": 2**32, "ping": {}}]], (3501, "bad request")),
+    ("an id of hundreds of digits", [[CONNECT], ['{"id":' + "9" * 400 + ',"ping":{}}']],
+     (3501, "bad request")),
+    ("an id with a fraction", [[CONNECT], [{"id": 2.5, "ping": {}}]], (3501, "bad request")),
+    ("an id that is true", [[CONNECT], [{"id": True, "ping": {}}]], (3501, "bad request")),
     ("a send that is no object", [[CONNECT], [{"send": 5}]], (3501, "bad request")),
     ("an id that is negative", [[CONNECT], [{"id": -2, "ping": {}}]], (3501, "bad request")),
     ("a command without an id", [[CONNECT], [{"ping": {}}]], (3501, "bad request")),
