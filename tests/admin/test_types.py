@@ -199,6 +199,19 @@ def test_what_one_orm_wrote_the_other_reads_and_finds(apart: Engine, name: str) 
     _check(apart, Assorted, name, values)
 
 
+@pytest.mark.parametrize(("name", "hour"), [("wall", 12), ("berlin", 14)])
+def test_an_aware_value_is_turned_to_the_clock_of_its_column(
+    apart: Engine, name: str, hour: int
+) -> None:
+    given = dt.datetime(2020, 7, 1, 8, tzinfo=dt.timezone(dt.timedelta(hours=-4)))
+    wall = dt.datetime(2020, 7, 1, hour)  # noqa: DTZ001  # without a zone, on purpose
+    rows = _write(Assorted, name, [given, given], begins_with_django=True)
+    with Session(apart) as session:
+        assert set(_read(session, Assorted, name, rows).values()) == {wall}
+    for condition in ({name: given}, {name: wall}, {f"{name}__lte": given, f"{name}__gte": wall}):
+        assert mirror_of(Assorted).objects.filter(pk__in=rows, **condition).count() == len(rows)
+
+
 @pytest.mark.database("postgresql")
 @pytest.mark.parametrize("name", POSTGRESQL)
 def test_types_that_one_database_has_alone_are_read_and_found_too(apart: Engine, name: str) -> None:
