@@ -62,6 +62,7 @@ def stock_installed(settings: Settings) -> Iterator[tuple[Feature, ...]]:
     with override_settings(**changed):
         runtime.set_capture(compose_capture(features, settings.audit_secrets))
         yield features
+        _unregister()  # Django's admin looks for pages whenever applications are installed
     runtime.set_capture(compose_capture(plain, settings.audit_secrets))
 
 
@@ -73,12 +74,18 @@ def stock_registered() -> Iterator[None]:
     admin.autodiscover()
     forget_urls()
     yield
+    _unregister()
+    forget_urls()
+
+
+def _unregister() -> None:
+    from django.contrib import admin
+
     for model in list(admin.site._registry):
         if model._meta.app_label in ("stock", "assorted"):
             admin.site.unregister(model)
     for package in (STOCK, ASSORTED):
         sys.modules.pop(f"{package}.admin", None)  # the admin looks for it anew
-    forget_urls()
 
 
 def forget_urls() -> None:
