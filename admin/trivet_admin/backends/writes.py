@@ -24,6 +24,7 @@ from trivet_admin.errors.to_django import (
 )
 from trivet_admin.generic import AnyField
 from trivet_admin.mirror.shape import Association, Shape, find_shape
+from trivet_admin.mirror.unreadable import loading
 
 
 class Writer(Protocol):
@@ -122,8 +123,9 @@ class MappedWriter:
         column = getattr(self.mapped, key)
         found: dict[Any, Any] = {}
         for batch in _batches(keys):
-            rows = session.scalars(query.where(column.in_(batch)).order_by(column))
-            found.update((getattr(row, key), row) for row in rows)
+            with loading(self.mapped.__table__.name):
+                rows = session.scalars(query.where(column.in_(batch)).order_by(column))
+                found.update((getattr(row, key), row) for row in rows)
         return found
 
     def _construct(self, values: Mapping[AnyField, Any]) -> Any:

@@ -24,6 +24,7 @@ from sqlalchemy.types import TypeEngine
 from trivet.data.fitting import UnfitError
 from trivet_admin.generic import AnyField
 from trivet_admin.mirror.storage import Storage, storage_of
+from trivet_admin.mirror.unreadable import Unreadable
 from trivet_admin.mirror.wall_times import wall_form
 
 COMPARISONS = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "range"})
@@ -56,7 +57,10 @@ class TypedField(AnyField):
         return [self.from_db_value]
 
     def from_db_value(self, raw: Any, _expression: Any, connection: Any) -> Any:
-        return self.storage(connection).read(raw)
+        try:
+            return self.storage(connection).read(raw)
+        except Exception as error:  # noqa: BLE001  # a type's own code may raise whatever it likes
+            return Unreadable.of(self, raw, error)
 
     def get_prep_value(self, value: Any) -> Any:
         """The value of the mapped attribute. Raises ValueError or ValidationError for one that the

@@ -23,6 +23,7 @@ from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE
 from trivet_admin.generic import ModelForm, ModelFormSet
 from trivet_admin.mirror.shape import Shape, find_shape
+from trivet_admin.mirror.unreadable import UNREADABLE, Unreadable
 from trivet_admin.site.untouched import is_as_shown, keep_untouched, refused_untouched
 
 FormErrors = Mapping[str, Sequence[str]]
@@ -114,6 +115,9 @@ class MirrorFormMixin:
             if key in (shape.version, shape.primary_key):
                 continue
             value = getattr(self.instance, field.attname)
+            if isinstance(value, Unreadable):
+                self._add(name, [UNREADABLE])
+                continue
             try:
                 setattr(trial, key, to_mapped(field, value))
             except Exception as error:

@@ -27,6 +27,7 @@ from trivet.data.unit_of_work import UnitOfWork
 from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE, GONE_MEANWHILE, StaleEditError
 from trivet_admin.mirror.shape import Shape, shape_of
+from trivet_admin.mirror.unreadable import loading
 from trivet_admin.unit import unit_of
 
 
@@ -117,7 +118,8 @@ def _changes(shape: Shape, obj: Any, form: Any, *, is_new: bool) -> dict[str, An
 
 def _require_present(session: Session, shape: Shape, obj: Any) -> None:
     """Lock the row. Raises StaleEditError if it is gone, or not the one that the form shows."""
-    row = session.get(shape.mapped, obj.pk, with_for_update=True, populate_existing=True)
+    with loading(shape.mapped.__table__.name):
+        row = session.get(shape.mapped, obj.pk, with_for_update=True, populate_existing=True)
     if row is None:
         raise StaleEditError(GONE_MEANWHILE)
     if shape.version is not None and getattr(row, shape.version) != getattr(obj, shape.version):

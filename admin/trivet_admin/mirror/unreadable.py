@@ -1,0 +1,47 @@
+"""Values that are in the database and that the type of their column cannot read.
+
+An older version of an application has left them, or somebody has written them by hand: a member of
+an enum that is gone, a text that is no address. One of them must not take a whole list along, so a
+page shows what is stored. The mapped class cannot load such a row, so nothing can be saved to it
+until the value has been put right.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from trivet.errors import Conflict
+
+logger = logging.getLogger(__name__)
+
+
+UNREADABLE = (
+    "The type of the column cannot read what is stored. Put it right in the database first."
+)
+
+
+class Unreadable(str):
+    """The text of such a value."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, field: Any, raw: Any, error: Exception) -> Self:
+        """The value `raw` of `field`, noted in the log."""
+        column = f"{field.model._meta.db_table}.{field.column}"
+        logger.warning("%s holds a value that its type cannot read: %s", column, error)
+        return cls(raw)
+
+
+@contextmanager
+def loading(table: str) -> Iterator[None]:
+    """Load rows of `table` within. Raises Conflict if a value of one cannot be read."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+        raise Conflict(
+            "unreadable-value",
+            f"A row of {table} has a value that the type of its column cannot read: {error}. "
+            "Put it right in the database first.",
+        ) from error
