@@ -6,7 +6,8 @@ Only the ``VALUES`` is replaced here. Everything else stays SQLAlchemy's, which 
 keys that come back to the rows.
 
 An INSERT whose rows have something else than values (an expression of SQL), keys that the database
-does not number, or values without a plain text (documents, arrays, bytes) is left as it is.
+does not number, or values whose text their column would not read as the same (documents, arrays,
+bytes) is left as it is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +83,7 @@ def _batches_of(
     parts = [parameters[first : first + size] for first in range(0, len(parameters), size)]
     batches = []
     for number, part in enumerate(parts, start=1):
-        arrays = arrays_of(names, part)
+        arrays = arrays_of(names, part, compiled)
         if arrays is None:
             return None
         batches.append(_Batch(text, arrays, len(part), number, len(parts)))

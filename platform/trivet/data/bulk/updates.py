@@ -126,7 +126,7 @@ def execute_at_once(
     text = _text_of(statement, context)
     if text is None:
         return None
-    arrays = arrays_of(list(parameters[0]), parameters)
+    arrays = arrays_of(list(parameters[0]), parameters, context.compiled)
     if arrays is None:
         return None
     cursor.execute(text, arrays)
