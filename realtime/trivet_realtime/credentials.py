@@ -120,7 +120,7 @@ class Credentials:
         if claims.expires_at is not None and claims.expires_at <= time.time():
             raise CommandError(EXPIRED)
         subs = {name: SubscriptionOptions() for name in claims.channels} | dict(claims.subs)
-        named = self._named_session(claims)
+        named = self.read_session(claims.session)
         identity = await self.of_user(claims.sub, claims.credential, named)
         return Credential(identity, claims.expires_at, info, claims.meta, subs, is_token=True)
 
@@ -196,11 +196,15 @@ class Credentials:
             raise Disconnected(INVALID_TOKEN)
         return replace(identity, credential_id=credential or identity.credential_id)
 
-    def _named_session(self, claims: ConnectionClaims) -> NamedSession | None:
+    def read_session(self, claim: str) -> NamedSession | None:
+        """The session that a token names by `claim`; None if it names none.
+
+        Raises Disconnected (3500) for a claim that is none of ours.
+        """
         if self._accepts_strangers:
             return None
         try:
-            return self._platform.tokens.read_session(claims)
+            return self._platform.tokens.read_session(claim)
         except InvalidToken as error:
             raise Disconnected(INVALID_TOKEN) from error
 

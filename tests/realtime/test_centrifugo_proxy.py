@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from tests.realtime.centrifugo_tables import create_tables, read_history
 from tests.realtime.house import SECONDS, House, house_at
+from tests.realtime.logins import add_session, change_password, log_out
 from tests.realtime.lounge.models import Remark
 from tests.services.databases import Databases
 from trivet.audit.tables import AuditEntry
@@ -247,6 +248,33 @@ class TestIdentity:
             await connection.execute(update(django_tables.users).values(is_active=False))
         house.platform.broker.publish(Revocation(user_id=7))
         assert await result(house, "refresh", user="7") == {"expired": True}
+
+    @pytest.mark.parametrize("end", [log_out, change_password])
+    async def test_a_token_says_nothing_after_the_end_of_the_session_that_asked_for_it(
+        self, house: House, end: Callable[[House, str], Awaitable[None]]
+    ) -> None:
+        tokens = house.platform.tokens
+
+        async def of_login(key: str) -> Any:
+            token = tokens.connection(await add_session(house, key))
+            # All that Centrifugo passes on of it.
+            return {"user": "7", "meta": tokens.read_connection(token).meta}
+
+        given, other = await of_login("key-of-a-session"), await of_login("another-key")
+        assert "expire_at" in await result(house, "refresh", **given)
+        await end(house, "key-of-a-session")
+        channel = "lounge:den"
+        assert await result(house, "refresh", **given) == {"expired": True}
+        assert await result(house, "sub_refresh", **given, channel=channel) == {"expired": True}
+        assert await ask(house, "subscribe", **given, channel=channel) == {
+            "disconnect": {"code": 3500, "reason": "invalid token"}
+        }
+        stays = end is log_out
+        assert ("expire_at" in await result(house, "refresh", **other)) is stays
+
+    async def test_a_session_that_another_installation_names_is_none(self, house: House) -> None:
+        given: Any = {"user": "7", "meta": {"credential": "a", "session": "gAAAAAB-forged"}}
+        assert await result(house, "refresh", **given) == {"expired": True}
 
     async def test_a_login_that_is_over_is_nobody_and_not_the_user(self, house: House) -> None:
         await house.add_user(8, is_staff=True)

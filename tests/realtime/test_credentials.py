@@ -1,27 +1,24 @@
 """Who a client is by its token, for how long, and what a token lets it subscribe to."""
 
-import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import text, update
 
 from tests.realtime.house import House, eventually, house_at
+from tests.realtime.logins import SEVEN, add_session, change_password, log_out
 from trivet import Identity
 from trivet.identity import ANONYMOUS, Revocation, RevocationScope, django_tables
 from trivet.identity.keys import issue_key
-from trivet.identity.token_sessions import TokenSession
 from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
 
 TOKEN_SECRET = "a-secret-of-tokens-that-guards-nothing-at-all"
-SEVEN = Identity(user_id=7, username="user 7", kind="session", credential_id="session-of-7")
 EIGHT = Identity(user_id=8, username="user 8", kind="session")
 INVALID = (3500, "invalid token")
 REVOKED = (3500, "credential revoked")
@@ -203,34 +200,6 @@ async def test_a_user_who_was_disabled_connects_no_more(house: House) -> None:
     async with house.socket() as socket:
         await socket.send({"id": 1, "connect": {"token": token}})
         assert await socket.closing() == INVALID
-
-
-def credential_of(key: str) -> str:
-    return f"session-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
-async def add_session(house: House, key: str, seconds: float = 600.0) -> Identity:
-    """User 7, logged in by a session of Django's."""
-    ends = datetime.now(UTC) + timedelta(seconds=seconds)
-    row = {"session_key": key, "session_data": "", "expire_date": ends}
-    async with house.platform.database.engine.begin() as connection:
-        await connection.execute(insert(django_tables.sessions).values(**row))
-    source = TokenSession(key, {"id": 7, "password": ""})
-    return replace(SEVEN, credential_id=credential_of(key), source=source)
-
-
-async def log_out(house: House, key: str) -> None:
-    sessions = django_tables.sessions
-    async with house.platform.database.engine.begin() as connection:
-        await connection.execute(delete(sessions).where(sessions.c.session_key == key))
-    house.platform.broker.publish(Revocation(credential_id=credential_of(key)))
-
-
-async def change_password(house: House, key: str) -> None:
-    users = django_tables.users
-    async with house.platform.database.engine.begin() as connection:
-        await connection.execute(update(users).where(users.c.id == 7).values(password=key))
-    house.platform.broker.publish(Revocation(user_id=7, kind="session"))
 
 
 @pytest.mark.parametrize("end", [log_out, change_password])

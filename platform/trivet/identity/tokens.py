@@ -143,8 +143,8 @@ class Tokens:
                 asks for a new token before.
             info: Any JSON that other clients see beside the user, in presence and publications.
             channels: Channels that the server subscribes the client to.
-            meta: Any JSON that stays on the server. Without it the name of the credential stands
-                there too, because Centrifugo passes on nothing else of a token.
+            meta: Any JSON that stays on the server. Without it the credential and the session
+                stand there too, because Centrifugo passes on nothing else of a token.
 
         Returns:
             The token.
@@ -158,8 +158,10 @@ class Tokens:
                 "no-token-for-a-key",
                 "A program connects with its API key in place of a token; tokens are for users.",
             )
-        if meta is UNSET and identity.credential_id:
-            meta = {"credential": identity.credential_id}
+        session = "" if self._seal is None else self._seal.seal(identity)
+        if meta is UNSET:
+            named = {"credential": identity.credential_id, "session": session}
+            meta = {name: value for name, value in named.items() if value} or UNSET
         claims = ConnectionClaims(
             sub=_subject(identity),
             exp=_end(seconds),
@@ -167,7 +169,7 @@ class Tokens:
             channels=tuple(channels),
             meta=meta,
             credential=identity.credential_id,
-            session="" if self._seal is None else self._seal.seal(identity),
+            session=session,
         )
         return self._sign(claims)
 
@@ -199,12 +201,12 @@ class Tokens:
             raise InvalidToken("a subscription token opens no connection")
         return claims
 
-    def read_session(self, claims: ConnectionClaims) -> NamedSession | None:
-        """The session that a connection token is bound to; None if it is bound to none. Raises
-        InvalidToken for one that another installation has bound."""
-        if not claims.session or self._seal is None:
+    def read_session(self, claim: str) -> NamedSession | None:
+        """The session that a connection token names by `claim`; None if it names none. Raises
+        InvalidToken for one that another installation has named."""
+        if not claim or self._seal is None:
             return None
-        named = self._seal.open(claims.session)
+        named = self._seal.open(claim)
         if named is None:
             raise InvalidToken("the session of this token is none of ours")
         return named

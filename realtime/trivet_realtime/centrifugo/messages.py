@@ -61,7 +61,9 @@ class Meta(Struct):
     Attributes:
         handshake: The connection is whom its handshake says, without a token.
         credential: The credential that asked for its token.
+        session: The session that did, sealed.
     """
 
     handshake: bool = False
     credential: str = ""
+    session: str = ""

@@ -7,7 +7,8 @@ Who the client is:
 * A connection that was accepted by them has to be that user in every later question. After a logout
   it is nobody, and so it has ended.
 * A connection that came with a token is whom Centrifugo says, because it has checked the token
-  with our key and sends our secret. The user is read from the database: it may be disabled by now.
+  with our key and sends our secret. The user is read from the database, which may have disabled it
+  by now, and so is the session that asked for the token, which may have ended.
   If the handshake is of the same user, its identity counts: an API key may have less than its
   owner.
 
@@ -95,7 +96,8 @@ async def _identify(hub: Hub, handshake: Identity, question: Question) -> Identi
     meta = _read(question)
     if meta.handshake:
         raise Disconnected(CREDENTIAL_REVOKED)
-    return await hub.credentials.of_user(question.user, meta.credential)
+    named = hub.credentials.read_session(meta.session)
+    return await hub.credentials.of_user(question.user, meta.credential, named)
 
 
 def user_of(identity: Identity) -> str:
