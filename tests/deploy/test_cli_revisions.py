@@ -184,6 +184,29 @@ def test_of_processes_that_migrate_at_once_one_does_and_the_others_wait(
     assert sorted(each == nothing for each in done) == [False, True, True]
 
 
+CONCURRENTLY = """\
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = '30s'")
+        op.create_index("ports_name", "ports_port", ["name"], postgresql_concurrently=True)
+
+
+def downgrade"""
+
+
+@pytest.mark.database("postgresql")
+def test_a_revision_may_build_an_index_concurrently(
+    installed: Installation, write: Write, tmp_path: Path
+) -> None:
+    """Outside any transaction, which is what an index of a large table needs."""
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    (revision,) = (tmp_path / "ports" / "migrations").glob("0001_*.py")
+    source = revision.read_text()
+    revision.write_text(source.replace("def downgrade", CONCURRENTLY, 1))
+    assert len(installed.json("migrate")["alembic"]) == 1
+    assert installed.json("migrate", "--plan") == []
+
+
 def test_a_plan_changes_nothing_and_a_way_back_is_taken_by_name(
     installed: Installation, write: Write
 ) -> None:

@@ -56,6 +56,8 @@ def run(url: str, features: Sequence[Feature], target: str, *, back: bool) -> li
         before = applied_to(connection)
         config = configure(features, connection)
         _require_known(before, config)
+        # Alembic would make all revisions in the transaction of that question.
+        connection.rollback()
         try:
             (command.downgrade if back else command.upgrade)(config, target)
         except DBAPIError as error:
