@@ -9,9 +9,13 @@ the order in which SQLAlchemy would update them. Where the order of the updates 
 (a column of a unique constraint or of the key changes) they stay one after the other.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from enum import Enum
 from functools import wraps
 from typing import Any
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Table, UniqueConstraint
@@ -25,6 +29,11 @@ FEWEST = 4
 """Rows for which one statement is worth its text."""
 
 _GIVEN, _LOCKED = "trivet_given", "trivet_locked"
+
+_UNCHANGING = frozenset(
+    {type(None), str, bytes, bool, int, float, Decimal, UUID}
+    | {dt.datetime, dt.date, dt.time, dt.timedelta}
+)
 
 Record = tuple[Any, ...]
 """A row to update, as SQLAlchemy has it: state, values by attribute, parameters, mapper,
@@ -101,9 +110,15 @@ def _filled(record: Record, every: set[str]) -> Record:
     _, present, parameters, mapper, *_ = record
     missing = every - parameters.keys()
     named = {name: _attribute_of(mapper, name) for name in missing}
-    if all(attribute in present for attribute in named.values()):
+    if all(_is_as_loaded(present.get(attribute, present)) for attribute in named.values()):
         parameters.update({name: present[attribute] for name, attribute in named.items()})
     return record
+
+
+def _is_as_loaded(value: Any) -> bool:
+    """Whether nobody can have changed the inside of `value`, which would be written and be in no
+    entry of the trail. The dictionary of the present values stands for one that is not there."""
+    return type(value) in _UNCHANGING or isinstance(value, Enum)
 
 
 def _attribute_of(mapper: Any, column: str) -> str:
