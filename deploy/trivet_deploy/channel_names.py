@@ -25,9 +25,15 @@ def require_channel(rules: ChannelRules, channel: str) -> None:
                 "and no space.",
             ) from error
         namespace, colon, _ = channel.removeprefix(PRIVATE).partition(":")
-        asked = f"{namespace if colon else ''}:"
         known = [f"{name}:" for name in rules.namespaces]
         listed = ", ".join(known) or "none"
+        if not colon:
+            raise Invalid(
+                "channel",
+                f"{channel}: the name of a channel begins with its feature and a colon. "
+                f"There are: {listed}.",
+            ) from error
+        asked = f"{namespace}:"
         raise Invalid(
             "channel",
             f"{channel}: no feature of TRIVET_FEATURES has channels that begin with "

@@ -34,6 +34,12 @@ SCENARIOS = (
     Scenario("version", ("--version",), 0, stdout=("0.",)),
     Scenario("help", ("--help",), 0, stdout=("migrate", "Exit codes")),
     Scenario("help of a group", ("keys", "-h"), 0, stdout=("revoke", "list", "create")),
+    Scenario(
+        "help whose paragraphs the terminal folds",
+        ("migrate", "-h"),
+        0,
+        stdout=("Running it again changes nothing.",),
+    ),
     Scenario("no command", (), 2, stdout=("Usage",)),
     Scenario("an unknown command", ("fly",), 2, stderr=("No such command", "fly")),
     Scenario("an unknown option", ("serve", "--fast"), 2, stderr=("No such option", "--fast")),

@@ -264,7 +264,7 @@ NO_CHANNELS: Sequence[tuple[str, str, str]] = [
     ("no ASCII", "departures:ß", "is no channel's name"),
     ("nothing", "", "is no channel's name"),
     ("an unknown namespace", "departure:JFK", "Did you mean departures:?"),
-    ("no namespace", "JFK", "There are: departures:."),
+    ("no namespace", "JFK", "begins with its feature and a colon. There are: departures:."),
 ]
 
 
@@ -286,6 +286,7 @@ def test_a_refusal_is_a_sentence_and_leaves_nothing(installed: Installation) -> 
     for channel, data, sentence in (
         (JFK, "{gate: B7}", "This is no JSON"),
         ("departure:JFK", "1", "Did you mean departures:?"),
+        ("gate:x:7", "1", "gate:x:7: no feature"),  # and not a picture for :x:
     ):
         done = run_trivet("events", "publish", channel, "-", env=env, given=data)
         assert done.returncode == 1, done

@@ -168,7 +168,9 @@ def _find_broker(settings: "Settings") -> Finding:
     from trivet.delivery.opening import find_broker_fault
 
     if settings.broker_address == "memory":
-        sentence = "none between processes: for one worker alone, and commands are found by polls"
+        sentence = (
+            "none between processes: right for one worker. It finds by polls what commands change"
+        )
         return Finding("broker", "ok", sentence)
     where, fault = anyio.run(find_broker_fault, settings)
     if fault:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 PIPE_COLUMNS = 400
 """Wider than any line; a table takes only what it needs."""
 
-stdout = Console()
-stderr = Console(stderr=True)
+# Without emoji: rich would take the `:x:` of a channel's name for one.
+stdout = Console(emoji=False)
+stderr = Console(stderr=True, emoji=False)
 
 
 _NO_TABLE = ("no such table", "no such column", "does not exist")
@@ -50,7 +51,7 @@ def print_json(value: Any) -> None:
 
 def print_table(table: Table) -> None:
     """A table on stdout; in a pipe nothing of it is folded, so that `grep` finds it."""
-    (stdout if stdout.is_terminal else Console(width=PIPE_COLUMNS)).print(table)
+    (stdout if stdout.is_terminal else Console(width=PIPE_COLUMNS, emoji=False)).print(table)
 
 
 def say(sentence: str) -> None:

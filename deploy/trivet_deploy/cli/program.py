@@ -6,6 +6,7 @@ What the command works with it imports inside the functions that work, so that `
 parameters that typer does not read stand under TYPE_CHECKING.
 """
 
+import inspect
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,6 +96,17 @@ def _before_every_command(
     context.obj.debug = debug
 
 
+def _unfold_help(commands: typer.Typer) -> None:
+    """Let the terminal alone fold the help: typer keeps the lines of a docstring's later
+    paragraphs as they stand in the source."""
+    for command in commands.registered_commands:
+        text = inspect.cleandoc(getattr(command.callback, "__doc__", None) or "")
+        command.help = "\n\n".join(" ".join(each.split()) for each in text.split("\n\n"))
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _unfold_help(group.typer_instance)
+
+
 def _find_features_here() -> None:
     """Put the working directory on the import path: a feature lies where its people work, and
     the installed command, unlike ``python -m``, would not look there."""
@@ -106,6 +118,7 @@ def _find_features_here() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `trivet` with `arguments` (by default the process's own); ends in SystemExit."""
     _find_features_here()
+    _unfold_help(app)
     options = Options()
     try:
         app(args=arguments, obj=options)

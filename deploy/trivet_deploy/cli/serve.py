@@ -29,8 +29,9 @@ def serve(
 ) -> None:
     """Serve with Gunicorn, as in production.
 
-    SIGTERM stops it gracefully: sockets are closed at once so that their clients reconnect,
-    requests have TRIVET_SHUTDOWN_SECONDS to finish.
+    SIGTERM stops it gracefully: requests have TRIVET_SHUTDOWN_SECONDS to finish, and sockets are
+    closed one after the other, so that their clients reconnect elsewhere. SIGHUP replaces the
+    workers without a gap.
     """
     from trivet_deploy.checks.environment import find_unread
     from trivet_deploy.checks.workers import require_broker
