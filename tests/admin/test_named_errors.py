@@ -154,6 +154,7 @@ REFUSED = [
      (422, at("beds", "cots", says="beds and cots must satisfy: six people a room"))),
     ("PATCH", "Guest/1", {"code": "x"},
      (422, at("code", says="door code must satisfy: code_long"))),
+    ("PATCH", "Guest/1", {"cots": -1}, (422, at("cots", says="cots must satisfy: cots >= 0"))),
     ("PATCH", "Item/1", {"quantity": -2},
      (422, at("quantity", says="quantity must satisfy: quantity_not_negative"))),
 ]  # fmt: skip
@@ -203,6 +204,7 @@ class TestConstraints:
         [
             ("guest/add/", {"code": "x"}, "code", "door code must satisfy: code_long"),
             ("item/1/change/", {"quantity": "-3"}, "quantity", "quantity_not_negative"),
+            ("guest/1/change/", {"cots": "-1"}, "cots", "cots must satisfy: cots >= 0"),
             ("guest/1/change/", {"beds": "9"}, None, "must satisfy: six people a room"),
             (
                 "item/1/change/",

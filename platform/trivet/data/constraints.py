@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, PrimaryKeyConstraint, Table
 
-from trivet.models.base import Model
+from trivet.models.base import Model, digest_of
 
 _WORD = re.compile(r"\w+")
 
@@ -52,7 +52,8 @@ def columns_of_constraint(table: Table, name: str) -> "tuple[Column[Any], ...]":
 def rule_of(table: Table, name: str) -> Rule:
     """The CHECK that the database calls `name`.
 
-    Its sentence is its ``comment``, the ``label`` in its ``info``, or its name.
+    Its sentence is its ``comment``, the ``label`` in its ``info``, or its name; the condition
+    itself if it has no name.
     """
     checks = [each for each in table.constraints if isinstance(each, CheckConstraint)]
     check = next((each for each in checks if each.name == name), None)
@@ -61,10 +62,15 @@ def rule_of(table: Table, name: str) -> Rule:
     if check is None:
         return Rule(_short(table, name), ())
     said = getattr(check, "comment", None) or check.info.get("label")
-    is_named = isinstance(check.name, str)
-    return Rule(
-        said or (_short(table, str(check.name)) if is_named else name), _columns(table, check)
-    )
+    given = _short(table, check.name) if isinstance(check.name, str) else ""
+    given = "" if given == digest_of(check) else given
+    return Rule(said or given or _condition(check), _columns(table, check))
+
+
+def _condition(check: CheckConstraint) -> str:
+    """What a CHECK says, with the columns named as in its table."""
+    options = {"literal_binds": True, "include_table": False}
+    return " ".join(str(check.sqltext.compile(compile_kwargs=options)).split())
 
 
 def _other_names(table: Table, check: CheckConstraint) -> set[str]:

@@ -18,8 +18,11 @@ from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 def _name_or_digest(constraint: CheckConstraint, _table: Table) -> str:
     """The name of a CHECK, or for one without a name a digest of what it says, so that it has the
     same name in every database."""
-    if isinstance(constraint.name, str):
-        return constraint.name
+    return constraint.name if isinstance(constraint.name, str) else digest_of(constraint)
+
+
+def digest_of(constraint: CheckConstraint) -> str:
+    """What stands for the name of a CHECK that has none."""
     return hashlib.blake2b(str(constraint.sqltext).encode(), digest_size=4).hexdigest()
 
 

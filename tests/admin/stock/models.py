@@ -141,6 +141,7 @@ class Guest(Model):
         Index("uq_stock_guest_person", "name", "email", unique=True),
         CheckConstraint("beds + cots <= 6", name="six_fit", info={"label": "six people a room"}),
         CheckConstraint("length(code) > 1", name="code_long"),
+        CheckConstraint("cots  >= 0"),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
