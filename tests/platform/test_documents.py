@@ -58,7 +58,30 @@ def form(document: Any) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-CHANGES = [set_key, append_within, make_one_true, remove_key]
+def set_key_and_assign(crate: Crate) -> None:
+    crate.labels["gate"] = 9
+    crate.labels = crate.labels
+
+
+def assign_and_set_key(crate: Crate) -> None:
+    crate.labels = crate.labels
+    crate.labels["gate"] = 10
+
+
+def append_within_and_copy(crate: Crate) -> None:
+    crate.labels["tags"].append("late")
+    crate.labels = {**crate.labels}
+
+
+def set_key_and_replace(crate: Crate) -> None:
+    crate.labels["gate"] = 11
+    crate.labels = {"gate": 12}
+
+
+CHANGES = [
+    *(set_key, append_within, make_one_true, remove_key),
+    *(set_key_and_assign, assign_and_set_key, append_within_and_copy, set_key_and_replace),
+]
 Change = Callable[[Crate], None]
 
 
@@ -80,6 +103,24 @@ async def test_what_a_service_changes_inside_a_document_is_stored_and_audited(
         assert form((await session.run_sync(find)).labels) == form(expected.labels)
     changed = json.loads((await entries(database))[-1].changes)
     assert form(changed) == form({"labels": {"from": LABELS, "to": expected.labels}})
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_flush_in_between_loses_nothing(database: Database, change: Change) -> None:
+    async with database.unit() as session:
+        await session.run_sync(add)
+
+    def change_twice(db: Session) -> None:
+        crate = find(db)
+        change(crate)
+        crate.stops = ["Bergen"]
+        db.flush()  # as any query does
+
+    async with database.unit() as session:
+        await session.run_sync(change_twice)
+    change(expected := Crate(labels=json.loads(json.dumps(LABELS))))
+    async with database.unit(read_only=True) as session:
+        assert form((await session.run_sync(find)).labels) == form(expected.labels)
 
 
 async def test_what_was_stored_in_the_same_unit_is_watched_too(database: Database) -> None:

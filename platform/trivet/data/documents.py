@@ -15,10 +15,12 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import ARRAY, JSON
-from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
+from sqlalchemy.orm.base import LoaderCallableStatus
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from trivet.capture.old_values import history_of
 from trivet.models.types import json_form
 
 
@@ -49,7 +51,7 @@ class Documents:
         copies: dict[str, Any] = {}
         if is_flushed and state.key is not None:
             _, copies = self._kept.get(id(target), (None, {}))
-            keys = tuple(key for key in keys if key in state.committed_state)
+            keys = tuple(key for key in keys if _is_written(state, key))
         copies |= {key: deepcopy(state.dict[key]) for key in keys if key in state.dict}
         if copies:
             self._kept[id(target)] = (target, copies)
@@ -62,12 +64,20 @@ class Documents:
                 continue
             state = instance_state(target)
             for key, was in copies.items():
-                # What was assigned is seen as it is, and what has expired is read again.
-                if key in state.dict and key not in state.committed_state:
-                    _set_if_changed(target, key, was, state.dict[key])
+                # What has expired is read again.
+                if key in state.dict and _is_changed_inside(state, key, was):
+                    now = state.dict[key]
+                    set_committed_value(target, key, was)
+                    setattr(target, key, now)
 
 
-def _set_if_changed(target: Any, key: str, was: Any, now: Any) -> None:
-    if json_form(was) != json_form(now):
-        set_committed_value(target, key, was)
-        setattr(target, key, now)
+def _is_changed_inside(state: InstanceState[Any], key: str, was: Any) -> bool:
+    """Whether the object that was loaded is not as it was. What was assigned in its place is seen
+    as it is; but SQLAlchemy compares the two, and if the old one has changed first, they may look
+    the same: after ``crate.labels = crate.labels`` they are."""
+    loaded = state.committed_state.get(key, state.dict[key])
+    return not isinstance(loaded, LoaderCallableStatus) and json_form(was) != json_form(loaded)
+
+
+def _is_written(state: InstanceState[Any], key: str) -> bool:
+    return key in state.committed_state and history_of(state, key).has_changes()
