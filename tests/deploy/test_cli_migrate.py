@@ -227,6 +227,8 @@ def test_what_waits_is_cured_by_migrating(empty: Installation) -> None:
 
 PLATFORM = {
     "trivet.view_auditentry": "Can view audit entry",
+    "trivet.view_connection": "Can view live connection",
+    "trivet.disconnect_connection": "Can disconnect live connection",
     **{
         f"trivet.{verb}_apikey": f"Can {verb} API key"
         for verb in ("view", "add", "change", "delete")
