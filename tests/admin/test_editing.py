@@ -42,6 +42,26 @@ async def test_an_added_item_gets_its_key_its_defaults_and_its_tags(house: House
     assert await house.rows(LOG) == [("tools/Drill", 1)]
 
 
+async def test_a_key_that_is_made_up_is_not_asked_for(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.get("/admin/stock/specimen/add/")
+    assert "id" not in page.form
+    assert "instant_0" in page.form
+
+
+async def test_the_key_of_a_row_is_typed_once_and_then_shown(house: House) -> None:
+    async with house.visit() as boss:
+        page = await boss.edit("/admin/stock/category/add/", code="cups", name="Cups")
+        assert page.status == 302, page.words
+        page = await boss.get("/admin/stock/category/cups/change/")
+        assert "code" not in page.form
+        assert page.words.index("Code: cups") < page.words.index("Name:")
+        page = await boss.send(page, name="Mugs", code="mugs")
+    assert page.status == 302, page.words
+    query = "SELECT code, name FROM stock_category WHERE code IN ('cups', 'mugs')"
+    assert await house.rows(query) == [("cups", "Mugs")]
+
+
 async def test_a_form_that_changes_nothing_writes_no_version_and_tells_nothing(
     house: House,
 ) -> None:
@@ -161,6 +181,7 @@ class TestRefusedInput:
             page = await boss.edit("/admin/stock/item/1/change/", quantity="-1")
         assert page.status == 200
         assert "quantity_not_negative" in page.words
+        assert page.text.count("Error: ") == 1  # in the title
         assert page.form["quantity"] == "-1"
         await self.nothing_happened(house)
 

@@ -81,7 +81,7 @@ def _zone_of(column: "Column[Any]") -> str:
 def options_of(column: "Column[Any]") -> Options:
     """The arguments of every field: column, key, uniqueness, null, default, and labels."""
     default = default_of(column)
-    is_ours = not (is_computed(column) or is_changing(column))
+    is_ours = not (is_computed(column) or is_changing(column) or is_made_up_key(column))
     options: Options = {
         "db_column": column.name,
         "null": bool(column.nullable),
@@ -103,6 +103,11 @@ def options_of(column: "Column[Any]") -> Options:
 def is_generated_key(column: "Column[Any]") -> bool:
     """Whether the database numbers the rows by this column."""
     return column.table.autoincrement_column is column
+
+
+def is_made_up_key(column: "Column[Any]") -> bool:
+    """Whether a default makes up the key of a row, such as a UUID: nobody types one."""
+    return column.primary_key and (column.default is not None or column.server_default is not None)
 
 
 def is_computed(column: "Column[Any]") -> bool:

@@ -117,11 +117,28 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
         form = super().get_form(request, obj, change=change, **options)
         return with_errors(form, faults_of(request))
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """As of an inline, and the key of a row that there is: with another it would be another."""
+        named = super().get_readonly_fields(request, obj)
+        key = self.model._meta.pk
+        if obj is None or key.name in named or isinstance(key, models.AutoField):
+            return named
+        laid_out = flatten_fieldsets(self.fieldsets or [(None, {"fields": self.fields or ()})])
+        return (*named, key.name) if key.editable or key.name in laid_out else named
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Django's; the key keeps its place when it can only be read."""
+        fields = super().get_fields(request, obj)
+        key = self.model._meta.pk.name
+        return fields if self.fields else sorted(fields, key=lambda name: name != key)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if obj is not None and self.has_change_permission(request, obj):
             return self.with_version(fieldsets)
-        return _without(fieldsets, self.version_name)
+        key = self.model._meta.pk
+        made_up = key.name if obj is None and not key.editable else None
+        return _without(fieldsets, self.version_name, made_up)
 
     def changeform_view(
         self,
@@ -238,8 +255,8 @@ class StackedInline(_MirrorInline, admin.StackedInline):  # type: ignore[type-ar
     """Rows of a mapped class inside the form of another, one below the other."""
 
 
-def _without(fieldsets: Sequence[Any], name: str | None) -> list[Any]:
+def _without(fieldsets: Sequence[Any], *names: str | None) -> list[Any]:
     return [
-        (title, {**options, "fields": [f for f in options["fields"] if f != name]})
+        (title, {**options, "fields": [f for f in options["fields"] if f not in names]})
         for title, options in fieldsets
     ]
