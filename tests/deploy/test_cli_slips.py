@@ -154,6 +154,16 @@ SLIPS = (
         ("store.admin.ShelfAdmin", "labell", "admin.E033"),
     ),
     Slip(
+        "an inline of Django's",
+        {
+            "admin.py": "from django.contrib.admin import TabularInline\n"
+            + ADMIN.format(options="inlines = [type('Boxes', (TabularInline,), {'model': Shelf})]")
+        },
+        "django",
+        "failed",
+        ("admin.E106", "TabularInline or StackedInline of trivet_admin"),
+    ),
+    Slip(
         "an admin.py that registers nothing",
         {"admin.py": "from trivet_admin import ModelAdmin\n"},
         "admin",

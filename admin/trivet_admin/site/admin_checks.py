@@ -13,9 +13,14 @@ class AdminChecks(ModelAdminChecks):
     """Django's own, and `search_fields`, of which Django learns at the first search."""
 
     def check(self, admin_obj: Any, **options: Any) -> list[Any]:
-        return [*super().check(admin_obj, **options), *_find_fault_of_search(admin_obj)]
+        found = super().check(admin_obj, **options)
+        for each in found:
+            if each.id == "admin.E106":  # an inline of Django's, which knows no mapped classes
+                each.hint = _INLINES
+        return [*found, *_find_fault_of_search(admin_obj)]
 
 
+_INLINES = "An inline of a mapped class stands on TabularInline or StackedInline of trivet_admin."
 _BY_REQUEST = ("get_queryset", "get_search_fields", "get_search_results")
 """Methods that a `ModelAdmin` may override; what they give depends on a request."""
 
