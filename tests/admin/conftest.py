@@ -9,12 +9,14 @@ from sqlalchemy import text
 
 from tests.admin.house import (
     ASSORTED,
+    BORROWED,
     FEATURES,
     PASSWORD,
     STOCK,
     House,
     build_house,
     create_assorted_tables,
+    create_borrowed_tables,
     create_stock_tables,
     engine_of,
     make_settings,
@@ -179,6 +181,40 @@ def assorted(databases: Databases, process_database_url: str) -> Iterator[tuple[
         _create_people()
         yield features
         _disconnect_django()
+
+
+@pytest.fixture(scope="module")
+def borrowed(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
+    """The features with `borrowed`, likewise."""
+    given = make_settings(process_database_url, features=(*FEATURES, STOCK, BORROWED))
+    with stock_installed(given) as features:
+        databases.restore(process_database_url)
+        engine = engine_of(process_database_url)
+        create_borrowed_tables(engine)
+        engine.dispose()
+        _forget_content_types()
+        _create_people()
+        yield features
+        _disconnect_django()
+
+
+@pytest.fixture
+def built_borrowed_house(
+    borrowed: tuple[Feature, ...], process_database_url: str
+) -> Iterator[House]:
+    with stock_registered():
+        if process_database_url.startswith("postgresql"):
+            from tests.admin.borrowed.admin import register_postgres
+
+            register_postgres()
+        yield build_house(make_settings(process_database_url), borrowed)
+
+
+@pytest.fixture
+async def borrowed_house(built_borrowed_house: House) -> AsyncIterator[House]:
+    """The whole application over `borrowed`."""
+    yield built_borrowed_house
+    await built_borrowed_house.platform.database.close()
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ PASSWORD = "correct horse battery staple"
 FEATURES = ("departures",)
 STOCK = "tests.admin.stock"
 ASSORTED = "tests.admin.assorted"
+BORROWED = "tests.admin.borrowed"
 
 
 def make_settings(database_url: str, **settings: Any) -> Settings:
@@ -82,9 +83,9 @@ def _unregister() -> None:
     from django.contrib import admin
 
     for model in list(admin.site._registry):
-        if model._meta.app_label in ("stock", "assorted"):
+        if model._meta.app_label in ("stock", "assorted", "borrowed"):
             admin.site.unregister(model)
-    for package in (STOCK, ASSORTED):
+    for package in (STOCK, ASSORTED, BORROWED):
         sys.modules.pop(f"{package}.admin", None)  # the admin looks for it anew
 
 
@@ -107,6 +108,22 @@ def create_assorted_tables(engine: Engine) -> None:
     tables += [models.Owner.__table__, models.Pet.__table__]
     if engine.dialect.name == "postgresql":
         tables.append(models.PostgresAssorted.__table__)
+    Model.metadata.create_all(engine, tables=tables)
+
+
+def create_borrowed_tables(engine: Engine) -> None:
+    """Those of `borrowed`; on PostgreSQL with the schema of one of them, and a table of the same
+    name beside it."""
+    from tests.admin.borrowed import models
+
+    tables = [each for each in Model.metadata.sorted_tables if each.name.startswith("borrowed")]
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(text('CREATE SCHEMA "borrowed store"'))
+            connection.execute(text("CREATE TABLE borrowed_drawer (id bigint, name text)"))
+    else:
+        drawers: Any = models.Drawer.__table__
+        tables.remove(drawers)
     Model.metadata.create_all(engine, tables=tables)
 
 

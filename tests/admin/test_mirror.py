@@ -45,14 +45,6 @@ class Derived(Base):
     id: Mapped[int] = mapped_column(ForeignKey(Base.id), primary_key=True)
 
 
-class Underscored(Apart):
-    __tablename__ = "apart_underscored"
-    __module__ = "tests.admin.stock.models"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    a__b: Mapped[int]
-
-
 class Stranger(DeclarativeBase):
     """A library's base."""
 
@@ -62,6 +54,30 @@ class Strange(Stranger):
     __module__ = "library.models"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Aged(Apart):
+    __tablename__ = "apart_aged"
+    __module__ = "tests.admin.stock.models"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    born: Mapped[dt.datetime] = mapped_column(DateTime, info={"zone": "Europe/Atlantis"})
+
+
+class Child(Apart):
+    __tablename__ = "apart_child"
+    __module__ = "tests.admin.stock.models"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parent: Mapped[int | None] = mapped_column("parent_no", ForeignKey(Aged.id))
+
+
+class Grandchild(Apart):
+    __tablename__ = "apart_grandchild"
+    __module__ = "tests.admin.stock.models"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    child_id: Mapped[int] = mapped_column(ForeignKey(Child.id))
 
 
 class Homeless(Apart):
@@ -76,7 +92,6 @@ class Homeless(Apart):
     [
         (TwoKeys, ("TwoKeys", "left, right", "UniqueConstraint")),
         (Derived, ("Derived", "inherits")),
-        (Underscored, ("Underscored", "a__b", "rename the attribute")),
         (Strange, ("library.models.Strange", "another base", "class Strange(Model)")),
         (Homeless, ("Homeless", "elsewhere.models", "TRIVET_FEATURES")),
     ],
@@ -89,6 +104,24 @@ def test_a_class_that_cannot_be_edited_is_an_error_with_a_cure(
     with pytest.raises(ConfigurationError) as raised:
         register(mapped)(object)  # type: ignore[type-var]  # never reached
     assert [word for word in words if word not in raised.value.detail] == []
+
+
+def test_a_class_that_leads_to_one_that_cannot_be_shown_is_refused_with_it_and_stays_unknown() -> (
+    None
+):
+    """By any number of steps, and a second time as the first."""
+    from django.apps import apps
+
+    from trivet_admin import register
+
+    words = ("Grandchild", "child_id", "Child", "parent_no", "apart_aged", "born", "Cure")
+    for mapped, told in ((Grandchild, words), (Child, words[2:]), (Grandchild, words)):
+        with pytest.raises(ConfigurationError) as raised:
+            register(mapped)(object)  # type: ignore[type-var]  # never reached
+        assert [word for word in told if word not in raised.value.detail] == []
+    for name in ("Grandchild", "Child", "Aged"):
+        with pytest.raises(LookupError):
+            apps.get_model("stock", name)
 
 
 @pytest.mark.parametrize(

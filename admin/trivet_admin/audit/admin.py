@@ -20,6 +20,7 @@ from trivet.audit import AuditEntry
 from trivet.audit.summary import read_changes, summarise
 from trivet_admin.audit.visibility import masked, visible_tables, with_visibility
 from trivet_admin.mirror.registry import mirror
+from trivet_admin.mirror.shape import table_name_of
 from trivet_admin.site.modeladmin import ModelAdmin
 from trivet_admin.site.registration import register
 
@@ -35,7 +36,7 @@ class TableFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         del request, model_admin
-        shown = {model._meta.db_table: _name(model) for model in admin.site._registry}  # noqa: SLF001  # Django has no public list of them
+        shown = {table_name_of(model): _name(model) for model in admin.site._registry}  # noqa: SLF001  # Django has no public list of them
         del shown[AuditEntry.__tablename__]
         return sorted(shown.items(), key=lambda pair: pair[1])
 
@@ -211,7 +212,7 @@ def _hidden(entry: Any) -> str:
 
 
 def _model_of(entry: Any) -> type[Model] | None:
-    return next((m for m in apps.get_models() if m._meta.db_table == entry.table_name), None)
+    return next((m for m in apps.get_models() if table_name_of(m) == entry.table_name), None)
 
 
 def _name(model: type[Model]) -> str:

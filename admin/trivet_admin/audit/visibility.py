@@ -14,6 +14,8 @@ from django.contrib import admin
 from django.db.models import BooleanField, Case, F, QuerySet, TextField, Value, When
 from django.http import HttpRequest
 
+from trivet_admin.mirror.shape import table_name_of
+
 _KEPT = "trivet_visible_tables"
 """Where a request keeps its answer: a page asks for it several times."""
 
@@ -46,7 +48,7 @@ def _tables(request: HttpRequest) -> Iterator[str]:
             verbs = ("view", "change")  # as Django's admin has it
             may_view = any(user.has_perm(f"{label}.{v}_{model._meta.model_name}") for v in verbs)
         if may_view:
-            yield model._meta.db_table
+            yield table_name_of(model)
 
 
 def with_visibility(request: HttpRequest, entries: QuerySet[Any]) -> QuerySet[Any]:

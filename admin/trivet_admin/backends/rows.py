@@ -4,7 +4,7 @@ Django's conditions and expressions (``F``, ``Case``, subqueries) are evaluated 
 in the database; SQLAlchemy then gets plain keys and plain values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models.sql import Query
@@ -53,6 +53,12 @@ def select_values(compiler: SQLCompiler, expressions: list[Any]) -> list[Any]:
     converters = compiler.get_converters(expressions)
     (values,) = compiler.apply_converters([row], converters) if converters else (row,)
     return list(values)
+
+
+def batched(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """`keys` in parts of `BATCH_ROWS`."""
+    for start in range(0, len(keys), BATCH_ROWS):
+        yield keys[start : start + BATCH_ROWS]
 
 
 def _plain(query: Query) -> Query:

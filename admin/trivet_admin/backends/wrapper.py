@@ -67,6 +67,11 @@ class UnitWrapper(BaseDatabaseWrapper):
         """The session in the open transaction; TransactionManagementError without one."""
         return self.shared_transaction.session
 
+    def flush_shared(self) -> None:
+        """Send what SQLAlchemy holds, so that whoever reads next finds it."""
+        if self._shared is not None and not self.needs_rollback:
+            self._shared.flush()
+
     # Each of these is refused before Django itself looks: it would say of an event loop that a
     # thread is the cure, which would be refused next.
 
@@ -222,8 +227,7 @@ class UnitWrapper(BaseDatabaseWrapper):
                 require_observed(sql)
             if self.is_streaming and writes(sql):
                 self._require_no_stream()
-        if self._shared is not None and not self.needs_rollback:
-            self._shared.flush()
+        self.flush_shared()
         try:
             return execute(sql, params, many, context)
         except DatabaseError as error:

@@ -4,7 +4,7 @@ Insert: construct, add, flush, copy the columns back. Update: lock the rows, rel
 set attributes, flush. Delete: lock, load, ``session.delete``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import lazyload, undefer
 from trivet.data.session import TrivetSession
 from trivet.data.validators import find_refusal
 from trivet_admin.backends.associations import AssociationWriter
-from trivet_admin.backends.rows import BATCH_ROWS, lock_rows
+from trivet_admin.backends.rows import batched, lock_rows
 from trivet_admin.errors.to_django import (
     CHANGED_MEANWHILE,
     StaleEditError,
@@ -122,7 +122,7 @@ class MappedWriter:
         )
         column = getattr(self.mapped, key)
         found: dict[Any, Any] = {}
-        for batch in _batches(keys):
+        for batch in batched(keys):
             with loading(self.mapped.__table__.name):
                 rows = session.scalars(query.where(column.in_(batch)).order_by(column))
                 found.update((getattr(row, key), row) for row in rows)
@@ -183,8 +183,3 @@ def _split(compiler: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
         else:
             constants[field] = value
     return constants, expressions
-
-
-def _batches(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(keys), BATCH_ROWS):
-        yield keys[start : start + BATCH_ROWS]

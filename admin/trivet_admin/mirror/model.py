@@ -68,7 +68,7 @@ class MirrorModel(models.Model):
         ]
 
     def _with_version(self, values: Sequence[Any]) -> list[Any]:
-        version = self.trivet_shape.version
+        version = self.trivet_shape.version_name
         if not values or version is None or any(f.attname == version for f, *_ in values):
             return list(values)
         field = self._meta.get_field(version)

@@ -1,7 +1,7 @@
 """Deriving mirrors, each once."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
@@ -19,17 +19,18 @@ from trivet_admin.mirror.columns import (
     make_field,
 )
 from trivet_admin.mirror.examples import annotation_of
-from trivet_admin.mirror.labels import app_label_of, label_of_class
+from trivet_admin.mirror.labels import app_label_of, class_name_of, db_table_of, label_of_class
 from trivet_admin.mirror.model import MirrorModel
+from trivet_admin.mirror.names import RESERVED, Names, names_of, reference_of, words_of
+from trivet_admin.mirror.reading import has_text, readings_of, text_of
 from trivet_admin.mirror.relations import (
     MirrorManyToManyField,
     Side,
     make_relation,
     many_to_many,
     mapper_of,
-    reference_of,
 )
-from trivet_admin.mirror.shape import SHAPE, Association, Shape, shape_of
+from trivet_admin.mirror.shape import SHAPE, Association, Shape
 
 _OPTIONS = (
     "verbose_name",
@@ -40,24 +41,50 @@ _OPTIONS = (
 )
 """The options of a mirror in a table's `info`, by the names of Django's ``Meta``."""
 
-_MANAGER = "objects"
-"""Where every mirror has its queries. Django makes no model with a field of this name."""
-
 _mirrors: dict[type[Any], type[MirrorModel]] = {}
 
 
 def mirror(mapped: type[Any]) -> type[MirrorModel]:
     """The Django model of a mapped class, derived at the first call.
 
-    Classes that it refers to are mirrored with it. Raises ConfigurationError, naming class,
-    column and cure, for what Django's admin cannot edit.
+    Classes that it refers to are mirrored with it, all or none. Raises ConfigurationError, naming
+    class, column and cure, for what Django's admin cannot edit.
     """
     if mapped not in _mirrors:
         configure_mappers()
         mapper = mapper_of(mapped)
         require_ours([mapper])
-        _Building(mapper).build()
+        planned = _plan(mapper)
+        for building in planned:
+            building.create()
+        for building in planned:
+            building.create_links()
     return _mirrors[mapped]
+
+
+def _plan(mapper: Mapper[Any]) -> list["_Building"]:
+    """What has to be built for `mapper`: itself, and every class that it leads to and that has no
+    mirror yet. Nothing is known to Django before all of them are found to be possible."""
+    planned = {mapper: _Building(mapper)}
+    ways = {mapper: f"The admin cannot show {mapper.class_.__name__}: its"}
+    waiting = [planned[mapper]]
+    while waiting:
+        building = waiting.pop()
+        for neighbour, attribute in building.neighbours():
+            if neighbour.class_ in _mirrors or neighbour in planned:
+                continue
+            way = f"{ways[building.mapper]} {attribute} refers to {neighbour.class_.__name__}"
+            planned[neighbour] = _neighbour(neighbour, way)
+            ways[neighbour] = f"{way}, and its"
+            waiting.append(planned[neighbour])
+    return list(planned.values())
+
+
+def _neighbour(mapper: Mapper[Any], way: str) -> "_Building":
+    try:
+        return _Building(mapper)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.code, f"{way}. {error.detail}") from error
 
 
 def mirror_all(packages: Iterable[str]) -> None:
@@ -76,87 +103,80 @@ def mirror_all(packages: Iterable[str]) -> None:
                 continue
 
 
-def require_free_names(mapped: type[Any]) -> None:
-    """Raise ConfigurationError, naming attribute and cure, if a field of the mirror hides a method
-    of Django's that the admin calls: with a column `clean` no form could be saved.
-
-    It is asked for classes in the admin only. Others have a mirror for their permissions, and
-    nobody calls its methods.
-    """
-    model = mirror(mapped)
-    for field in model._meta.local_fields:
-        if hasattr(MirrorModel, field.name):
-            key = shape_of(model).key_of(field)
-            raise clash(mapped, key, mapper_of(mapped).columns[key])
-
-
-def clash(mapped: type[Any], key: str, column: Any) -> ConfigurationError:
-    """The error for an attribute whose name Django's models use themselves."""
-    return ConfigurationError(
-        "unsupported-column",
-        f"The admin cannot show {mapped.__name__}: its attribute {key} would take the place of "
-        "what Django's models call so. Cure: rename the attribute and keep the column, "
-        f"{mapped.__name__.lower()}_{key}: Mapped[…] = mapped_column({column.name!r}, …).",
-    )
-
-
 class _Building:
-    """One mirror on its way."""
+    """One mirror on its way. To make one of these asks everything that may be refused."""
 
     def __init__(self, mapper: Mapper[Any]) -> None:
         self.mapper = mapper
         self.mapped = mapper.class_
         self.table = _single_table(mapper)
+        self.label = app_label_of(self.mapped)
+        self.names: Names = names_of(mapper)
         self.keys: dict[str, str] = {}
         self.fields: dict[str, AnyField] = {}
-        self.django_names: dict[str, str] = {}
-
-    def build(self) -> None:
-        label = app_label_of(self.mapped)
-        version = self._version()
-        for attribute in self.mapper.column_attrs:
+        self.version = self._version()
+        self._db_table = db_table_of(self.table, self.mapped)
+        for attribute in mapper.column_attrs:
             column = attribute.columns[0]
             if len(attribute.columns) == 1 and getattr(column, "table", None) is self.table:
-                self._add_column(attribute.key, column, is_version=attribute.key == version)
+                self._add_column(attribute.key, column)
+        self.sides = list(many_to_many(mapper))
+        for side in self.sides:
+            self._add_side(side)
+
+    def create(self) -> None:
+        """Make the model, which makes it known to Django."""
         shape = Shape(
             self.mapped,
             keys=self.keys,
             primary_key=self.mapper.get_property_by_column(self.table.primary_key.columns[0]).key,
-            version=version,
+            version=self.version,
             computed=self._keys_where(is_computed),
             changing=self._keys_where(is_changing),
             defaulted=self._keys_where(is_defaulted),
+            given=self.names.given,
         )
-        sides = list(many_to_many(self.mapper))
-        for side in sides:
-            self.fields[side.key] = _many_to_many_field(label, self.mapped, side)
-        model = self._create_model(label, shape)
-        _mirrors[self.mapped] = model
-        self._mirror_neighbours(sides)
-        for side in sides:
-            _create_through(label, self.mapped, side)
+        _mirrors[self.mapped] = self._create_model(shape)
 
-    def _add_column(self, key: str, column: Any, *, is_version: bool) -> None:
+    def create_links(self) -> None:
+        """Make the models of the association tables, once both ends are there."""
+        for side in self.sides:
+            _create_through(self.label, self.mapped, side)
+
+    def neighbours(self) -> Iterator[tuple[Mapper[Any], str]]:
+        """The classes that this one refers to, each with the attribute that does."""
+        for attribute in self.mapper.column_attrs:
+            for key in attribute.columns[0].foreign_keys:
+                for mapper in our_mappers():
+                    if mapper.local_table is key.column.table and mapper.inherits is None:
+                        yield mapper, f"column {attribute.columns[0].name}"
+        for side in self.sides:
+            yield mapper_of(side.child), f"relationship {side.key}"
+
+    def _add_column(self, key: str, column: Any) -> None:
+        name = self.names.fields[key]
         reference = reference_of(column)
         if reference is not None:
-            name, field = make_relation(self.mapper, key, column, reference)
+            attname = self.names.attnames[key]
+            shown, field = make_relation(self.mapper, key, column, reference, attname)
         else:
             annotation = annotation_of(self.mapped, key)
-            field = make_field(column, annotation=annotation, is_version=is_version)
-            name = _django_name(key)
-        if "__" in name:
-            raise ConfigurationError(
-                "unsupported-column",
-                f"The admin cannot show {self.mapped.__name__}: its attribute {key} has two "
-                "underscores, which Django reads as a path. Cure: rename the attribute and keep "
-                f"the column, mapped_column({column.name!r}, …).",
-            )
-        if name == _MANAGER:
-            raise clash(self.mapped, key, column)
+            field = make_field(column, annotation=annotation, is_version=key == self.version)
+            shown = key
         field.name = name
-        self.fields[name] = field
-        self.django_names[key] = name
+        self._add_field(name, shown, field)
         self.keys[field.get_attname()] = key
+
+    def _add_side(self, side: Side) -> None:
+        field = _many_to_many_field(self.label, self.mapped, side)
+        self._add_field(side.name, side.key, field)
+
+    def _add_field(self, name: str, shown: str, field: AnyField) -> None:
+        """A field whose name Django has taken from another attribute is still called `shown`."""
+        label: Any = field.verbose_name  # None as long as Django has made none of the name
+        if name != shown and label is None:
+            field.verbose_name = words_of(shown)
+        self.fields[name] = field
 
     def _version(self) -> str | None:
         column = self.mapper.version_id_col
@@ -164,32 +184,32 @@ class _Building:
 
     def _keys_where(self, condition: Any) -> frozenset[str]:
         columns = ((a.key, a.columns[0]) for a in self.mapper.column_attrs)
-        return frozenset(k for k, c in columns if k in self.django_names and condition(c))
+        return frozenset(k for k, c in columns if k in self.keys.values() and condition(c))
 
-    def _create_model(self, label: str, shape: Shape) -> type[MirrorModel]:
+    def _create_model(self, shape: Shape) -> type[MirrorModel]:
         attributes: dict[str, Any] = {
-            **_plain_properties(self.mapped),
+            **readings_of(self.mapped),
             **self.fields,
             SHAPE: shape,
             "__module__": self.mapped.__module__,
             "__doc__": self.mapped.__doc__,
-            "Meta": self._meta(label),
+            "Meta": self._meta(),
         }
-        if "__str__" in {name for cls in self.mapped.__mro__[:-1] for name in vars(cls)}:
-            attributes["__str__"] = self.mapped.__str__
-        return type(self.mapped.__name__, (MirrorModel,), attributes)
+        if has_text(self.mapped):
+            attributes["__str__"] = text_of
+        return type(class_name_of(self.mapped), (MirrorModel,), attributes)
 
-    def _meta(self, label: str) -> type[Any]:
+    def _meta(self) -> type[Any]:
         options: dict[str, Any] = {
-            "app_label": label,
-            "db_table": self.table.name,
+            "app_label": self.label,
+            "db_table": self._db_table,
             "managed": False,
             "constraints": self._constraints(),
         }
         for option in _OPTIONS:
             if option in self.table.info:
                 options[option] = self.table.info[option]
-        options.setdefault("verbose_name", _in_words(self.mapped.__name__))
+        options.setdefault("verbose_name", _in_words(class_name_of(self.mapped)))
         return type("Meta", (), options)
 
     def _constraints(self) -> list[models.BaseConstraint]:
@@ -198,20 +218,10 @@ class _Building:
         for constraint in self.table.constraints:
             if isinstance(constraint, UniqueConstraint) and len(constraint.columns) > 1:
                 keys = [self.mapper.get_property_by_column(c).key for c in constraint.columns]
-                fields = [self.django_names[key] for key in keys]
+                fields = [self.names.fields[key] for key in keys]
                 name = str(constraint.name or f"uq_{'_'.join(fields)}")
                 found.append(models.UniqueConstraint(fields=fields, name=name))
         return sorted(found, key=lambda constraint: constraint.name)
-
-    def _mirror_neighbours(self, sides: list[Side]) -> None:
-        """The classes that this one refers to, by the names that Django resolves later."""
-        for attribute in self.mapper.column_attrs:
-            for key in attribute.columns[0].foreign_keys:
-                for mapper in our_mappers():
-                    if mapper.local_table is key.column.table and mapper.inherits is None:
-                        mirror(mapper.class_)
-        for side in sides:
-            mirror(side.child)
 
 
 def _single_table(mapper: Mapper[Any]) -> Table:
@@ -239,21 +249,6 @@ def _in_words(name: str) -> str:
     return " ".join(word if word.isupper() else word.lower() for word in words)
 
 
-def _django_name(key: str) -> str:
-    """Django's names may not end in an underscore (``class_``)."""
-    return key.rstrip("_")
-
-
-def _plain_properties(mapped: type[Any]) -> dict[str, property]:
-    """The properties of the mapped class: they read columns, which the mirror has too."""
-    return {
-        name: value
-        for cls in reversed(mapped.__mro__)
-        for name, value in vars(cls).items()
-        if isinstance(value, property) and not name.startswith("_")
-    }
-
-
 def _many_to_many_field(label: str, mapped: type[Any], side: Side) -> ManyToManyField:
     source, target = _ends(mapped, side)
     return MirrorManyToManyField(
@@ -272,7 +267,7 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
     name = _through_name(mapped, side)
     meta = {
         "app_label": label,
-        "db_table": side.table.name,
+        "db_table": db_table_of(side.table, mapped),
         "managed": False,
         "auto_created": _mirrors[mapped],
         "apps": apps,
@@ -293,9 +288,10 @@ def _end(model: type[MirrorModel], column: str) -> ForeignKey:
 
 
 def _ends(mapped: type[Any], side: Side) -> tuple[str, str]:
-    source, target = mapped.__name__.lower(), side.child.__name__.lower()
-    return (source, target) if source != target else (f"from_{source}", f"to_{target}")
+    source, target = class_name_of(mapped).lower(), class_name_of(side.child).lower()
+    is_free = source != target and RESERVED.isdisjoint((source, target))
+    return (source, target) if is_free else (f"from_{source}", f"to_{target}")
 
 
 def _through_name(mapped: type[Any], side: Side) -> str:
-    return f"{mapped.__name__}_{side.key}"
+    return f"{class_name_of(mapped)}_{side.name}"

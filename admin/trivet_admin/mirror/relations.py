@@ -14,6 +14,7 @@ from trivet_admin.generic import AnyField, ManyToManyField, OneToOneField
 from trivet_admin.generic import ForeignKey as ForeignKeyField
 from trivet_admin.mirror.columns import is_unique, options_of, unsupported
 from trivet_admin.mirror.labels import label_of_class
+from trivet_admin.mirror.names import names_of, relationship_over
 
 
 class _MappedName:
@@ -60,20 +61,12 @@ def cascade_before_parent(collector: Any, field: AnyField, sub_objs: Any, using:
     )
 
 
-def reference_of(column: "Column[Any]") -> "ForeignKey | None":
-    """The foreign key that stands on this column alone, if any."""
-    alone = [
-        key for key in column.foreign_keys if key.constraint and len(key.constraint.columns) == 1
-    ]
-    return alone[0] if len(alone) == 1 else None
-
-
 def make_relation(
-    mapper: Mapper[Any], key: str, column: "Column[Any]", reference: ForeignKey
+    mapper: Mapper[Any], key: str, column: "Column[Any]", reference: ForeignKey, attname: str
 ) -> tuple[str, AnyField]:
-    """The Django name and field for a column that refers to another table."""
-    relationship = _relationship_over(mapper, column)
-    name = relationship.key if relationship is not None else _name_without_relationship(key)
+    """The field for a column that refers to another table, and what people call it."""
+    relationship = relationship_over(mapper, column)
+    shown = relationship.key if relationship is not None else key.removesuffix("_id") or key
     unique = column.primary_key or is_unique(column)
     options = {k: v for k, v in options_of(column).items() if k != "unique"}
     kind: Any = MirrorOneToOneField if unique else MirrorForeignKey
@@ -82,10 +75,10 @@ def make_relation(
         on_delete=_on_delete(column, reference, relationship),
         related_name=_related_name(relationship),
         to_field=_to_field(reference),
-        mapped_name=key if key != name else f"{name}_id",
+        mapped_name=attname,
         **options,
     )
-    return name, field
+    return shown, field
 
 
 def label_of_table(table: Any, column: "Column[Any]") -> str:
@@ -94,7 +87,8 @@ def label_of_table(table: Any, column: "Column[Any]") -> str:
         if mapper.local_table is table and mapper.inherits is None:
             return label_of_class(mapper.class_)
     for model in apps.get_models():
-        if model._meta.managed and model._meta.db_table == table.name:
+        is_there = table.schema is None and model._meta.db_table == table.name
+        if model._meta.managed and is_there:
             return model._meta.label
     raise unsupported(
         column, f"refers to {table.name}, which has no mapped class", "map a class to that table"
@@ -103,9 +97,10 @@ def label_of_table(table: Any, column: "Column[Any]") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The side of a many-to-many relation that carries the field in Django."""
+    """The side of a many-to-many relation that carries the field in Django, by its `name` there."""
 
     key: str
+    name: str
     child: type[Any]
     table: Table
     source: "Column[Any]"
@@ -132,28 +127,14 @@ def many_to_many(mapper: Mapper[Any]) -> Iterator[Side]:
         if _reverse_of(relationship) and next(iter(table.c)) is not sources[0]:
             continue
         child = relationship.mapper.class_
-        yield Side(
-            relationship.key, child, table, sources[0], targets[0], _related_name(relationship)
-        )
-
-
-def _relationship_over(
-    mapper: Mapper[Any], column: "Column[Any]"
-) -> "RelationshipProperty[Any] | None":
-    for relationship in mapper.relationships:
-        many_to_one = relationship.direction is RelationshipDirection.MANYTOONE
-        if many_to_one and relationship.local_columns == {column}:
-            return relationship
-    return None
-
-
-def _name_without_relationship(key: str) -> str:
-    return key.removesuffix("_id") or key
+        name = names_of(mapper).relations[relationship.key]
+        related_name = _related_name(relationship)
+        yield Side(relationship.key, name, child, table, sources[0], targets[0], related_name)
 
 
 def _related_name(relationship: "RelationshipProperty[Any] | None") -> str:
     reverse = None if relationship is None else _reverse_of(relationship)
-    return "+" if reverse is None else reverse.key
+    return "+" if reverse is None else names_of(reverse.parent).relations[reverse.key]
 
 
 def _reverse_of(
@@ -170,7 +151,7 @@ def _to_field(reference: ForeignKey) -> str | None:
         return None
     for mapper in our_mappers():
         if mapper.local_table is target.table:
-            return mapper.get_property_by_column(target).key
+            return names_of(mapper).fields[mapper.get_property_by_column(target).key]
     return target.name
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Model as DjangoModel
+from sqlalchemy import inspect
 
 from trivet_admin.generic import AnyField
 
@@ -21,7 +22,8 @@ class Shape:
     `keys` maps a Django attribute name (``origin_id``) to the mapped one. `version` and
     `primary_key` are mapped names. `computed` are columns that nobody writes, `changing` those
     that change with every update by themselves, `defaulted` those that the database or
-    SQLAlchemy fills if nobody does.
+    SQLAlchemy fills if nobody does. `given` maps the mapped names that Django does not allow to the
+    names of their fields.
     """
 
     mapped: type[Any]
@@ -31,6 +33,12 @@ class Shape:
     computed: frozenset[str] = field(default_factory=frozenset)
     changing: frozenset[str] = field(default_factory=frozenset)
     defaulted: frozenset[str] = field(default_factory=frozenset)
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def version_name(self) -> str | None:
+        """The name of the version's field in Django."""
+        return None if self.version is None else self.given.get(self.version, self.version)
 
     def key_of(self, field: AnyField) -> str:
         """The mapped attribute behind a field of the mirror."""
@@ -80,6 +88,14 @@ def find_shape(model: type[DjangoModel]) -> Shape | Association | None:
         model._meta.concrete_model, SHAPE, None
     )  # _meta is public by Django's documents
     return shape
+
+
+def table_name_of(model: type[DjangoModel]) -> str:
+    """The table of a model as the audit trail calls it, without its schema."""
+    shape = find_shape(model)
+    if isinstance(shape, Shape):
+        return str(inspect(shape.mapped).local_table.name)
+    return str(model._meta.db_table)
 
 
 def shape_of(model: type[DjangoModel]) -> Shape:

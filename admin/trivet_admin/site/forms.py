@@ -92,14 +92,15 @@ class MirrorFormMixin:
 
     def _check_version(self, shape: Shape) -> None:
         """Refuse input that was made from an older version than the present one."""
-        if shape.version not in self.fields or self.instance._state.adding:
+        version = shape.version_name
+        if version is None or version not in self.fields or self.instance._state.adding:
             return
         if not self.has_changed():
             return  # a row of a list that nobody touched here
-        seen = self.cleaned_data.get(shape.version)
+        seen = self.cleaned_data.get(version)
         if seen is None:
             self._add(NON_FIELD_ERRORS, [_NO_VERSION])
-        elif seen != getattr(self.instance, shape.version):
+        elif seen != getattr(self.instance, version):
             self._add(NON_FIELD_ERRORS, [CHANGED_MEANWHILE])
 
     def _check_validators(self, shape: Shape) -> None:
@@ -180,6 +181,6 @@ class VersionedFormSet(ModelFormSet):
         super().add_fields(form, index)
         model: Any = self.model
         shape = find_shape(model)
-        if isinstance(shape, Shape) and shape.version in form.fields:
+        if isinstance(shape, Shape) and shape.version_name in form.fields:
             key = form.fields[model._meta.pk.name]
-            key.widget = KeyAndVersionInput(form, shape.version)
+            key.widget = KeyAndVersionInput(form, shape.version_name)

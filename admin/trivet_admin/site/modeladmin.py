@@ -16,6 +16,7 @@ from django.forms import modelformset_factory
 from django.http import HttpRequest, HttpResponseRedirect
 
 from trivet_admin.errors.to_form import form_errors_of, is_refusal, sentence_of
+from trivet_admin.mirror.reading import expressions_of, load_expressions
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.mirror.typed import ShownField
@@ -28,6 +29,7 @@ from trivet_admin.site.forms import (
     with_errors,
 )
 from trivet_admin.site.lookups import ShownLookups
+from trivet_admin.site.options import take_mapped_names
 from trivet_admin.site.saving import SavingWithServices
 
 _FAULTS = "trivet_faults"
@@ -52,7 +54,7 @@ class _MirrorForms:
     def version_name(self) -> str | None:
         """The name of the version field, if the rows have a version."""
         shape = find_shape(self.model)
-        return shape.version if isinstance(shape, Shape) else None
+        return shape.version_name if isinstance(shape, Shape) else None
 
     def with_version(self, fieldsets: Sequence[Any]) -> list[Any]:
         """`fieldsets`, the first of which carries the hidden version too."""
@@ -109,6 +111,10 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
     """
 
     checks_class = AdminChecks
+
+    def __init__(self, model: Any, admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        take_mapped_names(self, model)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
@@ -186,6 +192,16 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
         run = super().response_action
         return self._or_message(request, lambda: run(request, queryset, *rest, **more))
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Django's, with the column properties of all its rows asked for at once."""
+        changes = super().get_changelist_instance(request)
+        shape = find_shape(self.model)
+        if isinstance(shape, Shape):
+            known = {*expressions_of(shape.mapped)}
+            shown = [name for name in changes.list_display if name in known]
+            load_expressions(list(changes.result_list) if shown else [], shown)
+        return changes
+
     def get_changelist_form(self, request: HttpRequest, **options: Any) -> Any:
         form = mirror_form(options.get("form", self.form))
         options["form"] = with_errors(form, faults_of(request))
@@ -237,6 +253,10 @@ class _MirrorInline(_MirrorForms):
         model = cls.__dict__.get("model")
         if model is not None and not issubclass(model, models.Model):
             cls.model = mirror(model)
+
+    def __init__(self, parent_model: Any, admin_site: Any) -> None:
+        super().__init__(parent_model, admin_site)  # type: ignore[call-arg]  # an inline stands beside us
+        take_mapped_names(self, self.model)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
         form = mirror_form(options.get("form", self.form))

@@ -18,6 +18,7 @@ from trivet.context import current_context
 from trivet_admin.audit.visibility import is_visible
 from trivet_admin.connections.model import Connection
 from trivet_admin.mirror.registry import mirror
+from trivet_admin.mirror.shape import table_name_of
 
 MOST_COUNTED = 10_000
 """A table with more rows than this is not counted to its end."""
@@ -57,7 +58,7 @@ def list_recent_changes(site: AdminSite, request: HttpRequest) -> list[dict[str,
 
 def _describe(site: AdminSite, request: HttpRequest, entry: Any) -> dict[str, Any]:
     verb, icon = _VERBS.get(entry.kind, (entry.kind, ""))
-    model = next((m for m in apps.get_models() if m._meta.db_table == entry.table_name), None)
+    model = next((m for m in apps.get_models() if table_name_of(m) == entry.table_name), None)
     if model is None:
         subject, url = f"{entry.table_name} {entry.row_key}", ""
     else:

@@ -8,7 +8,7 @@ from django.db import models
 from sqlalchemy import inspect
 
 from trivet.errors import ConfigurationError
-from trivet_admin.mirror.registry import mirror, require_free_names
+from trivet_admin.mirror.registry import mirror
 
 A = TypeVar("A", bound="type[admin.ModelAdmin[Any]]")
 
@@ -28,9 +28,8 @@ def register(*mapped: type[object]) -> Callable[[A], A]:
 
     Raises:
         ConfigurationError: A class is missing or not mapped, or Django's admin cannot edit it: its
-            primary key has several columns, Django does not know the type of a column, or an
-            attribute has the name of a method of Django's models. The error names class, column
-            and cure.
+            primary key has several columns, Django does not know the type of a column, or one of
+            them refers to a class of which that is true. The error names class, column and cure.
     """
     if not mapped:
         raise ConfigurationError("register", "register() names no class: write @register(Flight).")
@@ -38,8 +37,6 @@ def register(*mapped: type[object]) -> Callable[[A], A]:
         _require_mapped(each)
 
     def decorate(model_admin: A) -> A:
-        for each in mapped:
-            require_free_names(each)
         admin.site.register([mirror(each) for each in mapped], model_admin)
         return model_admin
 

@@ -122,5 +122,6 @@ def _require_present(session: Session, shape: Shape, obj: Any) -> None:
         row = session.get(shape.mapped, obj.pk, with_for_update=True, populate_existing=True)
     if row is None:
         raise StaleEditError(GONE_MEANWHILE)
-    if shape.version is not None and getattr(row, shape.version) != getattr(obj, shape.version):
+    version, name = shape.version, shape.version_name
+    if version and name and getattr(row, version) != getattr(obj, name):
         raise StaleEditError(CHANGED_MEANWHILE)

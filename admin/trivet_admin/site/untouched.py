@@ -63,7 +63,7 @@ def refused_untouched(form: Any) -> set[str]:
 
 def _untouched(form: Any) -> Iterator[Any]:
     """Relations are left out: the text of one is its key, which loses nothing."""
-    version = shape_of(type(form.instance)).version
+    version = shape_of(type(form.instance)).version_name
     for field in form.instance._meta.concrete_fields:
         is_unchanged = field.name in form.fields and field.name not in form.changed_data
         if is_unchanged and not (field.is_relation or field.primary_key or field.name == version):

@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 
 from trivet.audit.summary import read_changes
 from trivet_admin.audit.visibility import is_visible
+from trivet_admin.mirror.shape import table_name_of
 
 register = template.Library()
 
@@ -29,7 +30,7 @@ def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
     from trivet_admin.mirror.registry import mirror
 
     may: Any = request.user
-    table = shown._meta.db_table
+    table = table_name_of(type(shown))
     if not may.has_perm("trivet.view_auditentry") or not is_visible(request, table):
         return {}
     entries: Any = mirror(AuditEntry)

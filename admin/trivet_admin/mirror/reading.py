@@ -1,0 +1,184 @@
+"""A mirrored row, as the mapped class's own methods and properties see it.
+
+They were written for a mapped object: they read its attributes by the mapped names, and call
+methods that Django's models know nothing of. Django has a mirrored object instead. `Reading` stands
+between the two, so that a text, a property, a hybrid or a method says the same in the admin as
+everywhere else.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import models
+from sqlalchemy import inspect, select
+from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
+from sqlalchemy.orm import InstrumentedAttribute, Mapper
+
+from trivet_admin.backends.reader import open_reader
+from trivet_admin.backends.rows import batched
+from trivet_admin.mirror.names import RESERVED, names_of
+from trivet_admin.mirror.shape import Shape, find_shape, shape_of
+
+_MISSING = object()
+
+
+class Reading:
+    """Stands for an object of the mapped class whose values are those of `mirrored`."""
+
+    def __init__(self, mirrored: Any) -> None:
+        self.__dict__["_mirrored"] = mirrored
+        self.__dict__["_mapped"] = shape_of(type(mirrored)).mapped
+
+    @property  # type: ignore[misc]  # super() and isinstance() ask for it
+    def __class__(self) -> Any:
+        return self._mapped
+
+    def __getattr__(self, name: str) -> Any:
+        own = _find(self._mapped, name)
+        if own is not _MISSING and not isinstance(own, InstrumentedAttribute):
+            return own.__get__(self, self._mapped) if hasattr(own, "__get__") else own
+        known = django_attribute(self._mapped, name)
+        try:
+            return _as_mapped(getattr(self._mirrored, known))
+        except ObjectDoesNotExist:  # the other side of one-to-one
+            return None
+        except AttributeError:
+            if own is _MISSING:
+                raise
+        return self._ask(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._mirrored, django_attribute(self._mapped, name), value)
+
+    def _ask(self, name: str) -> Any:
+        """What only SQLAlchemy knows of the row, such as a relation that Django has not."""
+        with open_reader() as session:
+            return getattr(session.get_one(self._mapped, self._mirrored.pk), name)
+
+    def __str__(self) -> str:
+        if has_text(self._mapped):
+            return str(self._mapped.__str__(self))
+        return str(self._mirrored)
+
+    def __repr__(self) -> str:
+        return str(self._mapped.__repr__(self))
+
+
+def _as_mapped(value: Any) -> Any:
+    """A related row, or all of them, as the mapped class would have it."""
+    if isinstance(value, models.Manager):
+        return [_as_mapped(each) for each in value.all()]
+    is_mirrored = isinstance(value, models.Model) and isinstance(find_shape(type(value)), Shape)
+    return Reading(value) if is_mirrored else value
+
+
+def _find(mapped: type[Any], name: str) -> Any:
+    """What the mapped class itself has by this name."""
+    found = (vars(cls)[name] for cls in mapped.__mro__[:-1] if name in vars(cls))
+    return next(found, _MISSING)
+
+
+def django_attribute(mapped: type[Any], name: str) -> str:
+    """The name in Django of the mapped attribute `name`."""
+    names = names_of(inspect(mapped))
+    return names.attnames.get(name) or names.relations.get(name) or name
+
+
+def has_text(mapped: type[Any]) -> bool:
+    """Whether somebody wrote a text for the objects of the mapped class."""
+    return _find(mapped, "__str__") is not _MISSING
+
+
+def text_of(mirrored: Any) -> str:
+    """The text of a row, as the mapped class has it."""
+    return str(Reading(mirrored))
+
+
+def readings_of(mapped: type[Any]) -> dict[str, Any]:
+    """What a mirror has besides fields: the properties, hybrids and methods of the mapped class,
+    and its column properties. What Django has by the same name stays Django's."""
+    found: dict[str, Any] = {}
+    for cls in reversed(mapped.__mro__[:-1]):
+        for name, own in vars(cls).items():
+            reading = None if name.startswith("_") or name in RESERVED else _reading(name, own)
+            if reading is not None:
+                found[name] = reading
+    found.update({name: _Expression(name) for name in expressions_of(mapped)})
+    return found
+
+
+def _reading(name: str, own: Any) -> Any:
+    if isinstance(own, property | hybrid_property):
+        return _property(name, own, own.fget)
+    if isinstance(own, cached_property):
+        return _property(name, own, own.func)
+    if isinstance(own, hybrid_method):
+        return _method(name, own.func)
+    if callable(own) and hasattr(own, "__get__") and not isinstance(own, type):
+        return _method(name, own)
+    return None
+
+
+def _property(name: str, own: Any, function: Any) -> property:
+    """With what the admin asks of the function behind a property: its label, its order."""
+
+    def read(mirrored: Any) -> Any:
+        return getattr(Reading(mirrored), name)
+
+    def write(mirrored: Any, value: Any) -> None:
+        own.fset(Reading(mirrored), value)
+
+    read.__dict__.update(vars(function))
+    is_writable = getattr(own, "fset", None) is not None
+    return property(read, write if is_writable else None, doc=own.__doc__)
+
+
+def _method(name: str, own: Any) -> Any:
+    def method(mirrored: Any, *arguments: Any, **options: Any) -> Any:
+        return getattr(Reading(mirrored), name)(*arguments, **options)
+
+    method.__name__, method.__doc__ = name, own.__doc__
+    method.__dict__.update(getattr(own, "__dict__", {}))
+    return method
+
+
+def expressions_of(mapped: type[Any]) -> Iterator[str]:
+    """The column properties of a mapped class that are no columns of its table."""
+    mapper: Mapper[Any] = inspect(mapped)
+    for attribute in mapper.column_attrs:
+        if not hasattr(attribute.columns[0], "table") or attribute.columns[0].table is None:
+            yield attribute.key
+
+
+class _Expression:
+    """A column property: SQL that only SQLAlchemy can say. It is asked for when it is read; a list
+    asks for all its rows at once (`load_expressions`)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, mirrored: Any, owner: Any = None) -> Any:
+        if mirrored is None:
+            return self
+        if self.name not in mirrored.__dict__:
+            load_expressions([mirrored], [self.name])
+        return mirrored.__dict__[self.name]
+
+
+def load_expressions(rows: Sequence[Any], names: Sequence[str]) -> None:
+    """Give `rows`, all of one mirror, the present values of their column properties `names`."""
+    if not rows or not names:
+        return
+    shape = shape_of(type(rows[0]))
+    key = getattr(shape.mapped, shape.primary_key)
+    wanted = [getattr(shape.mapped, name) for name in names]
+    by_key = {row.pk: row for row in rows}
+    with open_reader() as session:
+        for keys in batched(list(by_key)):
+            for found, *values in session.execute(select(key, *wanted).where(key.in_(keys))):
+                by_key[found].__dict__.update(zip(names, values, strict=True))
+    for row in rows:
+        for name in names:
+            row.__dict__.setdefault(name, None)  # it is gone meanwhile

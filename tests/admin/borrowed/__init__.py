@@ -1,0 +1,1 @@
+"""A feature of classes as others have them: named, related and placed as no Django project is."""

@@ -1,0 +1,40 @@
+from tests.admin.borrowed.billing import models as billing
+from tests.admin.borrowed.models import BILL, Artist, Bill, Drawer, Work
+from trivet_admin import ModelAdmin, register
+
+
+@register(Artist)
+class ArtistAdmin(ModelAdmin):
+    list_display = ("name",)
+    list_filter = ("objects__full_clean", "refresh_from_db__of__two")
+    search_fields = ("name", "objects__save__name", "refresh_from_db__DoesNotExist")
+
+
+@register(Bill, BILL, billing.Bill)
+class PlainAdmin(ModelAdmin):
+    list_display = ("name",)
+    search_fields = ("name",)
+
+
+@register(Work)
+class WorkAdmin(ModelAdmin):
+    list_display = ("full_clean", "pk", "DoesNotExist", "of__two", "_state", "maker", "both")
+    list_editable = ("of__two",)
+    list_filter = ("full_clean", ("DoesNotExist"), "save", "by_")
+    search_fields = ("full_clean", "=of__two", "save__name")
+    ordering = ("-pk",)
+    fieldsets = (
+        (None, {"fields": ("pk", ("full_clean", "DoesNotExist"), "of__two", "_state")}),
+        ("save", {"fields": ("save", "delete_id", "maker", "maker_id", "buyer", "buyer_id")}),
+        ("more", {"fields": ("resolve_expression", "get_absolute_url", "by_", "check_")}),
+    )
+    filter_horizontal = ("by_",)
+
+
+def register_postgres() -> None:
+    """For a database that has schemas; a start on another one would refuse it."""
+
+    @register(Drawer)
+    class DrawerAdmin(ModelAdmin):
+        list_display = ("name", "inside")
+        list_filter = ("inside",)

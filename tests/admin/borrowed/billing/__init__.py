@@ -1,0 +1,1 @@
+"""A part of the feature that has a class by the name of another."""
