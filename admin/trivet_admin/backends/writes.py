@@ -4,13 +4,14 @@ Insert: construct, add, flush, copy the columns back. Update: lock the rows, rel
 set attributes, flush. Delete: lock, load, ``session.delete``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Protocol
 
 from django.db.models import Model as DjangoModel
 from sqlalchemy import inspect, select
-from sqlalchemy.orm import lazyload, undefer
+from sqlalchemy.orm import Session, lazyload, undefer
 
 from trivet.data.session import TrivetSession
 from trivet.data.validators import find_refusal
@@ -23,6 +24,7 @@ from trivet_admin.errors.to_django import (
     refused_value,
 )
 from trivet_admin.generic import AnyField
+from trivet_admin.mirror.relating import relations_of
 from trivet_admin.mirror.shape import Association, Shape, find_shape
 from trivet_admin.mirror.unreadable import loading
 
@@ -78,7 +80,9 @@ class MappedWriter:
         rows: Sequence[Sequence[Any]],
     ) -> None:
         with connection.shared_transaction.translated() as session:
-            instances = [self._construct(dict(zip(fields, values, strict=True))) for values in rows]
+            instances = [
+                self._construct(session, dict(zip(fields, values, strict=True))) for values in rows
+            ]
             session.add_all(instances)
             session.flush()
             for instance, given in zip(instances, objects, strict=True):
@@ -92,7 +96,7 @@ class MappedWriter:
             instances = self._load(session, [row[0] for row in rows], names)
             for key, *values in rows:
                 changes = constants | dict(zip(expressions, values, strict=True))
-                self._change(instances[key], changes)
+                self._change(session, instances[key], changes)
             session.flush()
         return list(instances.values())
 
@@ -128,7 +132,7 @@ class MappedWriter:
                 found.update((getattr(row, key), row) for row in rows)
         return found
 
-    def _construct(self, values: Mapping[AnyField, Any]) -> Any:
+    def _construct(self, session: TrivetSession, values: Mapping[AnyField, Any]) -> Any:
         # As a row from the database is: __init__ belongs to the feature and may want anything.
         instance = inspect(self.mapped).class_manager.new_instance()
         given = {
@@ -136,10 +140,12 @@ class MappedWriter:
             for field, value in values.items()
             if not self.shape.is_left_to_the_database(field, value)
         }
-        self._set(instance, given)
+        self._set(session, instance, given)
         return instance
 
-    def _change(self, instance: Any, values: Mapping[AnyField, Any]) -> None:
+    def _change(
+        self, session: TrivetSession, instance: Any, values: Mapping[AnyField, Any]
+    ) -> None:
         version = self.shape.version
         writable = {}
         for field, value in values.items():
@@ -147,23 +153,35 @@ class MappedWriter:
                 writable[field] = value
             elif getattr(instance, version) != value:
                 raise StaleEditError(CHANGED_MEANWHILE)
-        self._set(instance, writable)
+        self._set(session, instance, writable)
 
-    def _set(self, instance: Any, values: Mapping[AnyField, Any]) -> None:
+    def _set(self, session: Session, instance: Any, values: Mapping[AnyField, Any]) -> None:
         """Set attributes, validators included; ValidationError names every refused field."""
-        refused = {}
-        for field, value in values.items():
-            if self.shape.is_computed(field):
-                continue
-            try:
-                setattr(instance, self.shape.key_of(field), to_mapped(field, value))
-            except Exception as error:
-                refusal = find_refusal(error)
-                if refusal is None and not isinstance(error, ValueError):
-                    raise
-                refused[field.name] = refusal.sentence if refusal else str(error)
+        refused: dict[str, str] = {}
+        given: dict[str, Any] = {}
+        relations = relations_of(inspect(self.mapped))
+        fields = {self.shape.key_of(f): f for f in values if not self.shape.is_computed(f)}
+        for key, field in fields.items():
+            with _refusals(refused, field.name):
+                given[key] = to_mapped(field, values[field])
+                setattr(instance, key, given[key])
+        for key in [key for key in relations if key in given]:
+            with _refusals(refused, fields[key].name):
+                relations[key].relate(session, instance, given[key])
         if refused:
             raise refused_value(refused)
+
+
+@contextmanager
+def _refusals(refused: dict[str, str], name: str) -> Iterator[None]:
+    """Note in `refused` what a validator says of the field `name`."""
+    try:
+        yield
+    except Exception as error:
+        refusal = find_refusal(error)
+        if refusal is None and not isinstance(error, ValueError):
+            raise
+        refused[name] = refusal.sentence if refusal else str(error)
 
 
 def to_mapped(field: AnyField, value: Any) -> Any:

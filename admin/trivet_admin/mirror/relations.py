@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db import models
 from sqlalchemy import Column, ForeignKey, Table, inspect
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
@@ -13,6 +12,7 @@ from trivet.models.mapped import our_mappers
 from trivet_admin.generic import AnyField, ManyToManyField, OneToOneField
 from trivet_admin.generic import ForeignKey as ForeignKeyField
 from trivet_admin.mirror.columns import is_unique, options_of, unsupported
+from trivet_admin.mirror.deletion import fate_of
 from trivet_admin.mirror.labels import label_of_class
 from trivet_admin.mirror.names import names_of, relationship_over
 
@@ -51,16 +51,6 @@ class MirrorManyToManyField(ManyToManyField):
         return name, path, arguments, options
 
 
-def cascade_before_parent(collector: Any, field: AnyField, sub_objs: Any, using: str) -> None:
-    """CASCADE for a nullable foreign key: Django's own deletes the parent first, because it
-    sets such keys to NULL; SQLAlchemy must delete the children while they are children."""
-    del using
-    related: Any = field.remote_field
-    collector.collect(
-        sub_objs, source=related.model, source_attr=field.name, fail_on_restricted=False
-    )
-
-
 def make_relation(
     mapper: Mapper[Any], key: str, column: "Column[Any]", reference: ForeignKey, attname: str
 ) -> tuple[str, AnyField]:
@@ -72,7 +62,7 @@ def make_relation(
     kind: Any = MirrorOneToOneField if unique else MirrorForeignKey
     field = kind(
         label_of_table(reference.column.table, column),
-        on_delete=_on_delete(column, reference, relationship),
+        on_delete=fate_of(column, reference),
         related_name=_related_name(relationship),
         to_field=_to_field(reference),
         mapped_name=attname,
@@ -153,24 +143,6 @@ def _to_field(reference: ForeignKey) -> str | None:
         if mapper.local_table is target.table:
             return names_of(mapper).fields[mapper.get_property_by_column(target).key]
     return target.name
-
-
-def _on_delete(
-    column: "Column[Any]",
-    reference: ForeignKey,
-    relationship: "RelationshipProperty[Any] | None",
-) -> Any:
-    """The fate of a row whose parent is deleted, as the mapped classes say it.
-
-    Without a word from them the database refuses, and so does the admin, which can say why.
-    """
-    rule = (reference.ondelete or "").upper()
-    reverse = None if relationship is None else _reverse_of(relationship)
-    if rule == "CASCADE" or (reverse is not None and reverse.cascade.delete):
-        return cascade_before_parent if column.nullable else models.CASCADE
-    if rule == "SET NULL":
-        return models.SET_NULL
-    return models.PROTECT
 
 
 def mapper_of(mapped: type[Any]) -> Mapper[Any]:

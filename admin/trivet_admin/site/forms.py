@@ -5,7 +5,8 @@ from the row and not from the form's text, which has no microseconds, no padding
 NULL and for an empty one (`trivet_admin.site.untouched`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -19,12 +20,20 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError
+from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE
 from trivet_admin.generic import ModelForm, ModelFormSet
+from trivet_admin.mirror.relating import relations_of
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.mirror.unreadable import UNREADABLE, Unreadable
-from trivet_admin.site.untouched import is_as_shown, keep_untouched, refused_untouched
+from trivet_admin.site.untouched import (
+    is_as_shown,
+    keep_key,
+    keep_untouched,
+    refused_untouched,
+    show_key,
+)
 
 FormErrors = Mapping[str, Sequence[str]]
 """Sentences for each form field; `NON_FIELD_ERRORS` for the whole form."""
@@ -57,9 +66,15 @@ class MirrorFormMixin:
         form: Any = self
         return [name for name in found if not is_as_shown(form[name])]
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if isinstance(find_shape(type(self.instance)), Shape):
+            show_key(self)
+
     def clean(self) -> Any:
         """Django's, on what the row holds where nothing was changed."""
         if isinstance(find_shape(type(self.instance)), Shape):
+            keep_key(self)
             keep_untouched(self)
         return super().clean()  # type: ignore[misc]  # a ModelForm stands beside us
 
@@ -110,22 +125,47 @@ class MirrorFormMixin:
         for field in fields.values():
             value = getattr(self.instance, field.attname)
             set_committed_value(trial, shape.key_of(field), value)
-        for name in [name for name in self.cleaned_data if name in fields]:
-            field = fields[name]
+        named = [fields[name] for name in self.cleaned_data if name in fields]
+        values: dict[Any, Any] = {}
+        for field in named:
             key = shape.key_of(field)
             if key in (shape.version, shape.primary_key):
                 continue
             value = getattr(self.instance, field.attname)
             if isinstance(value, Unreadable):
-                self._add(name, [UNREADABLE])
+                self._add(field.name, [UNREADABLE])
                 continue
-            try:
-                setattr(trial, key, to_mapped(field, value))
-            except Exception as error:
-                refusal = find_refusal(error)
-                if refusal is None and not isinstance(error, ValueError | TrivetError):
-                    raise
-                self._add(name, [refusal.sentence if refusal else str(error)])
+            with self._refusals_at(field.name):
+                values[field] = to_mapped(field, value)
+                setattr(trial, key, values[field])
+        self._check_relations(shape, trial, values)
+
+    def _check_relations(self, shape: Shape, trial: Any, values: Mapping[Any, Any]) -> None:
+        """What the rules of relationships say of the rows that are referred to."""
+        relations = relations_of(inspect(shape.mapped))
+        fields = {shape.key_of(field): field for field in values if self._is_given(field)}
+        wanted = [key for key in relations if key in fields]
+        if not wanted:
+            return
+        with open_reader() as session:
+            session.enable_relationship_loading(trial)
+            for key in wanted:
+                with self._refusals_at(fields[key].name):
+                    relations[key].relate(session, trial, values[fields[key]])
+
+    def _is_given(self, field: Any) -> bool:
+        return self.instance._state.adding or field.name in self.changed_data
+
+    @contextmanager
+    def _refusals_at(self, name: str) -> Iterator[None]:
+        """Say what a validator refuses at the field `name`."""
+        try:
+            yield
+        except Exception as error:
+            refusal = find_refusal(error)
+            if refusal is None and not isinstance(error, ValueError | TrivetError):
+                raise
+            self._add(name, [refusal.sentence if refusal else str(error)])
 
     def _add(self, name: str, sentences: Sequence[str]) -> None:
         """Say it at the field, or, if the form does not show it, above the form with its name."""

@@ -21,6 +21,7 @@ from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.mirror.typed import ShownField
 from trivet_admin.site.admin_checks import AdminChecks
+from trivet_admin.site.deleting import with_cascades
 from trivet_admin.site.forms import (
     REFUSED_FORM,
     FaultsOfForms,
@@ -170,6 +171,10 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
     ) -> Any:
         view = super().delete_view
         return self._or_message(request, lambda: view(request, object_id, extra_context))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Django's, and what SQLAlchemy deletes besides."""
+        return with_cascades(self, request, objs, super().get_deleted_objects(objs, request))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -39,6 +39,25 @@ def _as_browsers_send(text: str, widget: Any) -> str:
     return text.strip() if kind in _STRIPPED else text
 
 
+def show_key(form: Any) -> None:
+    """Let a row that is there show its key and take no other: another key is another row."""
+    field = form.fields.get(form.instance._meta.pk.name)
+    if field is None or form.instance._state.adding:
+        return
+    if form.prefix is None:
+        field.disabled = True
+    else:  # Django finds a row among several by the key that comes back
+        getattr(field.widget, "widget", field.widget).attrs["readonly"] = True
+
+
+def keep_key(form: Any) -> None:
+    """Give a row that is there the key that it has, whatever was sent."""
+    key = form.instance._meta.pk
+    if key.name in form.fields and not form.instance._state.adding:
+        form.errors.pop(key.name, None)
+        form.cleaned_data[key.name] = getattr(form.instance, key.name)
+
+
 def keep_untouched(form: Any) -> None:
     """Give the form the row's own values for what was not changed, whatever Django's reading of
     their texts made of them or said about them; and note what the row holds, for its save."""

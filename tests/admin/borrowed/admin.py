@@ -1,6 +1,22 @@
 from tests.admin.borrowed.billing import models as billing
-from tests.admin.borrowed.models import BILL, Artist, Bill, Drawer, Work
-from trivet_admin import ModelAdmin, register
+from tests.admin.borrowed.models import (
+    BILL,
+    Actor,
+    Artist,
+    Banner,
+    Bill,
+    Booking,
+    Costume,
+    Debt,
+    Drawer,
+    Founder,
+    Hall,
+    Seat,
+    Tour,
+    Troupe,
+    Work,
+)
+from trivet_admin import ModelAdmin, TabularInline, register
 
 
 @register(Artist)
@@ -11,6 +27,7 @@ class ArtistAdmin(ModelAdmin):
 
 
 @register(Bill, BILL, billing.Bill)
+@register(Troupe, Founder, Actor, Costume, Banner, Booking, Debt)
 class PlainAdmin(ModelAdmin):
     list_display = ("name",)
     search_fields = ("name",)
@@ -29,6 +46,21 @@ class WorkAdmin(ModelAdmin):
         ("more", {"fields": ("resolve_expression", "get_absolute_url", "by_", "check_")}),
     )
     filter_horizontal = ("by_",)
+
+
+class SeatInline(TabularInline):
+    model = Seat
+    extra = 1
+
+
+@register(Hall)
+class HallAdmin(ModelAdmin):
+    inlines = (SeatInline,)
+
+
+@register(Seat, Tour)
+class WholeAdmin(ModelAdmin):
+    """As Django makes a form by itself."""
 
 
 def register_postgres() -> None:

@@ -107,3 +107,126 @@ class Drawer(Model):
     name: Mapped[str] = mapped_column(String(20))
     inside_id: Mapped[int | None] = mapped_column(ForeignKey("borrowed store.borrowed_drawer.id"))
     inside: Mapped["Drawer | None"] = relationship(remote_side="Drawer.id")
+
+
+class Troupe(Model):
+    """Every way in which a class can say what becomes of the rows that refer to it."""
+
+    __tablename__ = "borrowed_troupe"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    actors: Mapped[list["Actor"]] = relationship(foreign_keys="Actor.troupe_id")
+    costumes: Mapped[list["Costume"]] = relationship(cascade="all, delete-orphan")
+    banner: Mapped["Banner | None"] = relationship(cascade="save-update, merge, delete")
+    bookings: Mapped[list["Booking"]] = relationship(passive_deletes="all")
+    debts: Mapped[list["Debt"]] = relationship(
+        primaryjoin="and_(Debt.troupe_id == Troupe.id, Debt.paid)", cascade="all, delete-orphan"
+    )
+    founder_id: Mapped[int | None] = mapped_column(ForeignKey("borrowed_founder.id"))
+    founder: Mapped["Founder | None"] = relationship(cascade="all")
+
+
+class Founder(Model):
+    """Goes with the troupe: the side of many says so."""
+
+    __tablename__ = "borrowed_founder"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+
+
+class Actor(Model):
+    __tablename__ = "borrowed_actor"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    troupe_id: Mapped[int | None] = mapped_column(ForeignKey(Troupe.id))
+
+
+class Costume(Model):
+    """A tree that only its upper side knows."""
+
+    __tablename__ = "borrowed_costume"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    troupe_id: Mapped[int | None] = mapped_column(ForeignKey(Troupe.id))
+    whole_id: Mapped[int | None] = mapped_column(ForeignKey("borrowed_costume.id"))
+    parts: Mapped[list["Costume"]] = relationship(cascade="all, delete-orphan")
+
+
+class Banner(Model):
+    __tablename__ = "borrowed_banner"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    troupe_id: Mapped[int] = mapped_column(ForeignKey(Troupe.id), unique=True)
+
+
+class Booking(Model):
+    __tablename__ = "borrowed_booking"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    troupe_id: Mapped[int | None] = mapped_column(ForeignKey(Troupe.id))
+
+
+class Debt(Model):
+    """Those that are paid go with the troupe; one that is not keeps it."""
+
+    __tablename__ = "borrowed_debt"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    troupe_id: Mapped[int | None] = mapped_column(ForeignKey(Troupe.id))
+    paid: Mapped[bool] = mapped_column(default=False)
+
+
+class Hall(Model):
+    """Its key is a word, and so are those of its seats."""
+
+    __tablename__ = "borrowed_hall"
+
+    code: Mapped[str] = mapped_column(String(20), primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    seats: Mapped[list["Seat"]] = relationship(cascade="all, delete-orphan")
+
+    @validates("seats")
+    def _have_room(self, _key: str, seat: "Seat") -> "Seat":
+        if self.name == "full":
+            raise ValueError("no seat is left")
+        return seat
+
+
+class Seat(Model):
+    __tablename__ = "borrowed_seat"
+
+    code: Mapped[str] = mapped_column(String(20), primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    hall_code: Mapped[str | None] = mapped_column(ForeignKey(Hall.code))
+
+
+class Tour(Model):
+    """A tree with rules on either side of its branches, which look at more than the key."""
+
+    __tablename__ = "borrowed_tour"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20), unique=True)
+    hall_code: Mapped[str | None] = mapped_column(ForeignKey(Hall.code))
+    after_name: Mapped[str | None] = mapped_column(ForeignKey("borrowed_tour.name"))
+    hall: Mapped[Hall | None] = relationship()
+    after: Mapped["Tour | None"] = relationship(back_populates="before", remote_side=name)
+    before: Mapped[list["Tour"]] = relationship(back_populates="after")
+
+    @validates("after")
+    def _same_hall(self, _key: str, after: "Tour | None") -> "Tour | None":
+        assert after is None or after.hall is self.hall, "that one is in another hall"
+        return after
+
+    @validates("before")
+    def _only_two(self, _key: str, tour: "Tour") -> "Tour":
+        if len([each for each in self.before if each is not tour]) >= 2:
+            raise ValueError("two come after it already")
+        return tour
