@@ -6,15 +6,16 @@ between the two, so that a text, a property, a hybrid or a method says the same 
 everywhere else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet, Sequence
 from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from sqlalchemy import inspect, select
+from sqlalchemy.ext.associationproxy import AssociationProxy
 from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
-from sqlalchemy.orm import InstrumentedAttribute, Mapper
+from sqlalchemy.orm import Mapper, QueryableAttribute
 
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.rows import batched
@@ -37,17 +38,18 @@ class Reading:
 
     def __getattr__(self, name: str) -> Any:
         own = _find(self._mapped, name)
-        if own is not _MISSING and not isinstance(own, InstrumentedAttribute):
+        if isinstance(own, AssociationProxy):
+            return self._ask(name)
+        if own is not _MISSING and not isinstance(own, QueryableAttribute):
             return own.__get__(self, self._mapped) if hasattr(own, "__get__") else own
         known = django_attribute(self._mapped, name)
+        there = getattr(type(self._mirrored), known, None)
+        if own is not _MISSING and (there is None or isinstance(there, property)):
+            return self._ask(name)
         try:
             return _as_mapped(getattr(self._mirrored, known))
         except ObjectDoesNotExist:  # the other side of one-to-one
             return None
-        except AttributeError:
-            if own is _MISSING:
-                raise
-        return self._ask(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._mirrored, django_attribute(self._mapped, name), value)
@@ -55,7 +57,10 @@ class Reading:
     def _ask(self, name: str) -> Any:
         """What only SQLAlchemy knows of the row, such as a relation that Django has not."""
         with open_reader() as session:
-            return getattr(session.get_one(self._mapped, self._mirrored.pk), name)
+            value: Any = getattr(session.get_one(self._mapped, self._mirrored.pk), name)
+            # A collection of a proxy is read while its session is open.
+            is_collection = isinstance(value, MutableMapping | MutableSequence | MutableSet)
+            return value.copy() if is_collection else value
 
     def __str__(self) -> str:
         if has_text(self._mapped):
@@ -98,13 +103,19 @@ def text_of(mirrored: Any) -> str:
 
 def readings_of(mapped: type[Any]) -> dict[str, Any]:
     """What a mirror has besides fields: the properties, hybrids and methods of the mapped class,
-    and its column properties. What Django has by the same name stays Django's."""
+    its column properties, and the relations that Django cannot have. What Django has by the same
+    name stays Django's."""
     found: dict[str, Any] = {}
     for cls in reversed(mapped.__mro__[:-1]):
         for name, own in vars(cls).items():
             reading = None if name.startswith("_") or name in RESERVED else _reading(name, own)
             if reading is not None:
                 found[name] = reading
+    mapper: Mapper[Any] = inspect(mapped)
+    known = {*mapper.column_attrs.keys(), *RESERVED}
+    for name in {*mapper.all_orm_descriptors.keys()} - known:
+        if name not in found and not name.startswith("_"):
+            found[name] = _property(name, None, None)
     found.update({name: _Expression(name) for name in expressions_of(mapped)})
     return found
 
@@ -130,9 +141,9 @@ def _property(name: str, own: Any, function: Any) -> property:
     def write(mirrored: Any, value: Any) -> None:
         own.fset(Reading(mirrored), value)
 
-    read.__dict__.update(vars(function))
+    read.__dict__.update(getattr(function, "__dict__", {}))
     is_writable = getattr(own, "fset", None) is not None
-    return property(read, write if is_writable else None, doc=own.__doc__)
+    return property(read, write if is_writable else None, doc=getattr(own, "__doc__", None))
 
 
 def _method(name: str, own: Any) -> Any:

@@ -136,8 +136,8 @@ class MirrorFormMixin:
                 self._add(field.name, [UNREADABLE])
                 continue
             with self._refusals_at(field.name):
-                values[field] = to_mapped(field, value)
-                setattr(trial, key, values[field])
+                setattr(trial, key, mapped_value := to_mapped(field, value))
+                values[field] = mapped_value
         self._check_relations(shape, trial, values)
 
     def _check_relations(self, shape: Shape, trial: Any, values: Mapping[Any, Any]) -> None:

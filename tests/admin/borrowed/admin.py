@@ -11,6 +11,7 @@ from tests.admin.borrowed.models import (
     Drawer,
     Founder,
     Hall,
+    Play,
     Seat,
     Tour,
     Troupe,
@@ -56,6 +57,19 @@ class SeatInline(TabularInline):
 @register(Hall)
 class HallAdmin(ModelAdmin):
     inlines = (SeatInline,)
+
+
+SAID = (
+    *("loud", "seats", "title", "hall_name", "hall_seats"),
+    *("hours", "lasts", "words", "shout", "suffix"),
+)
+
+
+@register(Play)
+class PlayAdmin(ModelAdmin):
+    list_display = ("clean", *SAID)
+    readonly_fields = SAID
+    ordering = ("id",)
 
 
 @register(Seat, Tour)

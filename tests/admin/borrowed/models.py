@@ -1,9 +1,20 @@
 """Names that Django keeps for itself, several classes of one name, and a schema of one's own."""
 
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, String, Table
-from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+from sqlalchemy import Column, ForeignKey, String, Table, func, select
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
+from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
+from sqlalchemy.orm import (
+    Mapped,
+    column_property,
+    foreign,
+    mapped_column,
+    relationship,
+    synonym,
+    validates,
+)
 
 from trivet import Model
 from trivet.models.types import BigKey
@@ -206,6 +217,9 @@ class Seat(Model):
     name: Mapped[str] = mapped_column(String(20))
     hall_code: Mapped[str | None] = mapped_column(ForeignKey(Hall.code))
 
+    def __str__(self) -> str:
+        return f"seat {self.code}"
+
 
 class Tour(Model):
     """A tree with rules on either side of its branches, which look at more than the key."""
@@ -230,3 +244,52 @@ class Tour(Model):
         if len([each for each in self.before if each is not tour]) >= 2:
             raise ValueError("two come after it already")
         return tour
+
+
+class Play(Model):
+    """Says of itself whatever a mapped class can say."""
+
+    __tablename__ = "borrowed_play"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    clean: Mapped[str] = mapped_column(String(20))
+    minutes: Mapped[int]
+    hall_code: Mapped[str | None] = mapped_column(ForeignKey(Hall.code))
+    hall: Mapped[Hall | None] = relationship()
+    loud: Mapped[str] = column_property(clean + "!")
+    seats: Mapped[int] = column_property(
+        select(func.count(Seat.code))
+        .where(Seat.hall_code == hall_code)
+        .correlate_except(Seat)
+        .scalar_subquery()
+    )
+    title = synonym("clean")
+    hall_name: AssociationProxy[str | None] = association_proxy("hall", "name")
+    hall_seats: Mapped[list[Seat]] = relationship(
+        primaryjoin=lambda: Play.hall_code == foreign(Seat.hall_code), viewonly=True
+    )
+
+    @hybrid_property
+    def hours(self) -> float:
+        return self.minutes / 60
+
+    @hybrid_method
+    def lasts(self, minutes: int = 100) -> bool:
+        return self.minutes > minutes
+
+    @cached_property
+    def words(self) -> str:
+        return f"<{self.clean}>"
+
+    def shout(self) -> str:
+        return self.words.upper() + self.suffix() + str(self.hall)
+
+    @staticmethod
+    def suffix() -> str:
+        return "?"
+
+    def __repr__(self) -> str:
+        return f"play {self.clean}"
+
+    def __str__(self) -> str:
+        return super().__str__() + f" of {self.hours} h"
