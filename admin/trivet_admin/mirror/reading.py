@@ -17,16 +17,21 @@ from sqlalchemy.ext.associationproxy import AssociationProxy
 from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import Mapper, QueryableAttribute
 
+from trivet.errors import Conflict
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.rows import batched
 from trivet_admin.mirror.names import RESERVED, names_of
 from trivet_admin.mirror.shape import Shape, find_shape, shape_of
+from trivet_admin.mirror.unreadable import loading
 
 _MISSING = object()
 
 
 class Reading:
     """Stands for an object of the mapped class whose values are those of `mirrored`."""
+
+    _mirrored: Any
+    _mapped: Any
 
     def __init__(self, mirrored: Any) -> None:
         self.__dict__["_mirrored"] = mirrored
@@ -57,7 +62,12 @@ class Reading:
     def _ask(self, name: str) -> Any:
         """What only SQLAlchemy knows of the row, such as a relation that Django has not."""
         with open_reader() as session:
-            value: Any = getattr(session.get_one(self._mapped, self._mirrored.pk), name)
+            try:
+                with loading(self._mirrored._meta.db_table):
+                    row = session.get(self._mapped, self._mirrored.pk)
+            except Conflict:  # a value of it cannot be read; the others of a list are shown
+                return None
+            value: Any = None if row is None else getattr(row, name)
             # A collection of a proxy is read while its session is open.
             is_collection = isinstance(value, MutableMapping | MutableSequence | MutableSet)
             return value.copy() if is_collection else value

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, Session
 
 from trivet.models.mapped import our_mappers
 from trivet_admin.mirror.names import reference_of, relationship_over
+from trivet_admin.mirror.unreadable import loading
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,10 @@ class Relation:
     def _find(self, session: Session, value: Any) -> Any:
         if value is None:
             return None
-        if self.column.primary_key:
-            return session.get(self.referred, value)
-        return session.scalars(select(self.referred).where(self.column == value)).first()
+        with loading(self.column.table.name):
+            if self.column.primary_key:
+                return session.get(self.referred, value)
+            return session.scalars(select(self.referred).where(self.column == value)).first()
 
 
 @cache

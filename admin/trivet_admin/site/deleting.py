@@ -14,9 +14,11 @@ from django.http import HttpRequest
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper, RelationshipDirection
 
+from trivet.errors import Conflict
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
+from trivet_admin.mirror.unreadable import loading
 
 
 def with_cascades(admin: Any, request: HttpRequest, objs: Iterable[Any], told: Any) -> Any:
@@ -61,7 +63,11 @@ def _others(shape: Shape, rows: list[Any]) -> Iterator[Any]:
     known = {(type(row), row.pk) for found in collector.data.values() for row in found}
     with open_reader() as session:
         for row in rows:
-            mapped = session.get(shape.mapped, row.pk)
+            try:
+                with loading(row._meta.db_table):
+                    mapped = session.get(shape.mapped, row.pk)
+            except Conflict:  # the deletion will say so
+                continue
             if mapped is None:
                 continue
             state = inspect(mapped)
