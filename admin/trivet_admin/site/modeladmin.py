@@ -125,7 +125,7 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
         return with_errors(form, faults_of(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """As of an inline, and the key of a row that there is: with another it would be another."""
+        """Django's, and the key of a row that is there: under another key it is another row."""
         named = super().get_readonly_fields(request, obj)
         key = self.model._meta.pk
         if obj is None or key.name in named or isinstance(key, models.AutoField):
