@@ -121,6 +121,9 @@ async def test_a_flush_in_between_loses_nothing(database: Database, change: Chan
     change(expected := Crate(labels=json.loads(json.dumps(LABELS))))
     async with database.unit(read_only=True) as session:
         assert form((await session.run_sync(find)).labels) == form(expected.labels)
+    told = [json.loads(entry.changes).get("labels") for entry in (await entries(database))[1:]]
+    changed = {"from": LABELS, "to": expected.labels}
+    assert form([each for each in told if each]) == form([changed])
 
 
 async def test_what_was_stored_in_the_same_unit_is_watched_too(database: Database) -> None:

@@ -10,6 +10,7 @@ The instance is kept with its copy, because SQLAlchemy forgets one that nobody h
 unchanged. A session that only reads keeps nothing.
 """
 
+from collections.abc import Container, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -62,13 +63,25 @@ class Documents:
             if target not in session:
                 del self._kept[name]
                 continue
-            state = instance_state(target)
-            for key, was in copies.items():
-                # What has expired is read again.
-                if key in state.dict and _is_changed_inside(state, key, was):
-                    now = state.dict[key]
-                    set_committed_value(target, key, was)
-                    setattr(target, key, now)
+            _set_changed(target, copies, copies)
+
+    def set_assigned(self, session: Session) -> None:
+        """Do so for attributes that a flush is about to write because they were assigned: its old
+        values are those that were loaded, as they were then."""
+        for target in list(session.dirty):
+            _, copies = self._kept.get(id(target), (None, {}))
+            if copies:
+                _set_changed(target, copies, instance_state(target).committed_state)
+
+
+def _set_changed(target: Any, copies: Mapping[str, Any], among: Container[str]) -> None:
+    state = instance_state(target)
+    for key, was in copies.items():
+        # What has expired is read again.
+        if key in among and key in state.dict and _is_changed_inside(state, key, was):
+            now = state.dict[key]
+            set_committed_value(target, key, was)
+            setattr(target, key, now)
 
 
 def _is_changed_inside(state: InstanceState[Any], key: str, was: Any) -> bool:

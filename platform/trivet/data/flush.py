@@ -52,6 +52,11 @@ def keep_loaded_documents(target: Any, *_: Any) -> None:
         session.documents.keep(target)
 
 
+def see_assigned_documents(session: TrivetSession, *_: Any) -> None:
+    """See what has changed inside the documents that are about to be replaced."""
+    session.documents.set_assigned(session)
+
+
 def keep_written_documents(session: TrivetSession, *_: Any) -> None:
     """Keep the documents of the instances that were just stored."""
     for target in (*session.new, *session.dirty):

@@ -93,6 +93,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
 
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
+    (TrivetSession, "before_flush", flush.see_assigned_documents),  # old values are as they were
     (TrivetSession, "before_flush", flush.load_what_feeds_read),  # a feed may not ask
     (TrivetSession, "before_flush", judging.judge_flush),  # rules are asked, or nothing is written
     (TrivetSession, "before_flush", key_grants.judge_keys),  # no key gives more than its maker has
