@@ -40,13 +40,10 @@ def _as_browsers_send(text: str, widget: Any) -> str:
 
 
 def show_key(form: Any) -> None:
-    """Let a row that is there show its key and take no other: another key is another row."""
+    """Let a row among several show its key and take no other: another key is another row. The page
+    of a single row has no field for it; here Django finds the row by the key that comes back."""
     field = form.fields.get(form.instance._meta.pk.name)
-    if field is None or form.instance._state.adding:
-        return
-    if form.prefix is None:
-        field.disabled = True
-    else:  # Django finds a row among several by the key that comes back
+    if field is not None and not form.instance._state.adding:
         getattr(field.widget, "widget", field.widget).attrs["readonly"] = True
 
 
