@@ -117,12 +117,20 @@ async def test_connections_to_a_server_that_became_read_only_give_way_to_the_one
         await until(lambda: len(load.confirmed()) > 12)
         await asyncio.to_thread(make_read_only, pair.primary)
         await until(lambda: any(answer.status_code == 503 for _, answer in load.answers))
+        # A commit would wait for ever for a standby that is none any more.
+        await until(lambda: not is_written_to(pair.primary))
         await asyncio.to_thread(pair.standby.promote)
         back = await measure_return(port, crowd)
         load.over = True
         await loading
     assert back < 5
     await see_that_nothing_is_lost(load)
+
+
+def is_written_to(cluster: Cluster) -> bool:
+    with psycopg.connect(cluster.server.url("postgres"), autocommit=True) as connection:
+        query = "SELECT 1 FROM pg_stat_activity WHERE backend_xid IS NOT NULL"
+        return connection.execute(query).fetchone() is not None
 
 
 async def measure_return(port: Port, crowd: Crowd) -> float:
