@@ -191,11 +191,15 @@ async def test_a_call_that_fails_is_repeated_in_its_order(
     await there.hears(disconnect("7", "", FOR_GOOD), disconnect("8", "", FOR_GOOD))
 
 
+@pytest.mark.parametrize(
+    ("refusal", "status"),
+    [({"error": {"code": 102, "message": "unknown channel"}}, 200), ({"message": "no such"}, 400)],
+)
 async def test_what_centrifugo_refuses_for_good_holds_up_nothing(
-    both: tuple[House, Centrifugo],
+    both: tuple[House, Centrifugo], refusal: Any, status: int
 ) -> None:
     house, there = both
-    there.faults = [JSONResponse({"error": {"code": 102, "message": "unknown channel"}})]
+    there.faults = [JSONResponse(refusal, status)]
     request = {"user": "7", "channel": "lounge:a"}
     await post(house, "api/unsubscribe", request, **{"x-api-key": OWN_KEY})
     house.platform.broker.publish(Revocation(user_id=8))

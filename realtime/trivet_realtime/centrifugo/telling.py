@@ -136,6 +136,8 @@ class CentrifugoTeller:
         headers = {"x-api-key": self._key, "content-type": "application/json"}
         body = msgspec.json.encode(call.request)
         answer = await client.post(f"{self._url}/{call.method}", content=body, headers=headers)
+        if answer.is_client_error and answer.status_code not in _LATER:
+            return f"it answers {answer.status_code}"
         answer.raise_for_status()
         error = answer.json().get("error") or {}
         if error.get("code") in _TEMPORARY:
@@ -143,6 +145,8 @@ class CentrifugoTeller:
         return str(error) if error else ""
 
 
+_LATER = (408, 429)
+"""The statuses of 4xx that say to come again."""
 _TEMPORARY = {code.code for code in vars(codes).values() if getattr(code, "temporary", False)}
 
 
