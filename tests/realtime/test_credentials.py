@@ -235,10 +235,13 @@ async def test_a_page_learns_nothing_of_the_session_from_its_token(house: House)
     token = house.platform.tokens.connection(await add_session(house, "key-of-a-session"))
     claims = jwt.decode(token, TOKEN_SECRET, algorithms=["HS256"])
     assert "key-of-a-session" not in str(claims)
-    forged = signed(**claims | {"session": claims["session"][:-9] + "AAAAAAAA="})
+    forged = signed(**claims | {"trivet_session": claims["trivet_session"][:-9] + "AAAAAAAA="})
     async with house.socket() as socket:
         await socket.send({"id": 1, "connect": {"token": forged}})
         assert await socket.closing() == INVALID
+    # A claim of another issuer's own.
+    async with house.socket() as socket:
+        await socket.connect(token=signed(sub="7", session="abc"))
 
 
 async def test_an_api_key_is_a_token_too(house: House) -> None:

@@ -85,8 +85,9 @@ class ConnectionClaims(_Claims, frozen=True, kw_only=True, omit_defaults=True):
     channel: str | UnsetType = UNSET
     credential: str = ""
     """Ours: the credential that asked for the token. What ends that one ends this connection."""
-    session: str = ""
-    """Ours, sealed: the session that asked for it. After its end the token opens nothing."""
+    session: str = msgspec.field(default="", name="trivet_session")
+    """Ours, sealed: the session that asked for it. After its end the token opens nothing. Tokens of
+    other issuers may have a claim `session` of their own."""
 
 
 class SubscriptionClaims(_Claims, frozen=True, kw_only=True, omit_defaults=True):
