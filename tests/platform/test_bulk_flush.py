@@ -68,7 +68,7 @@ class Parcel(Versioned, Model):
     document: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
 
 
-class Seat(Versioned, Model):
+class Berth(Versioned, Model):
     """A row with a place that no other may have."""
 
     __tablename__ = "test_bulk_seat"
@@ -280,15 +280,15 @@ async def test_rows_may_hand_on_what_is_unique_in_the_order_of_their_keys(
 ) -> None:
     def seat(db: Session) -> None:
         # They lie on the disk against the order of their keys.
-        db.add_all(Seat(id=number, row=1, place=number) for number in range(1500, 0, -1))
+        db.add_all(Berth(id=number, row=1, place=number) for number in range(1500, 0, -1))
 
     def move_up(db: Session) -> None:
         plan_otherwise(db)
-        for each in db.scalars(select(Seat).where(Seat.id < 200).order_by(Seat.id)):
+        for each in db.scalars(select(Berth).where(Berth.id < 200).order_by(Berth.id)):
             each.place -= 1
 
     def move_down(db: Session) -> None:
-        for each in db.scalars(select(Seat).where(Seat.id < 200).order_by(Seat.id)):
+        for each in db.scalars(select(Berth).where(Berth.id < 200).order_by(Berth.id)):
             each.place += 1
 
     await write(database, seat)
