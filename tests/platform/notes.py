@@ -85,7 +85,9 @@ def feeds() -> FeedRegistry:
 def create_tables(url: str) -> None:
     """Every table that is known, without a migration: what is tested here is no schema."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    Model.metadata.create_all(engine)
+    # Whatever other tests of this process have mapped; a schema of their own is theirs to make.
+    tables = [table for table in Model.metadata.sorted_tables if table.schema is None]
+    Model.metadata.create_all(engine, tables=tables)
     with engine.begin() as connection:
         AuditTrail([SECRET]).begin(connection)
     engine.dispose()
