@@ -301,12 +301,10 @@ async def test_rows_may_hand_on_what_is_unique_in_the_order_of_their_keys(
     assert [place for (place,) in found] == [*range(-2, 197), *range(200, 1501)]
 
 
+@pytest.mark.database("postgresql")  # SQLite locks no rows
 async def test_a_flush_locks_its_rows_in_the_order_of_their_keys(
     database: Database, empty_database_url: str
 ) -> None:
-    if not _is_postgresql(database):
-        pytest.skip("SQLite locks no rows")
-
     def add(db: Session) -> None:
         # They lie on the disk against the order of their keys.
         db.add_all(Parcel(id=key, count=0) for key in range(1500, 0, -1))
