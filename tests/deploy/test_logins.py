@@ -54,6 +54,9 @@ def outcomes(server: Server, account: str) -> list[str]:
     return [e["outcome"] for e in lines if e["event"] == "login" and e["account"] == account]
 
 
+# Thirty threads make garbage enough for a collection, in which a socket to an earlier test's server
+# is found. Who leaves it is not known yet; its port is none of this test's.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_of_a_burst_over_two_workers_and_two_doors_five_passwords_are_looked_at(
     start_server: StartServer, peopled_database_url: str, valkey: ValkeyServer
 ) -> None:
