@@ -267,36 +267,6 @@ MISTAKES = (
         models=SHELF.replace("String\n", "ARRAY, String\n")
         + "    parts: Mapped[list[str]] = mapped_column(ARRAY(String))\n",
     ),
-    *(
-        Mistake(
-            f"a column in the admin that is called {name}",
-            {
-                "admin.py": "from store.models import Shelf\n"
-                "from trivet_admin import ModelAdmin, register\n\n\n@register(Shelf)\n"
-                "class ShelfAdmin(ModelAdmin): ...\n"
-            },
-            ("store/admin.py:5: ", f"Shelf: its attribute {name} ", f"mapped_column('{name}', …)"),
-            models=SHELF + f"    {name}: Mapped[{kind}]\n",
-        )
-        for name, kind in (
-            ("clean", "bool"),
-            ("full_clean", "int"),
-            ("delete", "str | None"),
-            ("objects", "int"),
-            ("pk_", "int"),
-        )
-    ),
-    Mistake(
-        "a foreign key in the admin that is called as a method",
-        {
-            "admin.py": "from store.models import Shelf\n"
-            "from trivet_admin import ModelAdmin, register\n\n\n@register(Shelf)\n"
-            "class ShelfAdmin(ModelAdmin): ...\n"
-        },
-        ("store/admin.py:5: ", "Shelf: its attribute check_id "),
-        models=SHELF
-        + "    check_id: Mapped[int] = mapped_column(ForeignKey('accounts_user.id'))\n",
-    ),
     Mistake("Python's own module", {}, ("'wave' is Python's own module",), features="wave"),
     Mistake("Python's own package", {}, ("'email' is Python's own",), features="email.mime"),
     Mistake(
