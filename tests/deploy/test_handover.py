@@ -17,6 +17,7 @@ pytestmark = pytest.mark.once
 WORKERS = 2
 DRAINING = "this process is draining"
 READY = "this process is ready"
+WAITING = "this process serves until its successors do"
 STOPPED = "this process is stopped"
 
 
@@ -34,11 +35,14 @@ def server(
 
 
 def reload_slowly(server: Server) -> list[int]:
-    """Have workers replaced by some that cannot serve yet; returns the old ones' ids."""
+    """Have workers replaced by some that cannot serve yet; returns the old ones' ids, which have
+    been told."""
     old = [int(pid) for pid in re.findall(rf"{BOOTING}(\d+)", server.log_text())]
     (server.directory / "wait").touch()
     server.process.send_signal(signal.SIGHUP)
     wait_until_logged(server, BOOTING, times=2 * WORKERS)
+    # Two signals of one kind before the first is handled are one.
+    wait_until_logged(server, WAITING, times=WORKERS)
     return old
 
 

@@ -16,6 +16,7 @@ for them. Only if all stop at once is it refused.
 
 import asyncio
 import contextlib
+import logging
 import select
 import signal
 import socket
@@ -29,6 +30,8 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from trivet_deploy.server.bounded_http import BoundedHttpProtocol
+
+logger = logging.getLogger(__name__)
 
 SILENT_SECONDS = 1.0
 """How long a connection without a request is kept in a server that stops. Clients that send more
@@ -122,6 +125,7 @@ class GracefulServer(Server):
         self._on_replaced = on_replaced
         self._must_wait = must_wait
         self._is_waiting = False
+        self._has_said_so = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -135,9 +139,16 @@ class GracefulServer(Server):
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        if self._is_waiting and not self._must_wait():
-            self.should_exit = True
+        if self._is_waiting:
+            self._say_so_once()
+            self.should_exit |= not self._must_wait()
         return await super().on_tick(counter)
+
+    def _say_so_once(self) -> None:
+        """Not in the handler of the signal, which may interrupt the writing of a line."""
+        if not self._has_said_so:
+            logger.info("this process serves until its successors do")
+            self._has_said_so = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self.should_exit:
