@@ -37,6 +37,7 @@ def server(
 def reload_slowly(server: Server) -> list[int]:
     """Have workers replaced by some that cannot serve yet; returns the old ones' ids, which have
     been told."""
+    wait_until_logged(server, READY, times=WORKERS)  # one that is told earlier ends at once
     old = [int(pid) for pid in re.findall(rf"{BOOTING}(\d+)", server.log_text())]
     (server.directory / "wait").touch()
     server.process.send_signal(signal.SIGHUP)
