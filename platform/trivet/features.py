@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from trivet.errors import ConfigurationError
 from trivet.feature_errors import locate
-from trivet.models.mapped import mappers_in, require_ours
+from trivet.models.mapped import Source, bring
 from trivet.source_files import file_of
 
 T = TypeVar("T")
@@ -91,8 +91,9 @@ def naming_lines(folders: Iterable[Path]) -> Iterator[None]:
 def load_features(packages: Iterable[str]) -> tuple[Feature, ...]:
     """The features named by `packages` (dotted), each with its ``models.py`` imported.
 
-    Raises ConfigurationError if one is missing, is no feature, cannot be imported, takes a name
-    that is not free, or maps a class on another base than `Model`.
+    Their mapped classes, on whatever base, are ours from here on (`trivet.models.mapped`), and no
+    longer those of an earlier call. Raises ConfigurationError if one is missing, is no feature,
+    cannot be imported, or takes a name that is not free.
     """
     features: dict[str, Feature] = {}
     for package in packages:
@@ -101,9 +102,13 @@ def load_features(packages: Iterable[str]) -> tuple[Feature, ...]:
             raise ConfigurationError(
                 "feature-name", f"Two features are called {feature.name!r}: rename one package."
             )
-        require_ours(mappers_in(package))
         features[feature.name] = feature
+    bring([_source_of(each) for each in features.values()])
     return tuple(features.values())
+
+
+def _source_of(feature: Feature) -> Source:
+    return Source(feature.name, (feature.package,), feature.find_module("models"))
 
 
 def _load(package: str) -> Feature:

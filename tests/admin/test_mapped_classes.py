@@ -1,10 +1,12 @@
-"""Whatever base a mapped class stands on: captured whole, or refused with the class and the cure.
+"""Whatever base a mapped class stands on: ours if a feature brings it, and captured whole.
 
 Classes of a library's kind, on bases of their own, are written through every kind of door; the
 trail has to tell of each row what it tells of one of ours.
 """
 
+import gc
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,8 @@ from trivet.audit.reading import list_entries
 from trivet.errors import ConfigurationError
 from trivet.features import load_features
 from trivet.models.mapped import every_mapper, is_ours, our_mappers
+from trivet.models.mapping_errors import require_configured
+from trivet.models.owners import owner_of, tables_of
 
 pytestmark = pytest.mark.anyio
 
@@ -260,7 +264,7 @@ async def test_a_class_that_cannot_be_captured_whole_is_refused_with_its_first_r
 
 
 def test_one_question_has_one_answer() -> None:
-    """Private to SQLAlchemy, so pinned here: `_all_registries`."""
+    """Private to SQLAlchemy, so pinned here: `_all_registries` and `_managers`."""
     every = {mapper.class_ for mapper in every_mapper()}
     ours = {mapper.class_ for mapper in our_mappers()}
     assert every >= {*STRANGE, *OURS}
@@ -313,19 +317,112 @@ BASES = {
 }
 
 
-@pytest.mark.parametrize("base", BASES)
-def test_a_feature_on_another_base_is_refused_at_the_start(
-    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Migrations and the admin would pass it by without a word."""
-    name = f"strange_{list(BASES).index(base)}"
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "__init__.py").touch()
-    (tmp_path / name / "models.py").write_text(HEADING + BASES[base])
+@pytest.fixture
+def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Load a feature of these files alone; at the end no feature brings anything."""
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ConfigurationError) as refused:
+    names: list[str] = []
+
+    def bring(name: str, **files: str) -> None:
+        names.append(name)
+        (tmp_path / name).mkdir()
+        for file, text_ in {"__init__": "", **files}.items():
+            (tmp_path / name / f"{file}.py").write_text(text_)
         load_features([name])
-    assert refused.value.detail.startswith(f"{name}.models.Stranger is mapped ")
-    assert "migrations and the admin pass by. Cure: " in refused.value.detail
+
+    yield bring
+    load_features([])
+    for mapper in list(Model.registry.mappers):
+        if mapper.class_.__module__.partition(".")[0] in names:
+            Model.registry._dispose_cls(mapper.class_)
     if "thing" in Model.metadata.tables:
         Model.metadata.remove(Model.metadata.tables["thing"])
+    for name in [each for each in sys.modules if each.partition(".")[0] in names]:
+        del sys.modules[name]
+    gc.collect()  # or SQLAlchemy knows their mappers for a while
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_what_a_feature_maps_is_ours_on_whatever_base(
+    base: str, brought: Callable[..., None]
+) -> None:
+    name = f"strange_{list(BASES).index(base)}"
+    brought(name, models=HEADING + BASES[base])
+    mapped = sys.modules[f"{name}.models"].Stranger
+    mapper: Any = inspect(mapped)
+    assert is_ours(mapper)
+    assert mapped in {each.class_ for each in our_mappers()}
+    assert owner_of(mapper) == name
+    assert tables_of(name) == {mapper.local_table}
+    load_features([])
+    assert is_ours(mapper) is (mapper.registry is Model.registry)
+    assert tables_of(name) == set()
+
+
+THEIRS = (
+    "from sqlalchemy import Column, ForeignKey, Integer, Table\n"
+    "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\n"
+    "class Base(DeclarativeBase): ...\n"
+    "class Author(Base):\n"
+    "    __tablename__ = 'author'\n"
+    "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+    "class Shop(Base):\n"
+    "    __tablename__ = 'shop'\n"
+    "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+    "friends = Table('friends', Base.metadata, Column('of', ForeignKey(Author.id)))\n"
+)
+
+
+def test_an_imported_class_brings_the_rest_of_its_base(
+    brought: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "strange_app").mkdir()
+    (tmp_path / "strange_app" / "tables.py").write_text(THEIRS)
+    brought("strange_import", models="from strange_app.tables import Author\n")
+    theirs = sys.modules["strange_app.tables"]
+    assert [owner_of(inspect(each)) for each in (theirs.Author, theirs.Shop)] == [
+        "strange_import"
+    ] * 2
+    assert {table.name for table in tables_of("strange_import")} == {"author", "shop", "friends"}
+
+
+@pytest.mark.parametrize(
+    ("more", "is_refused"),
+    [
+        ("", True),
+        ("    __table_args__ = {'schema': 'elsewhere'}\n", False),
+        ("    __table_args__ = {'info': {'external': True}}\n", False),
+    ],
+)
+@pytest.mark.parametrize("table", ["thing", "accounts_user"])
+def test_a_table_that_stands_in_two_metadata_is_refused_unless_one_of_them_only_refers_to_it(
+    brought: Callable[..., None], table: str, more: str, is_refused: bool
+) -> None:
+    name = f"twice_{table}_{len(more)}"
+    models = HEADING + BASES["own base"].replace("'thing'", f"'{table}'") + more
+    if table == "thing":
+        models += (
+            "class Thing(Model):\n"
+            "    __tablename__ = 'thing'\n"
+            "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+        )
+    brought(name, models=models)
+    if not is_refused:
+        require_configured()
+        return
+    with pytest.raises(ConfigurationError) as refused:
+        require_configured()
+    assert f"{name}.models.Stranger" in refused.value.detail
+    assert "Cure: give" in refused.value.detail
+
+
+def test_a_foreign_key_by_name_into_another_metadata_is_explained(
+    brought: Callable[..., None],
+) -> None:
+    models = HEADING + BASES["own base"]
+    models += "    of_id = mapped_column(ForeignKey('accounts_user.id'))\n"
+    brought("by_name", models="from sqlalchemy import ForeignKey\n" + models)
+    with pytest.raises(ConfigurationError) as refused:
+        require_configured()
+    assert "by_name/models.py: Stranger.of_id refers to accounts_user.id" in refused.value.detail
+    assert "in another metadata. Cure: ForeignKey(users.c.id)" in refused.value.detail

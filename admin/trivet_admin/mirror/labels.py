@@ -10,6 +10,7 @@ from sqlalchemy import Table, inspect
 
 from trivet.errors import ConfigurationError
 from trivet.models.mapped import known_classes, our_mappers
+from trivet.models.owners import owner_of
 from trivet_admin.mirror.shape import find_shape
 
 PLATFORM_LABEL = "trivet"
@@ -17,7 +18,8 @@ PLATFORM_LABEL = "trivet"
 
 
 def app_label_of(mapped: type[Any]) -> str:
-    """The app label for the mirror of `mapped`: the feature that its module belongs to.
+    """The app label for the mirror of `mapped`: the feature that its module belongs to, or that
+    brings it.
 
     Raises ConfigurationError for a class of a package that is no feature.
     """
@@ -25,13 +27,16 @@ def app_label_of(mapped: type[Any]) -> str:
     if module.partition(".")[0] == "trivet":
         return PLATFORM_LABEL
     config = apps.get_containing_app_config(module)
-    if config is None:
+    if config is not None:
+        return config.label
+    owner = owner_of(inspect(mapped))
+    if owner is None:
         raise ConfigurationError(
             "no-feature",
-            f"{mapped.__name__} belongs to {module}, which is no feature: name its package in "
-            "TRIVET_FEATURES.",
+            f"{mapped.__name__} belongs to {module}, which is no feature. Cure: name its package "
+            "in TRIVET_FEATURES, or import it in the models.py of a feature.",
         )
-    return config.label
+    return owner
 
 
 def label_of_class(mapped: type[Any]) -> str:

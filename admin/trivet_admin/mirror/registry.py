@@ -10,7 +10,8 @@ from sqlalchemy import Table, UniqueConstraint
 from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.errors import ConfigurationError
-from trivet.models.mapped import our_mappers, require_ours
+from trivet.models.mapped import PLATFORM, our_mappers, require_ours
+from trivet.models.owners import owner_of
 from trivet_admin.generic import AnyField, ForeignKey, ManyToManyField
 from trivet_admin.mirror.columns import (
     is_changing,
@@ -96,7 +97,8 @@ def mirror_all(packages: Iterable[str]) -> None:
     configure_mappers()
     prefixes = tuple(f"{package}." for package in packages)
     for mapper in our_mappers():
-        if f"{mapper.class_.__module__}.".startswith(prefixes):
+        is_inside = f"{mapper.class_.__module__}.".startswith(prefixes)
+        if is_inside or owner_of(mapper) not in (None, PLATFORM):
             try:
                 mirror(mapper.class_)
             except ConfigurationError:

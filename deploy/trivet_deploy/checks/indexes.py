@@ -9,20 +9,18 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint
 
 from trivet.features import Feature
-from trivet.migrations.scope import tables_of
-from trivet.models.base import Model
+from trivet.models.owners import tables_of
 
 
 def find_missing_indexes(features: Iterable[Feature]) -> Iterator[str]:
     """A sentence for each foreign key of the tables of `features` that no index begins with."""
     for feature in features:
-        for name in sorted(tables_of(feature.package)):
-            table = Model.metadata.tables[name]
+        for table in sorted(tables_of(feature.name), key=str):
             for key in sorted(table.foreign_key_constraints, key=_columns):
                 if not any(_begins(columns, key) for columns in _indexed(table)):
                     yield (
-                        f"{name}.{_columns(key)} refers to {key.referred_table.name} and has no "
-                        "index: write mapped_column(…, index=True)"
+                        f"{table.name}.{_columns(key)} refers to {key.referred_table.name} and has "
+                        "no index: write mapped_column(…, index=True)"
                     )
 
 

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Mapper, configure_mappers
 from trivet.audit.capture import is_audited
 from trivet.capture.tables import CapturedTables, CaptureReason, associations_of, faults_of
 from trivet.errors import ConfigurationError
-from trivet.models.base import Model
-from trivet.models.mapped import every_mapper, known_classes, our_mappers
+from trivet.models.mapped import every_mapper, known_classes, our_mappers, our_tables
 
 _AUDITED = CaptureReason(
     "is audited",
@@ -38,7 +37,7 @@ def _tables_of(_known: tuple[int, int]) -> CapturedTables:
     mappers = list(every_mapper())
     linking = {table for each in mappers for table, _ in associations_of(each)}
     mapped = {table for each in mappers for table in each.tables if isinstance(table, Table)}
-    every = mapped.union(Model.metadata.tables.values())
+    every = mapped.union(our_tables())
     return CapturedTables(filter(is_audited, every), filter(is_audited, linking))
 
 

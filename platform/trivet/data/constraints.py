@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, PrimaryKeyConstraint, Table
 
-from trivet.models.base import Model, digest_of
+from trivet.models.base import digest_of
+from trivet.models.mapped import our_tables
 
 _WORD = re.compile(r"\w+")
 
@@ -25,11 +26,12 @@ class Rule:
 
 
 def find_table(name: str | None, schema: str | None, written: Table | None) -> Table | None:
-    """The table that a database calls `name`: `written`, or one of the same metadata."""
+    """The table that a database calls `name`: `written`, one of the same metadata, or another of
+    ours."""
     if written is not None and written.name == name:
         return written
-    metadata = Model.metadata if written is None else written.metadata
-    found = [table for table in metadata.tables.values() if table.name == name]
+    beside = () if written is None else written.metadata.tables.values()
+    found = [table for table in (*beside, *our_tables()) if table.name == name]
     return next((t for t in found if t.schema == schema), found[0] if found else None)
 
 

@@ -32,7 +32,7 @@ class Difference:
 
 def describe(found: Sequence[Any], features: Sequence[Feature]) -> list[Difference]:
     """The differences that Alembic finds, in its order."""
-    owners = {table: each.name for each in features for table in tables_of(each.package)}
+    owners = {table: each.name for each in features for table in tables_of(each.name)}
     pairs = (pair for difference in found for pair in _sentences(difference))
     return [Difference(sentence, owners.get(table, PLATFORM)) for table, sentence in pairs]
 

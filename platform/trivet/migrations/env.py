@@ -9,7 +9,6 @@ from trivet.events import outbox
 from trivet.identity import django_tables, keys
 from trivet.migrations.risks import find_risks
 from trivet.migrations.scope import options
-from trivet.models.base import Model
 
 
 def look_at(_context: Any, _revision: Any, directives: list[Any]) -> None:
@@ -33,7 +32,7 @@ context.configure(
     render_as_batch=True,
     process_revision_directives=look_at,
     starting_rev=config.attributes.get("starting_rev"),
-    **options(Model.metadata, config.attributes.get("tables")),
+    **options(config.attributes.get("tables")),
 )
 with context.begin_transaction():
     context.run_migrations()

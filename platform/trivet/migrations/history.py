@@ -31,7 +31,6 @@ from trivet.migrations.connection import connect
 from trivet.migrations.differences import Difference, describe
 from trivet.migrations.risks import FILL
 from trivet.migrations.scope import VERSION_TABLE
-from trivet.models.base import Model
 from trivet.source_files import shown
 
 HERE = Path(__file__).parent
@@ -95,8 +94,8 @@ def _is_behind(connection: Connection, features: Sequence[Feature]) -> bool:
 
 
 def _compare(connection: Connection) -> list[Any]:
-    context = MigrationContext.configure(connection, opts=scope.options(Model.metadata))
-    differences: list[Any] = compare_metadata(context, Model.metadata)
+    context = MigrationContext.configure(connection, opts=scope.options())
+    differences: list[Any] = compare_metadata(context, scope.all_tables())
     return differences
 
 

@@ -21,7 +21,7 @@ from trivet.migrations.connection import connect
 from trivet.migrations.differences import PLATFORM
 from trivet.migrations.history import configure, folder_of, require_current
 from trivet.migrations.revisions import IsRename, Revising
-from trivet.models.base import Model
+from trivet.models.mapped import our_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,11 @@ class _Maker:
         self._connection = connection
         self._is_rename = is_rename
         self._features = features
-        self._tables = {each.name: scope.tables_of(each.package) for each in features}
+        self._tables = {each.name: scope.tables_of(each.name) for each in features}
         self._tables[PLATFORM] = scope.tables_of(PLATFORM)
         self._owners = {table: name for name, all_ in self._tables.items() for table in all_}
         self._there = set(inspect(connection).get_table_names())
-        self._there |= {t.name for t in Model.metadata.tables.values() if t.info.get("external")}
+        self._there |= {t.name for t in our_tables() if t.info.get("external")}
 
     def make_all(self, names: Sequence[str], message: str | None) -> list[Made]:
         made: list[Made] = []
@@ -103,7 +103,7 @@ class _Maker:
     def _references(self) -> dict[str, set[str]]:
         """The other features to whose tables each one refers."""
         found: dict[str, set[str]] = {name: set() for name in self._tables}
-        for table in Model.metadata.tables.values():
+        for table in our_tables():
             owner = self._owners.get(table.name)
             for key in table.foreign_keys:
                 target = self._owners.get(key.target_fullname.rpartition(".")[0])

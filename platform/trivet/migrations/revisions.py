@@ -21,6 +21,7 @@ from alembic.operations import MigrateOperation, ops
 from sqlalchemy import Column, Enum, ForeignKeyConstraint
 
 from trivet.errors import ConfigurationError
+from trivet.migrations.constraint_names import name_added
 
 IsRename = Callable[[str, str, str], bool]
 """Whether, in a table, a column that is gone has become one that is new: a question to people."""
@@ -57,6 +58,7 @@ class Revising:
             upgrade.ops = [_adding(key) for key in self.add]
             downgrade.ops = upgrade.reverse().ops
         else:
+            name_added(upgrade, downgrade)
             self._postpone(upgrade, downgrade)
             self._rename(upgrade, downgrade)
             downgrade.ops.extend(DropEnumOp(name) for name in _new_enums(upgrade))

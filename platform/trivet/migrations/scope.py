@@ -1,46 +1,56 @@
 """The tables that Alembic may compare: ours, of all features or of one."""
 
-import sys
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import MetaData, Table
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import Constraint, Table
+from sqlalchemy.schema import sort_tables
 from sqlalchemy.sql.elements import False_, Null, True_
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from trivet.models.base import Model
-from trivet.models.mapped import our_mappers
+from trivet.migrations.constraint_names import name_constraint
+from trivet.models import owners
+from trivet.models.base import NAMING_CONVENTION
+from trivet.models.mapped import our_tables
 
 VERSION_TABLE = "trivet_migration"
 """The table in which Alembic notes the applied revisions."""
 
 
-def tables_of(package: str) -> set[str]:
-    """The names of the tables that the modules of `package` define."""
+class AllTables:
+    """The tables of all our metadata, as Alembic reads those of one.
 
-    def is_inside(module: str) -> bool:
-        return module == package or module.startswith(f"{package}.")
+    Alembic takes a list of metadata too, and then makes the tables of one after those of another,
+    whichever refer to which. Where one table stands in two, the one that is not external counts.
+    """
 
-    mapped = {
-        mapper.local_table.name
-        for mapper in our_mappers()
-        if isinstance(mapper.local_table, Table) and is_inside(mapper.class_.__module__)
-    }
-    bare = {
-        value.name
-        for name, module in list(sys.modules.items())
-        if is_inside(name)
-        for value in vars(module).values()
-        if isinstance(value, Table) and value.metadata is Model.metadata
-    }
-    return mapped | bare
+    naming_convention = NAMING_CONVENTION
+    """Used by revisions that leave a constraint of theirs without a name."""
+    schema = None
+
+    def __init__(self) -> None:
+        known = sorted(our_tables(), key=lambda each: not each.info.get("external"))
+        self.tables: dict[str, Table] = {each.key: each for each in known}
+        self.sorted_tables = sort_tables(self.tables.values())
 
 
-def options(metadata: MetaData, tables: Collection[str] | None = None) -> dict[str, Any]:
-    """Alembic's options: compare `tables` (all of `metadata` by default) and never one
-    that is marked as external."""
-    ours = {t.name for t in metadata.tables.values() if not t.info.get("external")}
+def all_tables() -> Any:
+    """Our tables, in the place of a MetaData."""
+    return AllTables()
+
+
+def tables_of(owner: str) -> set[str]:
+    """The names of the tables of the feature called `owner`, or of the platform."""
+    return {table.name for table in owners.tables_of(owner)}
+
+
+def options(tables: Collection[str] | None = None) -> dict[str, Any]:
+    """Alembic's options: compare `tables` (all of ours by default) and never one that is marked
+    as external."""
+    target = AllTables()
+    ours = {t.name for t in target.tables.values() if not t.info.get("external")}
     wanted = ours if tables is None else ours.intersection(tables)
 
     def include_name(name: str | None, kind: str, _parents: Any) -> bool:
@@ -56,17 +66,30 @@ def options(metadata: MetaData, tables: Collection[str] | None = None) -> dict[s
         "include_name": include_name,
         "include_object": include_object,
         "render_item": _render_item,
-        "target_metadata": metadata,
+        "target_metadata": target,
     }
 
 
-def _render_item(kind: str, thing: Any, _context: Any) -> Any:
+def _render_item(kind: str, thing: Any, context: AutogenContext) -> Any:
     """Our column types by their own name; the template imports their module. Defaults as the
-    models have them, and not in the words of the database of the moment."""
+    models have them, and not in the words of the database of the moment. A constraint with the
+    name that its database would give it, because a revision's own convention is ours."""
     if kind == "server_default":
         return _portable(getattr(thing, "arg", None)) or False
-    ours = isinstance(thing, TypeDecorator) and type(thing).__module__ == "trivet.models.types"
-    return f"trivet.models.types.{type(thing).__name__}()" if kind == "type" and ours else False
+    if isinstance(thing, Constraint):
+        name_constraint(thing)
+    if isinstance(thing, TypeEngine):
+        return _render_type(thing, context)
+    return False
+
+
+def _render_type(kind: TypeEngine[Any], context: AutogenContext) -> str | bool:
+    module = type(kind).__module__
+    if module == "trivet.models.types" and isinstance(kind, TypeDecorator):
+        return f"trivet.models.types.{type(kind).__name__}()"
+    if module.partition(".")[0] != "sqlalchemy":
+        context.imports.add(f"import {module}")
+    return False
 
 
 def _portable(expression: Any) -> str | None:

@@ -8,14 +8,19 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ForeignKey, Table, inspect
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ForeignKey, Table
+from sqlalchemy.exc import (
+    NoReferencedColumnError,
+    NoReferencedTableError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.errors import ConfigurationError
-from trivet.models.base import Model
+from trivet.models.labels import find_mapper
+from trivet.models.mapped import PLATFORM, every_mapper, our_tables
+from trivet.models.owners import tables_of
 from trivet.source_files import file_of
 from trivet.suggestion import did_you_mean
 
@@ -49,7 +54,7 @@ def explain(error: SQLAlchemyError, path: Path | None = None) -> str:
         *_, feature, _, name = f".{found[1]}".split(".")
         return f'the class {name} has no table. Cure: __tablename__ = "{feature}_{name.lower()}".'
     if found := _NO_CLASS.search(text):
-        known = {mapper.class_.__name__ for mapper in _mappers(Model)}
+        known = {mapper.class_.__name__ for mapper in every_mapper()}
         return (
             f"a relationship of {found[1]} names {found[2]}, and no mapped class is called so"
             f"{did_you_mean(found[2], known)}"
@@ -85,7 +90,7 @@ def _explain_type(annotation: str, attribute: str) -> str:
 
 def _explain_twice(table: str, path: Path | None) -> str:
     owner = _owner(table)
-    defined = Model.metadata.tables.get(table)
+    defined = _find_table(table)
     if defined is not None and defined.info.get("external"):
         return f"the table {table} is Django's: give the class another __tablename__."
     if owner is None:
@@ -114,27 +119,19 @@ def _path(module: str) -> Path | None:
 
 
 def _owner(table: str) -> Mapper[object] | None:
-    for mapper in _mappers(Model):
+    for mapper in every_mapper():
         if isinstance(mapper.local_table, Table) and mapper.local_table.name == table:
             return mapper
     return None
 
 
-def _mappers(base: type) -> Iterator[Mapper[object]]:
-    """The mappers of the classes below `base`. The registry's own list fails if a class is not
-    fully mapped, which is the case here."""
-    each: Any
-    for each in base.__subclasses__():
-        mapper = inspect(each, raiseerr=False)
-        if mapper is not None:
-            yield mapper
-        yield from _mappers(each)
-
-
 def require_configured() -> None:
     """Raise ConfigurationError, with class and column, for a foreign key or a relationship to
-    something that does not exist. It is called when all classes are loaded."""
-    wrong = [_explain_key(key) for table in Model.metadata.tables.values() for key in _dead(table)]
+    something that does not exist, and for a table that two classes make. It is called when all
+    classes are loaded."""
+    if twice := sorted(_tables_made_twice()):
+        raise ConfigurationError("mapping", " ".join(twice))
+    wrong = [_explain_key(key) for table in our_tables() for key in _dead(table)]
     if wrong:
         raise ConfigurationError("foreign-key", " ".join(sorted(wrong)))
     try:
@@ -143,32 +140,77 @@ def require_configured() -> None:
         raise ConfigurationError("mapping", _capital(explain(error))) from error
 
 
+def _tables_made_twice() -> Iterator[str]:
+    """A sentence for each table that stands in two metadata, unless one of them only refers to
+    it."""
+    djangos = {each for each in tables_of(PLATFORM) if each.info.get("external")}
+    made: dict[str, Table] = {}
+    for table in sorted(our_tables(), key=lambda each: each not in djangos):
+        other = made.setdefault(table.key, table)
+        if other is table or table.info.get("external"):
+            continue
+        if other in djangos:
+            cure = "Cure: give it another name, or another schema."
+            yield f"{_told(table)} has the table {table.key}, which is Django's. {cure}"
+        elif not other.info.get("external"):
+            yield (
+                f"{_told(other)} and {_told(table)} both have the table {table.key}, in two "
+                "metadata. Cure: give one of them another name or schema, or, if it only refers "
+                'to the other\'s table, info={"external": True}.'
+            )
+
+
+def _told(table: Table) -> str:
+    mapper = find_mapper(table)
+    mapped = None if mapper is None else mapper.class_
+    return f"the table {table.name}" if mapped is None else f"{mapped.__module__}.{mapped.__name__}"
+
+
 def _dead(table: Table) -> Iterator[ForeignKey]:
     """The foreign keys of `table` that refer to a column that does not exist."""
     for key in table.foreign_keys:
-        target, _, column = key.target_fullname.rpartition(".")
-        found = Model.metadata.tables.get(target)
-        if found is None or column not in found.columns:
+        try:
+            key.column  # noqa: B018  # SQLAlchemy looks for it here
+        except (NoReferencedTableError, NoReferencedColumnError):
             yield key
 
 
 def _explain_key(key: ForeignKey) -> str:
     table, target = key.parent.table, key.target_fullname
-    owner = _owner(table.name)
+    owner = find_mapper(table)
     named = f"{table.name}.{key.parent.name}"
     if owner is not None:
         attribute = owner.get_property_by_column(key.parent).key
         named = f"{file_of(owner.class_.__module__)}: {owner.class_.__name__}.{attribute}"
     name, _, column = target.rpartition(".")
-    found = Model.metadata.tables.get(name)
+    metadata = key.parent.table.metadata
+    found = metadata.tables.get(name)
     if found is not None:
         hint = did_you_mean(column, found.columns.keys())
         return f"{named} refers to {target}, and {name} has no column {column}{hint}"
+    if (elsewhere := _find_table(name)) is not None:
+        return (
+            f"{named} refers to {target} by its name, and {name} stands in another metadata. Cure: "
+            f"{_by_column(elsewhere, column)}."
+        )
     if "user" in name.lower():
         hint = f". The table of users is {USERS}."
     else:
-        hint = did_you_mean(name, Model.metadata.tables)
+        hint = did_you_mean(name, metadata.tables)
     return f"{named} refers to {target}, and there is no table {name}{hint}"
+
+
+def _find_table(name: str) -> Table | None:
+    return next((table for table in our_tables() if table.key == name), None)
+
+
+def _by_column(table: Table, column: str) -> str:
+    """Python for a foreign key to a column of `table`, where a name would not be found."""
+    mapper = find_mapper(table)
+    if table.name == USERS:
+        return f"ForeignKey(users.c.{column}), with users of trivet.identity"
+    name = "its table" if mapper is None else f"{mapper.class_.__name__}.__table__"
+    return f"ForeignKey({name}.c.{column})"
 
 
 def _capital(sentence: str) -> str:
