@@ -46,15 +46,17 @@ def list_drift() -> list[str]:
     return []
 
 
-def list_migrations() -> list[tuple[str, str, bool]]:
-    """All of Django's migrations: application, name and whether it is applied, in their order."""
+def list_migrations(*, asks: bool = True) -> list[tuple[str, str, bool]]:
+    """All of Django's migrations: application, name and whether it is applied, in their order.
+
+    Unless it `asks` the database, none is taken for applied.
+    """
     from django.db import connection
     from django.db.migrations.executor import MigrationExecutor
 
-    loader = MigrationExecutor(connection).loader
-    every = MigrationExecutor(connection).migration_plan(
-        loader.graph.leaf_nodes(), clean_start=True
-    )
+    executor = MigrationExecutor(connection if asks else None)
+    loader = executor.loader
+    every = executor.migration_plan(loader.graph.leaf_nodes(), clean_start=True)
     applied = loader.applied_migrations
     return [
         (each.app_label, each.name, (each.app_label, each.name) in applied) for each, _ in every

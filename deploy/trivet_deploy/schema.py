@@ -57,17 +57,21 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
 
 
 def list_steps(settings: Settings) -> "list[migrations.Step]":
-    """Every migration of both, in the order in which a fresh database gets them."""
+    """Every migration of both, in the order in which a fresh database gets them. A file of SQLite
+    that does not exist yet has none of them, and is not made."""
     from trivet import migrations
     from trivet_deploy.composition import open_platform_with_django
 
-    require_database(settings)
+    is_there = not settings.database.is_sqlite or settings.database.path.exists()
+    if is_there:
+        require_database(settings)
     platform = open_platform_with_django(settings)
     django = [
         migrations.Step(app, name, "", is_applied)
-        for app, name, is_applied in django_commands.list_migrations()
+        for app, name, is_applied in django_commands.list_migrations(asks=is_there)
     ]
-    return [*django, *migrations.steps(settings.database_url, platform.features)]
+    url = settings.database_url if is_there else None
+    return [*django, *migrations.steps(url, platform.features)]
 
 
 def write_sql(settings: Settings) -> str:

@@ -122,7 +122,51 @@ def test_features_that_refer_to_each_other_are_made_at_once(
     for installation in (installed, same_features(installed, empty_database_url)):
         installation.run("migrate")
         assert installation.json("migrate", "--check") == {"django": [], "alembic": []}
-    assert "have not changed" in installed.run("makemigrations", code=3).stderr
+
+
+def test_making_revisions_ends_well_where_nothing_has_changed_and_checking_says_what_has(
+    installed: Installation, write: Write
+) -> None:
+    write(ports=PORTS, ships=SHIPS)
+    found = installed.json("makemigrations", "--check", "ports", code=1)
+    assert found == ["the table ports_port is in the models and not in the database"]
+    assert len(installed.json("makemigrations", "--check", code=1)) == 2
+    assert installed.json("migrate", "--plan") == []
+
+    installed.run("makemigrations")
+    installed.run("migrate")
+    assert "have not changed" in installed.run("makemigrations").stderr
+    assert installed.json("makemigrations") == []
+    assert installed.json("makemigrations", "--check") == []
+    assert "have not changed" in installed.run("makemigrations", "--check", "ships").stderr
+    assert (
+        "no feature 'shops'" in installed.run("makemigrations", "--check", "shops", code=3).stderr
+    )
+
+
+def test_a_plan_and_a_history_need_no_database_file(
+    empty: Installation, database_kind: str, tmp_path: Path
+) -> None:
+    fresh = Installation(f"sqlite:///{tmp_path / 'none' / 'fresh.db'}")
+    installation = fresh if database_kind == "sqlite" else empty
+    planned = installation.json("migrate", "--plan")
+    assert planned == installation.json("migrate", "--history")
+    assert {"auth", "trivet", "departures"} <= {each["owner"] for each in planned}
+    assert not any(each["is_applied"] for each in planned)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_way_back_on_which_nothing_is_lost_asks_for_no_word(
+    installed: Installation, write: Write
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    nothing: dict[str, list[str]] = {"applied": [], "taken_back": []}
+    assert installed.json("migrate", "--to", "ports@base") == nothing
+    installed.run("migrate")
+    assert installed.json("migrate", "--to", "ports@0001") == nothing
+    refused = installed.run("migrate", "--to", "ports@base", code=2).stderr
+    assert "0001_create_ports_port would be undone" in refused
 
 
 MANY = """

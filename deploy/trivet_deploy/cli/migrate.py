@@ -131,15 +131,17 @@ def _go_to(settings: "Settings", wanted: str, as_json: bool, *, may_lose: bool) 
 
     require_database(settings)
     url, features = settings.database_url, open_platform_with_django(settings).features
-    target, is_back = migrations.find_target(url, features, wanted)
-    if is_back and not may_lose:
-        print_error(
-            f"{wanted} lies behind: what came after it is dropped, with the rows in it. "
-            "Say --yes if that is meant."
-        )
-        raise typer.Exit(ExitCode.USAGE)
+    # Another process may be on its way, and what lies behind is known when it has ended.
     with migrations.one_at_a_time(url):
-        done = migrations.run(url, features, target, back=is_back)
+        target = migrations.find_target(url, features, wanted)
+        if target.taken_back and not may_lose:
+            print_error(
+                f"{wanted} lies behind: {', '.join(target.taken_back)} would be undone, and what "
+                "they made dropped, with the rows in it. Say --yes if that is meant."
+            )
+            raise typer.Exit(ExitCode.USAGE)
+        is_back, moves = target.is_back, target.taken_back or not target.is_back
+        done = migrations.run(url, features, target.revision, back=is_back) if moves else []
     if as_json:
         print_json({"applied": [] if is_back else done, "taken_back": done if is_back else []})
     else:
@@ -155,6 +157,10 @@ def makemigrations(
         str | None,
         typer.Option("--message", "-m", help="What the new revisions are about."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; say what has changed, and exit 1 if it has."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
 ) -> None:
     """Write the revisions that the models ask for.
@@ -163,11 +169,44 @@ def makemigrations(
     """
     from trivet_settings import load_settings
 
-    made = _make(load_settings().direct, features or [], message)
+    settings, names = load_settings().direct, features or []
+    if check:
+        _check_changes(settings, names, as_json)
+        return
+    made = _make(settings, names, message)
     if as_json:
         print_json([{"path": str(each.path), "risks": each.risks} for each in made])
-    else:
+    elif made:
         _show(made)
+    else:
+        say(_unchanged(names))
+
+
+def _check_changes(settings: "Settings", names: "Sequence[str]", as_json: bool) -> None:
+    from trivet import migrations
+    from trivet_deploy.composition import open_platform_with_django
+    from trivet_deploy.schema import require_database
+
+    require_database(settings)
+    features = open_platform_with_django(settings).features
+    migrations.require_features(names, features)
+    wanted = names or [each.name for each in features]
+    found = migrations.check(settings.database_url, features)
+    sentences = [each.sentence for each in found if each.owner in wanted]
+    if as_json:
+        print_json(sentences)
+    else:
+        for sentence in sentences:
+            stdout.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    if sentences:
+        raise typer.Exit(ExitCode.NO)
+    if not as_json:
+        say(_unchanged(names))
+
+
+def _unchanged(names: "Sequence[str]") -> str:
+    who = " and ".join(names) if names else "the features"
+    return f"The models of {who} have not changed."
 
 
 def _make(
@@ -198,6 +237,9 @@ def _make_one(settings: "Settings", feature: str, message: str | None, as_json: 
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")
     made = _make(settings, [feature], message)
+    if not made:
+        print_error(_unchanged([feature]))
+        raise typer.Exit(ExitCode.CONFIGURATION)
     if as_json:
         print_json({"path": str(made[0].path), "risks": made[0].risks})
     else:

@@ -15,13 +15,14 @@ from trivet.migrations.history import (
     upgrade,
 )
 from trivet.migrations.lock import one_at_a_time
-from trivet.migrations.making import Made, make
-from trivet.migrations.steps import Step, find_target, steps, write_sql
+from trivet.migrations.making import Made, make, require_features
+from trivet.migrations.steps import Step, Target, find_target, steps, write_sql
 
 __all__ = [
     "Difference",
     "Made",
     "Step",
+    "Target",
     "check",
     "find_difference",
     "find_target",
@@ -29,6 +30,7 @@ __all__ = [
     "make",
     "one_at_a_time",
     "pending",
+    "require_features",
     "run",
     "steps",
     "upgrade",

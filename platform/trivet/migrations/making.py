@@ -44,25 +44,21 @@ def make(
     is_rename: IsRename = _is_no_rename,
 ) -> list[Made]:
     """Write the revisions that make the database match the models of the features `names` (all
-    features by default; ``trivet`` is the platform's own).
+    features by default; ``trivet`` is the platform's own). Models that have not changed need none.
 
     A file begins with a number, so that a listing of its folder shows the order. Features that
     refer to each other get a second revision with the keys that could not be made in the first.
     `is_rename` is asked whether a column that is gone has become a new one of the same type.
 
     Raises:
-        ConfigurationError: There is no such feature, the models have not changed, the database is
-            behind, or a table to which they refer has no revision.
+        ConfigurationError: There is no such feature, the database is behind, or a table to which
+            they refer has no revision.
     """
-    _require_features(names, features)
+    require_features(names, features)
     with connect(url) as connection:
         require_current(connection, features)
         maker = _Maker(connection, features, is_rename)
-        made = maker.make_all(names or [each.name for each in features], message)
-    if not made:
-        who = " and ".join(names) if names else "the features"
-        raise ConfigurationError("no-change", f"The models of {who} have not changed.")
-    return made
+        return maker.make_all(names or [each.name for each in features], message)
 
 
 class _Maker:
@@ -176,7 +172,8 @@ def _in_order(names: Sequence[str], references: Mapping[str, set[str]]) -> list[
             graph[first] -= {cycle[cycle.index(first, 1) - 1]}
 
 
-def _require_features(names: Sequence[str], features: Sequence[Feature]) -> None:
+def require_features(names: Sequence[str], features: Sequence[Feature]) -> None:
+    """Raise ConfigurationError unless each of `names` is a feature, or the platform."""
     known = [PLATFORM, *(each.name for each in features)]
     for name in names:
         if name not in known:

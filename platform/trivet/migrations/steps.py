@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
 from trivet.errors import ConfigurationError
@@ -37,10 +37,14 @@ class Step:
     is_applied: bool
 
 
-def steps(url: str, features: Sequence[Feature]) -> list[Step]:
-    """All revisions, in an order in which a fresh database gets them."""
-    with connect(url) as connection:
-        scripts, applied = _scripts(connection, features), _applied(connection, features)
+def steps(url: str | None, features: Sequence[Feature]) -> list[Step]:
+    """All revisions, in an order in which a fresh database gets them. Without a `url` none is
+    applied."""
+    applied: set[str] = set()
+    if url is not None:
+        with connect(url) as connection:
+            applied = _applied(connection, features)
+    scripts = _scripts(features)
     owners = {folder_of(each): each.name for each in features} | {folder_of(None): PLATFORM}
     return [
         Step(
@@ -74,8 +78,23 @@ def write_sql(url: str, features: Sequence[Feature]) -> str:
     return output.getvalue()
 
 
-def find_target(url: str, features: Sequence[Feature], wanted: str) -> tuple[str, bool]:
-    """The revision that `wanted` names, as Alembic knows it, and whether the way leads back.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place in the history of a feature.
+
+    Attributes:
+        revision: The place, as Alembic knows it.
+        is_back: Whether the way leads back: it is the base, or the database has the revision.
+        taken_back: The names of the applied revisions behind it, which the way back undoes.
+    """
+
+    revision: str
+    is_back: bool
+    taken_back: tuple[str, ...]
+
+
+def find_target(url: str, features: Sequence[Feature], wanted: str) -> Target:
+    """The place that `wanted` names.
 
     Args:
         url: The database.
@@ -93,24 +112,32 @@ def find_target(url: str, features: Sequence[Feature], wanted: str) -> tuple[str
         raise ConfigurationError(
             "no-revision", f"{wanted!r} is none of FEATURE@REVISION. The features are: {known}."
         )
-    if start == BASE:
-        return f"{name}@{BASE}", True
     with connect(url) as connection:
-        scripts, applied = _scripts(connection, features), _applied(connection, features)
+        scripts, applied = _scripts(features), _applied(connection, features)
     folder = folder_of(owner)
+    # The newest first, as Alembic walks.
     own = [each for each in scripts.walk_revisions() if Path(each.path).parent == folder]
+    done = [each for each in own if each.revision in applied]
+    if start == BASE:
+        return Target(f"{name}@{BASE}", True, _names(done))
     found = [each for each in own if Path(each.path).name.startswith(start)]
     if len(found) != 1:
-        names = ", ".join(sorted(Path(each.path).stem for each in own)) or "none"
+        names = ", ".join(sorted(_names(own))) or "none"
         raise ConfigurationError(
             "no-revision", f"{start!r} begins the name of no single revision of {name}: {names}."
         )
-    return f"{name}@{found[0].revision}", found[0].revision in applied
+    is_back = found[0] in done
+    behind = done[: done.index(found[0])] if is_back else []
+    return Target(f"{name}@{found[0].revision}", is_back, _names(behind))
 
 
-def _scripts(connection: Connection, features: Sequence[Feature]) -> ScriptDirectory:
-    return ScriptDirectory.from_config(configure(features, connection))
+def _names(scripts: Sequence[Script]) -> tuple[str, ...]:
+    return tuple(Path(each.path).stem for each in scripts)
+
+
+def _scripts(features: Sequence[Feature]) -> ScriptDirectory:
+    return ScriptDirectory.from_config(configure(features, None))
 
 
 def _applied(connection: Connection, features: Sequence[Feature]) -> set[str]:
-    return with_ancestors(_scripts(connection, features), applied_to(connection))
+    return with_ancestors(_scripts(features), applied_to(connection))
