@@ -2,13 +2,12 @@
 but the key. The limit of what one worker of Python can do with such a body."""
 
 from datetime import UTC, datetime
-from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from benchmarks.peers.keys import POOL, database_url, is_good, split_bearer
+from benchmarks.peers import raw_asyncpg
+from benchmarks.peers.keys import is_good, split_bearer
 from benchmarks.peers.raw_asyncpg import answer, read_body
 
 KEY = """
@@ -26,10 +25,7 @@ class MovementIn(msgspec.Struct):
     minutes: int
 
 
-class App:
-    def __init__(self) -> None:
-        self.pool: Any = None
-
+class App(raw_asyncpg.App):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -59,13 +55,6 @@ class App:
                 "departures_movement", records=records, columns=COLUMNS
             )
             await answer(send, 200, {"recorded": len(records), "repeated": 0})
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        async with asyncpg.create_pool(database_url(), min_size=POOL, max_size=POOL) as self.pool:
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
 
 
 app = App()

@@ -4,21 +4,17 @@ It locks the flights, looks for reports that are known, changes the flights and 
 as an airline's system would expect of any such endpoint.
 """
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Depends, FastAPI, HTTPException
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import ForeignKey, String, select
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Mapped, mapped_column
 
-from benchmarks.peers.alchemy import Base, key_query
-from benchmarks.peers.keys import POOL, database_url, is_good, split_bearer
+from benchmarks.peers.alchemy import ApiKey, Base
+from benchmarks.peers.fastapi_orm import Database, require_key
 
-engine = create_async_engine(database_url("asyncpg"), pool_size=POOL, max_overflow=0)
-sessions = async_sessionmaker(engine, expire_on_commit=False)
 app = FastAPI(openapi_url=None)
 
 
@@ -65,32 +61,11 @@ class MovementIn(BaseModel):
 Batch = Annotated[list[MovementIn], Field(min_length=1, max_length=1000)]
 
 
-async def get_session() -> AsyncIterator[AsyncSession]:
-    async with sessions() as session:
-        yield session
-
-
-Database = Annotated[AsyncSession, Depends(get_session)]
-
-
-async def require_key(db: Database, authorization: Annotated[str, Header()] = "") -> str:
-    prefix, digest = split_bearer(authorization)
-    key = await db.scalar(key_query(prefix))
-    if key is None or not is_good(
-        digest,
-        key.digest,
-        is_active=key.owner.is_active,
-        expires_at=key.expires_at,
-        revoked_at=key.revoked_at,
-    ):
-        raise HTTPException(401)
-    return key.owner.username
-
-
 @app.post("/api/departures/movements")
 async def record_movements(
-    movements: Batch, db: Database, sender: Annotated[str, Depends(require_key)]
+    movements: Batch, db: Database, key: Annotated[ApiKey, Depends(require_key)]
 ) -> dict[str, int]:
+    sender = key.owner.username
     ids = {movement.flight for movement in movements}
     query = select(Flight).where(Flight.id.in_(ids)).order_by(Flight.id).with_for_update()
     flights = {flight.id: flight for flight in await db.scalars(query)}

@@ -14,6 +14,7 @@ from tests.admin.house import (
     PASSWORD,
     STOCK,
     House,
+    Visitor,
     build_house,
     create_assorted_tables,
     create_borrowed_tables,
@@ -25,8 +26,10 @@ from tests.admin.house import (
 )
 from tests.admin.shop import Shop
 from tests.services.databases import Databases
+from trivet.asgi.root import build_root
 from trivet.features import Feature
 from trivet.identity import Revocation
+from trivet_api.mount import mount as mount_api
 
 
 @pytest.fixture(scope="session")
@@ -167,6 +170,13 @@ async def house(built_house: House) -> AsyncIterator[House]:
     await built_house.platform.database.close()
 
 
+@pytest.fixture
+def both_doors(built_house: House) -> House:
+    """The admin and the API over `shelves`."""
+    mounts = [mount_api(built_house.platform), *built_house.mounts]
+    return House(built_house.platform, build_root(built_house.platform, mounts), mounts)
+
+
 @pytest.fixture(scope="module")
 def assorted(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
     """The features with `assorted`, on a database with its tables and with people: one for the
@@ -215,6 +225,13 @@ async def borrowed_house(built_borrowed_house: House) -> AsyncIterator[House]:
     """The whole application over `borrowed`."""
     yield built_borrowed_house
     await built_borrowed_house.platform.database.close()
+
+
+@pytest.fixture
+async def borrowed_boss(borrowed_house: House) -> AsyncIterator[Visitor]:
+    """A superuser in `borrowed_house`."""
+    async with borrowed_house.visit() as boss:
+        yield boss
 
 
 @pytest.fixture

@@ -175,6 +175,12 @@ class House:
         async with self.platform.database.unit(read_only=True) as session:
             return [tuple(row) for row in await session.execute(text(query), parameters)]
 
+    async def write(self, *statements: str) -> None:
+        """Change rows behind the application's back."""
+        async with self.platform.database.engine.begin() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+
     async def value(self, query: str, **parameters: Any) -> Any:
         ((value,),) = await self.rows(query, **parameters)
         return value

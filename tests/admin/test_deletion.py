@@ -14,22 +14,9 @@ TABLES = ("troupe", "founder", "actor", "costume", "banner", "booking", "debt")
 
 
 @pytest.fixture
-async def boss(borrowed_house: House) -> Any:
-    async with borrowed_house.visit() as boss:
-        yield boss
-
-
-async def write(house: House, *statements: str) -> None:
-    async with house.platform.database.engine.begin() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
-
-
-@pytest.fixture
 async def troupe(borrowed_house: House) -> None:
     order = ("debt", "booking", "banner", "actor", "costume", "troupe", "founder")
-    await write(
-        borrowed_house,
+    await borrowed_house.write(
         "UPDATE borrowed_costume SET whole_id = NULL",
         *(f"DELETE FROM borrowed_{table}" for table in order),
         "INSERT INTO borrowed_founder (id, name) VALUES (210, 'Old')",
@@ -53,7 +40,7 @@ async def stored(house: House) -> dict[str, list[Any]]:
 
 
 async def test_rows_that_refer_to_a_deleted_one_have_the_fate_that_session_delete_gives_them(
-    borrowed_house: House, boss: Visitor, troupe: None
+    borrowed_house: House, borrowed_boss: Visitor, troupe: None
 ) -> None:
     from tests.admin.borrowed.models import Troupe
 
@@ -69,7 +56,7 @@ async def test_rows_that_refer_to_a_deleted_one_have_the_fate_that_session_delet
                 return found
 
         expected = await connection.run_sync(delete)
-    page = await boss.get("/admin/borrowed/troupe/200/delete/")
+    page = await borrowed_boss.get("/admin/borrowed/troupe/200/delete/")
     assert page.status == 200
     for name in (
         "troupe 200",
@@ -82,7 +69,7 @@ async def test_rows_that_refer_to_a_deleted_one_have_the_fate_that_session_delet
         assert name in page.words, name
     for name in ("actor 201", "costume 204", "troupe 300"):
         assert name not in page.words, name
-    page = await boss.send(page)
+    page = await borrowed_boss.send(page)
     assert page.status == 302, page.words
     assert await stored(borrowed_house) == expected
     assert expected["actor"] == [(201, "Ann", None), (202, "Ben", 300)]
@@ -107,10 +94,10 @@ async def test_rows_that_refer_to_a_deleted_one_have_the_fate_that_session_delet
     ],
 )
 async def test_a_row_that_session_delete_would_leave_to_the_database_keeps_its_parent(
-    borrowed_house: House, boss: Visitor, troupe: None, row: str
+    borrowed_house: House, borrowed_boss: Visitor, troupe: None, row: str
 ) -> None:
-    await write(borrowed_house, row)
+    await borrowed_house.write(row)
     before = await stored(borrowed_house)
-    page = await boss.get("/admin/borrowed/troupe/200/delete/")
+    page = await borrowed_boss.get("/admin/borrowed/troupe/200/delete/")
     assert "would require deleting the following protected related objects" in page.words
     assert await stored(borrowed_house) == before

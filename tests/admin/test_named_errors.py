@@ -11,8 +11,6 @@ import pytest
 from sqlalchemy import text
 
 from tests.admin.house import ORIGIN, House
-from trivet.asgi.root import build_root
-from trivet_api.mount import mount as mount_api
 
 pytestmark = pytest.mark.anyio
 
@@ -22,13 +20,6 @@ GUESTS = (
     "('Bob', 'secret@example.org', 'b1', 1, 0, 5, 1, 'heavy')"
 )
 COUNT = "SELECT count(*) FROM stock_guest"
-
-
-@pytest.fixture
-def both_doors(built_house: House) -> House:
-    """The admin and the API over one database."""
-    mounts = [mount_api(built_house.platform), *built_house.mounts]
-    return House(built_house.platform, build_root(built_house.platform, mounts))
 
 
 @pytest.fixture

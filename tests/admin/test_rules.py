@@ -10,9 +10,7 @@ from sqlalchemy.orm import Session
 
 from tests.admin.forms import Page
 from tests.admin.house import ORIGIN, House, Visitor
-from trivet.asgi.root import build_root
 from trivet.errors import Conflict, Invalid
-from trivet_api.mount import mount as mount_api
 
 pytestmark = pytest.mark.anyio
 
@@ -24,13 +22,6 @@ BADGES = (
 ROWS = "SELECT holder, level, is_lost, category_id, version FROM stock_badge ORDER BY id"
 CHANGE = "/admin/stock/badge/{}/change/"
 LIST = "/admin/stock/badge/"
-
-
-@pytest.fixture
-def both_doors(built_house: House) -> House:
-    """The admin and the API over one database."""
-    mounts = [mount_api(built_house.platform), *built_house.mounts]
-    return House(built_house.platform, build_root(built_house.platform, mounts))
 
 
 @pytest.fixture

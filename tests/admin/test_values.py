@@ -21,9 +21,7 @@ from sqlalchemy import text
 
 from tests.admin.house import ORIGIN, House, Visitor
 from tests.admin.shop import Shop
-from trivet.asgi.root import build_root
 from trivet.events.outbox import list_after
-from trivet_api.mount import mount as mount_api
 
 pytestmark = pytest.mark.anyio
 
@@ -116,13 +114,6 @@ in_one_house = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 """Each example is a row more in the database of the test."""
-
-
-@pytest.fixture
-def both_doors(built_house: House) -> House:
-    """The admin and the API over `shelves`."""
-    mounts = [mount_api(built_house.platform), *built_house.mounts]
-    return dataclasses.replace(built_house, app=build_root(built_house.platform, mounts))
 
 
 @pytest.fixture

@@ -127,6 +127,28 @@ class Watch:
         return [label for label, _ in rows]
 
 
+def start_two_workers(
+    start_server: StartServer,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    **variables: str,
+) -> Server:
+    """A server with two workers, and no gate in its database."""
+    create_crates(database_url)
+    monkeypatch.setenv("PYTHONPATH", ROOT)
+    features = "departures,tests.deploy.crates"
+    return start_server(
+        "serve", "--workers=2", database_url=database_url, features=features, **variables
+    )
+
+
+def create_crates(database_url: str) -> None:
+    engine = create_engine(async_url(database_url))
+    table: Any = Crate.__table__
+    table.create(engine)
+    engine.dispose()
+
+
 def log_in(server: Server, username: str) -> str:
     """The Cookie header of a new session, from the API's door."""
     body = {"username": username, "password": PASSWORD}

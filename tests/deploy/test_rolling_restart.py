@@ -13,15 +13,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import create_engine
 
-from tests.deploy.crates.models import Crate
-from tests.deploy.dock import ROOT
+from tests.deploy.dock import start_two_workers
 from tests.deploy.test_workers import wait_until_logged
 from tests.services.node import StartNode
 from tests.services.processes import wait_until
 from tests.services.server import START_SECONDS, Server, StartServer
-from trivet.data.engine import async_url
 
 pytestmark = pytest.mark.database("postgresql")  # several workers on one database
 
@@ -35,17 +32,7 @@ SHUTDOWN = 3001
 def server(
     start_server: StartServer, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Server:
-    engine = create_engine(async_url(fresh_database_url))
-    table: Any = Crate.__table__
-    table.create(engine)
-    engine.dispose()
-    monkeypatch.setenv("PYTHONPATH", ROOT)
-    return start_server(
-        "serve",
-        "--workers=2",
-        database_url=fresh_database_url,
-        features="departures,tests.deploy.crates",
-    )
+    return start_two_workers(start_server, fresh_database_url, monkeypatch)
 
 
 @contextmanager

@@ -9,19 +9,15 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import centrifuge  # type: ignore[import-untyped]  # it ships no types
 import httpx2
 import pytest
-from sqlalchemy import create_engine
 
-from tests.deploy.crates.models import Crate
-from tests.deploy.dock import PATIENCE, ROOT, Watch, until
+from tests.deploy.dock import PATIENCE, Watch, start_two_workers, until
 from tests.deploy.test_hostile_clients import children_of
 from tests.realtime.test_sdk import Sdk, sdk
 from tests.services.server import Server, StartServer
-from trivet.data.engine import async_url
 
 pytestmark = [pytest.mark.database("postgresql"), pytest.mark.anyio]
 
@@ -34,18 +30,7 @@ EACH = 4
 def server(
     start_server: StartServer, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Server:
-    engine = create_engine(async_url(fresh_database_url))
-    table: Any = Crate.__table__
-    table.create(engine)
-    engine.dispose()
-    monkeypatch.setenv("PYTHONPATH", ROOT)
-    return start_server(
-        "serve",
-        "--workers=2",
-        database_url=fresh_database_url,
-        features="departures,tests.deploy.crates",
-        shutdown_seconds="2",
-    )
+    return start_two_workers(start_server, fresh_database_url, monkeypatch, shutdown_seconds="2")
 
 
 class PythonSdk:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, Route, WebSocketRoute
+import pytest
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute
 
 import trivet_realtime
 from trivet.asgi.middleware.security_headers import CONTENT_SECURITY_POLICY
@@ -153,7 +154,14 @@ def open_page(page: Page, origin: str, prefix: str) -> None:
     page.evaluate(PREAMBLE, f"{prefix}/static/trivet_realtime/live.js")
 
 
-def open_scripted(page: Page) -> Scripted:
+@pytest.fixture(autouse=True)
+def browser(module_browser: Browser) -> Browser:
+    """In a module that imports this, the tests share one."""
+    return module_browser
+
+
+@pytest.fixture
+def server(page: Page) -> Scripted:
     """A page with the module, its time at the test's command, and the server before it."""
     server = Scripted(page)
     page.clock.install(time=0)

@@ -4,29 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page
+from playwright.sync_api import Error, Page
 
 from tests.realtime.scripted import (
     SUBSCRIBED,
     Scripted,
+    browser,
     connect,
-    open_scripted,
     ping,
     publication,
     recovery,
+    server,
 )
 
-
-@pytest.fixture(autouse=True)
-def browser(module_browser: Browser) -> Browser:
-    """In this module, the tests share one."""
-    return module_browser
-
-
-@pytest.fixture
-def server(page: Page) -> Scripted:
-    return open_scripted(page)
-
+__all__ = ["browser", "server"]
 
 NOTED = """live.subscribe("a:1", {
     status: note("status"), publication: note("pub"), gap: note("gap"),

@@ -1,28 +1,20 @@
 """The module for pages, `live.js`: its connections, in a real browser."""
 
 import pytest
-from playwright.sync_api import Browser, Error, Page
+from playwright.sync_api import Error, Page
 
 from tests.realtime.scripted import (
     AGES_MS,
     CONNECTED,
     Scripted,
+    browser,
     connect,
     open_page,
-    open_scripted,
     ping,
+    server,
 )
 
-
-@pytest.fixture(autouse=True)
-def browser(module_browser: Browser) -> Browser:
-    """In this module, the tests share one."""
-    return module_browser
-
-
-@pytest.fixture
-def server(page: Page) -> Scripted:
-    return open_scripted(page)
+__all__ = ["browser", "server"]
 
 
 def test_it_finds_the_sockets_of_the_site_that_it_came_from(page: Page) -> None:
