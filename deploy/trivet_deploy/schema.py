@@ -21,11 +21,13 @@ MIGRATE = "run `trivet migrate`"
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The differences between models, migrations and database, a sentence each, and the cure."""
+    """The differences between models, migrations and database, a sentence each, and the cure; and
+    in one sentence what this database cannot say, if there is something."""
 
     django: list[str]
     alembic: list[str]
     cure: str
+    uncompared: str = ""
 
     @property
     def sentences(self) -> list[str]:
@@ -122,16 +124,25 @@ def find_drift(settings: Settings) -> Drift:
     require_database(settings)
     platform = open_platform_with_django(settings)
     waiting = [f"{name} is not applied" for name in django_commands.list_pending()]
-    behind, differences = "", []
+    behind, compared = "", migrations.Compared([], [])
     try:
-        differences = migrations.check(settings.database_url, platform.features)
+        compared = migrations.compare(settings.database_url, platform.features)
     except ConfigurationError as error:
         behind = error.detail
+    differences = compared.differences
     return Drift(
         [*waiting, *django_commands.list_drift()],
         [behind] if behind else [each.sentence for each in differences],
         _cure(bool(waiting), differences),  # a refusal says its own
+        _explain_uncompared(settings, compared.uncompared),
     )
+
+
+def _explain_uncompared(settings: Settings, uncompared: list[str]) -> str:
+    if not uncompared:
+        return ""
+    why = ", which SQLite does not keep" if settings.database.is_sqlite else ""
+    return f"Not compared{why}: {'; '.join(uncompared)}."
 
 
 def _cure(is_waiting: bool, differences: "list[migrations.Difference]") -> str:
@@ -262,7 +273,7 @@ def find_schema_fault(settings: Settings, *, with_drift: bool) -> str:
         return f"The database is not migrated: {MIGRATE}."
     if not with_drift:
         return ""
-    differences = migrations.check(settings.database_url, platform.features)
+    differences = migrations.compare(settings.database_url, platform.features).differences
     if not differences:
         return ""
     return f"Models and database differ: {differences[0].sentence}. Cure: {differences[0].cure}."

@@ -154,7 +154,8 @@ def _find_migrations(settings: "Settings") -> Finding:
 
     drift = find_drift(settings)
     if not drift.sentences:
-        return Finding("migrations", "ok", "models, migrations and database agree")
+        but = f". {drift.uncompared.rstrip('.')}" if drift.uncompared else ""
+        return Finding("migrations", "ok", f"models, migrations and database agree{but}")
     first, *others = drift.sentences
     rest = f", and {len(others)} more (`trivet migrate --check` lists them)" if others else ""
     cure = f". To cure it, {drift.cure}" if drift.cure else ""

@@ -94,6 +94,8 @@ def _check(settings: "Settings", as_json: bool) -> None:
         for owner, sentences in by_owner.items():
             for sentence in sentences:
                 stdout.print(f"{owner}: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    if drift.uncompared:
+        say(drift.uncompared)
     if drift.sentences:
         if not as_json and drift.cure:
             say(f"To cure it, {drift.cure}.")
@@ -191,7 +193,7 @@ def _check_changes(settings: "Settings", names: "Sequence[str]", as_json: bool) 
     features = open_platform_with_django(settings).features
     migrations.require_features(names, features)
     wanted = names or [each.name for each in features]
-    found = migrations.check(settings.database_url, features)
+    found = migrations.compare(settings.database_url, features).differences
     sentences = [each.sentence for each in found if each.owner in wanted]
     if as_json:
         print_json(sentences)

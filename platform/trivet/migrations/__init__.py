@@ -7,7 +7,8 @@ Django's migrations run first (``trivet migrate``), because ours refer to the us
 
 from trivet.migrations.differences import Difference
 from trivet.migrations.history import (
-    check,
+    Compared,
+    compare,
     find_difference,
     is_behind,
     pending,
@@ -19,11 +20,12 @@ from trivet.migrations.making import Made, make, require_features
 from trivet.migrations.steps import Step, Target, find_target, steps, write_sql
 
 __all__ = [
+    "Compared",
     "Difference",
     "Made",
     "Step",
     "Target",
-    "check",
+    "compare",
     "find_difference",
     "find_target",
     "is_behind",

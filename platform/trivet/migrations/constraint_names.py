@@ -15,6 +15,7 @@ from sqlalchemy import (
     Constraint,
     ForeignKeyConstraint,
     PrimaryKeyConstraint,
+    Table,
     UniqueConstraint,
 )
 from sqlalchemy.sql.naming import conv
@@ -23,14 +24,17 @@ _LONGEST = 63
 """Characters of a name in PostgreSQL."""
 
 
-def name_constraint(constraint: Constraint) -> None:
-    """Give `constraint`, a copy that Alembic writes down, its name if it has none."""
+def name_constraint(constraint: Constraint, table: Table | None = None) -> None:
+    """Give `constraint`, a copy that Alembic writes down, its name if it has none. A CHECK of a
+    column alone knows its `table` by that alone."""
     if constraint.name is not None:
         return
     columns = [column.name for column in getattr(constraint, "columns", ())]
     parts = _parts(constraint, columns)
     if parts is not None:
-        constraint.name = conv(_fitting("_".join([constraint.table.name, *parts])))
+        constraint.name = conv(
+            _fitting("_".join([(table if table is not None else constraint.table).name, *parts]))
+        )
 
 
 def name_added(upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps) -> None:

@@ -1,12 +1,15 @@
 """The differences between models and database, each in a sentence that names its table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alembic.operations import MigrateOperation
 from sqlalchemy import Table
 
 from trivet.features import Feature
+from trivet.migrations.comparing import TYPES
+from trivet.migrations.conversions import SENTENCE
 from trivet.migrations.scope import tables_of
 
 PLATFORM = "trivet"
@@ -30,23 +33,52 @@ class Difference:
         return f"run `trivet migrate --make {self.owner} -m …`, then `trivet migrate`"
 
 
-def describe(found: Sequence[Any], features: Sequence[Feature]) -> list[Difference]:
-    """The differences that Alembic finds, in its order."""
+def describe(
+    found: Iterable[MigrateOperation],
+    features: Sequence[Feature],
+    unwritten: Iterable[tuple[str, str]] = (),
+) -> list[Difference]:
+    """A difference for each operation that would cure it, in Alembic's order, and for each of
+    those, `unwritten`, that people have to cure."""
     owners = {table: each.name for each in features for table in tables_of(each.name)}
-    pairs = (pair for difference in found for pair in _sentences(difference))
-    return [Difference(sentence, owners.get(table, PLATFORM)) for table, sentence in pairs]
+    pairs = [pair for operation in found for pair in _differences(operation)]
+    by_hand = [(table, f"{sentence}{_BY_HAND}") for table, sentence in unwritten]
+    return [Difference(said, owners.get(table, PLATFORM)) for table, said in (*pairs, *by_hand)]
 
 
-def _sentences(difference: Any) -> Iterator[tuple[str, str]]:
-    """The table and the sentence of a difference, which may be a list of several."""
+_BY_HAND = " (no revision can be generated for it: write one by hand)"
+
+
+def _differences(operation: Any) -> Iterator[tuple[str, str]]:
+    """The table and the sentence of what an operation cures, which may hold several."""
+    if hasattr(operation, "ops"):
+        for part in operation.ops:
+            yield from _differences_in(operation, part)
+    else:
+        yield from _sentences(operation.to_diff_tuple())
+
+
+def _differences_in(change: Any, operation: Any) -> Iterator[tuple[str, str]]:
+    told = operation.info.get(SENTENCE)
+    if told is None:
+        yield from _sentences(operation.to_diff_tuple(), operation.info.get(TYPES))
+    elif told:
+        yield change.table_name, told
+
+
+def _sentences(difference: Any, types: tuple[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    """The table and the sentence of a difference of Alembic's, which may be a list of several.
+    `types` are the types of a column in better words than Alembic's."""
     if isinstance(difference, list):
         for part in difference:
-            yield from _sentences(part)
+            yield from _sentences(part, types)
         return
     kind, *rest = difference
     verb, _, what = kind.partition("_")
     if verb == "modify":
         _, table, column, _, now, wanted = rest
+        if what == "type" and types is not None:
+            now, wanted = types
         change = f"has {what} {_text(now)} in the database and {_text(wanted)} in the models"
         yield table, f"the column {table}.{column} {change}"
     elif what == "column":

@@ -32,7 +32,7 @@ context.configure(
     render_as_batch=True,
     process_revision_directives=look_at,
     starting_rev=config.attributes.get("starting_rev"),
-    **options(config.attributes.get("tables")),
+    **options(config.attributes.get("tables"), config.attributes.get("comparison")),
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,14 +1,15 @@
 """The revisions and the database: which are applied, and how to apply the others."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import anyio.to_thread
 from alembic import command
-from alembic.autogenerate import compare_metadata
+from alembic.autogenerate import produce_migrations
 from alembic.config import Config
+from alembic.operations import MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
@@ -27,10 +28,12 @@ from trivet.errors import ConfigurationError, Conflict
 from trivet.feature_errors import find_places
 from trivet.features import Feature
 from trivet.migrations import scope
+from trivet.migrations.comparison import Comparison
 from trivet.migrations.connection import connect
 from trivet.migrations.differences import Difference, describe
 from trivet.migrations.risks import FILL
 from trivet.migrations.scope import VERSION_TABLE
+from trivet.migrations.shapes import knowing_indexes
 from trivet.source_files import shown
 
 HERE = Path(__file__).parent
@@ -72,15 +75,25 @@ def with_ancestors(script: ScriptDirectory, heads: tuple[str, ...]) -> set[str]:
     return {each.revision for each in script.iterate_revisions(heads, "base")} if heads else set()
 
 
-def check(url: str, features: Sequence[Feature]) -> list[Difference]:
-    """The changes of the models that no revision has; [] is clean.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What models and database differ in, and what this database could not say."""
+
+    differences: list[Difference]
+    uncompared: list[str]
+
+
+def compare(url: str, features: Sequence[Feature]) -> Compared:
+    """The changes of the models that no revision has.
 
     It compares with a database at the newest revisions. Raises ConfigurationError if the database
     is not there.
     """
     with connect(url) as connection:
         require_current(connection, features)
-        return describe(_compare(connection), features)
+        comparison = Comparison()
+        found = describe(_compare(connection, comparison), features, comparison.unwritten)
+        return Compared(found, comparison.uncompared)
 
 
 def is_behind(url: str, features: Sequence[Feature]) -> bool:
@@ -93,10 +106,14 @@ def _is_behind(connection: Connection, features: Sequence[Feature]) -> bool:
     return set(applied_to(connection)) != _heads(tuple(features))
 
 
-def _compare(connection: Connection) -> list[Any]:
-    context = MigrationContext.configure(connection, opts=scope.options())
-    differences: list[Any] = compare_metadata(context, scope.all_tables())
-    return differences
+def _compare(
+    connection: Connection, comparison: Comparison | None = None
+) -> list[MigrateOperation]:
+    options = scope.options(comparison=comparison)
+    context = MigrationContext.configure(connection, opts=options)
+    with knowing_indexes():
+        upgrade = produce_migrations(context, scope.all_tables()).upgrade_ops
+    return [] if upgrade is None else list(upgrade.ops)
 
 
 def require_current(connection: Connection, features: Sequence[Feature]) -> None:
@@ -145,7 +162,8 @@ async def pending(database: Database, features: Sequence[Feature]) -> bool:
 
 
 async def find_difference(database: Database, features: Sequence[Feature]) -> Difference | None:
-    """The first difference of models and database, if there is one. It reads the whole schema."""
+    """The first difference of models and database, if there is one. It reads the whole schema,
+    and compares no texts: a replica could not build the tables beside which they are read."""
     async with database.read_engine.connect() as connection:
         found = await connection.run_sync(_compare)
     return next(iter(describe(found, features)), None)

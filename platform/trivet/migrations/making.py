@@ -17,10 +17,12 @@ from sqlalchemy import Connection, ForeignKeyConstraint, inspect
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet.migrations import scope
+from trivet.migrations.comparison import Comparison
 from trivet.migrations.connection import connect
 from trivet.migrations.differences import PLATFORM
 from trivet.migrations.history import configure, folder_of, require_current
 from trivet.migrations.revisions import IsRename, Revising
+from trivet.migrations.shapes import knowing_indexes
 from trivet.models.mapped import our_tables
 
 
@@ -51,20 +53,31 @@ def make(
     `is_rename` is asked whether a column that is gone has become a new one of the same type.
 
     Raises:
-        ConfigurationError: There is no such feature, the database is behind, or a table to which
-            they refer has no revision.
+        ConfigurationError: There is no such feature, the database is behind, a table to which they
+            refer has no revision, or all that differs needs a revision by hand.
     """
     require_features(names, features)
     with connect(url) as connection:
         require_current(connection, features)
         maker = _Maker(connection, features, is_rename)
-        return maker.make_all(names or [each.name for each in features], message)
+        made = maker.make_all(names or [each.name for each in features], message)
+    if not made and maker.by_hand:
+        raise ConfigurationError(
+            "by-hand",
+            f"No revision can be generated for this: {'; '.join(maker.by_hand)}. Cure: write it by "
+            "hand.",
+        )
+    if made and maker.by_hand:
+        told = [f"{each}: this revision does not change that" for each in maker.by_hand]
+        made[-1] = Made(made[-1].path, (*made[-1].risks, *told))
+    return made
 
 
 class _Maker:
     def __init__(
         self, connection: Connection, features: Sequence[Feature], is_rename: IsRename
     ) -> None:
+        self.by_hand: list[str] = []
         self._connection = connection
         self._is_rename = is_rename
         self._features = features
@@ -117,9 +130,11 @@ class _Maker:
         folder.mkdir(exist_ok=True)
         config = configure(self._features, self._connection)
         risks: list[str] = []
+        comparison = Comparison()
         config.attributes |= {
             "tables": self._tables[name],
             "risks": risks,
+            "comparison": comparison,
             "revise": revising.revise,
         }
         config.set_main_option("file_template", f"{_next_number(folder):04d}_%%(slug)s")
@@ -134,6 +149,7 @@ class _Maker:
             script = _generate(config, options)
         except CommandError as error:
             raise ConfigurationError("revision", str(error)) from error
+        self.by_hand += [sentence for _, sentence in comparison.unwritten]
         if script is None:
             if not had_folder:
                 folder.rmdir()
@@ -149,12 +165,14 @@ def _generate(config: Config, options: Mapping[str, Any]) -> Script | None:
     revision = RevisionContext(config, scripts, arguments)
 
     def compare(_applied: Any, context: Any) -> list[Any]:
+        scope.write_percents_once(context)
         revision.run_autogenerate("heads", context)
         return []
 
-    with EnvironmentContext(
+    environment = EnvironmentContext(
         config, scripts, fn=compare, template_args=revision.template_args, revision_context=revision
-    ):
+    )
+    with environment, knowing_indexes():
         scripts.run_env()
     return next(iter(revision.generate_scripts()), None)
 

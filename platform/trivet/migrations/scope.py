@@ -1,15 +1,18 @@
 """The tables that Alembic may compare: ours, of all features or of one."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Constraint, Table
 from sqlalchemy.schema import sort_tables
 from sqlalchemy.sql.elements import False_, Null, True_
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from trivet.migrations import comparing
+from trivet.migrations.comparison import Comparison
 from trivet.migrations.constraint_names import name_constraint
 from trivet.models import owners
 from trivet.models.base import NAMING_CONVENTION
@@ -46,9 +49,12 @@ def tables_of(owner: str) -> set[str]:
     return {table.name for table in owners.tables_of(owner)}
 
 
-def options(tables: Collection[str] | None = None) -> dict[str, Any]:
+def options(
+    tables: Collection[str] | None = None, comparison: Comparison | None = None
+) -> dict[str, Any]:
     """Alembic's options: compare `tables` (all of ours by default) and never one that is marked
-    as external."""
+    as external. With a `comparison` the texts are compared too."""
+    comparing.install()
     target = AllTables()
     ours = {t.name for t in target.tables.values() if not t.info.get("external")}
     wanted = ours if tables is None else ours.intersection(tables)
@@ -66,6 +72,10 @@ def options(tables: Collection[str] | None = None) -> dict[str, Any]:
         "include_name": include_name,
         "include_object": include_object,
         "render_item": _render_item,
+        "autogenerate_plugins": ["alembic.autogenerate.*", comparing.NAME],
+        # Ours compares defaults. Alembic would run none of its plugins for them without this.
+        "compare_server_default": True,
+        "comparison": comparison,
         "target_metadata": target,
     }
 
@@ -105,3 +115,16 @@ def _portable(expression: Any) -> str | None:
             return f"sa.func.{name}()"
         case _:
             return None
+
+
+def write_percents_once(context: MigrationContext) -> None:
+    """Let a new revision say ``%`` where a model says it. Alembic writes what the driver would get,
+    which is ``%%`` for PostgreSQL's, and the revision would double it again."""
+    if not context.dialect.identifier_preparer._double_percents:  # noqa: SLF001  # pinned by a test
+        return
+    render: Callable[..., str] = context.impl.render_ddl_sql_expr
+
+    def once(*arguments: Any, **options: Any) -> str:
+        return render(*arguments, **options).replace("%%", "%")
+
+    context.impl.render_ddl_sql_expr = once  # type: ignore[method-assign]  # of this run alone
