@@ -187,6 +187,20 @@ PRIVATE_NAMES = [
         "the kinds of objects to filter by are those that the admin shows",
         "tests/admin/test_audit.py::test_the_list_finds_entries_by_who_what_and_where",
     ),
+    PrivateName(
+        "django",
+        "_field_list_filters",
+        f"{ADMIN}/site/filters.py",
+        "which filter a name of list_filter stands for, before it is made",
+        "tests/admin/test_choices.py::test_a_filter_over_many_rows_searches_for_one",
+    ),
+    PrivateName(
+        "django",
+        "_check_date_hierarchy",
+        f"{ADMIN}/site/admin_checks.py",
+        "a datetime of SQLAlchemy's has years, months and days too",
+        "tests/admin/test_date_hierarchies.py::test_a_column_that_has_no_days_is_refused",
+    ),
     # SQLAlchemy
     PrivateName(
         "sqlalchemy",

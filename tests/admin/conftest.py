@@ -1,7 +1,7 @@
 """The house of the admin's tests, with one of everybody in it."""
 
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -29,6 +29,7 @@ from tests.services.databases import Databases
 from trivet.asgi.root import build_root
 from trivet.features import Feature
 from trivet.identity import Revocation
+from trivet_admin.site.sizes import sizes
 from trivet_api.mount import mount as mount_api
 
 
@@ -60,7 +61,7 @@ def stock(
             templates.update(_make_templates(databases, process_database_url))
         wanted = "shelves" if "shelves" in request.fixturenames else "stock"
         databases.restore(process_database_url, templates[wanted])
-        _forget_content_types()
+        _forget_the_last_database()
         yield stock_features
         _disconnect_django()
 
@@ -89,17 +90,19 @@ def _make_templates(databases: Databases, url: str) -> Iterator[tuple[str, str]]
         for statement in ROWS:
             connection.execute(text(statement))
     engine.dispose()
-    _forget_content_types()
+    _forget_the_last_database()
     _create_people()
     _disconnect_django()
     yield "shelves", databases.copy(url)
 
 
-def _forget_content_types() -> None:
-    # Django remembers them by the number that they had in an earlier test's database.
+def _forget_the_last_database() -> None:
+    # Django remembers content types by the number that they had there; the admin, how large
+    # its tables were.
     from django.contrib.contenttypes.models import ContentType
 
     ContentType.objects.clear_cache()
+    sizes.forget()
 
 
 def _disconnect_django() -> None:
@@ -187,7 +190,7 @@ def assorted(databases: Databases, process_database_url: str) -> Iterator[tuple[
         engine = engine_of(process_database_url)
         create_assorted_tables(engine)
         engine.dispose()
-        _forget_content_types()
+        _forget_the_last_database()
         _create_people()
         yield features
         _disconnect_django()
@@ -202,7 +205,7 @@ def borrowed(databases: Databases, process_database_url: str) -> Iterator[tuple[
         engine = engine_of(process_database_url)
         create_borrowed_tables(engine)
         engine.dispose()
-        _forget_content_types()
+        _forget_the_last_database()
         _create_people()
         yield features
         _disconnect_django()
@@ -255,3 +258,35 @@ def revoked(built_house: House) -> Iterator[list[Revocation]]:
     leave = built_house.platform.broker.subscribe(Revocation, told.append)
     yield told
     leave()
+
+
+@pytest.fixture
+def statements_of(stock: tuple[Feature, ...]) -> Callable[[Awaitable[Any]], Awaitable[list[str]]]:
+    """What Django asks the database while something is awaited, on whatever thread."""
+    del stock  # Django is there
+
+    async def collect(work: Awaitable[Any]) -> list[str]:
+        from django.db.backends.signals import connection_created
+
+        seen: list[str] = []
+        watched: list[Any] = []
+
+        def note(execute: Any, sql: str, *given: Any) -> Any:
+            seen.append(sql)
+            return execute(sql, *given)
+
+        def watch(connection: Any, **_: Any) -> None:
+            if note not in connection.execute_wrappers:
+                connection.execute_wrappers.append(note)
+                watched.append(connection)
+
+        connection_created.connect(watch)
+        try:
+            await work
+        finally:
+            connection_created.disconnect(watch)
+            for connection in watched:
+                connection.execute_wrappers.remove(note)
+        return seen
+
+    return collect

@@ -123,8 +123,14 @@ class TypedField(AnyField):
 
     def get_transform(self, name: str) -> Any:
         """Parts of a value, such as a year, if what the database holds has them."""
-        is_temporal = isinstance(self.storage().native, DateTime | Date | Time)
+        is_temporal = self.has_days or isinstance(self.storage().native, Time)
         return super().get_transform(name) if is_temporal else None
+
+    @property
+    def has_days(self) -> bool:
+        """Whether the values are days or datetimes for the database and for Django."""
+        is_known = isinstance(self, models.DateField)  # a datetime of Django's is one too
+        return is_known and isinstance(self.storage().native, DateTime | Date)
 
     def check(self, **options: Any) -> list[Any]:
         """Those that every field has. Django's own of sizes and defaults are about columns that

@@ -5,7 +5,7 @@ hidden in its form, validators and constraints of the mapped class speak at thei
 and a service's error becomes a message and leaves nothing behind.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,7 +21,9 @@ from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.mirror.typed import ShownField
 from trivet_admin.site.admin_checks import AdminChecks
+from trivet_admin.site.choosing import ChosenByText, RelatedChoices
 from trivet_admin.site.deleting import with_cascades
+from trivet_admin.site.filters import bounded_changelist, with_media_of_filters
 from trivet_admin.site.forms import (
     REFUSED_FORM,
     FaultsOfForms,
@@ -45,7 +47,7 @@ def faults_of(request: HttpRequest) -> FaultsOfForms:
     return faults
 
 
-class _MirrorForms:
+class _MirrorForms(RelatedChoices):
     """Shared by the admin of a model and the inlines of one."""
 
     model: type[Any]
@@ -79,32 +81,14 @@ class _MirrorForms:
         )
         return (*named, *shown)
 
-    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """The relations that are searched for instead of listed whole: those that
-        `autocomplete_fields` names, and every other whose model can be searched by this visitor
-        and which no other option shows in a way of its own."""
-        named = tuple(self.autocomplete_fields)  # type: ignore[attr-defined]  # Django's option
-        return (*named, *(name for name in self._searchable(request) if name not in named))
 
-    def _searchable(self, request: HttpRequest) -> Iterator[str]:
-        shown = {
-            *self.raw_id_fields,  # type: ignore[attr-defined]  # as above
-            *self.radio_fields,  # type: ignore[attr-defined]  # as above
-            *self.filter_horizontal,  # type: ignore[attr-defined]  # as above
-            *self.filter_vertical,  # type: ignore[attr-defined]  # as above
-        }
-        site = self.admin_site  # type: ignore[attr-defined]  # Django's
-        options = self.model._meta
-        for field in (*options.fields, *options.many_to_many):
-            related = field.related_model
-            if related is None or field.name in shown or not site.is_registered(related):
-                continue
-            there = site.get_model_admin(related)
-            if there.get_search_fields(request) and there.has_view_permission(request):
-                yield field.name
-
-
-class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ModelAdmin(
+    SavingWithServices,
+    _MirrorForms,
+    ChosenByText,
+    ShownLookups,
+    admin.ModelAdmin,  # type: ignore[type-arg]  # not generic at run time
+):
     """The pages that show and edit a mapped class; register it with `trivet_admin.register`.
 
     Override ``save_with(unit, key, changes)`` and ``delete_with(unit, key)`` where a change is a
@@ -181,11 +165,17 @@ class ModelAdmin(SavingWithServices, _MirrorForms, ShownLookups, admin.ModelAdmi
     ) -> Any:
         view = super().changelist_view
         if request.method != "POST":
-            return view(request, extra_context)
+            return with_media_of_filters(view(request, extra_context))
         response = self._or_message(request, lambda: view(request, extra_context))
         if response is None:  # the list is shown again, with what was wrong in its rows
-            return view(request, extra_context)
-        return response
+            response = view(request, extra_context)
+        return with_media_of_filters(response)
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[Any]:
+        """Django's, with filters that list no more than `max_choices`."""
+        plain: Any = super().get_changelist(request, **options)
+        changelist: type[Any] = bounded_changelist(plain)
+        return changelist
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Django's. What is refused from here on is about this form, until the next one comes."""

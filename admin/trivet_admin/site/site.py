@@ -59,6 +59,12 @@ class TrivetAdminSite(AdminSite):
             response["Retry-After"] = str(retry_after)
         return response
 
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        """What a form searches for related rows by."""
+        from trivet_admin.site.autocompletion import Autocompletion
+
+        return Autocompletion.as_view(admin_site=self)(request)
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Django's index, with numbers, the visitor's latest changes and the ways elsewhere."""
         from trivet_admin.site import overview

@@ -106,7 +106,7 @@ admin.site.unregister(Group)  # Django's module, imported above, has registered 
 
 
 @admin.register(Group)
-class GroupAdmin(ModelAdmin, DjangoGroupAdmin):
+class GroupAdmin(ModelAdmin, DjangoGroupAdmin):  # type: ignore[misc]  # the types of Django's hooks differ in their options alone
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):
             return False
