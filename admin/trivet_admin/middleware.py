@@ -19,12 +19,9 @@ from trivet.lifecycle import State
 from trivet_admin.auth.sessions import SessionSource
 from trivet_admin.outcomes import advise_on_sessions, outcomes_of
 from trivet_admin.site.pages import refusal_page, refuse
-from trivet_admin.site.policy import is_public
+from trivet_admin.site.policy import LOGIN_PATH, is_public
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-
-LOGIN_PATH = "/login/"
-"""The login page, below the mount."""
 
 
 class DebugPagesMiddleware:

@@ -18,7 +18,7 @@ from trivet_admin.auth.authenticator import SessionAuthenticator
 from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.capacity import CapacityLimiter
 from trivet_admin.configuration import configure
-from trivet_admin.site.policy import words_of
+from trivet_admin.site.policy import LOGIN_PATH, words_of
 from trivet_admin.static_files import PACKAGES
 from trivet_admin.transactions import ThreadedTransactions
 
@@ -44,6 +44,7 @@ def mount(platform: Platform) -> MountedApp:
         list_routes=list_routes,
         static_packages=PACKAGES,
         find_pending=find_pending,
+        login=LOGIN_PATH,
         links=(PageLink("Administration", "/", "Records, users and what was changed, for staff."),),
     )
 

@@ -1,8 +1,16 @@
 """The admin's pages besides lists and forms: the way in, the overview, and what went wrong."""
 
-import pytest
+import re
+import uuid
+from html import unescape
 
-from tests.admin.house import PASSWORD, House
+import pytest
+from starlette.responses import PlainTextResponse
+
+from tests.admin.house import PASSWORD, House, build_house, make_settings
+from trivet import staff
+from trivet.asgi.mount import MountedApp
+from trivet.features import Feature
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +96,28 @@ class TestTheWayIn:
         assert "correct username and password" in page.words
         assert "not for staff" not in page.words
 
+    @pytest.fixture
+    def closed_house(self, stock: tuple[Feature, ...], shelves: None, database_url: str) -> House:
+        closed = MountedApp("closed", "/closed", PlainTextResponse("come in"), policy=staff)
+        return build_house(make_settings(database_url), stock, closed)
+
+    async def test_a_page_that_wants_a_login_leads_there_and_back(
+        self, closed_house: House
+    ) -> None:
+        house = closed_house
+        here = "/closed/caf%C3%A9%26?a=1&b=%22x%22"
+        async with house.client(accept="text/html") as visitor:
+            page = await visitor.get(here)
+            assert page.status == 401
+            (link,) = re.findall(r'href="([^"]*)">Log in<', page.text)
+            login = await visitor.get(unescape(link))
+            arrived = await visitor.send(login, username="boss", password=PASSWORD)
+            assert arrived.headers["location"] == here
+            assert (await visitor.get(arrived.headers["location"])).text == "come in"
+            missing = await visitor.get("/nothing/here")
+        assert "Log in" not in missing.text
+        await house.platform.database.close()
+
 
 class TestTheOverview:
     async def test_it_has_numbers_and_the_visitors_own_changes(self, house: House) -> None:
@@ -99,9 +129,32 @@ class TestTheOverview:
             other = await boss.get("/admin/")
         assert "Items 3 " in before.words
         assert "Your latest changes None yet." in before.words
-        assert "Changed item 1" in after.words
+        assert "Changed item tools/Hammer" in after.words
         assert f'href="{ITEMS}1/history/"' in after.text
-        assert "Changed item 1" not in other.words
+        assert "Changed item" not in other.words
+
+    async def test_it_calls_rows_as_they_are_called_now_and_gone_ones_by_their_keys(
+        self, house: House
+    ) -> None:
+        async with house.visit() as boss:
+            for name in ("Nail", "Screw"):
+                await boss.edit("/admin/stock/supplier/add/", name=name)
+            await boss.edit("/admin/stock/supplier/3/delete/")
+            await boss.edit("/admin/stock/supplier/2/change/", name="Nails")
+            await boss.edit("/admin/stock/specimen/add/", instant_0="2025-01-01", instant_1="0:00")
+            await boss.edit("/admin/stock/category/add/", code="odd/_5F", name="Odd")
+            page = await boss.get("/admin/")
+        changes = page.words[page.words.index("Your latest changes") :]
+        said = re.findall(r"(Added|Changed|Deleted) (.+?) 20\d\d-", changes)
+        key = await house.value("SELECT id FROM stock_specimen")
+        assert said == [
+            ("Added", "category odd/_5F"),
+            ("Added", f"specimen {uuid.UUID(str(key))}"),
+            ("Changed", "supplier Nails"),
+            ("Deleted", "supplier 3"),
+            ("Added", "supplier 3"),
+            ("Added", "supplier Nails"),
+        ]
 
     async def test_it_leads_out_of_the_admin(self, house: House) -> None:
         async with house.visit() as boss:

@@ -4,10 +4,12 @@ ways to other pages of the site.
 Every query here is bounded: the index must open at once, however large a table has become.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
 from django.contrib.admin import AdminSite
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -52,17 +54,44 @@ def list_recent_changes(site: AdminSite, request: HttpRequest) -> list[dict[str,
     own = entries.objects.filter(pk__in=newest, actor_id=request.user.pk)
     found = own.order_by("-at", "-id")[:RECENT_SHOWN]
     # A right to look may be gone since.
-    seen = (entry for entry in found if is_visible(request, entry.table_name))
-    return [_describe(site, request, entry) for entry in seen]
+    seen = [entry for entry in found if is_visible(request, entry.table_name)]
+    models = {table_name_of(model): model for model in apps.get_models()}
+    texts = {
+        table: _texts_of(site, request, models[table], [e for e in seen if e.table_name == table])
+        for table in {entry.table_name for entry in seen} & models.keys()
+    }
+    return [
+        _describe(site, request, entry, models.get(entry.table_name), texts.get(entry.table_name))
+        for entry in seen
+    ]
 
 
-def _describe(site: AdminSite, request: HttpRequest, entry: Any) -> dict[str, Any]:
+def _texts_of(
+    site: AdminSite, request: HttpRequest, model: Any, entries: list[Any]
+) -> dict[str, str]:
+    """The texts of those rows of `model` that are there and that the visitor finds in the admin,
+    by the keys that the trail has of them."""
+    keys: dict[Any, str] = {}
+    for entry in entries:
+        with suppress(ValueError, TypeError, ArithmeticError, ValidationError):
+            keys[model._meta.pk.to_python(entry.row_key)] = entry.row_key
+    if not keys or not site.is_registered(model):
+        return {}
+    rows = site.get_model_admin(model).get_queryset(request).filter(pk__in=keys)
+    return {keys[row.pk]: str(row) for row in rows if row.pk in keys}
+
+
+def _describe(
+    site: AdminSite, request: HttpRequest, entry: Any, model: Any, texts: dict[str, str] | None
+) -> dict[str, Any]:
     verb, icon = _VERBS.get(entry.kind, (entry.kind, ""))
-    model = next((m for m in apps.get_models() if table_name_of(m) == entry.table_name), None)
     if model is None:
         subject, url = f"{entry.table_name} {entry.row_key}", ""
     else:
-        subject = f"{model._meta.verbose_name} {entry.row_key}"
+        name = str(model._meta.verbose_name)
+        text = (texts or {}).get(entry.row_key, entry.row_key)
+        # A class without a text of its own says "loan 2" of its rows.
+        subject = text if text.startswith(f"{name} ") else f"{name} {text}"
         url = _history_url(site, request, model, entry.row_key)
     return {
         "verb": verb,

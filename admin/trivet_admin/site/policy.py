@@ -5,6 +5,8 @@ from typing import Any
 
 from django.apps import apps
 
+LOGIN_PATH = "/login/"
+"""The login page, below the mount."""
 PUBLIC_VIEWS = frozenset({"admin:login", "admin:logout"})
 """Views that anybody may call. Everything else is for staff."""
 

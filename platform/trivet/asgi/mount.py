@@ -89,6 +89,8 @@ class MountedApp:
         body_limit_bytes: The bound of its requests' bodies, in place of the setting of this name.
         open_paths: The paths, with the prefix, that answer to every host: programs ask for them by
             the name that the process has in their network. Nothing there may trust the host.
+        login: The page of the app, below the prefix, at which people log in, such as ``/login/``;
+            it goes on to the address in its parameter `next`. Empty if there is none.
         streams_bodies: Whether the app reads bodies piece by piece and keeps none of them. Only the
             piece that it reads counts then as held in memory.
     """
@@ -109,6 +111,7 @@ class MountedApp:
     body_limit_bytes: int | None = None
     streams_bodies: bool = False
     open_paths: Collection[str] = ()
+    login: str = ""
 
     def __post_init__(self) -> None:
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):

@@ -67,7 +67,8 @@ def build_root(
         authenticators = [each for mounted in mounts for each in mounted.authenticators]
     limits = {m.prefix: m.body_limit_bytes for m in mounts if m.body_limit_bytes is not None}
     open_paths = [path for mounted in mounts for path in mounted.open_paths]
-    for layer in reversed(stack(platform, authenticators, limits, open_paths)):
+    login = next((mounted.prefix + mounted.login for mounted in mounts if mounted.login), "")
+    for layer in reversed(stack(platform, authenticators, limits, open_paths, login)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
     return Root(platform, mounts, app, pages=pages)
 
@@ -77,6 +78,7 @@ def stack(
     authenticators: Sequence[Authenticator],
     body_limits: Mapping[str, int] = MappingProxyType({}),
     open_paths: Sequence[str] = (),
+    login: str = "",
 ) -> list[Middleware]:
     """The middleware, outermost first, with the promise of each."""
     settings, database = platform.settings, platform.database
@@ -92,8 +94,12 @@ def stack(
             allowed=settings.allowed_origins,
             trusted=settings.trusted_origins,
         ),
-        # A browser sees a problem as a page with a link to the start page.
-        Middleware(middleware.ErrorPagesMiddleware, frame=Frame(settings.name, settings.logo)),
+        # A browser sees a problem as a page with a link to the start page, and to the login.
+        Middleware(
+            middleware.ErrorPagesMiddleware,
+            frame=Frame(settings.name, settings.logo),
+            login=login,
+        ),
         # An exception that no code caught becomes a problem document, without a detail.
         Middleware(middleware.LastResortMiddleware, debug=settings.debug),
         # No request is larger or slower than the limits, or names another site.
