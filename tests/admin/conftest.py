@@ -11,6 +11,7 @@ from tests.admin.house import (
     ASSORTED,
     BORROWED,
     FEATURES,
+    KEYED,
     PASSWORD,
     STOCK,
     House,
@@ -18,6 +19,7 @@ from tests.admin.house import (
     build_house,
     create_assorted_tables,
     create_borrowed_tables,
+    create_keyed_tables,
     create_stock_tables,
     engine_of,
     make_settings,
@@ -209,6 +211,35 @@ def borrowed(databases: Databases, process_database_url: str) -> Iterator[tuple[
         _create_people()
         yield features
         _disconnect_django()
+
+
+@pytest.fixture(scope="module")
+def keyed(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
+    """The features with `keyed`, likewise."""
+    given = make_settings(process_database_url, features=(*FEATURES, STOCK, KEYED))
+    with stock_installed(given) as features:
+        databases.restore(process_database_url)
+        engine = engine_of(process_database_url)
+        create_stock_tables(engine)  # the overview counts the rows of every feature
+        create_keyed_tables(engine)
+        engine.dispose()
+        _forget_content_types()
+        _create_people()
+        yield features
+        _disconnect_django()
+
+
+@pytest.fixture
+def built_keyed_house(keyed: tuple[Feature, ...], process_database_url: str) -> Iterator[House]:
+    with stock_registered():
+        yield build_house(make_settings(process_database_url), keyed)
+
+
+@pytest.fixture
+async def keyed_house(built_keyed_house: House) -> AsyncIterator[House]:
+    """The whole application over `keyed`."""
+    yield built_keyed_house
+    await built_keyed_house.platform.database.close()
 
 
 @pytest.fixture

@@ -24,6 +24,13 @@ class Page:
     """What can be chosen, by field."""
 
     @property
+    def chosen(self) -> list[str]:
+        """The rows of a list, as its boxes name them for an action."""
+        boxes = re.findall(r'<input[^>]*name="_selected_action"[^>]*>', self.text)
+        found = [re.search(r'value="([^"]*)"', box) for box in boxes]
+        return [html.unescape(each.group(1)) if each else "" for each in found]
+
+    @property
     def words(self) -> str:
         """What stands on the page, without its markup."""
         return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", self.text)).split())

@@ -35,6 +35,7 @@ FEATURES = ("departures",)
 STOCK = "tests.admin.stock"
 ASSORTED = "tests.admin.assorted"
 BORROWED = "tests.admin.borrowed"
+KEYED = "tests.admin.keyed"
 
 
 def make_settings(database_url: str, **settings: Any) -> Settings:
@@ -83,9 +84,9 @@ def _unregister() -> None:
     from django.contrib import admin
 
     for model in list(admin.site._registry):
-        if model._meta.app_label in ("stock", "assorted", "borrowed"):
+        if model._meta.app_label in ("stock", "assorted", "borrowed", "keyed"):
             admin.site.unregister(model)
-    for package in (STOCK, ASSORTED, BORROWED):
+    for package in (STOCK, ASSORTED, BORROWED, KEYED):
         sys.modules.pop(f"{package}.admin", None)  # the admin looks for it anew
 
 
@@ -125,6 +126,12 @@ def create_borrowed_tables(engine: Engine) -> None:
         drawers: Any = models.Drawer.__table__
         tables.remove(drawers)
     Model.metadata.create_all(engine, tables=tables)
+
+
+def create_keyed_tables(engine: Engine) -> None:
+    from tests.admin.keyed import models
+
+    Model.metadata.create_all(engine, tables=models.TABLES)
 
 
 def create_stock_tables(engine: Engine) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -199,7 +200,7 @@ def _link(entry: Any) -> str | SafeString:
     text = f"{_name(model)} {entry.row_key}".rstrip()
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_history"
     try:
-        address = reverse(name, args=[entry.row_key]) if entry.is_visible else None
+        address = reverse(name, args=[quote(entry.row_key)]) if entry.is_visible else None
     except NoReverseMatch:
         address = None
     return text if address is None else format_html('<a href="{}">{}</a>', address, text)

@@ -10,6 +10,8 @@ from typing import Any
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 
+from trivet_admin.mirror.keys import RowKey
+
 BATCH_ROWS = 500
 """Rows read by one statement; each costs one bound parameter."""
 
@@ -34,13 +36,27 @@ def lock_rows(
     else:
         # Django's UPDATE and DELETE of one table know no DISTINCT, and FOR UPDATE refuses it.
         query.distinct, query.distinct_fields = False, ()
-    query.add_fields(list(fields))
+    query.add_fields(_columns(query, fields))
     for number, expression in enumerate(expressions):
         query.add_annotation(expression, f"trivet_{number}")
     query.add_ordering("pk")
     query.select_for_update = True
     rows = query.get_compiler(connection=compiler.connection).results_iter(tuple_expected=True)
+    if fields[0] == "pk" and (size := len(_pk_fields(query))) > 1:
+        return [(RowKey(row[:size]), *row[size:]) for row in rows]
     return list(rows)
+
+
+def _columns(query: Any, fields: Sequence[str]) -> list[str]:
+    """`fields`; of a key of several columns each column, which is then read in its own way."""
+    if fields[0] != "pk":
+        return list(fields)
+    return [*(field.attname for field in _pk_fields(query)), *fields[1:]]
+
+
+def _pk_fields(query: Any) -> Sequence[Any]:
+    found: Sequence[Any] = query.model._meta.pk_fields
+    return found
 
 
 def select_values(compiler: SQLCompiler, expressions: list[Any]) -> list[Any]:

@@ -118,19 +118,21 @@ class MappedWriter:
     ) -> dict[Any, Any]:
         """The rows with these keys as the database has them now; the columns in `names` are
         loaded even if deferred, for a feed wants their old values."""
-        key = self.shape.primary_key
         query = (
             select(self.mapped)
             .options(lazyload("*"), *(undefer(getattr(self.mapped, name)) for name in names))
             .execution_options(populate_existing=True)
+            .order_by(*self.shape.key_columns)
         )
-        column = getattr(self.mapped, key)
         found: dict[Any, Any] = {}
         for batch in batched(keys):
             with loading(self.mapped.__table__.name):
-                rows = session.scalars(query.where(column.in_(batch)).order_by(column))
-                found.update((getattr(row, key), row) for row in rows)
+                rows = session.scalars(query.where(self.shape.with_keys(batch)))
+                found.update((self._key_of(row), row) for row in rows)
         return found
+
+    def _key_of(self, row: Any) -> Any:
+        return self.shape.identity_of([getattr(row, name) for name in self.shape.primary_key])
 
     def _construct(self, session: TrivetSession, values: Mapping[AnyField, Any]) -> Any:
         # As a row from the database is: __init__ belongs to the feature and may want anything.

@@ -60,7 +60,7 @@ def make_field(
             f"has the type {column.type!r}, which this database ({vendor}) does not have",
             f"give it another one here, .with_variant(…, {vendor!r})",
         ) from error
-    if is_generated_key(column) and isinstance(field, models.IntegerField):
+    if is_generated_key(column) and is_whole_key(column) and isinstance(field, models.IntegerField):
         auto = next((a for t, a in _AUTO.items() if isinstance(column.type, t)), models.AutoField)
         return auto(**{**options, "blank": True})
     return field
@@ -89,7 +89,7 @@ def options_of(column: "Column[Any]") -> Options:
         "help_text": column.info.get("help", column.comment or column.doc or ""),
         "editable": bool(column.info.get("editable", is_ours)),
     }
-    if column.primary_key:
+    if is_whole_key(column):
         options["primary_key"] = True
     elif is_unique(column):
         options["unique"] = True
@@ -100,14 +100,29 @@ def options_of(column: "Column[Any]") -> Options:
     return options
 
 
+def is_whole_key(column: "Column[Any]") -> bool:
+    """Whether the column alone is the primary key of its table."""
+    return column.primary_key and len(column.table.primary_key.columns) == 1
+
+
 def is_generated_key(column: "Column[Any]") -> bool:
     """Whether the database numbers the rows by this column."""
     return column.table.autoincrement_column is column
 
 
 def is_made_up_key(column: "Column[Any]") -> bool:
-    """Whether a default makes up the key of a row, such as a UUID: nobody types one."""
-    return column.primary_key and (column.default is not None or column.server_default is not None)
+    """Whether a default makes up the key of a row, such as a UUID: nobody types one. As a part of a
+    key a number or a text with a default is typed like any other."""
+    if not column.primary_key:
+        return False
+    is_made = column.default is not None or column.server_default is not None
+    return is_made and (is_whole_key(column) or _is_made_anew(column))
+
+
+def _is_made_anew(column: "Column[Any]") -> bool:
+    """Whether the default of a column is another value for each row."""
+    default: Any = column.default
+    return default is None or not default.is_scalar
 
 
 def is_computed(column: "Column[Any]") -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from trivet.models.row_keys import key_text
 from trivet_admin.mirror.typed import TypedField
 
 
@@ -50,6 +51,12 @@ class EnumField(TypedField, models.CharField):  # type: ignore[type-arg]  # not 
         stored = self.storage()
         # By the text in a form: what is stored may be a number.
         self.stored = {str(stored.bind(member)): member for member in members}
+        # In addresses and hidden fields a key is its value, or what `str` makes of it.
+        self._by_text = {
+            **{str(member): member for member in members},
+            **{key_text([member]): member for member in members},
+            **self.stored,
+        }
         self.labels = EnumChoices(self.stored)
         options.setdefault("choices", list(self.labels))
         super().__init__(*args, kind=kind, **options)
@@ -72,7 +79,7 @@ class EnumField(TypedField, models.CharField):  # type: ignore[type-arg]  # not 
         if value in self.empty_values or isinstance(value, self.members):
             return None if value in self.empty_values else value
         try:
-            return self.stored[str(value)]
+            return self._by_text[str(value)]
         except KeyError:
             raise ValidationError(
                 self.error_messages["invalid_choice"],

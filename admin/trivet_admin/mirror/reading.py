@@ -193,13 +193,15 @@ def load_expressions(rows: Sequence[Any], names: Sequence[str]) -> None:
     if not rows or not names:
         return
     shape = shape_of(type(rows[0]))
-    key = getattr(shape.mapped, shape.primary_key)
+    size = len(shape.primary_key)
     wanted = [getattr(shape.mapped, name) for name in names]
     by_key = {row.pk: row for row in rows}
     with open_reader() as session:
         for keys in batched(list(by_key)):
-            for found, *values in session.execute(select(key, *wanted).where(key.in_(keys))):
-                by_key[found].__dict__.update(zip(names, values, strict=True))
+            query = select(*shape.key_columns, *wanted).where(shape.with_keys(keys))
+            for found in session.execute(query):
+                row = by_key[shape.identity_of(found[:size])]
+                row.__dict__.update(zip(names, found[size:], strict=True))
     for row in rows:
         for name in names:
             row.__dict__.setdefault(name, None)  # it is gone meanwhile

@@ -20,6 +20,7 @@ from trivet_admin.mirror.columns import (
     make_field,
 )
 from trivet_admin.mirror.examples import annotation_of
+from trivet_admin.mirror.keys import KeyField
 from trivet_admin.mirror.labels import app_label_of, class_name_of, db_table_of, label_of_class
 from trivet_admin.mirror.model import MirrorModel
 from trivet_admin.mirror.names import RESERVED, Names, names_of, reference_of, words_of
@@ -131,7 +132,7 @@ class _Building:
         shape = Shape(
             self.mapped,
             keys=self.keys,
-            primary_key=self.mapper.get_property_by_column(self.table.primary_key.columns[0]).key,
+            primary_key=tuple(self._primary_key()),
             version=self.version,
             computed=self._keys_where(is_computed),
             changing=self._keys_where(is_changing),
@@ -184,6 +185,9 @@ class _Building:
         column = self.mapper.version_id_col
         return None if column is None else self.mapper.get_property_by_column(column).key
 
+    def _primary_key(self) -> Iterator[str]:
+        return (self.mapper.get_property_by_column(c).key for c in self.mapper.primary_key)
+
     def _keys_where(self, condition: Any) -> frozenset[str]:
         columns = ((a.key, a.columns[0]) for a in self.mapper.column_attrs)
         return frozenset(k for k, c in columns if k in self.keys.values() and condition(c))
@@ -199,6 +203,8 @@ class _Building:
         }
         if has_text(self.mapped):
             attributes["__str__"] = text_of
+        if len(shape.primary_key) > 1:
+            attributes["pk"] = KeyField(*(self.names.fields[key] for key in shape.primary_key))
         return type(class_name_of(self.mapped), (MirrorModel,), attributes)
 
     def _meta(self) -> type[Any]:
@@ -234,13 +240,6 @@ def _single_table(mapper: Mapper[Any]) -> Table:
             "unsupported-model",
             f"The admin cannot show {name}: it is not one class on one table. Cure: register the "
             "class that it inherits from, or map it to a table of its own.",
-        )
-    if len(table.primary_key.columns) != 1:
-        columns = ", ".join(column.name for column in table.primary_key.columns)
-        raise ConfigurationError(
-            "unsupported-model",
-            f"The admin cannot show {name}: its primary key has several columns ({columns}). Cure: "
-            "give it a key of one column, and keep these together by a UniqueConstraint.",
         )
     return table
 

@@ -52,7 +52,7 @@ class Relation:
         if value is None:
             return None
         with loading(self.column.table.name):
-            if self.column.primary_key:
+            if [*self.column.table.primary_key] == [self.column]:
                 return session.get(self.referred, value)
             return session.scalars(select(self.referred).where(self.column == value)).first()
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 from trivet.models.mapped import our_mappers
 from trivet_admin.generic import AnyField, ManyToManyField, OneToOneField
 from trivet_admin.generic import ForeignKey as ForeignKeyField
-from trivet_admin.mirror.columns import is_unique, options_of, unsupported
+from trivet_admin.mirror.columns import is_unique, is_whole_key, options_of, unsupported
 from trivet_admin.mirror.deletion import fate_of
 from trivet_admin.mirror.labels import label_of_class
 from trivet_admin.mirror.names import names_of, relationship_over
@@ -57,7 +57,7 @@ def make_relation(
     """The field for a column that refers to another table, and what people call it."""
     relationship = relationship_over(mapper, column)
     shown = relationship.key if relationship is not None else key.removesuffix("_id") or key
-    unique = column.primary_key or is_unique(column)
+    unique = is_whole_key(column) or is_unique(column)
     options = {k: v for k, v in options_of(column).items() if k != "unique"}
     kind: Any = MirrorOneToOneField if unique else MirrorForeignKey
     field = kind(
@@ -137,7 +137,7 @@ def _reverse_of(
 def _to_field(reference: ForeignKey) -> str | None:
     """The Django name of the referred column, which need not be the primary key."""
     target = reference.column
-    if target.primary_key:
+    if is_whole_key(target):
         return None
     for mapper in our_mappers():
         if mapper.local_table is target.table:

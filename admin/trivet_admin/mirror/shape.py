@@ -1,13 +1,14 @@
 """How a Django model mirrors a mapped class: the names on both sides, and who fills what."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Model as DjangoModel
-from sqlalchemy import inspect
+from sqlalchemy import inspect, tuple_
 
 from trivet_admin.generic import AnyField
+from trivet_admin.mirror.keys import RowKey
 
 SHAPE = "trivet_shape"
 """The attribute of a mirrored model that holds its shape."""
@@ -19,16 +20,16 @@ LOADED = "trivet_loaded"
 class Shape:
     """One mapped class and its mirror.
 
-    `keys` maps a Django attribute name (``origin_id``) to the mapped one. `version` and
-    `primary_key` are mapped names. `computed` are columns that nobody writes, `changing` those
-    that change with every update by themselves, `defaulted` those that the database or
-    SQLAlchemy fills if nobody does. `given` maps the mapped names that Django does not allow to the
-    names of their fields.
+    `keys` maps a Django attribute name (``origin_id``) to the mapped one. `version` and those in
+    `primary_key`, in their order, are mapped names. `computed` are columns that nobody writes,
+    `changing` those that change with every update by themselves, `defaulted` those that the
+    database or SQLAlchemy fills if nobody does. `given` maps the mapped names that Django does not
+    allow to the names of their fields.
     """
 
     mapped: type[Any]
     keys: Mapping[str, str]
-    primary_key: str
+    primary_key: tuple[str, ...]
     version: str | None = None
     computed: frozenset[str] = field(default_factory=frozenset)
     changing: frozenset[str] = field(default_factory=frozenset)
@@ -39,6 +40,21 @@ class Shape:
     def version_name(self) -> str | None:
         """The name of the version's field in Django."""
         return None if self.version is None else self.given.get(self.version, self.version)
+
+    @property
+    def key_columns(self) -> list[Any]:
+        """The attributes of the mapped class that are its primary key."""
+        return [getattr(self.mapped, name) for name in self.primary_key]
+
+    def with_keys(self, keys: Iterable[Any]) -> Any:
+        """The condition for the rows with these primary keys, each as Django has it."""
+        if len(self.primary_key) == 1:
+            return self.key_columns[0].in_(list(keys))
+        return tuple_(*self.key_columns).in_([tuple(key) for key in keys])
+
+    def identity_of(self, values: Sequence[Any]) -> Any:
+        """The primary key as Django has it: a value, or a tuple of several."""
+        return values[0] if len(self.primary_key) == 1 else RowKey(values)
 
     def key_of(self, field: AnyField) -> str:
         """The mapped attribute behind a field of the mirror."""

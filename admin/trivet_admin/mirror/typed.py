@@ -310,9 +310,26 @@ class ShownBytes(bytes):
         return f"{len(self):,} bytes: {beginning}{' …' if len(self) > 16 else ''}"
 
 
+class KeyBytes(bytes):
+    """Bytes that are a key: people, addresses and forms have their hexadecimal digits."""
+
+    def __str__(self) -> str:
+        return self.hex()
+
+
 class BytesField(ShownField):
-    """Bytes: a text input would turn them into their repr."""
+    """Bytes: a text input would turn them into their repr. As a key they have a text, in addresses
+    and hidden fields."""
 
     def from_db_value(self, raw: Any, expression: Any, connection: Any) -> Any:
         value = super().from_db_value(raw, expression, connection)
-        return ShownBytes(value) if isinstance(value, bytes | bytearray | memoryview) else value
+        shown = KeyBytes if self.primary_key else ShownBytes
+        return shown(value) if isinstance(value, bytes | bytearray | memoryview) else value
+
+    def to_python(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return KeyBytes.fromhex(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error

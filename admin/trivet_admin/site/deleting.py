@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection
 from trivet.errors import Conflict
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.mirror.registry import mirror
-from trivet_admin.mirror.shape import Shape, find_shape
+from trivet_admin.mirror.shape import Shape, find_shape, shape_of
 from trivet_admin.mirror.unreadable import loading
 
 
@@ -73,7 +73,7 @@ def _others(shape: Shape, rows: list[Any]) -> Iterator[Any]:
             state = inspect(mapped)
             for _, mapper, found, _ in state.mapper.cascade_iterator("delete", state):
                 model = mirror(mapper.class_)
-                key = found.identity[0]
+                key = shape_of(model).identity_of(found.identity)
                 if (model, key) not in known:
                     known.add((model, key))
                     yield model.objects.get(pk=key)

@@ -129,7 +129,7 @@ class MirrorFormMixin:
         values: dict[Any, Any] = {}
         for field in named:
             key = shape.key_of(field)
-            if key in (shape.version, shape.primary_key):
+            if key == shape.version or (key,) == shape.primary_key:
                 continue
             value = getattr(self.instance, field.attname)
             if isinstance(value, Unreadable):

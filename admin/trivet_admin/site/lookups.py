@@ -65,7 +65,8 @@ class ShownLookups:
             *(str(each).lstrip(_SEARCH_PREFIXES) for each in admin.get_search_fields(request)),
             *self.allowed_lookups,
             admin.date_hierarchy,
-            self.model._meta.pk.name,  # it stands in the address of each row
+            # It stands in the address of each row.
+            *(field.name for field in (self.model._meta.pk, *self.model._meta.pk_fields)),
         ]
         paths = (_path_of(self.model, name) for name in named if isinstance(name, str))
         return {path for path in paths if path is not None}

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.transaction import atomic
 from django.forms import modelformset_factory
@@ -20,6 +21,7 @@ from trivet_admin.mirror.reading import expressions_of, load_expressions
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.mirror.typed import ShownField
+from trivet_admin.site.addresses import is_key, text_of_key, with_keys
 from trivet_admin.site.admin_checks import AdminChecks
 from trivet_admin.site.choosing import ChosenByText, RelatedChoices
 from trivet_admin.site.deleting import with_cascades
@@ -101,6 +103,26 @@ class ModelAdmin(
         super().__init__(model, admin_site)
         take_mapped_names(self, model)
 
+    def get_urls(self) -> list[Any]:
+        return with_keys(super().get_urls())
+
+    def get_object(self, request: HttpRequest, object_id: Any, from_field: Any = None) -> Any:
+        """Django's; there is no row with a key that its column cannot hold."""
+        if from_field is None and not is_key(self.model, object_id):
+            return None
+        return super().get_object(request, object_id, from_field)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Django's, which finds what it has logged of a row by ``str`` of its key."""
+        row = self.get_object(request, unquote(object_id))
+        logged = object_id if row is None else quote(str(row.pk))
+        return super().history_view(request, logged, extra_context)
+
+    def action_checkbox(self, obj: Any) -> Any:
+        """Django's, with the text of the row's key."""
+        plain: str = super().action_checkbox(_Chosen(obj))
+        return plain
+
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> Any:
@@ -111,25 +133,30 @@ class ModelAdmin(
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Django's, and the key of a row that is there: under another key it is another row."""
         named = super().get_readonly_fields(request, obj)
-        key = self.model._meta.pk
-        if obj is None or key.name in named or isinstance(key, models.AutoField):
+        if obj is None:
             return named
         laid_out = flatten_fieldsets(self.fieldsets or [(None, {"fields": self.fields or ()})])
-        return (*named, key.name) if key.editable or key.name in laid_out else named
+        shown = (
+            field.name
+            for field in self.model._meta.pk_fields
+            if field.name not in named and not isinstance(field, models.AutoField)
+            if field.editable or field.name in laid_out
+        )
+        return (*named, *shown)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Django's; the key keeps its place when it can only be read."""
         fields = super().get_fields(request, obj)
-        key = self.model._meta.pk.name
-        return fields if self.fields else sorted(fields, key=lambda name: name != key)
+        keys = [field.name for field in self.model._meta.pk_fields]
+        return fields if self.fields else sorted(fields, key=lambda name: name not in keys)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if obj is not None and self.has_change_permission(request, obj):
             return self.with_version(fieldsets)
-        key = self.model._meta.pk
-        made_up = key.name if obj is None and not key.editable else None
-        return _without(fieldsets, self.version_name, made_up)
+        keys = self.model._meta.pk_fields if obj is None else ()
+        made_up = (field.name for field in keys if not field.editable)
+        return _without(fieldsets, self.version_name, *made_up)
 
     def changeform_view(
         self,
@@ -184,8 +211,11 @@ class ModelAdmin(
 
     def response_action(self, request: HttpRequest, queryset: Any, *rest: Any, **more: Any) -> Any:
         """Run an action as one unit: what it raises of `REFUSALS` is told, and undone."""
+        _leave_out_strangers(request, self.model)
         run = super().response_action
-        return self._or_message(request, lambda: run(request, queryset, *rest, **more))
+        answer = self._or_message(request, lambda: run(request, queryset, *rest, **more))
+        _name_rows_by_text(answer)
+        return answer
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Django's, with the column properties of all its rows asked for at once."""
@@ -268,6 +298,34 @@ class TabularInline(_MirrorInline, admin.TabularInline):  # type: ignore[type-ar
 
 class StackedInline(_MirrorInline, admin.StackedInline):  # type: ignore[type-arg]  # as above
     """Rows of a mapped class inside the form of another, one below the other."""
+
+
+def _leave_out_strangers(request: Any, model: Any) -> None:
+    """Take out of the chosen rows those that none could be: no page of ours has sent them."""
+    chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+    known = [text for text in chosen if is_key(model, text)]
+    if known != chosen:
+        request.POST = request.POST.copy()
+        request.POST.setlist(ACTION_CHECKBOX_NAME, known)
+
+
+def _name_rows_by_text(answer: Any) -> None:
+    """Let a page that asks once more, as that of "delete selected", hold the texts of the rows'
+    keys. Django's template writes a datetime in words there, which nobody reads back."""
+    context = getattr(answer, "context_data", None) or {}
+    if isinstance(context.get("queryset"), models.QuerySet):
+        context["queryset"] = [_Chosen(row) for row in context["queryset"]]
+
+
+class _Chosen:
+    """A row as Django's box to choose it asks for it: by its text and its key's."""
+
+    def __init__(self, row: Any) -> None:
+        self.pk = text_of_key(row.pk)
+        self._row = row
+
+    def __str__(self) -> str:
+        return str(self._row)
 
 
 def _without(fieldsets: Sequence[Any], *names: str | None) -> list[Any]:

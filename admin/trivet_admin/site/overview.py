@@ -9,6 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.admin import AdminSite
+from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
@@ -42,7 +43,9 @@ def with_counts(site: AdminSite, request: HttpRequest, app_list: list[Any]) -> l
         # What is not in the database has no rows to count.
         if model["admin_url"] and model["model"] is not Connection:
             rows = site.get_model_admin(model["model"]).get_queryset(request).order_by()
-            count = rows.values("pk")[: MOST_COUNTED + 1].count()
+            # One column of it is enough, and a key of several is no column.
+            key = model["model"]._meta.pk_fields[0].attname
+            count = rows.values(key)[: MOST_COUNTED + 1].count()
             model["count"] = f"{count:,}" if count <= MOST_COUNTED else f"{MOST_COUNTED:,}+"
     return app_list
 
@@ -110,7 +113,7 @@ def _history_url(site: AdminSite, request: HttpRequest, model: Any, key: str) ->
     if not site.get_model_admin(model).has_view_or_change_permission(request):
         return ""
     options = model._meta
-    return reverse(f"admin:{options.app_label}_{options.model_name}_history", args=[key])
+    return reverse(f"admin:{options.app_label}_{options.model_name}_history", args=[quote(key)])
 
 
 def list_places(request: HttpRequest) -> list[tuple[str, str]]:

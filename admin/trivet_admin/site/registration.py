@@ -27,9 +27,9 @@ def register(*mapped: type[object]) -> Callable[[A], A]:
         A decorator, which registers the `ModelAdmin` and returns it unchanged.
 
     Raises:
-        ConfigurationError: A class is missing or not mapped, or Django's admin cannot edit it: its
-            primary key has several columns, Django does not know the type of a column, or one of
-            them refers to a class of which that is true. The error names class, column and cure.
+        ConfigurationError: A class is missing or not mapped, or Django's admin cannot edit it:
+            Django does not know the type of a column, or one of them refers to a class of which
+            that is true. The error names class, column and cure.
     """
     if not mapped:
         raise ConfigurationError("register", "register() names no class: write @register(Flight).")

@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest
+
+from trivet_admin.mirror.keys import is_named_by_text
 
 ACCESS = ("accounts", "auth")
 """Users and permissions in one section, although Django keeps groups in an app of their own."""
@@ -24,7 +26,19 @@ class TrivetAdminSite(AdminSite):
         from trivet_admin.site.registration import require_models_of_django
 
         require_models_of_django(model_or_iterable)
-        super().register(model_or_iterable, admin_class, **options)
+        is_one = isinstance(model_or_iterable, type)
+        for model in [model_or_iterable] if is_one else model_or_iterable:
+            if is_named_by_text(model) and not self.is_registered(model):
+                self._register_by_text(model, admin_class, options)
+            else:
+                super().register(model, admin_class, **options)
+
+    def _register_by_text(self, model: Any, admin_class: Any, options: Any) -> None:
+        """What Django does for other models; it refuses all that have a key of several columns."""
+        base = admin_class or ModelAdmin
+        if options:
+            base = type(f"{model.__name__}Admin", (base,), {**options, "__module__": __name__})
+        self._registry[model] = base(model, self)
 
     @property
     def site_header(self) -> str:  # type: ignore[override]  # Django has it as an attribute

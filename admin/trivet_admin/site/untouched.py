@@ -41,18 +41,30 @@ def _as_browsers_send(text: str, widget: Any) -> str:
 
 def show_key(form: Any) -> None:
     """Let a row among several show its key and take no other: another key is another row. The page
-    of a single row has no field for it; here Django finds the row by the key that comes back."""
-    field = form.fields.get(form.instance._meta.pk.name)
-    if field is not None and not form.instance._state.adding:
-        getattr(field.widget, "widget", field.widget).attrs["readonly"] = True
+    of a single row has no field for it. Django finds the row here by the key that comes back: a key
+    of several columns comes back as one hidden text, so that its parts need not."""
+    if form.instance._state.adding:
+        return
+    for field in _key_fields(form):
+        if form.instance._meta.is_composite_pk:
+            field.disabled = True
+        else:
+            getattr(field.widget, "widget", field.widget).attrs["readonly"] = True
+
+
+def _key_fields(form: Any) -> Iterator[Any]:
+    named = (field.name for field in form.instance._meta.pk_fields)
+    return (form.fields[name] for name in named if name in form.fields)
 
 
 def keep_key(form: Any) -> None:
     """Give a row that is there the key that it has, whatever was sent."""
-    key = form.instance._meta.pk
-    if key.name in form.fields and not form.instance._state.adding:
-        form.errors.pop(key.name, None)
-        form.cleaned_data[key.name] = getattr(form.instance, key.name)
+    if form.instance._state.adding:
+        return
+    for key in form.instance._meta.pk_fields:
+        if key.name in form.fields:
+            form.errors.pop(key.name, None)
+            form.cleaned_data[key.name] = getattr(form.instance, key.name)
 
 
 def keep_untouched(form: Any) -> None:
@@ -80,9 +92,11 @@ def refused_untouched(form: Any) -> set[str]:
 def _untouched(form: Any) -> Iterator[Any]:
     """Relations are left out: the text of one is its key, which loses nothing."""
     version = shape_of(type(form.instance)).version_name
+    keys = form.instance._meta.pk_fields
     for field in form.instance._meta.concrete_fields:
         is_unchanged = field.name in form.fields and field.name not in form.changed_data
-        if is_unchanged and not (field.is_relation or field.primary_key or field.name == version):
+        is_other = field.is_relation or field in keys or field.name == version
+        if is_unchanged and not is_other:
             yield field
 
 

@@ -28,13 +28,14 @@ def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
     from trivet.audit import AuditEntry
     from trivet_admin.audit.admin import verb_of, who_made
     from trivet_admin.mirror.registry import mirror
+    from trivet_admin.site.addresses import text_of_key
 
     may: Any = request.user
     table = table_name_of(type(shown))
     if not may.has_perm("trivet.view_auditentry") or not is_visible(request, table):
         return {}
     entries: Any = mirror(AuditEntry)
-    wanted = {"table_name": table, "row_key": str(shown.pk)}
+    wanted = {"table_name": table, "row_key": text_of_key(shown.pk)}
     found = list(entries.objects.filter(**wanted).order_by("-at", "-id")[: SHOWN + 1])
     return {
         "entries": [

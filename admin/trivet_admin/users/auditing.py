@@ -14,8 +14,9 @@ from typing import Any
 from django.contrib.auth.models import Permission
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from trivet.audit.entry import Entry, Field, encode_changes, key_of
+from trivet.audit.entry import Entry, Field, encode_changes
 from trivet.events.feeds import Kind
+from trivet.models.row_keys import key_text
 from trivet_admin import runtime
 from trivet_admin.backends.observers import Ends
 from trivet_admin.backends.row_observer import Listener, Rows
@@ -83,5 +84,5 @@ def _fields(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, Fie
 def _note(model: Any, key: Any, kind: Kind, changes: Mapping[str, Field]) -> None:
     """Add an entry to the unit of the transaction."""
     connection: Any = connections[DEFAULT_DB_ALIAS]
-    entry = Entry(model._meta.db_table, key_of([key]), kind, encode_changes(changes))
+    entry = Entry(model._meta.db_table, key_text([key]), kind, encode_changes(changes))
     connection.session.recorder.note(entry)

@@ -21,10 +21,11 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Table
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
 
-from trivet.audit.entry import Entry, Field, encode_changes, key_of, plain
+from trivet.audit.entry import Entry, Field, encode_changes, plain
 from trivet.capture.old_values import fills_itself, load, read
 from trivet.capture.recorder import Recorder
 from trivet.events.feeds import Kind
+from trivet.models.row_keys import key_text
 
 POLICY = "audit"
 REDACTED, IGNORED = "redacted", "ignored"
@@ -94,7 +95,7 @@ def entries_of(
                 mapper, instance = state.mapper, state.obj()
                 key = state.key[1] if state.key else mapper.primary_key_from_instance(instance)
                 table = str(mapper.local_table.name)  # type: ignore[attr-defined]  # is_audited: a Table
-                yield Entry(table, key_of(key), kind, encode_changes(changes))
+                yield Entry(table, key_text(key), kind, encode_changes(changes))
 
 
 def _changes(session: Session, state: InstanceState[Any], kind: Kind, old: Row) -> dict[str, Field]:
@@ -157,7 +158,7 @@ def _links(state: InstanceState[Any], relationship: RelationshipProperty[Any], k
     child = relationship.mapper
     names = (("added", added), ("removed", deleted))
     return {
-        name: sorted(key_of(child.primary_key_from_instance(each)) for each in children)
+        name: sorted(key_text(child.primary_key_from_instance(each)) for each in children)
         for name, children in names
         if children
     }

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -29,18 +29,6 @@ class Entry:
     key: str
     kind: Kind
     changes: str
-
-
-def key_of(values: Iterable[Any]) -> str:
-    """A primary key as text; the parts of a composite one are joined by commas."""
-    return ",".join(
-        str(value if type(value) in _PLAIN else msgspec.to_builtins(value, enc_hook=str))
-        for value in values
-    )
-
-
-_PLAIN = frozenset({int, str})
-"""What most keys are; their text is that of the value."""
 
 
 def encode_changes(changes: Mapping[str, Field]) -> str:

@@ -5,8 +5,9 @@ writes them (`remember_old_row`) and after it (`capture_changes`): before it, fo
 generated keys do not exist yet; after it, the old values are gone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 from weakref import WeakSet
 
@@ -158,7 +159,26 @@ def _order(written: tuple[InstanceState[Any], bool]) -> tuple[Any, ...]:
     state, is_delete = written
     if state.key is None:
         return (0, "", (state.insert_order,))
-    return (2 if is_delete else 1, state.mapper.class_.__name__, state.key[1])
+    return (
+        2 if is_delete else 1,
+        state.mapper.class_.__name__,
+        _sortable(state.mapper, state.key[1]),
+    )
+
+
+def _sortable(mapper: Mapper[Any], key: tuple[Any, ...]) -> tuple[Any, ...]:
+    orders = _orders(mapper)
+    if not orders:
+        return key
+    return tuple(order(value) if order else value for order, value in zip(orders, key, strict=True))
+
+
+@cache
+def _orders(mapper: Mapper[Any]) -> tuple[Callable[[Any], Any] | None, ...]:
+    """What makes the values of each column of a key sortable, as members of an enum are not by
+    themselves; nothing, if all are."""
+    orders = tuple(column.type.sort_key_function for column in mapper.primary_key)
+    return orders if any(orders) else ()
 
 
 def refuse_sealed_commit(session: TrivetSession) -> None:

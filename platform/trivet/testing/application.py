@@ -70,7 +70,7 @@ class AuditedChange:
 
     Attributes:
         table: The name of the table.
-        key: The primary key as text; the parts of a composite one are joined by commas.
+        key: The primary key as text; the parts of a composite one are joined by ``~``.
         kind: ``insert``, ``update`` or ``delete``.
         changes: The changed fields by name, each with ``from``, ``to`` or both.
         actor: The name of the actor; empty if nobody is known.

@@ -1,0 +1,218 @@
+"""Primary keys of several columns, and of one whose values are no plain words or numbers."""
+
+import datetime as dt
+import enum
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Interval,
+    LargeBinary,
+    Numeric,
+    String,
+    Table,
+    Uuid,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+
+from trivet import Model, Versioned
+from trivet.models.types import BigKey
+
+
+class Parcel(Model):
+    __tablename__ = "keyed_parcel"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    packings: Mapped[list["Packing"]] = relationship(
+        back_populates="parcel", cascade="all, delete-orphan"
+    )
+
+    def __str__(self) -> str:
+        return f"parcel {self.name}"
+
+
+class Ware(Model):
+    __tablename__ = "keyed_ware"
+
+    code: Mapped[str] = mapped_column(String(20), primary_key=True)
+    packings: Mapped[list["Packing"]] = relationship(back_populates="ware")
+
+    def __str__(self) -> str:
+        return f"ware {self.code}"
+
+
+class Packing(Versioned, Model):
+    """An association object: the two rows that it stands between are its key."""
+
+    __tablename__ = "keyed_packing"
+
+    parcel_id: Mapped[int] = mapped_column(ForeignKey(Parcel.id), primary_key=True)
+    ware_code: Mapped[str] = mapped_column(ForeignKey(Ware.code), primary_key=True)
+    pieces: Mapped[int] = mapped_column(default=1)
+    note: Mapped[str | None] = mapped_column(String(40))
+    parcel: Mapped[Parcel] = relationship(back_populates="packings")
+    ware: Mapped[Ware] = relationship(back_populates="packings")
+    remarks: Mapped[list["Remark"]] = relationship(
+        back_populates="packing", cascade="all, delete-orphan"
+    )
+
+    @validates("pieces")
+    def _some(self, _key: str, pieces: int) -> int:
+        if pieces == 13:
+            raise ValueError("thirteen is unlucky")
+        return pieces
+
+    @validates("ware")
+    def _harmless(self, _key: str, ware: Ware | None) -> Ware | None:
+        assert ware is None or ware.code != "acid", "acid goes into no parcel"
+        return ware
+
+
+class Remark(Model):
+    """Refers to a row whose key has two columns."""
+
+    __tablename__ = "keyed_remark"
+    __table_args__: Any = (
+        ForeignKeyConstraint(["parcel_id", "ware_code"], [Packing.parcel_id, Packing.ware_code]),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    text: Mapped[str] = mapped_column(String(40))
+    parcel_id: Mapped[int | None]
+    ware_code: Mapped[str | None] = mapped_column(String(20))
+    packing: Mapped[Packing | None] = relationship(back_populates="remarks")
+
+
+class Weather(enum.Enum):
+    FINE = "fine"
+    FOUL = "foul"
+
+
+class Watch(Model):
+    """A key of a day, a text that may hold anything, and a member of an enum."""
+
+    __tablename__ = "keyed_watch"
+
+    day: Mapped[dt.date] = mapped_column(primary_key=True)
+    post: Mapped[str] = mapped_column(String(40), primary_key=True)
+    weather: Mapped[Weather] = mapped_column(Enum(Weather, native_enum=False), primary_key=True)
+    keeper: Mapped[str] = mapped_column(String(20), default="nobody")
+
+
+class Person(Model):
+    __tablename__ = "keyed_person"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    clubs: Mapped[list["Club"]] = relationship(
+        secondary="keyed_membership", back_populates="people"
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Club(Model):
+    __tablename__ = "keyed_club"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    people: Mapped[list[Person]] = relationship(
+        secondary="keyed_membership", back_populates="clubs"
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(Model):
+    """The table of an association that has a class, too."""
+
+    __tablename__ = "keyed_membership"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey(Person.id), primary_key=True)
+    club_id: Mapped[int] = mapped_column(ForeignKey(Club.id), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20), server_default="member")
+
+
+class _Named:
+    name: Mapped[str] = mapped_column(String(20), default="")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Word(_Named, Model):
+    __tablename__ = "keyed_word"
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+
+
+class Whole(_Named, Model):
+    __tablename__ = "keyed_whole"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
+class Moment(_Named, Model):
+    __tablename__ = "keyed_moment"
+    id: Mapped[dt.datetime] = mapped_column(primary_key=True)
+
+
+class Clock(_Named, Model):
+    """A datetime without a zone."""
+
+    __tablename__ = "keyed_clock"
+    id: Mapped[dt.datetime] = mapped_column(DateTime, primary_key=True)
+
+
+class Span(_Named, Model):
+    __tablename__ = "keyed_span"
+    id: Mapped[dt.timedelta] = mapped_column(Interval, primary_key=True)
+
+
+class Price(_Named, Model):
+    __tablename__ = "keyed_price"
+    id: Mapped[Decimal] = mapped_column(Numeric(12, 3), primary_key=True)
+
+
+class Token(_Named, Model):
+    __tablename__ = "keyed_token"
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+
+
+class CharToken(_Named, Model):
+    __tablename__ = "keyed_char_token"
+    id: Mapped[uuid.UUID] = mapped_column(Uuid(native_uuid=False), primary_key=True)
+
+
+class TextToken(_Named, Model):
+    __tablename__ = "keyed_text_token"
+    id: Mapped[str] = mapped_column(Uuid(as_uuid=False), primary_key=True)
+
+
+class Digest(_Named, Model):
+    __tablename__ = "keyed_digest"
+    id: Mapped[bytes] = mapped_column(LargeBinary(60), primary_key=True)
+
+
+class Season(_Named, Model):
+    __tablename__ = "keyed_season"
+    id: Mapped[Weather] = mapped_column(Enum(Weather), primary_key=True)
+
+
+class Ratio(_Named, Model):
+    __tablename__ = "keyed_ratio"
+    id: Mapped[float] = mapped_column(primary_key=True)
+
+
+ODD = (Word, Whole, Moment, Clock, Span, Price, Token, CharToken, TextToken, Digest, Season, Ratio)
+TABLES: list[Table] = [
+    each.__table__  # type: ignore[misc]  # Model's stub has a FromClause
+    for each in (Parcel, Ware, Packing, Remark, Watch, Person, Club, Membership, *ODD)
+]
