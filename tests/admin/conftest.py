@@ -223,7 +223,7 @@ def keyed(databases: Databases, process_database_url: str) -> Iterator[tuple[Fea
         create_stock_tables(engine)  # the overview counts the rows of every feature
         create_keyed_tables(engine)
         engine.dispose()
-        _forget_content_types()
+        _forget_the_last_database()
         _create_people()
         yield features
         _disconnect_django()
