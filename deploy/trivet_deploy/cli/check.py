@@ -77,6 +77,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
         yield migrations
         if migrations.state == "ok":
             yield _find_audit(settings)
+            yield from _find_pages()
             yield from find_centrifugo(settings)
     yield _find_broker(settings)
     yield from _find_undeclared_outcomes()
@@ -115,6 +116,14 @@ def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Itera
         ("indexes", find_missing_indexes(features)),
     ):
         yield from (advise(name, sentence) for sentence in sentences)
+
+
+def _find_pages() -> Iterator[Finding]:
+    """What visitors of the admin would meet."""
+    from trivet_deploy.checks.pages import find_broken_pages
+
+    faults = [Finding("pages", "failed", sentence) for sentence in find_broken_pages()]
+    yield from faults or [Finding("pages", "ok", "every list and form of the admin opens")]
 
 
 def _find_database(settings: "Settings") -> Finding:
