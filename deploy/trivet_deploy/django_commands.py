@@ -72,3 +72,23 @@ def write_sql() -> list[str]:
         app, _, name = each.partition(".")
         call_command("sqlmigrate", app, name, stdout=output)
     return [output.getvalue()]
+
+
+def list_applied() -> set[tuple[str, str]]:
+    """The applied migrations of Django's: application and name. Nothing is made for the answer."""
+    from django.db import connection
+    from django.db.migrations.recorder import MigrationRecorder
+
+    return set(MigrationRecorder(connection).applied_migrations())
+
+
+def list_tables() -> list[tuple[str, str]]:
+    """The tables that Django's migrations make, each with its application."""
+    from django.apps import apps
+
+    models = apps.get_models(include_auto_created=True)
+    return [
+        (each._meta.db_table, each._meta.app_label)  # Django's own public interface
+        for each in models
+        if each._meta.managed  # as above
+    ]

@@ -54,7 +54,7 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
             "django": django_commands.apply_migrations(),
             "alembic": migrations.upgrade(settings.database_url, platform.features),
         }
-        _begin_trail(settings)
+        begin_trail(settings)
     return done
 
 
@@ -87,7 +87,7 @@ def write_sql(settings: Settings) -> str:
     return "\n".join([*django_commands.write_sql(), ours])
 
 
-def _begin_trail(settings: Settings) -> None:
+def begin_trail(settings: Settings) -> None:
     """Begin the audit trail of a new installation. A database with users had a trail, because each
     user left an entry when it was made. A trail that was emptied does not begin again here."""
     import anyio

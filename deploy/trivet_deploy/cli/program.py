@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from trivet_deploy.cli import (
+    adopt,
     audit,
     centrifugo,
     check,
@@ -59,6 +60,7 @@ app.command("serve")(serve.serve)
 app.command("secret")(secret.secret)
 app.command("migrate")(migrate.migrate)
 app.command("makemigrations")(migrate.makemigrations)
+app.command("adopt")(adopt.adopt)
 app.command("check")(check.check)
 app.command("routes")(routes.routes)
 app.add_typer(users.app, name="users")

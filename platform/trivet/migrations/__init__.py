@@ -5,6 +5,7 @@ contains its schema. Django's tables are known as stubs, and are not changed.
 Django's migrations run first (``trivet migrate``), because ours refer to the user table.
 """
 
+from trivet.migrations.adoption import Adoption, adopt, find_feature, plan, tables_of_database
 from trivet.migrations.differences import Difference
 from trivet.migrations.history import (
     Compared,
@@ -20,21 +21,26 @@ from trivet.migrations.making import Made, make, require_features
 from trivet.migrations.steps import Step, Target, find_target, steps, write_sql
 
 __all__ = [
+    "Adoption",
     "Compared",
     "Difference",
     "Made",
     "Step",
     "Target",
+    "adopt",
     "compare",
     "find_difference",
+    "find_feature",
     "find_target",
     "is_behind",
     "make",
     "one_at_a_time",
     "pending",
+    "plan",
     "require_features",
     "run",
     "steps",
+    "tables_of_database",
     "upgrade",
     "write_sql",
 ]

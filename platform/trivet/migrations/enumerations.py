@@ -99,6 +99,18 @@ class ChangeEnumOp(MigrateOperation):
             before = each
 
 
+class DropEnumOp(MigrateOperation):
+    """Drop an enumeration that a table had; databases without such types pass it by."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+@renderers.dispatch_for(DropEnumOp)
+def _render_drop(_context: Any, operation: DropEnumOp) -> str:
+    return f"sa.Enum(name={operation.name!r}).drop(op.get_bind(), checkfirst=True)"
+
+
 class EnsureEnumOp(MigrateOperation):
     """Make an enumeration, unless it is there. The way back leaves it, because another table may
     have it by then."""

@@ -1,6 +1,6 @@
 """The revisions and the database: which are applied, and how to apply the others."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -92,7 +92,7 @@ def compare(url: str, features: Sequence[Feature]) -> Compared:
     with connect(url) as connection:
         require_current(connection, features)
         comparison = Comparison()
-        found = describe(_compare(connection, comparison), features, comparison.unwritten)
+        found = describe(compare_tables(connection, comparison), features, comparison.unwritten)
         return Compared(found, comparison.uncompared)
 
 
@@ -106,10 +106,14 @@ def _is_behind(connection: Connection, features: Sequence[Feature]) -> bool:
     return set(applied_to(connection)) != _heads(tuple(features))
 
 
-def _compare(
-    connection: Connection, comparison: Comparison | None = None
+def compare_tables(
+    connection: Connection,
+    comparison: Comparison | None = None,
+    tables: Collection[str] | None = None,
 ) -> list[MigrateOperation]:
-    options = scope.options(comparison=comparison)
+    """The operations that would give the database what the models want, of `tables` alone or of
+    all of ours."""
+    options = scope.options(tables, comparison)
     context = MigrationContext.configure(connection, opts=options)
     with knowing_indexes():
         upgrade = produce_migrations(context, scope.all_tables()).upgrade_ops
@@ -165,7 +169,7 @@ async def find_difference(database: Database, features: Sequence[Feature]) -> Di
     """The first difference of models and database, if there is one. It reads the whole schema,
     and compares no texts: a replica could not build the tables beside which they are read."""
     async with database.read_engine.connect() as connection:
-        found = await connection.run_sync(_compare)
+        found = await connection.run_sync(compare_tables)
     return next(iter(describe(found, features)), None)
 
 

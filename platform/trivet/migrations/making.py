@@ -1,8 +1,8 @@
 """New revisions: each feature's own, in an order in which a fresh database can be built."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -124,37 +124,56 @@ class _Maker:
         """The revision, if there is anything to be done."""
         name = revising.owner
         owner = next((each for each in self._features if each.name == name), None)
-        folder = folder_of(owner)
-        had_folder = folder.is_dir()
-        is_first = not _revisions_in(folder)
-        folder.mkdir(exist_ok=True)
-        config = configure(self._features, self._connection)
-        risks: list[str] = []
-        comparison = Comparison()
-        config.attributes |= {
-            "tables": self._tables[name],
-            "risks": risks,
-            "comparison": comparison,
-            "revise": revising.revise,
-        }
-        config.set_main_option("file_template", f"{_next_number(folder):04d}_%%(slug)s")
-        options = {
-            "message": message,
-            "head": "base" if is_first else f"{name}@head",
-            "branch_label": name if is_first else None,
-            "version_path": str(folder),
-            "depends_on": [f"{PLATFORM}@head"] if is_first and owner else None,
-        }
-        try:
-            script = _generate(config, options)
-        except CommandError as error:
-            raise ConfigurationError("revision", str(error)) from error
-        self.by_hand += [sentence for _, sentence in comparison.unwritten]
-        if script is None:
-            if not had_folder:
-                folder.rmdir()
-            return []
-        return [Made(Path(script.path), tuple(risks))]
+        asked = Asked(revising.revise, message, self._tables[name])
+        script = write_revision(self._connection, self._features, owner, asked)
+        self.by_hand += [sentence for _, sentence in asked.comparison.unwritten]
+        return [] if script is None else [Made(Path(script.path), tuple(asked.risks))]
+
+
+@dataclass
+class Asked:
+    """A revision that is to be written: what changes it before, its message, and the tables that
+    are compared. Its risks, and what was compared, are noted here."""
+
+    revise: Callable[[Any], None]
+    message: str | None
+    tables: Collection[str] = ()
+    risks: list[str] = field(default_factory=list)
+    comparison: Comparison = field(default_factory=Comparison)
+
+
+def write_revision(
+    connection: Connection, features: Sequence[Feature], owner: Feature | None, asked: Asked
+) -> Script | None:
+    """Write the next revision of `owner`, of the platform without one; None if nothing is to be
+    done."""
+    name = PLATFORM if owner is None else owner.name
+    folder = folder_of(owner)
+    had_folder = folder.is_dir()
+    is_first = not _revisions_in(folder)
+    folder.mkdir(exist_ok=True)
+    config = configure(features, connection)
+    config.attributes |= {
+        "tables": asked.tables,
+        "risks": asked.risks,
+        "comparison": asked.comparison,
+        "revise": asked.revise,
+    }
+    config.set_main_option("file_template", f"{_next_number(folder):04d}_%%(slug)s")
+    options = {
+        "message": asked.message,
+        "head": "base" if is_first else f"{name}@head",
+        "branch_label": name if is_first else None,
+        "version_path": str(folder),
+        "depends_on": [f"{PLATFORM}@head"] if is_first and owner else None,
+    }
+    try:
+        script = _generate(config, options)
+    except CommandError as error:
+        raise ConfigurationError("revision", str(error)) from error
+    if script is None and not had_folder:
+        folder.rmdir()
+    return script
 
 
 def _generate(config: Config, options: Mapping[str, Any]) -> Script | None:

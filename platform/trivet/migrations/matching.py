@@ -59,11 +59,12 @@ def unique_of(table: Table, definition: str) -> UniqueConstraint:
             columns = [column.name for column in each.columns]
             if _effect(f"UNIQUE ({', '.join(columns)})") == _effect(definition):
                 return each
-    columns = _columns_of(definition)
+    columns = columns_of(definition)
     return UniqueConstraint(*(table.c[name] for name in columns))
 
 
-def _columns_of(definition: str) -> list[str]:
+def columns_of(definition: str) -> list[str]:
+    """The columns of a unique constraint."""
     inner = definition[definition.index("(") + 1 : definition.rindex(")")]
     return [each.strip().strip('"') for each in inner.split(",")]
 

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from alembic.autogenerate import renderers
-from alembic.operations import MigrateOperation, ops
+from alembic.operations import ops
 from sqlalchemy import Column, Enum, ForeignKeyConstraint
 
 from trivet.errors import ConfigurationError
 from trivet.migrations.constraint_names import name_added
+from trivet.migrations.enumerations import DropEnumOp
 
 IsRename = Callable[[str, str, str], bool]
 """Whether, in a table, a column that is gone has become one that is new: a question to people."""
@@ -122,18 +122,6 @@ class Revising:
             )
         self.postponed.append(thing)
         return False
-
-
-class DropEnumOp(MigrateOperation):
-    """Drop an enumeration that a table had; databases without such types pass it by."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-@renderers.dispatch_for(DropEnumOp)
-def _render_drop(_context: Any, operation: DropEnumOp) -> str:
-    return f"sa.Enum(name={operation.name!r}).drop(op.get_bind(), checkfirst=True)"
 
 
 def describe(upgrade: ops.UpgradeOps) -> str:

@@ -5,6 +5,7 @@ Every database rewrites what it is given: ``n>0`` becomes ``(n > 0)``, ``now()``
 two texts of one catalogue can. `scratch` makes the second one.
 """
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,7 +43,8 @@ class Shape:
     """A table as its database keeps it.
 
     `checks`, `uniques`, `excludes` and `indexes` are definitions by name. SQLite keeps constraints
-    without a name; they have a number here.
+    without a name; they have a number here. `actions` are ON DELETE and ON UPDATE of the foreign
+    keys of SQLite, by their columns, where SQLAlchemy overlooks some spellings.
     """
 
     columns: Mapping[str, ColumnShape]
@@ -51,6 +53,7 @@ class Shape:
     uniques: Mapping[str, str] = field(default_factory=dict)
     excludes: Mapping[str, str] = field(default_factory=dict)
     indexes: Mapping[str, str] = field(default_factory=dict)
+    actions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     enums: Mapping[str, Members] = field(default_factory=dict)
 
 
@@ -105,7 +108,9 @@ def _read_postgresql(connection: Connection, name: str, schema: str | None) -> S
         is_serial = (expression or "").startswith("nextval(")
         columns[column] = ColumnShape(
             kind if collation is None else f"{kind} COLLATE {collation}",
-            None if generated or is_serial else expression,
+            None
+            if generated or is_serial or expression is None
+            else plain_number(expression, kind),
             f"{expression} {generated}" if generated else None,
             "serial" if is_serial else _IDENTITY.get(identity, ""),
             None if members is None else enum,
@@ -118,7 +123,7 @@ def _read_postgresql(connection: Connection, name: str, schema: str | None) -> S
         for index, is_unique, definition in connection.execute(text(_INDEXES), given)
     }
     key = next(iter(found["p"].values()), "")
-    return Shape(columns, key, found["c"], found["u"], found["x"], indexes, enums)
+    return Shape(columns, key, found["c"], found["u"], found["x"], indexes, enums=enums)
 
 
 @contextmanager
@@ -135,8 +140,6 @@ def _read_sqlite(connection: Connection, name: str) -> Shape:
     look.clear_cache()
     checks = [each["sqltext"] for each in look.get_check_constraints(name)]
     names = [each["name"] for each in look.get_check_constraints(name)]
-    with knowing_indexes():
-        uniques = look.get_unique_constraints(name)
     quoted = connection.dialect.identifier_preparer.quote(name)
     computed = {
         each["name"]: f"{plain(each['computed']['sqltext'])} "
@@ -145,9 +148,7 @@ def _read_sqlite(connection: Connection, name: str) -> Shape:
         if "computed" in each
     }
     columns = {
-        row[1]: ColumnShape(
-            _type_of(row[2]), None if row[4] is None else plain(row[4]), computed.get(row[1])
-        )
+        row[1]: ColumnShape(_type_of(row[2]), _default_of(row[4], row[2]), computed.get(row[1]))
         for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted})")
     }
     indexes = connection.execute(
@@ -161,13 +162,51 @@ def _read_sqlite(connection: Connection, name: str) -> Shape:
             each or str(number): plain(said)
             for number, (each, said) in enumerate(zip(names, checks, strict=True))
         },
-        {
-            str(each["name"] or number): f"UNIQUE ({_list(each['column_names'])})"
-            for number, each in enumerate(uniques)
-        },
+        _uniques_of(connection, name),
         {},
         {index: _index_of(sql) for index, sql in indexes if sql is not None},
+        _actions_of(connection, quoted),
     )
+
+
+def _uniques_of(connection: Connection, name: str) -> dict[str, str]:
+    """The unique constraints. SQLAlchemy reads their names from the text of the table, and
+    overlooks some spellings, so the list is SQLite's own."""
+    with knowing_indexes():
+        reflected = inspect(connection).get_unique_constraints(name)
+    names = {tuple(each["column_names"]): each["name"] for each in reflected}
+    found: dict[str, str] = {}
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    for row in list(connection.exec_driver_sql(f"PRAGMA index_list({quote(name)})")):
+        if row[3] == "u":
+            parts = connection.exec_driver_sql(f"PRAGMA index_info({quote(row[1])})")
+            columns = [part[2] for part in parts]
+            found[str(names.get(tuple(columns)) or len(found))] = f"UNIQUE ({_list(columns)})"
+    return found
+
+
+def _actions_of(connection: Connection, quoted: str) -> dict[str, tuple[str, str]]:
+    """ON DELETE and ON UPDATE of the foreign keys, by their columns."""
+    keys: dict[int, list[str]] = {}
+    actions: dict[int, tuple[str, str]] = {}
+    for row in connection.exec_driver_sql(f"PRAGMA foreign_key_list({quoted})"):
+        keys.setdefault(row[0], []).append(row[3])
+        actions[row[0]] = (row[6], row[5])
+    return {_list(sorted(columns)): actions[number] for number, columns in keys.items()}
+
+
+_NUMBER = re.compile(r"'(-?\d+(?:\.\d+)?)'(?:::[\w ]+)?")
+
+
+def plain_number(default: str, kind: str) -> str:
+    """A default of a column of numbers without the quotes that change nothing."""
+    matched = _NUMBER.fullmatch(default.strip("()"))
+    is_text = any(word in kind.lower() for word in ("char", "text", "clob", "blob", "bytea"))
+    return default if is_text or matched is None else matched[1]
+
+
+def _default_of(default: str | None, kind: str) -> str | None:
+    return None if default is None else plain_number(plain(default), kind)
 
 
 _SYNONYMS = {

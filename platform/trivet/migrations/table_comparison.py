@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from alembic.operations import ops
 from sqlalchemy import Connection, Identity, Table
@@ -28,6 +29,8 @@ class TableComparison:
 
     def run(self) -> None:
         self.change.ops[:] = [each for each in self.change.ops if not _is_about_names(each)]
+        self._compare_nulls()
+        self._compare_keys_of_sqlite()
         self._ensure_enums()
         self._change_types()
         self._compare_key()
@@ -37,6 +40,47 @@ class TableComparison:
         self._compare_indexes()
         self._compare_excludes()
         self._compare_enums()
+
+    def _compare_nulls(self) -> None:
+        """A key takes no NULL, whatever SQLite says of its column."""
+        keys = {column.name for column in self.wanted.primary_key}
+        for each in list(self.change.ops):
+            if isinstance(each, ops.AlterColumnOp) and each.column_name in keys:
+                each.modify_nullable = None
+                if not each.has_changes():
+                    self.change.ops.remove(each)
+
+    def _compare_keys_of_sqlite(self) -> None:
+        """Foreign keys of SQLite as SQLite reads them. One without a name goes with its column
+        alone."""
+        if self.connection.dialect.name != "sqlite":
+            return
+        added = {_columns_of(each): each for each in self.change.ops if _is_new_key(each)}
+        gone = {column.name for column in self.now.columns} - {c.name for c in self.wanted.columns}
+        for each in list(self.change.ops):
+            if not isinstance(each, ops.DropConstraintOp) or each.constraint_type != "foreignkey":
+                continue
+            columns = _columns_of(each)
+            other = added.get(columns)
+            if other is not None and self._is_same_key(each, other):
+                self.change.ops.remove(each)
+                self.change.ops.remove(other)
+            elif each.constraint_name is None:
+                self.change.ops.remove(each)
+                if not gone.intersection(columns.split(", ")):
+                    self._unwritten(
+                        f"a foreign key of {self.wanted.name} without a name, of {columns}, is in "
+                        "the database and not in the models"
+                    )
+
+    def _is_same_key(self, now: ops.DropConstraintOp, wanted: Any) -> bool:
+        kept: Any = now.to_constraint()
+        key = wanted.to_constraint()
+        same = [each.target_fullname for each in kept.elements] == [
+            each.target_fullname for each in key.elements
+        ]
+        actions = tuple(str(each or "NO ACTION").upper() for each in (key.ondelete, key.onupdate))
+        return same and self.pair.now.actions.get(_columns_of(now)) == actions
 
     def _unwritten(self, sentence: str) -> None:
         self.comparison.unwritten.append((self.wanted.name, sentence))
@@ -225,6 +269,16 @@ class TableComparison:
                 "in the models"
             )
             self.change.ops.insert(0, operation)
+
+
+def _is_new_key(operation: ops.MigrateOperation) -> bool:
+    return isinstance(operation, ops.CreateForeignKeyOp)
+
+
+def _columns_of(operation: Any) -> str:
+    """The columns of a foreign key that is added or dropped."""
+    key = operation.to_constraint()
+    return ", ".join(sorted(column.name for column in key.columns))
 
 
 def _is_about_names(operation: ops.MigrateOperation) -> bool:

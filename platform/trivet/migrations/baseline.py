@@ -1,0 +1,219 @@
+"""The tables of a feature as a database has them, and the operations that build them anew.
+
+Where a class says the same as the database, the revision says it in the words of the class, which
+run on every database. Everything else is in the database's words.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from alembic.ddl.impl import DefaultImpl
+from alembic.operations import MigrateOperation, ops
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    Enum,
+    ForeignKeyConstraint,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    event,
+    inspect,
+    text,
+)
+
+from trivet.features import Feature
+from trivet.migrations.comparison import Comparison, Pair
+from trivet.migrations.enumerations import DropEnumOp
+from trivet.migrations.matching import columns_of, condition_of, index_of
+from trivet.migrations.shapes import knowing_indexes
+from trivet.models.mapped import our_tables
+
+
+@dataclass
+class Baseline:
+    """What a database has of the tables of a feature.
+
+    Attributes:
+        feature: The feature.
+        tables: The tables as they were reflected.
+        missing: The names of those that the database lacks.
+        referred: The tables to which foreign keys of `tables` lead.
+        left_out: The foreign keys to tables that nobody would make in a fresh database.
+    """
+
+    feature: str
+    tables: list[Table] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
+    referred: set[str] = field(default_factory=set)
+    left_out: set[str] = field(default_factory=set)
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the tables that are there."""
+        return {each.name for each in self.tables}
+
+    def operations(self) -> list[MigrateOperation]:
+        """What builds the tables: those first to which others refer. Of tables that refer to each
+        other a key comes after both."""
+        made: list[MigrateOperation] = []
+        later: list[MigrateOperation] = []
+        known: set[str] = set()
+        for table in _in_order(self.tables):
+            operation = ops.CreateTableOp.from_table(table)
+            late = [key for key in table.foreign_key_constraints if self._is_late(key, known)]
+            operation.columns = [each for each in operation.columns if each not in late]
+            made.append(operation)
+            made += [ops.CreateIndexOp.from_index(each) for each in sorted_indexes(table)]
+            later += [_adding(key) for key in late]
+            known.add(table.name)
+        return [*made, *later]
+
+    def _is_late(self, key: ForeignKeyConstraint, known: set[str]) -> bool:
+        target = target_of(key)
+        return target in self.names - known and target != key.table.name
+
+    def enum_drops(self) -> list[MigrateOperation]:
+        """What drops the enumerations of the tables."""
+        kinds = [column.type for table in self.tables for column in table.columns]
+        named = {k.name for k in kinds if isinstance(k, Enum) and k.native_enum and k.name}
+        return [DropEnumOp(name) for name in sorted(named)]
+
+
+def read_baseline(connection: Connection, feature: Feature, tables: Iterable[Table]) -> Baseline:
+    """Read what `connection` has of `tables`, and change nothing."""
+    found = Baseline(feature.name)
+    comparison = Comparison()
+    look = inspect(connection)
+    ours = {each.name for each in our_tables()}
+    impl = MigrationContext.configure(connection).impl
+    for wanted in sorted(tables, key=lambda each: each.key):
+        if wanted.info.get("external"):
+            continue
+        if not look.has_table(wanted.name, schema=wanted.schema):
+            found.missing.add(wanted.name)
+            continue
+        table = _reflect(connection, wanted, impl)
+        pair = comparison.pair_of(connection, wanted)
+        if pair is not None:
+            _say_as_the_class_does(table, wanted, pair)
+        _leave_out_keys(table, ours, found)
+        found.tables.append(table)
+    return found
+
+
+def _reflect(connection: Connection, wanted: Table, impl: DefaultImpl) -> Table:
+    table = Table(wanted.name, MetaData(), schema=wanted.schema)
+    look = inspect(connection)
+
+    def note(_inspector: Any, reflected: Table, column: Any) -> None:
+        # A number that PostgreSQL gives by itself has a default that a new table gets by itself.
+        impl.autogen_column_reflect(look, reflected, column)  # type: ignore[no-untyped-call]  # Alembic's
+
+    event.listen(table, "column_reflect", note)
+    with knowing_indexes():
+        look.reflect_table(table, include_columns=None, resolve_fks=False)
+    return table
+
+
+def _say_as_the_class_does(table: Table, wanted: Table, pair: Pair) -> None:
+    for column in table.columns:
+        if column.name in wanted.columns:
+            _say_column(column, wanted.columns[column.name], pair)
+    for index, said in pair.now.indexes.items():
+        if index not in {each.name for each in table.indexes}:
+            index_of(table, index, said)
+    _say_checks(table, pair)
+    _add_overlooked(table, pair)
+
+
+def _say_checks(table: Table, pair: Pair) -> None:
+    conditions = {said: pair.wanted.checks[n] for n, said in pair.wanted.shape.checks.items()}
+    for check in [each for each in table.constraints if isinstance(each, CheckConstraint)]:
+        said = pair.now.checks.get(str(check.name), "")
+        same = conditions.get(pair.wanted.again.get(said, said))
+        if same is not None:
+            check.sqltext = text(same.condition.replace(":", "\\:"))
+        elif said:
+            check.sqltext = text(condition_of(said).replace(":", "\\:"))
+
+
+def _add_overlooked(table: Table, pair: Pair) -> None:
+    """Add what SQLAlchemy overlooks in some spellings of SQLite's."""
+    known = {frozenset(c.name for c in each.columns) for each in _uniques(table)}
+    for unique in pair.now.uniques.values():
+        columns = columns_of(unique)
+        if frozenset(columns) not in known:
+            table.append_constraint(UniqueConstraint(*columns))
+    for key in table.foreign_key_constraints:
+        actions = pair.now.actions.get(", ".join(sorted(key.column_keys)))
+        if actions is not None:
+            key.ondelete, key.onupdate = (None if a == "NO ACTION" else a for a in actions)
+
+
+def _say_column(column: "Column[Any]", wanted: "Column[Any]", pair: Pair) -> None:
+    now, then = pair.columns(column.name)
+    if now.type == then.type:
+        column.type = wanted.type
+    if now.default == then.default and now.default is not None:
+        column.server_default = wanted.server_default
+    if column.primary_key:
+        column.nullable = False
+        column.autoincrement = wanted.autoincrement
+
+
+def _uniques(table: Table) -> list[UniqueConstraint]:
+    return [each for each in table.constraints if isinstance(each, UniqueConstraint)]
+
+
+def _leave_out_keys(table: Table, ours: set[str], found: Baseline) -> None:
+    for key in list(table.foreign_key_constraints):
+        target = target_of(key)
+        if target in ours:
+            found.referred.add(target)
+            continue
+        columns = ", ".join(key.column_keys)
+        found.left_out.add(f"{table.name}.{columns} refers to {target}, which no class has")
+        table.constraints.discard(key)
+        for element in key.elements:
+            element.parent.foreign_keys.discard(element)
+
+
+def target_of(key: ForeignKeyConstraint) -> str:
+    """The name of the table to which a key leads."""
+    return key.elements[0].target_fullname.split(".")[-2]
+
+
+def sorted_indexes(table: Table) -> list[Any]:
+    """The indexes of a table, in an order that is always the same."""
+    return sorted(table.indexes, key=lambda each: str(each.name))
+
+
+def _in_order(tables: list[Table]) -> list[Table]:
+    """Those to which others refer first, as far as that goes."""
+    left = sorted(tables, key=lambda each: each.name)
+    done: list[Table] = []
+    while left:
+        waiting = {each.name for each in left}
+        free = [
+            each
+            for each in left
+            if not {target_of(key) for key in each.foreign_key_constraints}
+            & (waiting - {each.name})
+        ]
+        chosen = free or left[:1]
+        done += chosen
+        left = [each for each in left if each not in chosen]
+    return done
+
+
+def _targets(table: Table) -> set[str]:
+    return {target_of(key) for key in table.foreign_key_constraints}
+
+
+def _adding(key: ForeignKeyConstraint) -> ops.ModifyTableOps:
+    operation = ops.CreateForeignKeyOp.from_constraint(key)
+    return ops.ModifyTableOps(key.table.name, [operation], schema=key.table.schema)
