@@ -43,6 +43,13 @@ class TrivetConfig(AppConfig):
 
 
 class TrivetAdminConfig(AdminConfig):
-    """Django's admin, with our site as the default one."""
+    """Django's admin, with our site as the default one. When each ``admin.py`` has registered what
+    it shows, the classes that have a page by default get it."""
 
     default_site = "trivet_admin.site.site.TrivetAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        from trivet_admin.site.by_default import register_the_rest
+
+        register_the_rest()

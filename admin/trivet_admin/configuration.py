@@ -5,7 +5,7 @@ its values means to Django. What is not a value of ours is a decision, with its 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trivet.asgi.assets import ICON
 from trivet.asgi.cookies import cookie_name
@@ -15,6 +15,9 @@ from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet_settings import Settings
 from trivet_settings.database_url import DatabaseUrl
+
+if TYPE_CHECKING:
+    from trivet_admin.only_classes import OnlyClasses
 
 POOL_TIMEOUT_SECONDS = 5
 """How long a request waits for a connection of Django's."""
@@ -73,7 +76,7 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "SESSION_COOKIE_SECURE": settings.secure_cookies,
         "SESSION_COOKIE_AGE": round(settings.session_hours * 3600),
         "DATABASES": {"default": _database(settings)},
-        "INSTALLED_APPS": [*_APPS, *(feature.package for feature in features)],
+        "INSTALLED_APPS": [*_APPS, *map(_app_of, features)],
         # A feature's ``migrations`` are Alembic's: SQLAlchemy owns its tables.
         "MIGRATION_MODULES": {feature.name: None for feature in features},
         "MIDDLEWARE": [*(_DEBUG_MIDDLEWARE if settings.debug else ()), *_MIDDLEWARE],
@@ -106,6 +109,13 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         # The platform configures logging for all rooms.
         "LOGGING_CONFIG": None,
     }
+
+
+def _app_of(feature: Feature) -> "str | OnlyClasses":
+    """A feature's package is an app of Django's; that of somebody else's classes is none."""
+    from trivet_admin.only_classes import OnlyClasses
+
+    return OnlyClasses(feature) if feature.only_classes else feature.package
 
 
 _APPS = (

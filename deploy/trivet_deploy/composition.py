@@ -6,7 +6,8 @@ serve it.
 
 from trivet import Platform
 from trivet.data.capture import compose_capture
-from trivet.features import load_features, naming_lines
+from trivet.feature_errors import naming_lines
+from trivet.features import load_features
 from trivet.models.mapping_errors import require_configured
 from trivet.platform import open_platform
 from trivet_admin import runtime

@@ -6,7 +6,8 @@ classes get the sentence of `trivet.models.mapping_errors`. Other exceptions are
 """
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +28,19 @@ _SLIPS = (
     ),
 )
 """What Python or FastAPI says of a policy that is written otherwise, and the cure."""
+
+
+@contextmanager
+def naming_lines(folders: Iterable[Path]) -> Iterator[None]:
+    """Turn exceptions of a file in `folders` inside this block into a ConfigurationError that
+    begins with the file and the line. Other exceptions are not changed."""
+    try:
+        yield
+    except Exception as error:
+        located = locate(error, folders)
+        if located is None:
+            raise
+        raise located from error
 
 
 def locate(error: Exception, folders: Iterable[Path]) -> ConfigurationError | None:

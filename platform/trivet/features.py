@@ -3,22 +3,26 @@
 Each file of a feature uses one framework, and is used if it exists; each of them may be missing. A
 feature's name is the last part of its package. It is the Django app label, the channel namespace
 and the URL segment.
+
+Mapped classes may be somebody else's. A feature's ``models.py`` imports them, or says by
+``taken_from`` in which packages they are; ``name=package`` in the settings is a feature that has
+nothing else.
 """
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 from trivet.errors import ConfigurationError
-from trivet.feature_errors import locate
+from trivet.feature_errors import naming_lines
 from trivet.models.mapped import Source, bring
-from trivet.source_files import file_of
+from trivet.source_files import file_of, folder_of_module, folders_of
+from trivet.taken_classes import take, take_below, taken_from
 
 T = TypeVar("T")
 
@@ -35,21 +39,27 @@ RESERVED = frozenset(
 @dataclass(frozen=True, slots=True)
 class Feature:
     """A feature package. Its files are imported when a room asks for them, so that a
-    process that serves one room needs the libraries of that room alone."""
+    process that serves one room needs the libraries of that room alone.
+
+    Attributes:
+        name: Its name in addresses, channels and Django.
+        package: Its package; with `only_classes` the package or module of somebody else's classes.
+        only_classes: Whether it has no files of its own, and so no revisions.
+    """
 
     name: str
     package: str
+    only_classes: bool = False
 
     @property
     def folder(self) -> Path:
         """Where the files of the feature lie."""
-        spec = importlib.util.find_spec(self.package)
-        assert spec is not None, "load_features found it"
-        assert spec.submodule_search_locations
-        return Path(next(iter(spec.submodule_search_locations)))
+        return folder_of_module(self.package)
 
     def has_file(self, file: str) -> bool:
         """Whether there is ``<package>/<file>.py``, or a package of that name."""
+        if self.only_classes:
+            return False  # files of these names have another meaning there
         return importlib.util.find_spec(f"{self.package}.{file}") is not None
 
     @property
@@ -75,48 +85,50 @@ class Feature:
             return importlib.import_module(f"{self.package}.{file}")
 
 
-@contextmanager
-def naming_lines(folders: Iterable[Path]) -> Iterator[None]:
-    """Turn exceptions of a file in `folders` inside this block into a ConfigurationError that
-    begins with the file and the line. Other exceptions are not changed."""
-    try:
-        yield
-    except Exception as error:
-        located = locate(error, folders)
-        if located is None:
-            raise
-        raise located from error
-
-
 def load_features(packages: Iterable[str]) -> tuple[Feature, ...]:
-    """The features named by `packages` (dotted), each with its ``models.py`` imported.
+    """The features named by `packages`, each with the modules of its mapped classes imported.
 
+    An entry is a dotted package, or ``name=package`` for the classes of that package alone.
     Their mapped classes, on whatever base, are ours from here on (`trivet.models.mapped`), and no
     longer those of an earlier call. Raises ConfigurationError if one is missing, is no feature,
     cannot be imported, or takes a name that is not free.
     """
     features: dict[str, Feature] = {}
-    for package in packages:
-        feature = _load(package)
+    sources: list[Source] = []
+    for entry in packages:
+        feature = _load(entry)
+        sources.append(_source_of(feature))
         if feature.name in features:
             raise ConfigurationError(
                 "feature-name", f"Two features are called {feature.name!r}: rename one package."
             )
         features[feature.name] = feature
-    bring([_source_of(each) for each in features.values()])
+    bring(sources)
     return tuple(features.values())
 
 
 def _source_of(feature: Feature) -> Source:
-    return Source(feature.name, (feature.package,), feature.find_module("models"))
+    """Where the classes of `feature` are. The modules are imported."""
+    if feature.only_classes:
+        taken = take(feature.package, "TRIVET_FEATURES")
+        return Source(feature.name, (feature.package,), taken)
+    module = feature.find_module("models")
+    if module is None:
+        return Source(feature.name, (feature.package,))
+    with naming_lines([feature.folder]):
+        take_below(module)
+    packages = taken_from(module)
+    for package in packages:
+        take(package, file_of(module.__name__))
+    return Source(feature.name, (feature.package, *packages), module)
 
 
-def _load(package: str) -> Feature:
-    name = package.rpartition(".")[2]
+def _load(entry: str) -> Feature:
+    given, is_given, package = entry.rpartition("=")
+    name = given if is_given else package.rpartition(".")[2]
     if name in RESERVED:
-        raise ConfigurationError(
-            "feature-name", f"{name!r} is taken: rename the package {package}."
-        )
+        cure = f"write other={package}" if is_given else f"rename the package {package}"
+        raise ConfigurationError("feature-name", f"{name!r} is taken: {cure}.")
     root = package.partition(".")[0]
     if root in sys.stdlib_module_names:
         raise ConfigurationError(
@@ -124,20 +136,15 @@ def _load(package: str) -> Feature:
             f"TRIVET_FEATURES names {package!r}, and {root!r} is Python's own module: give the "
             "feature's package another name.",
         )
-    feature = Feature(name, package)
+    feature = Feature(name, package, only_classes=bool(is_given))
+    if is_given:
+        return feature
     # Looking for a file imports the package above it.
-    with naming_lines(_folders_of(root)):
+    with naming_lines(folders_of(root)):
         _require_package(package)
         if not any(feature.has_file(file) for file in PLUGS):
             raise ConfigurationError("no-feature", _explain_empty(feature))
-    feature.find_module("models")
     return feature
-
-
-def _folders_of(root: str) -> list[Path]:
-    spec = importlib.util.find_spec(root)
-    locations = spec.submodule_search_locations if spec is not None else None
-    return [Path(location) for location in locations or ()]
 
 
 def _require_package(package: str) -> None:
@@ -157,7 +164,8 @@ def _require_package(package: str) -> None:
         raise ConfigurationError(
             "no-feature",
             f"TRIVET_FEATURES names {package!r}, and {found.origin} is a module: a feature is a "
-            "package, a folder with the files of the feature in it.",
+            "package, a folder with the files of the feature in it. If only the mapped classes of "
+            f"the module are meant, write {package.rpartition('.')[2]}={package}.",
         )
 
 

@@ -39,6 +39,7 @@ _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\
 _PERMISSION = re.compile(r"[a-z_]\w*\.[a-z_]\w*")
 _PATH = re.compile(r"/([A-Za-z0-9._~-]+/?)*")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_FEATURE = re.compile(rf"([A-Za-z_]\w*=)?{_PACKAGE.pattern}")
 
 
 def _split(value: Any) -> Any:
@@ -59,12 +60,19 @@ def _from_json(value: Any) -> Any:
 
 
 def _check_features(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(_PACKAGE.fullmatch(name) for name in names):
-        raise ValueError("holds something that is no dotted name of a Python package")
+    if not all(_FEATURE.fullmatch(name) for name in names):
+        raise ValueError(
+            "holds something that is no dotted name of a Python package, nor name=package"
+        )
     # The last part is the Django app label, the channel namespace and the URL segment.
-    if len({name.rpartition(".")[2] for name in names}) < len(names):
+    if len({_name_of_feature(each) for each in names}) < len(names):
         raise ValueError("names two features whose last parts are the same")
     return names
+
+
+def _name_of_feature(entry: str) -> str:
+    name, given, package = entry.rpartition("=")
+    return name if given else package.rpartition(".")[2]
 
 
 def _check_mounts(mounts: Mapping[str, str]) -> Mapping[str, str]:

@@ -2,6 +2,9 @@
 
 A row of `STYLES` is the ``models.py`` of a feature of that name, which has `Parent` and `Child`.
 The classes of all rows are called alike, and no two rows share a registry with them.
+
+Beside them stand two features with somebody else's classes and nothing of their own: `borrowed`,
+whose ``models.py`` names the package, and `aside`, which the settings alone name.
 """
 
 from collections.abc import Mapping
@@ -258,6 +261,59 @@ class Child(Base):
 """,
 }
 
+FEATURES = ("departures", *STYLES, "borrowed", "aside=others.tables")
+
+_OTHERS = {
+    "theirs/app.py": "raise RuntimeError('an application that is not to be imported')",
+    "theirs/models/__init__.py": "",
+    "theirs/models/base.py": """
+from sqlalchemy.orm import DeclarativeBase
+
+class Base(DeclarativeBase):
+    pass
+""",
+    "theirs/models/shops.py": """
+from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from theirs.models.base import Base
+
+class Shop(Base):
+    __tablename__ = "theirs_shop"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    town: Mapped[str] = mapped_column(String(30))
+    story: Mapped[str] = mapped_column(Text, default="a long one")
+    door_token: Mapped[str] = mapped_column(String(30), default="sesame")
+
+class Clerk(Base):
+    __tablename__ = "theirs_clerk"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    shop_id: Mapped[int] = mapped_column(ForeignKey("theirs_shop.id"), index=True)
+    shop: Mapped[Shop] = relationship()
+""",
+    "theirs/models/tests/__init__.py": "raise RuntimeError('tests are not to be imported')",
+    "borrowed/__init__.py": "",
+    "borrowed/models.py": 'taken_from = "theirs.models"',
+    "others/admin.py": "raise RuntimeError('this is no admin of Django')",
+    "others/tables.py": """
+from sqlalchemy import ARRAY, JSON, Column, Integer, MetaData, String
+from sqlalchemy.orm import declarative_base
+
+Base = declarative_base()
+
+class Note(Base):
+    __tablename__ = "others_note"
+    id = Column(Integer, primary_key=True)
+    text = Column(String(30), nullable=False)
+
+class Odd(Base):
+    __tablename__ = "others_odd"
+    __table_args__ = {"info": {"external": True}}
+    id = Column(Integer, primary_key=True)
+    parts = Column(ARRAY(JSON))
+""",
+}
+
 _FILES = {
     "__init__.py": "",
     "events.py": """
@@ -318,7 +374,7 @@ pythonpath = ["."]
 filterwarnings = ["error", "ignore:The declarative_mixin:DeprecationWarning"]
 """
 
-TESTS = """
+TESTS = r"""
 import html
 import re
 
@@ -378,6 +434,30 @@ def test_a_row_is_added_edited_and_deleted_at_every_door(trivet):
             require_told(trivet, feature)
 
 
+def test_somebody_elses_classes_have_pages_by_default(trivet):
+    from others.tables import Base, Note
+
+    trivet.run(lambda db: Base.metadata.create_all(db.connection(), [Note.__table__]))
+    boss = trivet.make_user("boss", is_staff=True, is_superuser=True)
+    clerk = trivet.make_user("clerk", is_staff=True, permissions=["aside.view_note"])
+    with trivet.client(user=boss) as client:
+        send(client, "/admin/borrowed/shop/add/", town="Ulm", story="a long one")
+        listed = client.get("/admin/borrowed/shop/?q=Ulm").text
+        assert "1 shop" in listed and "Ulm" in listed
+        assert "a long one" not in listed and "sesame" not in listed
+        shop = re.search(r'/admin/borrowed/shop/(\d+)/change/', listed)[1]
+        send(client, "/admin/borrowed/clerk/add/", name="Eva", shop=shop)
+        send(client, "/admin/aside/note/add/", text="seen")
+        assert "Aside" in client.get("/admin/").text
+        assert client.get("/admin/aside/odd/").status_code == 404
+    with trivet.client(user=clerk) as client:
+        assert "seen" in client.get("/admin/aside/note/").text
+        assert client.get("/admin/borrowed/shop/").status_code == 403
+    found = [(each.table, each.kind) for each in trivet.audited() if each.origin == "admin"]
+    assert found == [(f"{{name}}", "insert") for name in
+        ("theirs_shop", "theirs_clerk", "others_note")]
+
+
 def require_told(trivet, feature):
     told = [each.data for each in trivet.published(f"{{feature}}:rows")]
     assert [(each["kind"], each["row"], each["old"]) for each in told] == [
@@ -411,10 +491,14 @@ def require_told(trivet, feature):
 def write_features(folder: Path) -> None:
     """Write one feature for each style, and the tests that each of them has to pass."""
     names = ", ".join(repr(name) for name in STYLES)
+    for name, text in _OTHERS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
     for name, models in STYLES.items():
         (folder / name).mkdir()
         (folder / name / "models.py").write_text(models)
         for file, text in _FILES.items():
             (folder / name / file).write_text(text.format(name=name))
-    (folder / "pyproject.toml").write_text(PROJECT.format(names=names.replace("'", '"')))
+    features = ", ".join(f'"{name}"' for name in FEATURES[1:])
+    (folder / "pyproject.toml").write_text(PROJECT.format(names=features))
     (folder / "test_bases.py").write_text(TESTS.format(names=names))

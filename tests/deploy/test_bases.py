@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.bases import STYLES, write_features
+from tests.deploy.bases import FEATURES, write_features
 from tests.deploy.installation import Installation
 from tests.services.databases import run_trivet
 
@@ -24,7 +24,7 @@ def project(installed: Installation, tmp_path: Path) -> Path:
     """The features of all styles, migrated."""
     write_features(tmp_path)
     installed.env |= {
-        "TRIVET_FEATURES": ",".join(["departures", *STYLES]),
+        "TRIVET_FEATURES": ",".join(FEATURES),
         "PYTHONPATH": str(tmp_path),
     }
     installed.run("makemigrations")
@@ -37,7 +37,15 @@ def test_classes_on_every_base_are_migrated_and_work_at_every_door(
 ) -> None:
     found = told(installed, "migrate", "--check")["alembic"]
     # SQLite reads BINARY(16), a UUID of advanced-alchemy's, as a number.
-    assert [each for each in found if "NUMERIC(16)" not in each] == []
+    found = [each for each in found if "NUMERIC(16)" not in each]
+    assert found == ["the table others_note is in the models and not in the database"]
+    sentences = [each["sentence"] for each in told(installed, "check")]
+    (left_out,) = [each for each in sentences if "others_odd" in each or "Odd" in each]
+    assert "column parts" in left_out
+    (drift,) = [each for each in sentences if "others_note" in each]
+    refused = installed.run("makemigrations", "aside", code=3).stderr
+    for said in (drift, " ".join(refused.split())):
+        assert 'make a package aside whose models.py says taken_from = "others.tables"' in said
     written = "\n".join(p.read_text() for p in sorted(project.glob("*/migrations/*.py")))
     for name in (
         "columns_parent_only_one_name",
@@ -46,6 +54,8 @@ def test_classes_on_every_base_are_migrated_and_work_at_every_door(
         "users_child_parent_id_fkey",
     ):
         assert f"op.f('{name}')" in written
+    assert "theirs_clerk_shop_id_fkey" in written
+    assert not list(project.glob("others/migrations"))
     where = "sqlite"
     if database_kind == "postgresql":
         where = request.getfixturevalue("postgres").url("postgres")
@@ -59,4 +69,4 @@ def test_classes_on_every_base_are_migrated_and_work_at_every_door(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
+    assert "2 passed" in done.stdout

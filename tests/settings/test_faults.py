@@ -89,6 +89,8 @@ SCENARIOS = (
     Scenario("an observer without a function", "OBSERVERS", "shop.metrics", ("module:function",)),
     Scenario("a feature that is a path", "FEATURES", "shop/orders", ("dotted name",)),
     Scenario("features of one name", "FEATURES", "a.orders,b.orders", ("last parts are the same",)),
+    Scenario("classes of one name", "FEATURES", "orders,orders=b.c", ("last parts are the same",)),
+    Scenario("a name with dots", "FEATURES", "a.b=c", ("nor name=package",)),
     Scenario("mounts that are no JSON", "EXTRA_MOUNTS", "/a=b", ("valid JSON", '{"/legacy"')),
     Scenario("mounts that are no object", "EXTRA_MOUNTS", "[]", ("should be a valid dictionary",)),
     Scenario("a mount at the root", "EXTRA_MOUNTS", '{"/": "asgi:a:b"}', ("never / alone",)),

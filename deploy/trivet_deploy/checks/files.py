@@ -33,7 +33,7 @@ def find_unplugged(features: Iterable[Feature]) -> Iterator[str]:
 
     To be asked once everything is loaded: a file that a plug imports is plugged in by that.
     """
-    for feature in features:
+    for feature in (each for each in features if not each.only_classes):
         for path in sorted(feature.folder.glob("*.py")):
             plug = _meant(path.stem)
             is_loaded = f"{feature.package}.{path.stem}" in sys.modules

@@ -26,7 +26,8 @@ class Call:
 
 def calls_in(feature: Feature, names: Collection[str]) -> Iterator[Call]:
     """The calls of functions and methods called one of `names` that get a text, file by file."""
-    for path in sorted(feature.folder.rglob("*.py")):
+    files = () if feature.only_classes else feature.folder.rglob("*.py")
+    for path in sorted(files):
         if _LEFT_OUT & set(path.relative_to(feature.folder).parts):
             continue
         try:

@@ -86,6 +86,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
 
 def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Iterator[Finding]:
     """The mistakes, certain or probable, in the features' own files."""
+    from trivet_admin.site.by_default import find_left_out
     from trivet_deploy.checks.channels import find_closed
     from trivet_deploy.checks.files import find_idle_admins, find_unplugged
     from trivet_deploy.checks.indexes import find_missing_indexes
@@ -112,6 +113,7 @@ def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Itera
         ("permissions", find_unknown_in_code(features, known)),
         ("files", find_unplugged(features)),
         ("admin", find_idle_admins(features)),
+        ("admin", find_left_out()),
         ("channels", find_closed(features)),
         ("indexes", find_missing_indexes(features)),
     ):

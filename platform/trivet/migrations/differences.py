@@ -15,6 +15,12 @@ from trivet.migrations.scope import tables_of
 PLATFORM = "trivet"
 """The branch label of the platform's own revisions."""
 
+OWN_PACKAGE = (
+    "To have its revisions here, make a package {name} whose models.py says "
+    'taken_from = "{package}", and name it in TRIVET_FEATURES.'
+)
+"""How a feature that has only classes gets a folder for revisions."""
+
 _ADDED = "is in the models and not in the database"
 _REMOVED = "is in the database and not in the models"
 
@@ -26,10 +32,15 @@ class Difference:
 
     sentence: str
     owner: str
+    made_elsewhere: str = ""
+    """The package of a feature without revisions of its own."""
 
     @property
     def cure(self) -> str:
         """The commands that make the database match the models."""
+        if self.made_elsewhere:
+            own = OWN_PACKAGE.format(name=self.owner, package=self.made_elsewhere)
+            return f"change it as its application does. {own}"
         return f"run `trivet migrate --make {self.owner} -m …`, then `trivet migrate`"
 
 
@@ -43,7 +54,9 @@ def describe(
     owners = {table: each.name for each in features for table in tables_of(each.name)}
     pairs = [pair for operation in found for pair in _differences(operation)]
     by_hand = [(table, f"{sentence}{_BY_HAND}") for table, sentence in unwritten]
-    return [Difference(said, owners.get(table, PLATFORM)) for table, said in (*pairs, *by_hand)]
+    elsewhere = {each.name: each.package for each in features if each.only_classes}
+    named = ((owners.get(table, PLATFORM), said) for table, said in (*pairs, *by_hand))
+    return [Difference(said, name, elsewhere.get(name, "")) for name, said in named]
 
 
 _BY_HAND = " (no revision can be generated for it: write one by hand)"

@@ -196,13 +196,22 @@ def applied_to(connection: Connection) -> tuple[str, ...]:
 
 def configure(features: Sequence[Feature], connection: Connection | None) -> Config:
     """Alembic's configuration, with the revisions of all features."""
-    folders = [HERE / "versions", *(f for f in map(folder_of, features) if f.is_dir())]
+    folders = [
+        HERE / "versions",
+        *(f for f in map(folder_of, with_revisions(features)) if f.is_dir()),
+    ]
     config = Config()
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", "\n".join(map(str, folders)).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+def with_revisions(features: Iterable[Feature]) -> list[Feature]:
+    """Those of `features` that have files of their own: the tables of the others are made by
+    whoever made the classes."""
+    return [each for each in features if not each.only_classes]
 
 
 def folder_of(feature: Feature | None) -> Path:

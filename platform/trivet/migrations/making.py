@@ -19,8 +19,8 @@ from trivet.features import Feature
 from trivet.migrations import scope
 from trivet.migrations.comparison import Comparison
 from trivet.migrations.connection import connect
-from trivet.migrations.differences import PLATFORM
-from trivet.migrations.history import configure, folder_of, require_current
+from trivet.migrations.differences import OWN_PACKAGE, PLATFORM
+from trivet.migrations.history import configure, folder_of, require_current, with_revisions
 from trivet.migrations.revisions import IsRename, Revising
 from trivet.migrations.shapes import knowing_indexes
 from trivet.models.mapped import our_tables
@@ -60,7 +60,8 @@ def make(
     with connect(url) as connection:
         require_current(connection, features)
         maker = _Maker(connection, features, is_rename)
-        made = maker.make_all(names or [each.name for each in features], message)
+        every = [each.name for each in with_revisions(features)]
+        made = maker.make_all(names or every, message)
     if not made and maker.by_hand:
         raise ConfigurationError(
             "by-hand",
@@ -81,7 +82,7 @@ class _Maker:
         self._connection = connection
         self._is_rename = is_rename
         self._features = features
-        self._tables = {each.name: scope.tables_of(each.name) for each in features}
+        self._tables = {each.name: scope.tables_of(each.name) for each in with_revisions(features)}
         self._tables[PLATFORM] = scope.tables_of(PLATFORM)
         self._owners = {table: name for name, all_ in self._tables.items() for table in all_}
         self._there = set(inspect(connection).get_table_names())
@@ -211,6 +212,13 @@ def _in_order(names: Sequence[str], references: Mapping[str, set[str]]) -> list[
 
 def require_features(names: Sequence[str], features: Sequence[Feature]) -> None:
     """Raise ConfigurationError unless each of `names` is a feature, or the platform."""
+    for each in features:
+        if each.only_classes and each.name in names:
+            raise ConfigurationError(
+                "no-revisions",
+                f"{each.name} has no folder for revisions, because TRIVET_FEATURES names its "
+                f"classes alone. {OWN_PACKAGE.format(name=each.name, package=each.package)}",
+            )
     known = [PLATFORM, *(each.name for each in features)]
     for name in names:
         if name not in known:

@@ -27,9 +27,10 @@ class CompositionSettings(BaseSettings):
     features: Annotated[
         FeatureNames,
         About(
-            "The feature packages to load.",
+            "The feature packages to load; after name= a package of which only the mapped classes "
+            "are taken.",
             "package names, comma-separated or JSON",
-            cure="Write it like departures,shop.orders",
+            cure="Write it like departures,shop.orders or books=theirs.tables",
         ),
     ] = ()
     rooms: Annotated[
