@@ -292,9 +292,8 @@ def revoked(built_house: House) -> Iterator[list[Revocation]]:
 
 
 @pytest.fixture
-def statements_of(stock: tuple[Feature, ...]) -> Callable[[Awaitable[Any]], Awaitable[list[str]]]:
+def statements_of() -> Callable[[Awaitable[Any]], Awaitable[list[str]]]:
     """What Django asks the database while something is awaited, on whatever thread."""
-    del stock  # Django is there
 
     async def collect(work: Awaitable[Any]) -> list[str]:
         from django.db.backends.signals import connection_created

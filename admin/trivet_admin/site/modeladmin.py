@@ -25,6 +25,7 @@ from trivet_admin.site.addresses import is_key, text_of_key, with_keys
 from trivet_admin.site.admin_checks import AdminChecks
 from trivet_admin.site.choosing import ChosenByText, RelatedChoices
 from trivet_admin.site.deleting import with_cascades
+from trivet_admin.site.deletions import deleted_objects
 from trivet_admin.site.filters import bounded_changelist, with_media_of_filters
 from trivet_admin.site.forms import (
     REFUSED_FORM,
@@ -184,8 +185,9 @@ class ModelAdmin(
         return self._or_message(request, lambda: view(request, object_id, extra_context))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Django's, and what SQLAlchemy deletes besides."""
-        return with_cascades(self, request, objs, super().get_deleted_objects(objs, request))
+        """Django's, bounded, and what SQLAlchemy deletes besides."""
+        told = deleted_objects(self.admin_site, objs, request)
+        return with_cascades(self, request, objs, told)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
