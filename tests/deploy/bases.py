@@ -296,7 +296,7 @@ class Clerk(Base):
     "borrowed/models.py": 'taken_from = "theirs.models"',
     "others/admin.py": "raise RuntimeError('this is no admin of Django')",
     "others/tables.py": """
-from sqlalchemy import ARRAY, JSON, Column, Integer, MetaData, String
+from sqlalchemy import Column, ForeignKey, Integer, String, Table
 from sqlalchemy.orm import declarative_base
 
 Base = declarative_base()
@@ -306,11 +306,14 @@ class Note(Base):
     id = Column(Integer, primary_key=True)
     text = Column(String(30), nullable=False)
 
+parts = Table("others_part", Base.metadata, Column("id", Integer, primary_key=True),
+    info={"external": True})
+
 class Odd(Base):
     __tablename__ = "others_odd"
     __table_args__ = {"info": {"external": True}}
     id = Column(Integer, primary_key=True)
-    parts = Column(ARRAY(JSON))
+    part = Column(ForeignKey("others_part.id"))
 """,
 }
 

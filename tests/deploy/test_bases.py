@@ -36,12 +36,10 @@ def test_classes_on_every_base_are_migrated_and_work_at_every_door(
     request: pytest.FixtureRequest, project: Path, installed: Installation, database_kind: str
 ) -> None:
     found = told(installed, "migrate", "--check")["alembic"]
-    # SQLite reads BINARY(16), a UUID of advanced-alchemy's, as a number.
-    found = [each for each in found if "NUMERIC(16)" not in each]
     assert found == ["the table others_note is in the models and not in the database"]
     sentences = [each["sentence"] for each in told(installed, "check")]
     (left_out,) = [each for each in sentences if "others_odd" in each or "Odd" in each]
-    assert "column parts" in left_out
+    assert "refers to others_part, which has no mapped class" in left_out
     (drift,) = [each for each in sentences if "others_note" in each]
     refused = installed.run("makemigrations", "aside", code=3).stderr
     for said in (drift, " ".join(refused.split())):
