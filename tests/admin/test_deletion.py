@@ -108,8 +108,7 @@ MANY = 100
 
 
 async def crowd(house: House, seats: int) -> None:
-    await write(
-        house,
+    await house.write(
         "DELETE FROM borrowed_seat",
         "DELETE FROM borrowed_hall",
         "INSERT INTO borrowed_hall (code, name) VALUES ('great', 'x'), ('small', 'x')",
@@ -125,26 +124,28 @@ async def crowd(house: House, seats: int) -> None:
     ("seats", "beyond"), [(MANY, 0), (MANY + 1, 1), (MANY * 3 + 7, MANY * 2 + 7)]
 )
 async def test_a_page_lists_a_hundred_rows_and_counts_the_others(
-    borrowed_house: House, boss: Visitor, seats: int, beyond: int, statements_of: Any
+    borrowed_house: House, borrowed_boss: Visitor, seats: int, beyond: int, statements_of: Any
 ) -> None:
     await crowd(borrowed_house, seats)
     path = "/admin/borrowed/hall/great/delete/"
-    page = await boss.get(path)
+    page = await borrowed_boss.get(path)
     assert page.status == 200
     assert f"Seats: {seats}" in page.words
     listed = page.text.partition('id="deleted-objects"')[2]
     assert listed.count("Seat: <a") == min(seats, MANY)
     assert (f"… and {beyond} more seats" in page.words) == (beyond > 0)
     assert "only" not in listed
-    asked = [each for each in await statements_of(boss.get(path)) if "borrowed_seat" in each]
+    asked = [
+        each for each in await statements_of(borrowed_boss.get(path)) if "borrowed_seat" in each
+    ]
     assert all("LIMIT 101" in each or "COUNT(" in each for each in asked), asked
-    done = await boss.send(page)
+    done = await borrowed_boss.send(page)
     assert done.status == 302
     assert await borrowed_house.rows("SELECT code FROM borrowed_seat") == [("only",)]
 
 
 async def test_a_permission_that_looks_at_rows_is_asked_about_each(
-    borrowed_house: House, boss: Visitor
+    borrowed_house: House, borrowed_boss: Visitor
 ) -> None:
     from django.apps import apps
     from django.contrib import admin
@@ -158,17 +159,17 @@ async def test_a_permission_that_looks_at_rows_is_asked_about_each(
             return obj is None or obj.pk != last[0]
 
     seats.__class__ = Guarded
-    page = await boss.get("/admin/borrowed/hall/great/delete/")
+    page = await borrowed_boss.get("/admin/borrowed/hall/great/delete/")
     assert "your account doesn't have permission to delete" in page.words
-    page = await boss.get("/admin/borrowed/hall/small/delete/")
+    page = await borrowed_boss.get("/admin/borrowed/hall/small/delete/")
     assert "Are you sure" in page.words
 
 
 async def test_what_stands_in_the_way_is_listed_up_to_a_hundred(
-    borrowed_house: House, boss: Visitor, troupe: None
+    borrowed_house: House, borrowed_boss: Visitor, troupe: None
 ) -> None:
     row = "INSERT INTO borrowed_booking (id, name, troupe_id) VALUES ({0}, 'b', 200)"
-    await write(borrowed_house, *(row.format(1000 + number) for number in range(MANY * 2)))
-    page = await boss.get("/admin/borrowed/troupe/200/delete/")
+    await borrowed_house.write(*(row.format(1000 + number) for number in range(MANY * 2)))
+    page = await borrowed_boss.get("/admin/borrowed/troupe/200/delete/")
     assert page.text.count("Booking: <a") == MANY
     assert "… and more" in page.words
