@@ -5,6 +5,7 @@ database. Nothing else is created, and none of the tables that are there is alte
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FOREIGN_HISTORY = "alembic_version"
 """Alembic's own table of applied revisions, which belongs to the application that was there."""
+
+DJANGOS_HISTORY = "django_migrations"
 
 
 def plan_adoption(settings: Settings, named: str) -> "migrations.Adoption":
@@ -37,7 +40,9 @@ def plan_adoption(settings: Settings, named: str) -> "migrations.Adoption":
             f"them: {', '.join(taken)}. It seems to belong to a Django project. Cure: rename them, "
             "or give Trivet's user of the database a schema of its own, first in its search path.",
         )
-    return migrations.plan(settings.database_url, features, feature)
+    plan = migrations.plan(settings.database_url, features, feature)
+    djangos = {table for table, _ in django_commands.list_tables()} | {DJANGOS_HISTORY}
+    return replace(plan, others=[each for each in plan.others if each not in djangos])
 
 
 def adopt(settings: Settings, named: str) -> Path:

@@ -238,6 +238,8 @@ def test_the_second_database_of_an_application_gets_the_mark_alone(
     done = other.json("adopt", "library", "--yes")
 
     assert (done["revision"], done["path"]) == ("0001_baseline", first)
+    again = other.json("adopt", "library", "--yes")
+    assert (again["is_done"], again["others"]) == (True, ["alembic_version", "shelves"])
     assert shape_of(other.url) == before
     assert other.json("migrate", "--plan") == []
     databases.drop(other.url)
@@ -279,6 +281,10 @@ def test_what_is_no_feature_and_a_feature_without_tables_there_are_refused(
 ) -> None:
     refused = existing.run("adopt", "theirs", code=3).stderr
     assert "'theirs' is no feature; known are: library" in " ".join(refused.split())
+    existing.env["TRIVET_FEATURES"] = "books=theirs"
+    refused = existing.run("adopt", "theirs", code=3).stderr
+    assert "books has no folder for revisions" in " ".join(refused.split())
+    existing.env["TRIVET_FEATURES"] = "library"
     for name in ("books", "authors"):
         execute(existing.url, f"DROP TABLE {name}")
     refused = existing.run("adopt", "library", code=3).stderr

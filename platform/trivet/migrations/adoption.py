@@ -32,7 +32,7 @@ from trivet.migrations.history import (
     folder_of,
     with_ancestors,
 )
-from trivet.migrations.making import Asked, write_revision
+from trivet.migrations.making import Asked, require_features, write_revision
 from trivet.migrations.scope import VERSION_TABLE
 from trivet.models.owners import tables_of
 
@@ -70,10 +70,11 @@ class Adoption:
 def find_feature(features: Sequence[Feature], named: str) -> Feature:
     """The feature called `named`, or whose package is.
 
-    Raises ConfigurationError if there is none.
+    Raises ConfigurationError if there is none, or it has no place for a baseline.
     """
     for each in features:
         if named in (each.name, each.package):
+            require_features([each.name], features)
             return each
     known = ", ".join(each.name for each in features) or "none"
     raise ConfigurationError(

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Enum, Identity, Table
 from trivet.migrations.scratch import Wanted, build
 from trivet.migrations.shapes import ColumnShape, Shape, read_shape
 
+_EXAMPLES = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -38,8 +40,8 @@ class Comparison:
 
     @property
     def uncompared(self) -> list[str]:
-        """What was not compared, a part of a sentence each."""
-        return [f"{what} ({', '.join(where)})" for what, where in self.unknown.items()]
+        """What was not compared, a part of a sentence each, with two examples."""
+        return [f"{what} ({_some_of(where)})" for what, where in self.unknown.items()]
 
     def pair_of(self, connection: Connection, table: Table) -> Pair | None:
         """Both shapes of a table; None if the wanted one cannot be built."""
@@ -58,6 +60,11 @@ class Comparison:
 
     def _note(self, what: str, where: str) -> None:
         self.unknown.setdefault(what, []).append(where)
+
+
+def _some_of(places: list[str]) -> str:
+    named, others = places[:_EXAMPLES], len(places) - _EXAMPLES
+    return ", ".join(named) + (f" and {others} more" if others > 0 else "")
 
 
 def _unknown_to_sqlite(table: Table) -> Iterator[tuple[str, str]]:
