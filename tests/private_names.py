@@ -189,6 +189,13 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "django",
+        "_messages",
+        f"{DEPLOY}/checks/pages.py",
+        "a page that is opened by nobody may leave a message",
+        "tests/deploy/test_cli_pages.py::test_a_page_that_cannot_be_shown_is_told_with_its_address",
+    ),
+    PrivateName(
+        "django",
         "_field_list_filters",
         f"{ADMIN}/site/filters.py",
         "which filter a name of list_filter stands for, before it is made",
@@ -272,6 +279,14 @@ PRIVATE_NAMES = [
         f"{ADMIN}/backends/shared_connection.py",
         "a dialect knows it with its first connection, and fields ask it before there is one",
         "tests/admin/test_types.py::test_types_that_one_database_has_alone_are_read_and_found_too",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_double_percents",
+        f"{PLATFORM}/migrations/scope.py",
+        "a new revision says % once, and Alembic compiles for the driver, which wants it twice",
+        "tests/platform/test_migration_differences.py::"
+        "test_a_change_is_seen_and_its_revision_leaves_no_difference_there_and_back",
     ),
     # Alembic, asgiref, uvicorn, FastAPI
     PrivateName(

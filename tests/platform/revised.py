@@ -18,6 +18,7 @@ from trivet.migrations.connection import connect
 from trivet.migrations.differences import describe
 from trivet.migrations.scope import _render_item, write_percents_once
 from trivet.migrations.shapes import knowing_indexes
+from trivet.models.base import NAMING_CONVENTION
 
 Models = Callable[[], MetaData]
 
@@ -57,7 +58,9 @@ class Compared:
 
 def run(connection: Connection, code: str) -> None:
     """Run the code of a revision."""
-    context = MigrationContext.configure(connection)
+    # As Alembic runs ours, which gives constraints the names of a convention.
+    target = MetaData(naming_convention=NAMING_CONVENTION)
+    context = MigrationContext.configure(connection, opts={"target_metadata": target})
     with Operations.context(context) as operations:
         names = {
             "op": operations,

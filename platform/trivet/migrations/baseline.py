@@ -4,26 +4,27 @@ Where a class says the same as the database, the revision says it in the words o
 run on every database. Everything else is in the database's words.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from alembic.ddl.impl import DefaultImpl
 from alembic.operations import MigrateOperation, ops
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import (
     CheckConstraint,
     Column,
     Connection,
     Enum,
     ForeignKeyConstraint,
+    Identity,
     MetaData,
     Table,
     UniqueConstraint,
-    event,
     inspect,
     text,
 )
+from sqlalchemy.schema import DefaultClause
+from sqlalchemy.sql.naming import conv
 
 from trivet.features import Feature
 from trivet.migrations.comparison import Comparison, Pair
@@ -89,14 +90,13 @@ def read_baseline(connection: Connection, feature: Feature, tables: Iterable[Tab
     comparison = Comparison()
     look = inspect(connection)
     ours = {each.name for each in our_tables()}
-    impl = MigrationContext.configure(connection).impl
     for wanted in sorted(tables, key=lambda each: each.key):
         if wanted.info.get("external"):
             continue
         if not look.has_table(wanted.name, schema=wanted.schema):
             found.missing.add(wanted.name)
             continue
-        table = _reflect(connection, wanted, impl)
+        table = _reflect(connection, wanted)
         pair = comparison.pair_of(connection, wanted)
         if pair is not None:
             _say_as_the_class_does(table, wanted, pair)
@@ -105,18 +105,33 @@ def read_baseline(connection: Connection, feature: Feature, tables: Iterable[Tab
     return found
 
 
-def _reflect(connection: Connection, wanted: Table, impl: DefaultImpl) -> Table:
+def _reflect(connection: Connection, wanted: Table) -> Table:
     table = Table(wanted.name, MetaData(), schema=wanted.schema)
-    look = inspect(connection)
-
-    def note(_inspector: Any, reflected: Table, column: Any) -> None:
-        # A number that PostgreSQL gives by itself has a default that a new table gets by itself.
-        impl.autogen_column_reflect(look, reflected, column)  # type: ignore[no-untyped-call]  # Alembic's
-
-    event.listen(table, "column_reflect", note)
     with knowing_indexes():
-        look.reflect_table(table, include_columns=None, resolve_fks=False)
+        inspect(connection).reflect_table(table, include_columns=None, resolve_fks=False)
+    for constraint in table.constraints:
+        if isinstance(constraint.name, str):
+            constraint.name = conv(constraint.name)  # no convention makes another one of it
+    for column in table.columns:
+        _make_default_portable(column, table)
     return table
+
+
+_PLAIN = re.compile(r"'.*'|-?[\d.]+|\w+|\(.*\)", re.DOTALL)
+"""What SQLite takes for a default without parentheses."""
+
+
+def _make_default_portable(column: "Column[Any]", table: Table) -> None:
+    default = column.server_default
+    if not isinstance(default, DefaultClause) or isinstance(default.arg, str):
+        return
+    said = str(default.arg)
+    if said.startswith("nextval("):
+        # The sequence of a serial column comes with a new key. Another column numbers by itself.
+        is_key = table.autoincrement_column is column
+        column.server_default = None if is_key else Identity()
+    elif not _PLAIN.fullmatch(said):
+        column.server_default = DefaultClause(text(f"({said})".replace(":", "\\:")))
 
 
 def _say_as_the_class_does(table: Table, wanted: Table, pair: Pair) -> None:

@@ -90,7 +90,8 @@ def find_using(
     old, new = _plain(now), _plain(wanted)
     if isinstance(old, (DateTime, Date)) and isinstance(new, DateTime):
         return _using_of_time(quoted, old, new)
-    is_new_kind = old._type_affinity is not new._type_affinity  # noqa: SLF001  # public by no name
+    kinds = [type(each.as_generic(allow_nulltype=True)) for each in (old, new)]
+    is_new_kind = kinds[0] is not kinds[1]
     if is_new_kind or _is_native(old) or _is_native(new):
         is_text = isinstance(new, String) and not _is_native(new)
         return f"{quoted}::{'text' if is_text else new.compile(dialect=POSTGRESQL)}"

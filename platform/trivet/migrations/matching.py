@@ -77,14 +77,13 @@ def index_of(table: Table, name: str, definition: str) -> Index:
             return each
     columns, _, where = definition.removeprefix("UNIQUE ").partition(" where ")
     inner = text(columns.strip()[1:-1].strip())
-    index = Index(
+    return Index(
         name,
         inner,
         unique=definition.startswith("UNIQUE "),
         sqlite_where=text(where) if where else None,
+        _table=table,  # an index of a text alone knows no table
     )
-    index._set_parent(table)  # noqa: SLF001  # an index of a text alone knows no table
-    return index
 
 
 def condition_of(definition: str) -> str:

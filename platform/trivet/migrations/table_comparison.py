@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic.operations import ops
 from sqlalchemy import Connection, Identity, Table
+from sqlalchemy.sql.naming import conv
 
 from trivet.migrations.comparison import Comparison, Pair
 from trivet.migrations.conversions import SENTENCE, conversion
@@ -163,7 +164,7 @@ class TableComparison:
         replaced: dict[str, str] = {}
         for name in pairs.added:
             check = self.pair.wanted.checks[name]
-            final = check.name
+            final = conv(check.name)  # no convention makes another one of it
             operation = ops.CreateCheckConstraintOp(
                 final, self.wanted.name, check.condition, schema=self.wanted.schema
             )
@@ -184,12 +185,12 @@ class TableComparison:
                 )
                 continue
             drop = ops.DropConstraintOp(
-                name,
+                conv(name),
                 self.wanted.name,
                 "check",
                 schema=self.wanted.schema,
                 _reverse=ops.CreateCheckConstraintOp(
-                    name, self.wanted.name, condition, schema=self.wanted.schema
+                    conv(name), self.wanted.name, condition, schema=self.wanted.schema
                 ),
             )
             drop.info[SENTENCE] = (
