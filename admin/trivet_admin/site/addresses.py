@@ -22,7 +22,7 @@ from trivet.data.fitting import why_unfit
 from trivet.models.row_keys import key_text
 from trivet_admin.backends.shared_connection import dialect_of
 from trivet_admin.mirror.keys import RowKey
-from trivet_admin.mirror.shape import shape_of
+from trivet_admin.mirror.shape import Shape, find_shape
 
 _CONVERTER = "trivet_key"
 _DJANGOS = "<path:object_id>"
@@ -53,12 +53,15 @@ def text_of_key(key: Any) -> str:
 
 
 def is_key(model: Any, text: str) -> bool:
-    """Whether a row of `model`, the mirror of a mapped class, could have the key with this text."""
+    """Whether a row of `model` could have the key with this text."""
     try:
         key = model._meta.pk.to_python(text)
     except (ValidationError, ValueError, TypeError, ArithmeticError):
         return False
-    columns: Any = inspect(shape_of(model).mapped).primary_key
+    shape = find_shape(model)
+    if not isinstance(shape, Shape):
+        return "\x00" not in text
+    columns: Any = inspect(shape.mapped).primary_key
     dialect = dialect_of(connections[DEFAULT_DB_ALIAS].vendor)
     values = key if isinstance(key, RowKey) else [key]
     return all(
