@@ -220,7 +220,7 @@ def without_left_out(shape: Any, kind: str) -> Any:
 
 def test_an_adopted_class_is_used_at_once(existing: Installation) -> None:
     existing.run("adopt", "library", "--yes")
-    existing.run("makemigrations", "library")
+    existing.run("makemigrations", "library", "--yes")
     existing.run("migrate")
 
     assert look(existing.url, lambda connection: inspect(connection).has_table("loans"))
@@ -307,7 +307,7 @@ def test_naive_timestamps_stay_and_are_read_as_utc_when_a_class_gives_them_a_zon
         .replace("born_at: Mapped[dt.datetime | None]", BORN)
         .replace("import CheckConstraint", "import CheckConstraint, DateTime")
     )
-    existing.run("makemigrations", "library")
+    existing.run("makemigrations", "library", "--yes")
     existing.run("migrate")
 
     (born,) = look(

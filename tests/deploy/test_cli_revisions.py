@@ -344,8 +344,84 @@ def test_without_a_terminal_nothing_is_taken_for_a_rename(
     installed.run("makemigrations")
     installed.run("migrate")
     write(ports=PORTS.replace("name: Mapped[str]", "title: Mapped[str | None]"))
-    (made_one,) = installed.json("makemigrations")
+    refused = " ".join(installed.run("makemigrations", code=3).stderr.split())
+    assert "loses what rows have: the column ports_port.name is dropped" in refused
+    (made_one,) = installed.json("makemigrations", "--yes")
     assert "If you renamed it" in " ".join(made_one["risks"])
+
+
+SIZES = """
+    size: Mapped[int]
+    is_open: Mapped[bool]
+    opened_at: Mapped[dt.datetime]
+    note: Mapped[str] = mapped_column(String(30))
+"""
+VALUES = {
+    "size": "7",
+    "is_open": "true",
+    "opened_at": "2026-02-03T04:05:06+00:00",
+    "note": "100 %: it's fine",
+}
+
+
+def test_a_column_without_null_gets_the_value_of_an_option_for_the_rows_that_are_there(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
+    write(ports=PORTS + SIZES)
+
+    refused = " ".join(installed.run("makemigrations", code=3).stderr.split())
+    assert "The column ports_port.size takes no NULL" in refused
+    assert "--value ports_port.size=…, or a server_default, or let the column take NULL" in refused
+    options = [f"--value=ports_port.{name}={value}" for name, value in VALUES.items()]
+    wrong = installed.run("makemigrations", *options, "--value=ports_port.size=big", code=3).stderr
+    assert "'big' is no value of ports_port.size" in " ".join(wrong.split())
+    assert installed.json("migrate", "--plan") == []
+
+    (made_one,) = installed.json("makemigrations", "-m", "sizes", *options)
+    assert made_one["risks"] == []
+    installed.run("migrate")
+    assert titles(fresh_database_url, "note") == ["100 %: it's fine"]
+    assert [str(each)[:19] for each in titles(fresh_database_url, "opened_at")] == [
+        "2026-02-03 04:05:06"
+    ]
+    assert [bool(each) for each in titles(fresh_database_url, "is_open")] == [True]
+    with pytest.raises(IntegrityError):
+        execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (2, 'Ayr')")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+    installed.run("migrate", "--to", "ports@0001", "--yes")
+    installed.run("migrate")
+    assert titles(fresh_database_url, "size") == [7]
+
+
+def test_at_a_terminal_a_value_is_asked_for_also_where_a_column_takes_null_no_more(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PORTS + "    size: Mapped[int | None]\n")
+    installed.run("makemigrations")
+    installed.run("migrate")
+    for row in ("(1, 'Oban', NULL)", "(2, 'Ayr', 4)"):
+        execute(fresh_database_url, f"INSERT INTO ports_port (id, name, size) VALUES {row}")
+    write(ports=PORTS + "    size: Mapped[int]\n")
+
+    asked = answer_at_a_terminal(installed, "9", "makemigrations", "-m", "sizes")
+    assert "ports_port.size takes no NULL, and there are rows without a value" in asked
+    installed.run("migrate")
+    assert sorted(titles(fresh_database_url, "size")) == [4, 9]
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def test_a_type_that_holds_less_wants_a_word(installed: Installation, write: Write) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    write(ports=PORTS.replace("String(20)", "String(5)"))
+    refused = " ".join(installed.run("makemigrations", code=3).stderr.split())
+    assert "the column ports_port.name becomes VARCHAR(5), which holds less" in refused
+    assert len(installed.json("makemigrations", "--yes")) == 1
 
 
 def answer_at_a_terminal(installation: Installation, answer: str, *command: str) -> str:
@@ -368,7 +444,7 @@ def answer_at_a_terminal(installation: Installation, answer: str, *command: str)
     return done.stdout
 
 
-def titles(url: str, column: str) -> list[str]:
+def titles(url: str, column: str) -> list[Any]:
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
         found = connection.exec_driver_sql(f"SELECT {column} FROM ports_port")  # ours

@@ -10,7 +10,7 @@ import typer
 from trivet_deploy.cli.console import ExitCode, print_error, print_json, say, stdout, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from trivet import migrations
     from trivet_settings import Settings
@@ -45,7 +45,7 @@ def migrate(
         typer.Option(metavar="FEATURE@REVISION", help="Go on or back to a revision of a feature."),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Go back, and lose what the way back drops.")
+        bool, typer.Option("--yes", help="Go back, or make a revision, and lose what that drops.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
@@ -60,7 +60,7 @@ def migrate(
     if check:
         _check(settings, as_json)
     elif make is not None:
-        _make_one(settings, make, message, as_json)
+        _make_one(settings, make, message, as_json, may_lose=yes)
     elif plan or history:
         _list(settings, as_json, only_pending=plan)
     elif sql:
@@ -155,6 +155,7 @@ def makemigrations(
         list[str] | None,
         typer.Argument(metavar="[FEATURE]...", help="The features; all of them by default."),
     ] = None,
+    *,
     message: Annotated[
         str | None,
         typer.Option("--message", "-m", help="What the new revisions are about."),
@@ -162,6 +163,13 @@ def makemigrations(
     check: Annotated[
         bool,
         typer.Option("--check", help="Write nothing; say what has changed, and exit 1 if it has."),
+    ] = False,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TABLE.COLUMN=VALUE", help="The value for rows that have none."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Write what drops columns, tables or parts of values.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
 ) -> None:
@@ -175,7 +183,7 @@ def makemigrations(
     if check:
         _check_changes(settings, names, as_json)
         return
-    made = _make(settings, names, message)
+    made = _make(settings, names, message, (value or [], yes))
     if as_json:
         print_json([{"path": str(each.path), "risks": each.risks} for each in made])
     elif made:
@@ -212,8 +220,12 @@ def _unchanged(names: "Sequence[str]") -> str:
 
 
 def _make(
-    settings: "Settings", features: "Sequence[str]", message: str | None
+    settings: "Settings",
+    features: "Sequence[str]",
+    message: str | None,
+    given: "tuple[Sequence[str], bool]",
 ) -> "list[migrations.Made]":
+    """Write revisions; `given` are the options --value and --yes."""
     from trivet import migrations
     from trivet_deploy.composition import open_platform_with_django
     from trivet_deploy.schema import require_database
@@ -221,24 +233,56 @@ def _make(
     require_database(settings)
     platform = open_platform_with_django(settings)
     with redirect_stdout(sys.stderr):  # Alembic tells its progress where results belong
-        url, is_rename = settings.database_url, _find_asker()
-        return migrations.make(url, platform.features, features, message, is_rename)
+        url, answers = settings.database_url, _find_answers(*given)
+        return migrations.make(url, platform.features, features, message, answers)
 
 
-def _find_asker() -> "Callable[[str, str, str], bool]":
-    """Who says that a column was renamed: the person at the terminal. Without one nobody does, and
-    the risk is told."""
+def _find_answers(values: "Sequence[str]", may_lose: bool) -> "migrations.Answers":
+    """The answers of the options, and of the person at the terminal if there is one."""
+    from trivet.migrations import Answers
+
+    pairs = dict(_value_of(each) for each in values)
     if not sys.stdin.isatty():
-        return lambda _table, _old, _new: False
-    return lambda table, old, new: typer.confirm(
-        f"Was the column {table}.{old} renamed to {new}?", err=True
+        return Answers(may_lose=lambda _losses: may_lose, values=pairs)
+    return Answers(
+        is_rename=lambda table, old, new: typer.confirm(
+            f"Was the column {table}.{old} renamed to {new}?", err=True
+        ),
+        find_value=_ask_value,
+        may_lose=lambda losses: may_lose or _ask_loss(losses),
+        values=pairs,
     )
 
 
-def _make_one(settings: "Settings", feature: str, message: str | None, as_json: bool) -> None:
+def _value_of(given: str) -> tuple[str, str]:
+    name, is_there, value = given.partition("=")
+    if not is_there or "." not in name:
+        raise typer.BadParameter("write table.column=value", param_hint="--value")
+    return name, value
+
+
+def _ask_value(name: str, kind: str) -> str | None:
+    given: str = typer.prompt(
+        f"{name} takes no NULL, and there are rows without a value. Their value ({kind})",
+        default="",
+        show_default=False,
+        err=True,
+    )
+    return given or None
+
+
+def _ask_loss(losses: list[str]) -> bool:
+    for each in losses:
+        warn(f"{each}, with what is in it")
+    return typer.confirm("Is that meant?", err=True)
+
+
+def _make_one(
+    settings: "Settings", feature: str, message: str | None, as_json: bool, *, may_lose: bool
+) -> None:
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")
-    made = _make(settings, [feature], message)
+    made = _make(settings, [feature], message, ([], may_lose))
     if not made:
         print_error(_unchanged([feature]))
         raise typer.Exit(ExitCode.CONFIGURATION)

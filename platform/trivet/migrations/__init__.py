@@ -6,6 +6,7 @@ Django's migrations run first (``trivet migrate``), because ours refer to the us
 """
 
 from trivet.migrations.adoption import Adoption, adopt, find_feature, plan, tables_of_database
+from trivet.migrations.answers import Answers
 from trivet.migrations.differences import Difference
 from trivet.migrations.history import (
     Compared,
@@ -22,6 +23,7 @@ from trivet.migrations.steps import Step, Target, find_target, steps, write_sql
 
 __all__ = [
     "Adoption",
+    "Answers",
     "Compared",
     "Difference",
     "Made",

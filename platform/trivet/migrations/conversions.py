@@ -17,6 +17,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 SENTENCE = "sentence"
 """Where an operation of Alembic keeps the sentence of its difference, in its `info`; empty if
 another operation tells it."""
+REBUILT = "rebuilt"
+"""In the `info` of an operation that drops a column whose values are computed again."""
 POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 """PostgreSQL as a revision has to say it, whatever database it is made on."""
 

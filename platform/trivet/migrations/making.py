@@ -17,11 +17,12 @@ from sqlalchemy import Connection, ForeignKeyConstraint, inspect
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet.migrations import scope
+from trivet.migrations.answers import Answers
 from trivet.migrations.comparison import Comparison
 from trivet.migrations.connection import connect
 from trivet.migrations.differences import OWN_PACKAGE, PLATFORM
 from trivet.migrations.history import configure, folder_of, require_current, with_revisions
-from trivet.migrations.revisions import IsRename, Revising
+from trivet.migrations.revisions import Revising
 from trivet.migrations.shapes import knowing_indexes
 from trivet.models.mapped import our_tables
 
@@ -34,32 +35,29 @@ class Made:
     risks: tuple[str, ...]
 
 
-def _is_no_rename(_table: str, _old: str, _new: str) -> bool:
-    return False
-
-
 def make(
     url: str,
     features: Sequence[Feature],
     names: Sequence[str] = (),
     message: str | None = None,
-    is_rename: IsRename = _is_no_rename,
+    answers: Answers | None = None,
 ) -> list[Made]:
     """Write the revisions that make the database match the models of the features `names` (all
     features by default; ``trivet`` is the platform's own). Models that have not changed need none.
 
     A file begins with a number, so that a listing of its folder shows the order. Features that
     refer to each other get a second revision with the keys that could not be made in the first.
-    `is_rename` is asked whether a column that is gone has become a new one of the same type.
+    `answers` says what only people know; without it nothing is renamed, and nothing may be lost.
 
     Raises:
         ConfigurationError: There is no such feature, the database is behind, a table to which they
-            refer has no revision, or all that differs needs a revision by hand.
+            refer has no revision, rows need a value, something would be lost, or all that differs
+            needs a revision by hand.
     """
     require_features(names, features)
     with connect(url) as connection:
         require_current(connection, features)
-        maker = _Maker(connection, features, is_rename)
+        maker = _Maker(connection, features, answers or Answers())
         every = [each.name for each in with_revisions(features)]
         made = maker.make_all(names or every, message)
     if not made and maker.by_hand:
@@ -76,11 +74,11 @@ def make(
 
 class _Maker:
     def __init__(
-        self, connection: Connection, features: Sequence[Feature], is_rename: IsRename
+        self, connection: Connection, features: Sequence[Feature], answers: Answers
     ) -> None:
         self.by_hand: list[str] = []
         self._connection = connection
-        self._is_rename = is_rename
+        self._answers = answers
         self._features = features
         self._tables = {each.name: scope.tables_of(each.name) for each in with_revisions(features)}
         self._tables[PLATFORM] = scope.tables_of(PLATFORM)
@@ -107,7 +105,12 @@ class _Maker:
     def _revising(self, name: str, wanted: set[str]) -> Revising:
         there = {*self._there, *self._tables[name]}
         return Revising(
-            name, self._owners, there.__contains__, wanted.__contains__, self._is_rename
+            name,
+            self._owners,
+            there.__contains__,
+            wanted.__contains__,
+            self._answers,
+            self._connection,
         )
 
     def _references(self) -> dict[str, set[str]]:

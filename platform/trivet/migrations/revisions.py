@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import Column, Enum, ForeignKeyConstraint
+from sqlalchemy import Column, Connection, Enum, ForeignKeyConstraint, Table
 
 from trivet.errors import ConfigurationError
+from trivet.migrations.answers import Answers
 from trivet.migrations.constraint_names import name_added
 from trivet.migrations.enumerations import DropEnumOp
-
-IsRename = Callable[[str, str, str], bool]
-"""Whether, in a table, a column that is gone has become one that is new: a question to people."""
+from trivet.migrations.filling import fill
+from trivet.migrations.losses import find_losses
+from trivet.models.mapped import our_tables
 
 
 @dataclass
@@ -36,7 +37,8 @@ class Revising:
         owners: The feature of each table.
         is_there: Whether a table has a revision, or is in the database.
         will_be_there: Whether a table is about to have one.
-        is_rename: Asked for a column that is gone and a new one of the same type.
+        answers: What people say of renames, values for rows, and losses.
+        connection: The database, which may have rows.
         postponed: The foreign keys that were left out.
         add: If it is not empty, the revision adds these keys and does nothing else.
     """
@@ -45,7 +47,8 @@ class Revising:
     owners: Mapping[str, str]
     is_there: Callable[[str], bool]
     will_be_there: Callable[[str], bool]
-    is_rename: IsRename
+    answers: Answers
+    connection: Connection
     postponed: list[ForeignKeyConstraint] = field(default_factory=list)
     add: list[ForeignKeyConstraint] = field(default_factory=list)
 
@@ -61,6 +64,8 @@ class Revising:
             name_added(upgrade, downgrade)
             self._postpone(upgrade, downgrade)
             self._rename(upgrade, downgrade)
+            self.answers.require_loss(list(find_losses(upgrade)))
+            fill(self.connection, upgrade, _tables_by_name(), self.answers)
             downgrade.ops.extend(DropEnumOp(name) for name in _new_enums(upgrade))
         directive.message = directive.message or describe(upgrade)
         needed = {self.owners.get(table, self.owner) for table in _referred(upgrade)}
@@ -105,7 +110,7 @@ class Revising:
         for new in _added(change):
             for old in list(removed.values()):
                 is_like = type(old.type.as_generic()) is type(new.type.as_generic())
-                if is_like and self.is_rename(change.table_name, old.name, new.name):
+                if is_like and self.answers.is_rename(change.table_name, old.name, new.name):
                     del removed[old.name]
                     yield old, new
                     break
@@ -122,6 +127,10 @@ class Revising:
             )
         self.postponed.append(thing)
         return False
+
+
+def _tables_by_name() -> dict[str, Table]:
+    return {table.name: table for table in our_tables() if not table.info.get("external")}
 
 
 def describe(upgrade: ops.UpgradeOps) -> str:

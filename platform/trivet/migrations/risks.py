@@ -26,11 +26,11 @@ def _risks_of(operation: Any) -> Iterator[str]:
                 "are there have no value for it: the revision fails unless the table is empty. "
                 f"Cure: {FILL}."
             )
-        case ops.AlterColumnOp(modify_nullable=False):
+        case ops.AlterColumnOp(modify_nullable=False) if FILLED not in operation.info:
             yield (
                 f"the column {operation.table_name}.{operation.column_name} will take no NULL: the "
-                "revision fails if a row has one. Cure: fill it first, in the same revision, with "
-                'op.execute("UPDATE …").'
+                "revision fails if a row has one. Cure: make the revision with --value "
+                "table.column=…, which fills it first."
             )
         case ops.DropColumnOp():
             yield (
@@ -46,9 +46,11 @@ def _risks_of(operation: Any) -> Iterator[str]:
             pass
 
 
+FILLED = "filled"
+"""In the `info` of an operation whose column has a value in every row by then."""
 FILL = (
-    "give the column a server_default, or let the revision add it with nullable=True, fill it by "
-    'op.execute("UPDATE …"), and then op.alter_column(…, nullable=False)'
+    "give the column a server_default, or make the revision with --value table.column=…, which "
+    "adds it with NULL, fills it, and then lets it take no NULL"
 )
 """The way to add a column that takes no NULL to a table with rows."""
 

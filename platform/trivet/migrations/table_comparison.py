@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Identity, Table
 from sqlalchemy.sql.naming import conv
 
 from trivet.migrations.comparison import Comparison, Pair
-from trivet.migrations.conversions import SENTENCE, conversion
+from trivet.migrations.conversions import REBUILT, SENTENCE, conversion
 from trivet.migrations.enumerations import ChangeEnumOp, ensure_enums, list_users
 from trivet.migrations.matching import by_effect, condition_of, index_of, match, unique_of
 from trivet.migrations.shapes import ColumnShape, Shape, is_unnamed
@@ -126,6 +126,7 @@ class TableComparison:
                 f"{_computed(wanted)} in the models"
             )
             add.info[SENTENCE] = ""
+            drop.info[REBUILT] = now.computed is not None
             self.change.ops += [drop, add]
             self.rebuilt.add(name)
 
