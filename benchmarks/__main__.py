@@ -9,14 +9,16 @@ What can be asked for: json, read, insert, drivers, middleware, routes (FastAPI 
 of other processes), idle (50,000 watched channels in which nothing happens), fanout (one
 publication to thousands of sockets), memory (of an idle connection), slow (what those who read
 notice of those who do not), crowd (20,000 and 50,000 sockets of several workers), board (the
-demonstration's board with its listening sockets) and ingest (movements in batches, until a
-subscriber has them). `docs/performance.md` says what the figures mean.
+demonstration's board with its listening sockets), ingest (movements in batches, until a
+subscriber has them) and admin (the admin's pages on 100,000 rows).
+`docs/performance.md` says what the figures mean.
 """
 
 import argparse
 import os
 
 from benchmarks import (
+    admin_pages,
     board,
     crowd,
     drivers,
@@ -49,6 +51,7 @@ PARTS = (
     "crowd",
     "board",
     "ingest",
+    "admin",
 )
 
 
@@ -78,13 +81,21 @@ def main() -> None:
     if "routes" in options.parts:
         costs = route_cost.measure(rounds=options.rounds)
         report.add_costs("routes", "FastAPI alone, by how a route is included", costs)
-    if "ingest" in options.parts:
-        # In a database of its own, which the others need not wait for.
-        with shared_database() as database:
-            report.add_ingest(ingest.measure(database, seconds=max(options.seconds, 8)))
+    _measure_large_tables(report, options)
     if "board" in options.parts:
         report.add_durations("board", board.measure_board(options.seconds))
     report.close()
+
+
+def _measure_large_tables(report: Report, options: argparse.Namespace) -> None:
+    """Each in a database of its own, which the others need not wait for."""
+    if "ingest" in options.parts:
+        with shared_database() as database:
+            report.add_ingest(ingest.measure(database, seconds=max(options.seconds, 8)))
+    if "admin" in options.parts:
+        with shared_database() as database:
+            rows = admin_pages.measure(database, rounds=options.rounds, tell=report.tell)
+            report.add_pages("admin: pages on 100,000 rows", rows)
 
 
 def _measure_sockets(report: Report, database: SharedDatabase, options: argparse.Namespace) -> None:

@@ -86,6 +86,11 @@ class Report:
         heads = ("movements a second", "CPU µs each", *times)
         self._add_table("ingest", "ingest: movements in batches", heads, rows)
 
+    def add_pages(self, name: str, rows: Iterable[tuple[str, ...]]) -> None:
+        """How long one waits for pages, beside a peer."""
+        heads = ("Trivet ms", "Django ms", "Trivet takes ×")
+        self._add_table(name, name, heads, rows)
+
     def _add_table(
         self, name: str, title: str, heads: Sequence[str], rows: Iterable[tuple[str, ...]]
     ) -> None:

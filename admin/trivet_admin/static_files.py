@@ -16,11 +16,25 @@ PACKAGES = (("django.contrib.admin", "static"), ("trivet_admin", "static"))
 
 
 class HashedStaticStorage(Storage):
-    """Names the files of `PACKAGES` with their hashes, and leaves every other name as it is."""
+    """Names the files of `PACKAGES` with their hashes, and leaves every other name as it is.
+
+    A page has dozens of them, so a name is looked up once. Under debug a file may change at any
+    time, and is looked at each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
 
     def url(self, name: str | None) -> str:
         if name is None:
             raise ValueError("a static file has a name")
+        if settings.DEBUG:
+            return self._address_of(name)
+        if name not in self._known:
+            self._known[name] = self._address_of(name)
+        return self._known[name]
+
+    def _address_of(self, name: str) -> str:
         file = find_in_packages(PACKAGES, name)
         hashed = name if file is None else hashed_name(name, file)
         return urljoin(str(settings.STATIC_URL), hashed)

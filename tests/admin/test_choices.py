@@ -144,25 +144,25 @@ class TestForms:
             assert "/admin/stock/supplier/" not in page.text
             assert await search(clerk, "supplier") == 403
 
-    @pytest.mark.parametrize(
-        ("options", "supplier", "tags"),
-        [
+    async def test_what_the_author_says_is_done(self, house: House) -> None:
+        await grow(house, "supplier", "tag")
+        said: list[tuple[dict[str, Any], str, str]] = [
             ({}, "search", "search"),
             ({"raw_id_fields": ("supplier", "tags")}, "key", "key"),
             ({"filter_horizontal": ("tags",)}, "search", "search"),
             ({"max_choices": None}, "select", "select"),
             ({"max_choices": None, "filter_vertical": ("tags",)}, "select", "boxes"),
             ({"max_choices": 10_000, "filter_horizontal": ("tags",)}, "select", "boxes"),
-        ],
-    )
-    async def test_what_the_author_says_is_done(
-        self, house: House, options: dict[str, Any], supplier: str, tags: str
-    ) -> None:
-        await grow(house, "supplier", "tag")
-        vars(admin_of("Item")).update(options)
+        ]
+        item_admin = admin_of("Item")
+        plain = dict(vars(item_admin))
         async with house.visit() as boss:
-            page = await boss.get(FORM)
-        assert (widget_of(page, "supplier"), widget_of(page, "tags")) == (supplier, tags)
+            for options, supplier, tags in said:
+                vars(item_admin).clear()
+                vars(item_admin).update(plain | options)
+                page = await boss.get(FORM)
+                shown = (widget_of(page, "supplier"), widget_of(page, "tags"))
+                assert shown == (supplier, tags), options
 
     async def test_an_authors_own_rows_are_never_mixed_with_others(self, house: House) -> None:
         from django.apps import apps
@@ -217,27 +217,24 @@ class TestForms:
 
 
 class TestSearching:
-    @pytest.mark.parametrize(
-        ("term", "found"),
-        [
-            ("", ["Acme", *(f"sup {number}" for number in range(19))]),
-            ("acme", ["Acme"]),
-            ("p 30", ["sup 30", "sup 130", "sup 230", "sup 300"]),
-            ("292", ["sup 290", "sup 292"]),  # one of them by its key
-            ("SUP 299", ["sup 299"]),
-            ("cme a", ["Acme"]),
-            ("nothing", []),
-            ("99999999999999999999999", []),
-            ("\0", ["Acme", *(f"sup {number}" for number in range(19))]),
-            ("%", []),
-        ],
-    )
-    async def test_rows_are_found_by_what_is_shown_of_them(
-        self, house: House, term: str, found: list[str]
-    ) -> None:
+    async def test_rows_are_found_by_what_is_shown_of_them(self, house: House) -> None:
         await grow(house, "supplier")
+        first = ["Acme", *(f"sup {number}" for number in range(19))]
+        expected = {
+            "": first,
+            "acme": ["Acme"],
+            "p 30": ["sup 30", "sup 130", "sup 230", "sup 300"],
+            "292": ["sup 290", "sup 292"],  # one of them by its key
+            "SUP 299": ["sup 299"],
+            "cme a": ["Acme"],
+            "nothing": [],
+            "99999999999999999999999": [],
+            "\0": first,
+            "%": [],
+        }
         async with house.visit() as boss:
-            assert await search(boss, "supplier", term) == found
+            found = {term: await search(boss, "supplier", term) for term in expected}
+        assert found == expected
 
     async def test_a_column_that_no_page_shows_is_not_searched(self, house: House) -> None:
         await grow(house, "category")
@@ -323,27 +320,24 @@ class TestFilters:
             response = await clerk.http.get(f"{ITEMS}?supplier__id__exact=abc")
         assert (response.status_code, response.headers["location"]) == (302, f"{ITEMS}?e=1")
 
-    @pytest.mark.parametrize(
-        ("query", "shown"),
-        [
-            ("", 100),
-            ("name__icontains=sup%2029", 11),
-            ("name__icontains=", 100),
-            ("name=sup%2029", 1),
-            ("name__icontains=nothing", 0),
-        ],
-    )
-    async def test_a_column_with_very_many_values_is_typed(
-        self, house: House, query: str, shown: int
-    ) -> None:
+    async def test_a_column_with_very_many_values_is_typed(self, house: House) -> None:
         await grow(house, "supplier")
         admin_of("Supplier").list_filter = ("name",)
+        expected = {
+            "": 100,
+            "name__icontains=sup%2029": 11,
+            "name__icontains=": 100,
+            "name=sup%2029": 1,
+            "name__icontains=nothing": 0,
+        }
+        shown = {}
         async with house.visit() as boss:
-            page = await boss.get(f"/admin/stock/supplier/?{query}")
-        assert page.status == 200
-        assert page.text.count('class="action-checkbox"') == shown
-        assert 'placeholder="Part of it"' in page.text
-        assert len(page.text) < 60_000
+            for query in expected:
+                page = await boss.get(f"/admin/stock/supplier/?{query}")
+                assert 'placeholder="Part of it"' in page.text
+                assert len(page.text) < 60_000
+                shown[query] = page.text.count('class="action-checkbox"')
+        assert shown == expected
 
     async def test_few_values_in_many_rows_are_listed(self, house: House) -> None:
         await grow(house, "supplier")

@@ -313,6 +313,32 @@ def test_the_button_beside_a_key_copies_it(server: Server, browser: Browser) -> 
     assert page.evaluate("navigator.clipboard.readText()") == page.inner_text("#made-key")
 
 
+def test_a_filter_that_searches_is_used_by_keys_alone(reader: Reader, server: Server) -> None:
+    page = reader.page
+    log_in(page, server, "chief")
+    page.goto(f"{server.url}/admin/departures/movement/?q=1")
+    page.focus("#changelist-filter .select2-selection")
+    page.keyboard.press("Enter")
+    page.keyboard.type("B6")
+    page.locator(".select2-results__option--highlighted", has_text="B6").wait_for()
+    reader.read("a filter while somebody searches")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert re.search(r"/\?(?=.*\bq=1\b)(?=.*\bflight__id__exact=\d+)", page.url)
+    expect(page.locator("#changelist-filter .select2-selection")).to_contain_text("B6")
+    page.focus("#changelist-filter input[type=text]")
+    page.keyboard.type("nobody")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert "sender__icontains=nobody" in page.url
+    assert "flight__id__exact=" in page.url
+    expect(page.locator(".paginator")).to_contain_text("0 movements")
+    with page.expect_navigation():
+        page.click("#changelist-filter .select2-selection__clear")
+    assert "flight__id__exact" not in page.url
+    assert reader.faults == []
+
+
 @pytest.mark.once
 def test_pages_of_a_developer_keep_their_style_and_send_nothing_anywhere(
     server: Server, start_server: StartServer, databases: Databases, people: People, page: Page

@@ -182,6 +182,8 @@ class ModelAdmin(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> Any:
         view = super().delete_view
+        if request.method != "POST":  # nothing is deleted, so there is no transaction to begin
+            return view(request, object_id, extra_context)
         return self._or_message(request, lambda: view(request, object_id, extra_context))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

@@ -1,12 +1,8 @@
 // A filter whose rows are searched for is sent as soon as a row is chosen or taken away. The address
 // of the list stays short: an empty input is left out of it.
 "use strict";
-{
-  const forms = document.querySelectorAll("form.typed-filter");
-
-  const send = (form) => form.requestSubmit();
-
-  for (const form of forms) {
+document.addEventListener("DOMContentLoaded", () => {
+  for (const form of document.querySelectorAll("form.typed-filter")) {
     form.addEventListener("submit", () => {
       for (const control of form.elements) {
         if (control.name && control.value === "") control.disabled = true;
@@ -17,7 +13,7 @@
   // What Select2 tells, it tells by jQuery alone.
   if (window.django?.jQuery) {
     window.django.jQuery(".typed-filter .admin-autocomplete").on("change", (event) => {
-      send(event.target.form);
+      event.target.form.requestSubmit();
     });
   }
-}
+});

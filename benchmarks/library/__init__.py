@@ -1,0 +1,1 @@
+"""Books, their authors, shelves and loans: the tables whose admin is measured."""
