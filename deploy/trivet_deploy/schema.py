@@ -113,6 +113,14 @@ def begin_trail(settings: Settings) -> None:
     anyio.run(run)
 
 
+def find_missing_views(settings: Settings) -> Iterator[str]:
+    """A sentence for each view, or table of others, that a mapped class needs and that is not
+    there as the class has it."""
+    from trivet import migrations
+
+    yield from migrations.find_missing(settings.database_url)
+
+
 def find_drift(settings: Settings) -> Drift:
     """The differences between models, migrations and database."""
     from trivet import migrations

@@ -12,6 +12,7 @@ from tests.admin.house import (
     BORROWED,
     FEATURES,
     KEYED,
+    LINEAGE,
     PASSWORD,
     STOCK,
     House,
@@ -20,6 +21,7 @@ from tests.admin.house import (
     create_assorted_tables,
     create_borrowed_tables,
     create_keyed_tables,
+    create_lineage_tables,
     create_stock_tables,
     engine_of,
     make_settings,
@@ -259,6 +261,34 @@ async def borrowed_house(built_borrowed_house: House) -> AsyncIterator[House]:
     """The whole application over `borrowed`."""
     yield built_borrowed_house
     await built_borrowed_house.platform.database.close()
+
+
+@pytest.fixture(scope="module")
+def lineage(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
+    """The features with `lineage`, likewise."""
+    given = make_settings(process_database_url, features=(*FEATURES, STOCK, LINEAGE))
+    with stock_installed(given) as features:
+        databases.restore(process_database_url)
+        engine = engine_of(process_database_url)
+        create_lineage_tables(engine)
+        engine.dispose()
+        _forget_the_last_database()
+        _create_people()
+        yield features
+        _disconnect_django()
+
+
+@pytest.fixture
+def built_lineage_house(lineage: tuple[Feature, ...], process_database_url: str) -> Iterator[House]:
+    with stock_registered():
+        yield build_house(make_settings(process_database_url), lineage)
+
+
+@pytest.fixture
+async def lineage_house(built_lineage_house: House) -> AsyncIterator[House]:
+    """The whole application over `lineage`."""
+    yield built_lineage_house
+    await built_lineage_house.platform.database.close()
 
 
 @pytest.fixture

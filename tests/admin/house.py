@@ -22,6 +22,7 @@ from trivet.asgi.root import Root, build_root
 from trivet.data.capture import compose_capture
 from trivet.events.outbox import list_after
 from trivet.features import Feature, load_features
+from trivet.models.views import is_view
 from trivet.platform import open_platform
 from trivet_admin.auth.login import DjangoAccounts
 from trivet_admin.configuration import configure
@@ -36,6 +37,7 @@ STOCK = "tests.admin.stock"
 ASSORTED = "tests.admin.assorted"
 BORROWED = "tests.admin.borrowed"
 KEYED = "tests.admin.keyed"
+LINEAGE = "tests.admin.lineage"
 
 
 def make_settings(database_url: str, **settings: Any) -> Settings:
@@ -84,9 +86,9 @@ def _unregister() -> None:
     from django.contrib import admin
 
     for model in list(admin.site._registry):
-        if model._meta.app_label in ("stock", "assorted", "borrowed", "keyed"):
+        if model._meta.app_label in ("stock", "assorted", "borrowed", "keyed", "lineage"):
             admin.site.unregister(model)
-    for package in (STOCK, ASSORTED, BORROWED, KEYED):
+    for package in (STOCK, ASSORTED, BORROWED, KEYED, LINEAGE):
         sys.modules.pop(f"{package}.admin", None)  # the admin looks for it anew
 
 
@@ -132,6 +134,22 @@ def create_keyed_tables(engine: Engine) -> None:
     from tests.admin.keyed import models
 
     Model.metadata.create_all(engine, tables=models.TABLES)
+
+
+def create_lineage_tables(engine: Engine) -> None:
+    """Those of `lineage`."""
+    from tests.admin.lineage import models
+
+    tables = [each for each in Model.metadata.sorted_tables if each.name.startswith("lineage")]
+    Model.metadata.create_all(engine, tables=[each for each in tables if not is_view(each)])
+    with engine.begin() as connection:
+        connection.execute(models.room_names)
+        connection.execute(
+            text(
+                "CREATE VIEW lineage_gallery_count AS SELECT gallery_id, count(*) AS number "
+                "FROM lineage_exhibit WHERE gallery_id IS NOT NULL GROUP BY gallery_id"
+            )
+        )
 
 
 def create_stock_tables(engine: Engine) -> None:

@@ -39,12 +39,6 @@ class Base(Apart):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
-class Derived(Base):
-    __tablename__ = "apart_derived"
-
-    id: Mapped[int] = mapped_column(ForeignKey(Base.id), primary_key=True)
-
-
 class Stranger(DeclarativeBase):
     """A library's base."""
 
@@ -91,7 +85,6 @@ class Homeless(Apart):
     ("mapped", "words"),
     [
         (TwoKeys, ("TwoKeys", "left, right", "UniqueConstraint")),
-        (Derived, ("Derived", "inherits")),
         (Strange, ("library.models.Strange", "another base", "class Strange(Model)")),
         (Homeless, ("Homeless", "elsewhere.models", "TRIVET_FEATURES")),
     ],

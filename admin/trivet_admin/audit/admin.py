@@ -6,7 +6,6 @@ Keys and values are shown of what the reader may view (`trivet_admin.audit.visib
 from collections.abc import Iterable
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ChangeList
@@ -21,7 +20,7 @@ from trivet.audit import AuditEntry
 from trivet.audit.summary import read_changes, summarise
 from trivet_admin.audit.visibility import masked, visible_tables, with_visibility
 from trivet_admin.mirror.registry import mirror
-from trivet_admin.mirror.shape import table_name_of
+from trivet_admin.mirror.shape import has_whole_table, model_of_table, table_name_of
 from trivet_admin.site.modeladmin import ModelAdmin
 from trivet_admin.site.registration import register
 
@@ -37,7 +36,8 @@ class TableFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         del request, model_admin
-        shown = {table_name_of(model): _name(model) for model in admin.site._registry}  # noqa: SLF001  # Django has no public list of them
+        models = filter(has_whole_table, admin.site._registry)  # noqa: SLF001  # Django has no public list of them
+        shown = {table_name_of(model): _name(model) for model in models}
         del shown[AuditEntry.__tablename__]
         return sorted(shown.items(), key=lambda pair: pair[1])
 
@@ -213,7 +213,7 @@ def _hidden(entry: Any) -> str:
 
 
 def _model_of(entry: Any) -> type[Model] | None:
-    return next((m for m in apps.get_models() if table_name_of(m) == entry.table_name), None)
+    return model_of_table(entry.table_name)
 
 
 def _name(model: type[Model]) -> str:

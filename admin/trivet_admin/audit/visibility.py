@@ -14,7 +14,7 @@ from django.contrib import admin
 from django.db.models import BooleanField, Case, F, QuerySet, TextField, Value, When
 from django.http import HttpRequest
 
-from trivet_admin.mirror.shape import table_name_of
+from trivet_admin.mirror.shape import has_whole_table, table_name_of
 
 _KEPT = "trivet_visible_tables"
 """Where a request keeps its answer: a page asks for it several times."""
@@ -47,7 +47,7 @@ def _tables(request: HttpRequest) -> Iterator[str]:
             label = model._meta.app_label
             verbs = ("view", "change")  # as Django's admin has it
             may_view = any(user.has_perm(f"{label}.{v}_{model._meta.model_name}") for v in verbs)
-        if may_view:
+        if may_view and has_whole_table(model):
             yield table_name_of(model)
 
 

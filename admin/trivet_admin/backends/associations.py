@@ -6,13 +6,16 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import Model as DjangoModel
 from django.db.models.constants import OnConflict
+from sqlalchemy import inspect
 from sqlalchemy.orm.collections import collection_adapter
 
 from trivet.data.session import TrivetSession
 from trivet_admin.backends.rows import lock_rows
 from trivet_admin.errors.to_django import not_supported
 from trivet_admin.generic import AnyField
+from trivet_admin.mirror.own_row import find_row
 from trivet_admin.mirror.shape import Association
+from trivet_admin.mirror.unreadable import knowing_kinds
 
 
 class AssociationWriter:
@@ -65,8 +68,9 @@ class AssociationWriter:
     def _load(self, session: TrivetSession, ends: Iterable[Sequence[Any]]) -> list[tuple[Any, Any]]:
         pairs = []
         for parent_key, child_key in ends:
-            parent = session.get(self.shape.parent, parent_key)
-            child = session.get(self.shape.child, child_key)
+            with knowing_kinds(inspect(self.shape.parent).local_table.name):
+                parent = find_row(session, self.shape.parent, parent_key)
+                child = find_row(session, self.shape.child, child_key)
             if parent is None or child is None:
                 raise IntegrityError("one end of the relation does not exist")
             session.expire(parent, [self.shape.relationship])

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import Model
 from django.db.models.sql import compiler
-from django.db.models.sql.compiler import SQLAggregateCompiler, SQLCompiler
+from django.db.models.sql.compiler import SQLAggregateCompiler
 from django.db.transaction import atomic
 
 from trivet_admin.backends.own_rows import require_fitting
@@ -23,6 +23,7 @@ from trivet_admin.backends.row_observer import observed
 from trivet_admin.backends.rows import select_values
 from trivet_admin.backends.writes import writer_of
 from trivet_admin.generic import AnyField
+from trivet_admin.mirror.sources import Source
 
 __all__ = [
     "SQLAggregateCompiler",
@@ -31,6 +32,23 @@ __all__ = [
     "SQLInsertCompiler",
     "SQLUpdateCompiler",
 ]
+
+
+class SQLCompiler(compiler.SQLCompiler):
+    """Selects. Where a mirror reads from a query (`trivet_admin.mirror.sources`), the query stands
+    before its name in FROM."""
+
+    def compile(self, node: Any) -> Any:
+        sql, params = super().compile(node)
+        source = getattr(node, "table_name", None)
+        if not isinstance(source, Source):
+            return sql, params
+        query, values = source.compiled
+        name = self.connection.ops.quote_name(source)
+        # Behind the kind of join, if any, the name comes first; an alias may follow it.
+        is_aliased = node.table_alias != source
+        replaced = sql.replace(name, f"({query})" if is_aliased else f"({query}) {name}", 1)
+        return replaced, (*values, *params)
 
 
 class SQLInsertCompiler(compiler.SQLInsertCompiler):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from django.db.models import Model as DjangoModel
 from sqlalchemy import inspect, select
-from sqlalchemy.orm import Session, lazyload, undefer
+from sqlalchemy.orm import Mapper, Session, lazyload, undefer
 
 from trivet.data.session import TrivetSession
 from trivet.data.validators import find_refusal
@@ -24,9 +24,10 @@ from trivet_admin.errors.to_django import (
     refused_value,
 )
 from trivet_admin.generic import AnyField
+from trivet_admin.mirror.own_row import is_own
 from trivet_admin.mirror.relating import relations_of
-from trivet_admin.mirror.shape import Association, Shape, find_shape
-from trivet_admin.mirror.unreadable import loading
+from trivet_admin.mirror.shape import Association, Shape, find_shape, table_name_of
+from trivet_admin.mirror.unreadable import knowing_kinds, loading
 
 
 class Writer(Protocol):
@@ -79,6 +80,7 @@ class MappedWriter:
         fields: Sequence[AnyField],
         rows: Sequence[Sequence[Any]],
     ) -> None:
+        self._require_written()
         with connection.shared_transaction.translated() as session:
             instances = [
                 self._construct(session, dict(zip(fields, values, strict=True))) for values in rows
@@ -89,6 +91,7 @@ class MappedWriter:
                 self.shape.copy_columns(instance, given)
 
     def update(self, compiler: Any) -> list[Any]:
+        self._require_written()
         constants, expressions = _split(compiler)
         rows = lock_rows(compiler, expressions=list(expressions.values()))
         with compiler.connection.shared_transaction.translated() as session:
@@ -101,8 +104,12 @@ class MappedWriter:
         return list(instances.values())
 
     def delete(self, compiler: Any) -> int:
+        self._require_written()
         keys = [row[0] for row in lock_rows(compiler)]
-        with compiler.connection.shared_transaction.translated() as session:
+        with (
+            compiler.connection.shared_transaction.translated() as session,
+            knowing_kinds(table_name_of(compiler.query.model)),
+        ):
             instances = self._load(session, keys, ())
             for instance in instances.values():
                 session.delete(instance)
@@ -112,6 +119,13 @@ class MappedWriter:
     def read(self, row: Any, field: AnyField) -> Any:
         """The present value of `field` in a row that `update` returned."""
         return getattr(row, self.shape.key_of(field))
+
+    def _require_written(self) -> None:
+        if self.shape.only_read is not None:
+            raise not_supported(
+                f"a write of {self.mapped.__name__}",
+                f"{self.shape.only_read}: write what its rows come from",
+            )
 
     def _load(
         self, session: TrivetSession, keys: Sequence[Any], names: Sequence[str]
@@ -124,11 +138,12 @@ class MappedWriter:
             .execution_options(populate_existing=True)
             .order_by(*self.shape.key_columns)
         )
+        mapper: Mapper[Any] = inspect(self.mapped)
         found: dict[Any, Any] = {}
         for batch in batched(keys):
-            with loading(self.mapped.__table__.name):
+            with loading(str(mapper.local_table.description)):
                 rows = session.scalars(query.where(self.shape.with_keys(batch)))
-                found.update((self._key_of(row), row) for row in rows)
+                found.update((self._key_of(row), row) for row in rows if is_own(mapper, row))
         return found
 
     def _key_of(self, row: Any) -> Any:
@@ -137,6 +152,8 @@ class MappedWriter:
     def _construct(self, session: TrivetSession, values: Mapping[AnyField, Any]) -> Any:
         # As a row from the database is: __init__ belongs to the feature and may want anything.
         instance = inspect(self.mapped).class_manager.new_instance()
+        if self.shape.discriminator is not None:
+            setattr(instance, self.shape.discriminator, self.shape.identity)
         given = {
             field: value
             for field, value in values.items()

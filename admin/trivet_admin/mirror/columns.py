@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.utils.text import capfirst
-from sqlalchemy import BigInteger, Column, SmallInteger
+from sqlalchemy import BigInteger, Column, MetaData, SmallInteger, Table
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapper
+from sqlalchemy.types import NullType, UserDefinedType
 
 from trivet.errors import ConfigurationError
 from trivet_admin.generic import AnyField, IntegerField
@@ -103,6 +105,32 @@ def options_of(column: "Column[Any]") -> Options:
 def is_whole_key(column: "Column[Any]") -> bool:
     """Whether the column alone is the primary key of its table."""
     return column.primary_key and len(column.table.primary_key.columns) == 1
+
+
+class Untyped(UserDefinedType[Any]):
+    """The type of an expression of which SQLAlchemy knows none, such as that of most functions."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return "text"
+
+
+def read_column(mapper: Mapper[Any], column: Any) -> "Column[Any]":
+    """What is known of a column of a class whose rows are only read. That of a query or a view has
+    no more than a name and a type."""
+    is_key = column in mapper.primary_key
+    described: Column[Any] = Column(
+        column.name,
+        Untyped() if isinstance(column.type, NullType) else column.type,
+        primary_key=is_key,
+        nullable=not is_key,
+        autoincrement=False,
+        info=getattr(column, "info", {}),
+        comment=getattr(column, "comment", None),
+    )
+    Table(str(mapper.local_table.description), MetaData(), described)
+    return described
 
 
 def is_generated_key(column: "Column[Any]") -> bool:

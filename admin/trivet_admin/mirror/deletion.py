@@ -12,18 +12,22 @@ from typing import Any
 
 from django.db import models
 from sqlalchemy import BinaryExpression, Column, ForeignKey
-from sqlalchemy.orm import RelationshipDirection, RelationshipProperty
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.models.mapped import our_mappers
+from trivet.models.views import find_reading
 from trivet_admin.generic import AnyField
 
 
-def fate_of(column: "Column[Any]", reference: ForeignKey) -> Any:
-    """``on_delete`` for the foreign key of `column`.
+def fate_of(mapper: Mapper[Any], column: "Column[Any]", reference: ForeignKey) -> Any:
+    """``on_delete`` for the foreign key of `column` in rows of `mapper`.
 
-    Where neither the mapped classes nor the database have a word on it, the database refuses, and
-    so does the admin, which can say why.
+    Rows that are only read are left to the database: those of a view change by themselves. Where
+    neither the mapped classes nor the database have a word on it, the database refuses, and so does
+    the admin, which can say why.
     """
+    if find_reading(mapper) is not None:
+        return models.DO_NOTHING
     collections = list(_collections_over(column, reference))
     rule = (reference.ondelete or "").upper()
     if any(each.cascade.delete for each in collections):

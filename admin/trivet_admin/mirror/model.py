@@ -7,6 +7,7 @@ from django.db import models
 from django.db.transaction import atomic
 
 from trivet_admin.errors.to_django import GONE_MEANWHILE, StaleEditError
+from trivet_admin.mirror.own_row import find_row
 from trivet_admin.mirror.shape import LOADED, Shape
 
 
@@ -32,6 +33,13 @@ class MirrorModel(models.Model):
         if self._state.adding and not options.get("update_fields"):
             options["force_insert"] = not options.get("force_update", False)
         super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> Any:
+        """Django's, with what refers to the row as one of a class that its own inherits from."""
+        from trivet_admin.mirror.whole_rows import delete_rows, models_above
+
+        is_alone = next(models_above(type(self)), None) is None
+        return super().delete(*args, **options) if is_alone else delete_rows([self])
 
     def _do_update(
         self,
@@ -80,6 +88,6 @@ class MirrorModel(models.Model):
         from django.db import connections
 
         session: Any = connections[using or "default"].session  # type: ignore[attr-defined]  # our backend
-        row = session.get(self.trivet_shape.mapped, pk_val)
+        row = find_row(session, self.trivet_shape.mapped, pk_val)
         if row is not None:
             self.trivet_shape.copy_columns(row, self, names)

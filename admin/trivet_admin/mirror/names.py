@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
+from trivet_admin.mirror.hierarchy import column_of
 from trivet_admin.mirror.model import MirrorModel
 from trivet_admin.mirror.shape import LOADED, SHAPE
 
@@ -76,7 +77,7 @@ class _Naming:
         attnames: dict[str, str] = {}
         for attribute in self._mapper.column_attrs:
             key = attribute.key
-            column: Any = attribute.columns[0]
+            column = column_of(self._mapper, attribute)
             if reference_of(column) is None:
                 fields[key] = attnames[key] = self._own(key)
             elif (relationship := relationship_over(self._mapper, column)) is not None:

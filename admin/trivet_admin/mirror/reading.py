@@ -21,6 +21,7 @@ from trivet.errors import Conflict
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.rows import batched
 from trivet_admin.mirror.names import RESERVED, names_of
+from trivet_admin.mirror.own_row import find_row
 from trivet_admin.mirror.shape import Shape, find_shape, shape_of
 from trivet_admin.mirror.unreadable import loading
 
@@ -64,7 +65,7 @@ class Reading:
         with open_reader() as session:
             try:
                 with loading(self._mirrored._meta.db_table):
-                    row = session.get(self._mapped, self._mirrored.pk)
+                    row = find_row(session, self._mapped, self._mirrored.pk)
             except Conflict:  # a value of it cannot be read; the others of a list are shown
                 return None
             value: Any = None if row is None else getattr(row, name)
@@ -169,7 +170,9 @@ def expressions_of(mapped: type[Any]) -> Iterator[str]:
     """The column properties of a mapped class that are no columns of its table."""
     mapper: Mapper[Any] = inspect(mapped)
     for attribute in mapper.column_attrs:
-        if not hasattr(attribute.columns[0], "table") or attribute.columns[0].table is None:
+        is_stored = getattr(attribute.columns[0], "table", None) is not None
+        # A discriminator that is an expression is no attribute of the class.
+        if not is_stored and hasattr(mapped, attribute.key):
             yield attribute.key
 
 

@@ -6,20 +6,23 @@ from typing import Any
 
 from django.apps import apps
 from django.db import models
-from sqlalchemy import Table, UniqueConstraint
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.errors import ConfigurationError
 from trivet.models.mapped import PLATFORM, our_mappers, require_ours
 from trivet.models.owners import owner_of
+from trivet.models.views import find_reading
 from trivet_admin.generic import AnyField, ForeignKey, ManyToManyField
 from trivet_admin.mirror.columns import (
     is_changing,
     is_computed,
     is_defaulted,
     make_field,
+    read_column,
 )
 from trivet_admin.mirror.examples import annotation_of
+from trivet_admin.mirror.hierarchy import class_of_table, columns_of, discriminator_of
 from trivet_admin.mirror.keys import KeyField
 from trivet_admin.mirror.labels import app_label_of, class_name_of, db_table_of, label_of_class
 from trivet_admin.mirror.model import MirrorModel
@@ -33,15 +36,7 @@ from trivet_admin.mirror.relations import (
     mapper_of,
 )
 from trivet_admin.mirror.shape import SHAPE, Association, Shape
-
-_OPTIONS = (
-    "verbose_name",
-    "verbose_name_plural",
-    "ordering",
-    "default_permissions",
-    "permissions",
-)
-"""The options of a mirror in a table's `info`, by the names of Django's ``Meta``."""
+from trivet_admin.mirror.sources import is_plain, labels_of, options_of_table, source_of
 
 _mirrors: dict[type[Any], type[MirrorModel]] = {}
 
@@ -112,17 +107,18 @@ class _Building:
     def __init__(self, mapper: Mapper[Any]) -> None:
         self.mapper = mapper
         self.mapped = mapper.class_
-        self.table = _single_table(mapper)
+        self.columns = dict(columns_of(mapper))
+        self.discriminator = discriminator_of(mapper)
+        self.only_read = find_reading(mapper)
         self.label = app_label_of(self.mapped)
         self.names: Names = names_of(mapper)
         self.keys: dict[str, str] = {}
         self.fields: dict[str, AnyField] = {}
         self.version = self._version()
-        self._db_table = db_table_of(self.table, self.mapped)
-        for attribute in mapper.column_attrs:
-            column = attribute.columns[0]
-            if len(attribute.columns) == 1 and getattr(column, "table", None) is self.table:
-                self._add_column(attribute.key, column)
+        self._labels = {} if is_plain(mapper) else labels_of(self.columns.items())
+        self._db_table = self._find_table()
+        for key, column in self.columns.items():
+            self._add_column(key, column)
         self.sides = list(many_to_many(mapper))
         for side in self.sides:
             self._add_side(side)
@@ -138,6 +134,9 @@ class _Building:
             changing=self._keys_where(is_changing),
             defaulted=self._keys_where(is_defaulted),
             given=self.names.given,
+            discriminator=self.discriminator,
+            identity=self.mapper.polymorphic_identity,
+            only_read=self.only_read,
         )
         _mirrors[self.mapped] = self._create_model(shape)
 
@@ -148,25 +147,29 @@ class _Building:
 
     def neighbours(self) -> Iterator[tuple[Mapper[Any], str]]:
         """The classes that this one refers to, each with the attribute that does."""
-        for attribute in self.mapper.column_attrs:
-            for key in attribute.columns[0].foreign_keys:
-                for mapper in our_mappers():
-                    if mapper.local_table is key.column.table and mapper.inherits is None:
-                        yield mapper, f"column {attribute.columns[0].name}"
+        for column in self.columns.values():
+            for key in column.foreign_keys:
+                owner = class_of_table(key.column.table)
+                if owner is not None:
+                    yield owner, f"column {column.name}"
         for side in self.sides:
             yield mapper_of(side.child), f"relationship {side.key}"
 
     def _add_column(self, key: str, column: Any) -> None:
         name = self.names.fields[key]
         reference = reference_of(column)
+        described = column if self.only_read is None else read_column(self.mapper, column)
         if reference is not None:
-            attname = self.names.attnames[key]
-            shown, field = make_relation(self.mapper, key, column, reference, attname)
+            shown, field = make_relation(self.mapper, key, column, reference, described)
         else:
             annotation = annotation_of(self.mapped, key)
-            field = make_field(column, annotation=annotation, is_version=key == self.version)
+            field = make_field(described, annotation=annotation, is_version=key == self.version)
             shown = key
         field.name = name
+        if key in self._labels:
+            field.db_column = self._labels[key]
+        if key == self.discriminator:
+            field.editable, field.blank = False, True  # SQLAlchemy sets it
         self._add_field(name, shown, field)
         self.keys[field.get_attname()] = key
 
@@ -183,14 +186,24 @@ class _Building:
 
     def _version(self) -> str | None:
         column = self.mapper.version_id_col
-        return None if column is None else self.mapper.get_property_by_column(column).key
+        if column is None or self.only_read is not None:
+            return None
+        return self.mapper.get_property_by_column(column).key
+
+    def _find_table(self) -> str:
+        if is_plain(self.mapper):
+            table: Any = self.mapper.local_table
+            return db_table_of(table, self.mapped)
+        labels = self._labels
+        return source_of(self.mapper, {labels[key]: each for key, each in self.columns.items()})
 
     def _primary_key(self) -> Iterator[str]:
         return (self.mapper.get_property_by_column(c).key for c in self.mapper.primary_key)
 
     def _keys_where(self, condition: Any) -> frozenset[str]:
-        columns = ((a.key, a.columns[0]) for a in self.mapper.column_attrs)
-        return frozenset(k for k, c in columns if k in self.keys.values() and condition(c))
+        if self.only_read is not None:
+            return frozenset()  # nobody fills any
+        return frozenset(key for key, column in self.columns.items() if condition(column))
 
     def _create_model(self, shape: Shape) -> type[MirrorModel]:
         attributes: dict[str, Any] = {
@@ -214,34 +227,25 @@ class _Building:
             "managed": False,
             "constraints": self._constraints(),
         }
-        for option in _OPTIONS:
-            if option in self.table.info:
-                options[option] = self.table.info[option]
+        options |= options_of_table(self.mapper)
+        if self.only_read is not None:
+            options["default_permissions"] = ("view",)
         options.setdefault("verbose_name", _in_words(class_name_of(self.mapped)))
         return type("Meta", (), options)
 
     def _constraints(self) -> list[models.BaseConstraint]:
         """Uniqueness over several columns, which a form can then explain before it is tried."""
         found = []
-        for constraint in self.table.constraints:
+        tables: Any = self.mapper.tables if self.only_read is None else ()
+        for constraint in (each for table in tables for each in table.constraints):
             if isinstance(constraint, UniqueConstraint) and len(constraint.columns) > 1:
+                if not all(map(self.mapper.columns.contains_column, constraint.columns)):
+                    continue  # of another class in the table
                 keys = [self.mapper.get_property_by_column(c).key for c in constraint.columns]
                 fields = [self.names.fields[key] for key in keys]
                 name = str(constraint.name or f"uq_{'_'.join(fields)}")
                 found.append(models.UniqueConstraint(fields=fields, name=name))
         return sorted(found, key=lambda constraint: constraint.name)
-
-
-def _single_table(mapper: Mapper[Any]) -> Table:
-    name = mapper.class_.__name__
-    table = mapper.local_table
-    if mapper.inherits is not None or not isinstance(table, Table):
-        raise ConfigurationError(
-            "unsupported-model",
-            f"The admin cannot show {name}: it is not one class on one table. Cure: register the "
-            "class that it inherits from, or map it to a table of its own.",
-        )
-    return table
 
 
 def _in_words(name: str) -> str:
@@ -279,13 +283,17 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
         SHAPE: Association(mapped, side.child, side.key, source, target),
         "pk": models.CompositePrimaryKey(source, target),
         source: _end(_mirrors[mapped], side.source.name),
-        target: _end(_mirrors[side.child], side.target.name),
+        target: _end(
+            _mirrors[side.child],
+            side.target.name,
+            models.DO_NOTHING if side.is_inherited else models.CASCADE,
+        ),
     }
     type(name, (models.Model,), attributes)
 
 
-def _end(model: type[MirrorModel], column: str) -> ForeignKey:
-    return models.ForeignKey(model, models.CASCADE, related_name="+", db_column=column)
+def _end(model: type[MirrorModel], column: str, on_delete: Any = models.CASCADE) -> ForeignKey:
+    return models.ForeignKey(model, on_delete, related_name="+", db_column=column)
 
 
 def _ends(mapped: type[Any], side: Side) -> tuple[str, str]:

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Column, select
 from sqlalchemy.orm import Mapper, RelationshipDirection, Session
 
-from trivet.models.mapped import our_mappers
+from trivet_admin.mirror.hierarchy import class_of_table, column_of
 from trivet_admin.mirror.names import reference_of, relationship_over
+from trivet_admin.mirror.own_row import find_row
 from trivet_admin.mirror.unreadable import loading
 
 
@@ -53,7 +54,7 @@ class Relation:
             return None
         with loading(self.column.table.name):
             if [*self.column.table.primary_key] == [self.column]:
-                return session.get(self.referred, value)
+                return find_row(session, self.referred, value)
             return session.scalars(select(self.referred).where(self.column == value)).first()
 
 
@@ -67,9 +68,9 @@ def relations_of(mapper: Mapper[Any]) -> dict[str, Relation]:
     found: dict[str, Relation] = {}
     others: dict[str, Relation] = {}
     for attribute in mapper.column_attrs:
-        column: Any = attribute.columns[0]
+        column = column_of(mapper, attribute)
         reference = reference_of(column)
-        referred = None if reference is None else _mapper_of_table(reference.column.table)
+        referred = None if reference is None else class_of_table(reference.column.table)
         if reference is None or referred is None:
             continue
         own = relationship_over(mapper, column)
@@ -80,11 +81,6 @@ def relations_of(mapper: Mapper[Any]) -> dict[str, Relation]:
         has_rule = key in mapper.validators or collections
         (found if has_rule else others)[attribute.key] = relation
     return {**others, **found} if found else {}
-
-
-def _mapper_of_table(table: Any) -> Mapper[Any] | None:
-    found = (each for each in our_mappers() if each.local_table is table and each.inherits is None)
-    return next(found, None)
 
 
 def _validated_collections(referred: Mapper[Any], column: Any) -> tuple[tuple[str, Any, bool], ...]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.db import models
 from sqlalchemy import Column, ForeignKey, Table, inspect
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
-from trivet.models.mapped import our_mappers
 from trivet_admin.generic import AnyField, ManyToManyField, OneToOneField
 from trivet_admin.generic import ForeignKey as ForeignKeyField
 from trivet_admin.mirror.columns import is_unique, is_whole_key, options_of, unsupported
 from trivet_admin.mirror.deletion import fate_of
+from trivet_admin.mirror.hierarchy import class_of_table, is_inherited
 from trivet_admin.mirror.labels import label_of_class
 from trivet_admin.mirror.names import names_of, relationship_over
 
@@ -52,20 +53,27 @@ class MirrorManyToManyField(ManyToManyField):
 
 
 def make_relation(
-    mapper: Mapper[Any], key: str, column: "Column[Any]", reference: ForeignKey, attname: str
+    mapper: Mapper[Any],
+    key: str,
+    column: "Column[Any]",
+    reference: ForeignKey,
+    described: "Column[Any]",
 ) -> tuple[str, AnyField]:
-    """The field for a column that refers to another table, and what people call it."""
+    """The field for a column that refers to another table, and what people call it. `described` is
+    the column with what is known of it."""
     relationship = relationship_over(mapper, column)
     shown = relationship.key if relationship is not None else key.removesuffix("_id") or key
-    unique = is_whole_key(column) or is_unique(column)
-    options = {k: v for k, v in options_of(column).items() if k != "unique"}
+    unique = is_whole_key(described) or is_unique(described)
+    options = {k: v for k, v in options_of(described).items() if k != "unique"}
+    # Of a row that several mirrors have, that of its base speaks to the rows that it refers to.
+    is_told = not is_inherited(mapper, key)
     kind: Any = MirrorOneToOneField if unique else MirrorForeignKey
     field = kind(
         label_of_table(reference.column.table, column),
-        on_delete=fate_of(column, reference),
-        related_name=_related_name(relationship),
+        on_delete=fate_of(mapper, column, reference) if is_told else models.DO_NOTHING,
+        related_name=_related_name(relationship) if is_told else "+",
         to_field=_to_field(reference),
-        mapped_name=attname,
+        mapped_name=names_of(mapper).attnames[key],
         **options,
     )
     return shown, field
@@ -73,9 +81,9 @@ def make_relation(
 
 def label_of_table(table: Any, column: "Column[Any]") -> str:
     """The Django model (``app_label.Name``) of a table: a mirror, or one of Django's own."""
-    for mapper in our_mappers():
-        if mapper.local_table is table and mapper.inherits is None:
-            return label_of_class(mapper.class_)
+    owner = class_of_table(table)
+    if owner is not None:
+        return label_of_class(owner.class_)
     for model in apps.get_models():
         is_there = table.schema is None and model._meta.db_table == table.name
         if model._meta.managed and is_there:
@@ -87,7 +95,8 @@ def label_of_table(table: Any, column: "Column[Any]") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The side of a many-to-many relation that carries the field in Django, by its `name` there."""
+    """The side of a many-to-many relation that carries the field in Django, by its `name` there.
+    `is_inherited`: the base of its class carries the same."""
 
     key: str
     name: str
@@ -96,6 +105,7 @@ class Side:
     source: "Column[Any]"
     target: "Column[Any]"
     related_name: str
+    is_inherited: bool = False
 
 
 def many_to_many(mapper: Mapper[Any]) -> Iterator[Side]:
@@ -118,8 +128,10 @@ def many_to_many(mapper: Mapper[Any]) -> Iterator[Side]:
             continue
         child = relationship.mapper.class_
         name = names_of(mapper).relations[relationship.key]
-        related_name = _related_name(relationship)
-        yield Side(relationship.key, name, child, table, sources[0], targets[0], related_name)
+        inherited = is_inherited(mapper, relationship.key)
+        related_name = "+" if inherited else _related_name(relationship)
+        ends = (sources[0], targets[0])
+        yield Side(relationship.key, name, child, table, *ends, related_name, inherited)
 
 
 def _related_name(relationship: "RelationshipProperty[Any] | None") -> str:
@@ -139,10 +151,10 @@ def _to_field(reference: ForeignKey) -> str | None:
     target = reference.column
     if is_whole_key(target):
         return None
-    for mapper in our_mappers():
-        if mapper.local_table is target.table:
-            return names_of(mapper).fields[mapper.get_property_by_column(target).key]
-    return target.name
+    owner = class_of_table(target.table)
+    if owner is None:
+        return target.name
+    return names_of(owner).fields[owner.get_property_by_column(target).key]
 
 
 def mapper_of(mapped: type[Any]) -> Mapper[Any]:

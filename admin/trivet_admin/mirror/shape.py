@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Model as DjangoModel
-from sqlalchemy import inspect, tuple_
+from sqlalchemy import Table, inspect, tuple_
 
 from trivet_admin.generic import AnyField
 from trivet_admin.mirror.keys import RowKey
@@ -24,7 +25,9 @@ class Shape:
     `primary_key`, in their order, are mapped names. `computed` are columns that nobody writes,
     `changing` those that change with every update by themselves, `defaulted` those that the
     database or SQLAlchemy fills if nobody does. `given` maps the mapped names that Django does not
-    allow to the names of their fields.
+    allow to the names of their fields. `discriminator` is the mapped name of the column that says
+    of which class a row is; SQLAlchemy sets it to `identity` in a new one. `only_read` says why
+    rows are not written, if they are not.
     """
 
     mapped: type[Any]
@@ -35,6 +38,9 @@ class Shape:
     changing: frozenset[str] = field(default_factory=frozenset)
     defaulted: frozenset[str] = field(default_factory=frozenset)
     given: Mapping[str, str] = field(default_factory=dict)
+    discriminator: str | None = None
+    identity: Any = None
+    only_read: str | None = None
 
     @property
     def version_name(self) -> str | None:
@@ -68,9 +74,8 @@ class Shape:
         """Whether a new row's `value` is to be left out, so that its default applies."""
         key = self.key_of(field)
         is_given = value is not None and value != ""  # an empty form field
-        return (
-            key in self.computed or key == self.version or (key in self.defaulted and not is_given)
-        )
+        is_set = key in self.computed or key in (self.version, self.discriminator)
+        return is_set or (key in self.defaulted and not is_given)
 
     def copy_columns(
         self, instance: Any, mirrored: DjangoModel, attnames: Iterable[str] | None = None
@@ -109,9 +114,20 @@ def find_shape(model: type[DjangoModel]) -> Shape | Association | None:
 def table_name_of(model: type[DjangoModel]) -> str:
     """The table of a model as the audit trail calls it, without its schema."""
     shape = find_shape(model)
-    if isinstance(shape, Shape):
-        return str(inspect(shape.mapped).local_table.name)
-    return str(model._meta.db_table)
+    table = inspect(shape.mapped).local_table if isinstance(shape, Shape) else None
+    return str(table.name) if isinstance(table, Table) else str(model._meta.db_table)
+
+
+def has_whole_table(model: type[DjangoModel]) -> bool:
+    """Whether all rows of its table are rows of a model: not those of a single-table subclass."""
+    shape = find_shape(model)
+    return not (isinstance(shape, Shape) and inspect(shape.mapped).single)
+
+
+def model_of_table(table: str) -> type[DjangoModel] | None:
+    """The model of a table as the audit trail calls it; of several the one that has all rows."""
+    found = (model for model in apps.get_models() if table_name_of(model) == table)
+    return next(filter(has_whole_table, found), None)
 
 
 def shape_of(model: type[DjangoModel]) -> Shape:

@@ -34,11 +34,33 @@ class Unreadable(str):
         return cls(raw)
 
 
+_OF_NO_CLASS = "No such polymorphic_identity"
+"""The beginning of what SQLAlchemy says of a row whose class nobody knows; pinned by a test."""
+
+
 @contextmanager
-def loading(table: str) -> Iterator[None]:
-    """Load rows of `table` within. Raises Conflict if a value of one cannot be read."""
+def knowing_kinds(table: str) -> Iterator[None]:
+    """Load rows of `table` within, or what goes with them. Raises Conflict if one is of a class
+    that there is not."""
     try:
         yield
+    except AssertionError as error:
+        if not str(error).startswith(_OF_NO_CLASS):
+            raise
+        raise Conflict(
+            "unknown-kind",
+            f"A row of {table}, or one that goes with it, is of a class that there is not: "
+            f"{error}. Put it right in the database first.",
+        ) from error
+
+
+@contextmanager
+def loading(table: str) -> Iterator[None]:
+    """Load rows of `table` within. Raises Conflict if a value of one cannot be read, or if one is
+    of a class that there is not."""
+    try:
+        with knowing_kinds(table):
+            yield
     except (LookupError, ValueError, TypeError, ArithmeticError) as error:
         raise Conflict(
             "unreadable-value",

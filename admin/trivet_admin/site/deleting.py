@@ -16,6 +16,8 @@ from sqlalchemy.orm import Mapper, RelationshipDirection
 
 from trivet.errors import Conflict
 from trivet_admin.backends.reader import open_reader
+from trivet_admin.mirror.hierarchy import is_inherited
+from trivet_admin.mirror.own_row import find_row
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape, shape_of
 from trivet_admin.mirror.unreadable import loading
@@ -50,30 +52,53 @@ def _reaches_further(mapper: Mapper[Any]) -> bool:
                 continue
             if relationship.direction is not RelationshipDirection.ONETOMANY:
                 return True
-            if relationship.mapper not in seen:
-                seen.add(relationship.mapper)
-                waiting.append(relationship.mapper)
+            for each in relationship.mapper.self_and_descendants:
+                if each is not relationship.mapper and _deletes_more(each):
+                    return True  # Django sees the rows of a base
+                if each not in seen:
+                    seen.add(each)
+                    waiting.append(each)
     return False
+
+
+def _deletes_more(mapper: Mapper[Any]) -> bool:
+    """Whether rows of a subclass take along what those of its base do not."""
+    own = (each for each in mapper.relationships if not is_inherited(mapper, each.key))
+    return any(each.cascade.delete for each in own)
+
+
+def _place(model: Any, key: Any) -> tuple[Any, Any]:
+    """What the rows of one object have in common, whichever classes they are shown as."""
+    shape = find_shape(model)
+    if not isinstance(shape, Shape):
+        return model, key
+    mapper: Mapper[Any] = inspect(shape.mapped)
+    return mapper if mapper.concrete else mapper.base_mapper, key
 
 
 def _others(shape: Shape, rows: list[Any]) -> Iterator[Any]:
     """The rows that SQLAlchemy would delete with `rows`, and Django would not."""
     collector = NestedObjects(using=DEFAULT_DB_ALIAS)
     collector.collect(rows)
-    known = {(type(row), row.pk) for found in collector.data.values() for row in found}
+    known = {_place(type(row), row.pk) for found in collector.data.values() for row in found}
     with open_reader() as session:
         for row in rows:
             try:
                 with loading(row._meta.db_table):
-                    mapped = session.get(shape.mapped, row.pk)
+                    found = list(_cascade(find_row(session, shape.mapped, row.pk)))
             except Conflict:  # the deletion will say so
                 continue
-            if mapped is None:
-                continue
-            state = inspect(mapped)
-            for _, mapper, found, _ in state.mapper.cascade_iterator("delete", state):
+            for mapper, identity in found:
                 model = mirror(mapper.class_)
-                key = shape_of(model).identity_of(found.identity)
-                if (model, key) not in known:
-                    known.add((model, key))
+                key = shape_of(model).identity_of(identity)
+                if (place := _place(model, key)) not in known:
+                    known.add(place)
                     yield model.objects.get(pk=key)
+
+
+def _cascade(mapped: Any) -> Iterator[tuple[Mapper[Any], Any]]:
+    """The class and the key of each row that goes with an object, which may be None."""
+    if mapped is not None:
+        state = inspect(mapped)
+        for _, mapper, found, _ in state.mapper.cascade_iterator("delete", state):
+            yield mapper, found.identity

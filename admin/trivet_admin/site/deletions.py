@@ -18,6 +18,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 
+from trivet_admin.site.only_read import OnlyRead
+
 SHOWN = 100
 """How many rows of one model are listed."""
 
@@ -60,7 +62,8 @@ def _judges_rows(site: Any, model: type[Any]) -> bool:
     if not site.is_registered(model):
         return False
     own = type(site.get_model_admin(model)).has_delete_permission
-    return own is not admin.ModelAdmin.has_delete_permission
+    plain = (admin.ModelAdmin.has_delete_permission, OnlyRead.has_delete_permission)
+    return own not in plain
 
 
 def _may_delete(site: Any, request: HttpRequest, model: type[Any], collector: Any) -> bool:

@@ -24,8 +24,6 @@ from trivet_admin.mirror.typed import ShownField
 from trivet_admin.site.addresses import is_key, text_of_key, with_keys
 from trivet_admin.site.admin_checks import AdminChecks
 from trivet_admin.site.choosing import ChosenByText, RelatedChoices
-from trivet_admin.site.deleting import with_cascades
-from trivet_admin.site.deletions import deleted_objects
 from trivet_admin.site.filters import bounded_changelist, with_media_of_filters
 from trivet_admin.site.forms import (
     REFUSED_FORM,
@@ -34,7 +32,9 @@ from trivet_admin.site.forms import (
     mirror_form,
     with_errors,
 )
+from trivet_admin.site.kinds import KindsOfRows
 from trivet_admin.site.lookups import ShownLookups
+from trivet_admin.site.only_read import OnlyRead, OnlyReadPages
 from trivet_admin.site.options import take_mapped_names
 from trivet_admin.site.saving import SavingWithServices
 
@@ -79,8 +79,8 @@ class _MirrorForms(RelatedChoices):
         shown = (
             field.name
             for field in self.model._meta.concrete_fields
-            if isinstance(field, ShownField) and field.name not in named
-            if field.name in laid_out or (field.is_shown and obj is not None)
+            if _is_only_shown(self.model, field) and field.name not in named
+            if field.name in laid_out or (getattr(field, "is_shown", True) and obj is not None)
         )
         return (*named, *shown)
 
@@ -90,6 +90,8 @@ class ModelAdmin(
     _MirrorForms,
     ChosenByText,
     ShownLookups,
+    OnlyReadPages,
+    KindsOfRows,
     admin.ModelAdmin,  # type: ignore[type-arg]  # not generic at run time
 ):
     """The pages that show and edit a mapped class; register it with `trivet_admin.register`.
@@ -186,11 +188,6 @@ class ModelAdmin(
             return view(request, object_id, extra_context)
         return self._or_message(request, lambda: view(request, object_id, extra_context))
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Django's, bounded, and what SQLAlchemy deletes besides."""
-        told = deleted_objects(self.admin_site, objs, request)
-        return with_cascades(self, request, objs, told)
-
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
@@ -274,7 +271,7 @@ class ModelAdmin(
         return HttpResponseRedirect(request.get_full_path())
 
 
-class _MirrorInline(_MirrorForms):
+class _MirrorInline(_MirrorForms, OnlyRead):
     """An inline of a mapped class: its `model` is the mapped class itself."""
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -290,10 +287,25 @@ class _MirrorInline(_MirrorForms):
     def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
         form = mirror_form(options.get("form", self.form))
         options["form"] = with_errors(form, faults_of(request))
-        return super().get_formset(request, obj, **options)  # type: ignore[misc]  # an inline stands beside us
+        formset: Any = super().get_formset(request, obj, **options)  # type: ignore[misc]  # an inline stands beside us
+        return formset if _reverse_of(formset) else _named(formset)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.with_version(super().get_fieldsets(request, obj))  # type: ignore[misc]  # as above
+
+
+def _reverse_of(formset: Any) -> str:
+    """The name by which the parent knows the rows of an inline; empty if it has none."""
+    name = str(formset.fk.remote_field.get_accessor_name(model=formset.model))
+    return name.replace("+", "")
+
+
+def _named(formset: Any) -> Any:
+    """A formset whose inputs have a name. Django takes that of the relation on the other side, and
+    if there is none its scripts look for inputs by a name that is none."""
+    name = f"{formset.model._meta.model_name}_{formset.fk.name}"
+    prefix = classmethod(lambda _cls: name)
+    return type(formset.__name__, (formset,), {"get_default_prefix": prefix})
 
 
 class TabularInline(_MirrorInline, admin.TabularInline):  # type: ignore[type-arg]  # as above
@@ -330,6 +342,14 @@ class _Chosen:
 
     def __str__(self) -> str:
         return str(self._row)
+
+
+def _is_only_shown(model: Any, field: Any) -> bool:
+    """Whether a form shows a field of a row and never takes it: no text stands for its value, or
+    SQLAlchemy sets it."""
+    shape = find_shape(model)
+    is_set = isinstance(shape, Shape) and shape.keys.get(field.attname) == shape.discriminator
+    return isinstance(field, ShownField) or is_set
 
 
 def _without(fieldsets: Sequence[Any], *names: str | None) -> list[Any]:

@@ -21,7 +21,7 @@ from trivet.context import current_context
 from trivet_admin.audit.visibility import is_visible
 from trivet_admin.connections.model import Connection
 from trivet_admin.mirror.registry import mirror
-from trivet_admin.mirror.shape import table_name_of
+from trivet_admin.mirror.shape import has_whole_table, table_name_of
 
 MOST_COUNTED = 10_000
 """A table with more rows than this is not counted to its end."""
@@ -58,7 +58,8 @@ def list_recent_changes(site: AdminSite, request: HttpRequest) -> list[dict[str,
     found = own.order_by("-at", "-id")[:RECENT_SHOWN]
     # A right to look may be gone since.
     seen = [entry for entry in found if is_visible(request, entry.table_name)]
-    models = {table_name_of(model): model for model in apps.get_models()}
+    whole = filter(has_whole_table, apps.get_models())
+    models = {table_name_of(model): model for model in whole}
     texts = {
         table: _texts_of(site, request, models[table], [e for e in seen if e.table_name == table])
         for table in {entry.table_name for entry in seen} & models.keys()

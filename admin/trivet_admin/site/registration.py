@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from django.contrib import admin
 from django.db import models
 from sqlalchemy import inspect
+from sqlalchemy.orm import configure_mappers
 
 from trivet.errors import ConfigurationError
 from trivet_admin.mirror.registry import mirror
@@ -45,7 +46,11 @@ def register(*mapped: type[object]) -> Callable[[A], A]:
 
 def is_mapped(thing: object) -> bool:
     """Whether `thing` is a class of SQLAlchemy's, and not one of Django's."""
-    return isinstance(thing, type) and inspect(thing, raiseerr=False) is not None
+    if not isinstance(thing, type):
+        return False
+    if inspect(thing, raiseerr=False) is None and hasattr(thing, "registry"):
+        configure_mappers()  # a base over concrete classes is mapped as late as that
+    return inspect(thing, raiseerr=False) is not None
 
 
 def _require_mapped(thing: object) -> None:

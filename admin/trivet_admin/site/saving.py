@@ -21,11 +21,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
+from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from trivet.data.unit_of_work import UnitOfWork
 from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE, GONE_MEANWHILE, StaleEditError
+from trivet_admin.mirror.own_row import lock_row
 from trivet_admin.mirror.shape import Shape, shape_of
 from trivet_admin.mirror.unreadable import loading
 from trivet_admin.unit import unit_of
@@ -118,8 +120,8 @@ def _changes(shape: Shape, obj: Any, form: Any, *, is_new: bool) -> dict[str, An
 
 def _require_present(session: Session, shape: Shape, obj: Any) -> None:
     """Lock the row. Raises StaleEditError if it is gone, or not the one that the form shows."""
-    with loading(shape.mapped.__table__.name):
-        row = session.get(shape.mapped, obj.pk, with_for_update=True, populate_existing=True)
+    with loading(inspect(shape.mapped).local_table.name):
+        row = lock_row(session, shape.mapped, obj.pk)
     if row is None:
         raise StaleEditError(GONE_MEANWHILE)
     version, name = shape.version, shape.version_name

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 
 from trivet.audit.summary import read_changes
 from trivet_admin.audit.visibility import is_visible
-from trivet_admin.mirror.shape import table_name_of
+from trivet_admin.mirror.shape import has_whole_table, table_name_of
 
 register = template.Library()
 
@@ -27,16 +27,21 @@ def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
     """The changes of `shown`, newest first; empty for a user who may not read the audit trail."""
     from trivet.audit import AuditEntry
     from trivet_admin.audit.admin import verb_of, who_made
+    from trivet_admin.mirror.hierarchy import other_tables_of
     from trivet_admin.mirror.registry import mirror
     from trivet_admin.site.addresses import text_of_key
 
     may: Any = request.user
-    table = table_name_of(type(shown))
-    if not may.has_perm("trivet.view_auditentry") or not is_visible(request, table):
+    table, others = table_name_of(type(shown)), other_tables_of(type(shown))
+    is_alone = has_whole_table(type(shown))
+    if not may.has_perm("trivet.view_auditentry") or (is_alone and not is_visible(request, table)):
         return {}
+    tables = [table, *(each for each in others if is_visible(request, each))]
     entries: Any = mirror(AuditEntry)
-    wanted = {"table_name": table, "row_key": text_of_key(shown.pk)}
-    found = list(entries.objects.filter(**wanted).order_by("-at", "-id")[: SHOWN + 1])
+    key = text_of_key(shown.pk)
+    of_row = entries.objects.filter(table_name__in=tables, row_key=key)
+    found = list(of_row.order_by("-at", "-id")[: SHOWN + 1])
+    wanted = {"table_name": table, "row_key": key}
     return {
         "entries": [
             {

@@ -10,12 +10,13 @@ from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint
 
 from trivet.features import Feature
 from trivet.models.owners import tables_of
+from trivet.models.views import is_migrated
 
 
 def find_missing_indexes(features: Iterable[Feature]) -> Iterator[str]:
     """A sentence for each foreign key of the tables of `features` that no index begins with."""
     for feature in features:
-        for table in sorted(tables_of(feature.name), key=str):
+        for table in sorted(filter(is_migrated, tables_of(feature.name)), key=str):
             for key in sorted(table.foreign_key_constraints, key=_columns):
                 if not any(_begins(columns, key) for columns in _indexed(table)):
                     yield (

@@ -76,6 +76,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
         migrations = _find_migrations(settings)
         yield migrations
         if migrations.state == "ok":
+            yield from _find_views(settings)
             yield _find_audit(settings)
             yield from _find_pages()
             yield from find_centrifugo(settings)
@@ -171,6 +172,14 @@ def _find_migrations(settings: "Settings") -> Finding:
     rest = f", and {len(others)} more (`trivet migrate --check` lists them)" if others else ""
     cure = f". To cure it, {drift.cure}" if drift.cure else ""
     return Finding("migrations", "failed", f"{first.rstrip('.')}{rest}{cure}")
+
+
+def _find_views(settings: "Settings") -> Iterator[Finding]:
+    """The views, and tables of others, on which mapped classes stand and that are not there."""
+    from trivet_deploy.schema import find_missing_views
+
+    missing = list(find_missing_views(settings))
+    yield from (Finding("views", "failed", sentence) for sentence in missing)
 
 
 def _find_broker(settings: "Settings") -> Finding:

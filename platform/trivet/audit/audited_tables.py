@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.orm import Mapper, configure_mappers
 
-from trivet.audit.capture import is_audited
+from trivet.audit.capture import is_audited, table_of
 from trivet.capture.tables import CapturedTables, CaptureReason, associations_of, faults_of
 from trivet.errors import ConfigurationError
 from trivet.models.mapped import every_mapper, known_classes, our_mappers, our_tables
+from trivet.models.views import is_view
 
 _AUDITED = CaptureReason(
     "is audited",
@@ -38,7 +39,9 @@ def _tables_of(_known: tuple[int, int]) -> CapturedTables:
     linking = {table for each in mappers for table, _ in associations_of(each)}
     mapped = {table for each in mappers for table in each.tables if isinstance(table, Table)}
     every = mapped.union(our_tables())
-    return CapturedTables(filter(is_audited, every), filter(is_audited, linking))
+    # What is written to a view is written to other tables.
+    guarded = (each for each in every if is_audited(each) or is_view(each))
+    return CapturedTables(guarded, filter(is_audited, linking))
 
 
 def require_audited() -> None:
@@ -58,5 +61,5 @@ def why_not_audited(mapper: Mapper[Any]) -> str | None:
             f"{mapper.class_.__name__} is mapped to several tables as one, and the audit trail "
             "notes rows of tables. Write through classes that are mapped to one table each."
         )
-    faults = faults_of([mapper], _AUDITED) if is_audited(table) else ()
+    faults = faults_of([mapper], _AUDITED) if table_of(mapper) is not None else ()
     return " ".join(faults) or None

@@ -26,6 +26,7 @@ from trivet.capture.old_values import fills_itself, load, read
 from trivet.capture.recorder import Recorder
 from trivet.events.feeds import Kind
 from trivet.models.row_keys import key_text
+from trivet.models.views import is_view
 
 POLICY = "audit"
 REDACTED, IGNORED = "redacted", "ignored"
@@ -46,8 +47,24 @@ class AuditedColumn:
 
 
 def is_audited(table: Any) -> bool:
-    """Whether changes of rows of `table` are noted."""
-    return isinstance(table, Table) and table.info.get(POLICY) != IGNORED
+    """Whether changes of rows of `table` are noted. Those of a view are changes of other rows."""
+    return isinstance(table, Table) and table.info.get(POLICY) != IGNORED and not is_view(table)
+
+
+@cache
+def table_of(mapper: Mapper[Any]) -> Table | None:
+    """The table under which rows of a mapped class are noted: its own, or, where nothing is noted
+    of that, the next one of the classes that it inherits from. None if nothing is noted."""
+    tables = (each.local_table for each in _lineage(mapper))
+    return next((each for each in tables if isinstance(each, Table) and is_audited(each)), None)
+
+
+def _lineage(mapper: Mapper[Any]) -> Iterator[Mapper[Any]]:
+    """The classes whose tables a row of `mapper` has a part in, its own first."""
+    for each in mapper.iterate_to_root():
+        yield each
+        if each.concrete:
+            return
 
 
 @cache
@@ -57,7 +74,7 @@ def columns_of(mapper: Mapper[Any]) -> tuple[AuditedColumn, ...]:
     for attribute in mapper.column_attrs:
         column = attribute.columns[0]
         is_ours = isinstance(column, Column) and column is not mapper.version_id_col
-        if is_ours and column.info.get(POLICY) != IGNORED:
+        if is_ours and is_audited(column.table) and column.info.get(POLICY) != IGNORED:
             found.append(
                 AuditedColumn(
                     attribute.key,
@@ -89,13 +106,13 @@ def entries_of(
 ) -> Iterator[Entry]:
     """The entries of a flush, in the order of `written`; `recorder` has the old rows."""
     for state, kind in written:
-        if is_audited(state.mapper.local_table):
+        table = table_of(state.mapper)
+        if table is not None:
             changes = _changes(session, state, kind, recorder.old_row(state).values)
             if changes or kind != "update":
                 mapper, instance = state.mapper, state.obj()
                 key = state.key[1] if state.key else mapper.primary_key_from_instance(instance)
-                table = str(mapper.local_table.name)  # type: ignore[attr-defined]  # is_audited: a Table
-                yield Entry(table, key_text(key), kind, encode_changes(changes))
+                yield Entry(str(table.name), key_text(key), kind, encode_changes(changes))
 
 
 def _changes(session: Session, state: InstanceState[Any], kind: Kind, old: Row) -> dict[str, Field]:

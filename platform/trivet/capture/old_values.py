@@ -34,7 +34,7 @@ def columns_of(mapper: Mapper[Any]) -> Mapping[str, Column[Any]]:
     return {
         attribute.key: column
         for attribute in mapper.column_attrs
-        if isinstance(column := attribute.columns[0], Column)
+        if isinstance(column := attribute.columns[0], Column) and column.table in mapper.tables
     }
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.capture.sql import read_statement
 from trivet.models.mapped import every_mapper
+from trivet.models.views import find_reading
 
 _ACTIONS = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
 """The actions of a foreign key on the rows that refer to a changed one."""
@@ -69,6 +70,8 @@ def faults_of(captured: Iterable[Mapper[Any]], reason: CaptureReason) -> list[st
     by itself, so that no flush sees it. The mappers must be configured."""
     found: set[str] = set()
     for mapper in captured:
+        if find_reading(mapper) is not None:
+            continue  # other code changes its rows anyway
         found.update(_faults(mapper, reason))
         for table, _ in associations_of(mapper):
             if reason.covers(table):

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapper, Session
 
 from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, require_audited
-from trivet.audit.capture import is_audited
+from trivet.audit.capture import is_audited, table_of
 from trivet.audit.entry import Entry
 from trivet.audit.trail import FIND_FREE_HEAD, AuditTrail
 from trivet.capture.tables import CapturedTables
@@ -34,6 +34,10 @@ class Capture:
     def is_audited(self, table: Any) -> bool:
         """Whether changes of rows of `table` are noted."""
         return self.audit is not None and is_audited(table)
+
+    def notes(self, mapper: Mapper[Any]) -> bool:
+        """Whether changes of rows of a mapped class are noted."""
+        return self.audit is not None and table_of(mapper) is not None
 
     def guarded_tables(self) -> Iterator[tuple[CapturedTables, str]]:
         """The tables whose changes have to be seen, each with the reason."""

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 from sqlalchemy.orm import (
     InstanceState,
     Mapper,
@@ -30,6 +30,7 @@ from trivet.data.statement_guard import only_reading
 from trivet.events.feed_loading import load_computed, load_for_feeds, old_values
 from trivet.events.feeds import Change, FeedFunction, Kind
 from trivet.identity.key_revocation import revocations_of
+from trivet.models.views import find_reading
 
 Written = tuple[InstanceState[Any], Kind]
 
@@ -65,10 +66,14 @@ def keep_written_documents(session: TrivetSession, *_: Any) -> None:
 
 
 def refuse_half_captured(mapper: Mapper[Any], _connection: Connection, target: Any) -> None:
-    """Refuse rows that cannot be captured completely. The start checks our own classes; a class
-    that was mapped later, or on another base, is checked with its first row."""
+    """Refuse rows that are only read, and those that cannot be captured completely. The start
+    checks our own classes; a class that was mapped later, or on another base, is checked with its
+    first row."""
     if mapper in _whole:
         return
+    only_read = find_reading(mapper)
+    if only_read is not None and isinstance(mapper.local_table, Table):
+        raise UncapturedError(f"{mapper.class_.__name__} is only read: {only_read}.")
     session = object_session(target)
     if isinstance(session, TrivetSession) and session.capture.audit is not None:
         reason = why_not_audited(mapper)
@@ -96,7 +101,7 @@ def _remember(mapper: Mapper[Any], connection: Connection, target: Any, *, is_de
     if not isinstance(session, TrivetSession):
         return
     is_fed = bool(session.capture.feeds.feeds_of(type(target)))
-    if is_fed or session.capture.is_audited(mapper.local_table):
+    if is_fed or session.capture.notes(mapper):
         state: InstanceState[Any] = instance_state(target)
         row = read_old_row(connection, state, is_delete=is_delete, loads=is_fed and not is_delete)
         # The members of its many-to-many relationships were noted before the flush.

@@ -20,6 +20,7 @@ from trivet.migrations.history import (
 from trivet.migrations.lock import one_at_a_time
 from trivet.migrations.making import Made, make, require_features
 from trivet.migrations.steps import Step, Target, find_target, steps, write_sql
+from trivet.migrations.unmade import find_missing
 
 __all__ = [
     "Adoption",
@@ -33,6 +34,7 @@ __all__ = [
     "compare",
     "find_difference",
     "find_feature",
+    "find_missing",
     "find_target",
     "is_behind",
     "make",

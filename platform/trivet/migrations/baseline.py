@@ -32,6 +32,7 @@ from trivet.migrations.enumerations import DropEnumOp
 from trivet.migrations.matching import columns_of, condition_of, index_of
 from trivet.migrations.shapes import knowing_indexes
 from trivet.models.mapped import our_tables
+from trivet.models.views import is_migrated
 
 
 @dataclass
@@ -91,7 +92,7 @@ def read_baseline(connection: Connection, feature: Feature, tables: Iterable[Tab
     look = inspect(connection)
     ours = {each.name for each in our_tables()}
     for wanted in sorted(tables, key=lambda each: each.key):
-        if wanted.info.get("external"):
+        if not is_migrated(wanted):
             continue
         if not look.has_table(wanted.name, schema=wanted.schema):
             found.missing.add(wanted.name)

@@ -25,6 +25,7 @@ from trivet.migrations.history import configure, folder_of, require_current, wit
 from trivet.migrations.revisions import Revising
 from trivet.migrations.shapes import knowing_indexes
 from trivet.models.mapped import our_tables
+from trivet.models.views import is_migrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class _Maker:
         self._tables[PLATFORM] = scope.tables_of(PLATFORM)
         self._owners = {table: name for name, all_ in self._tables.items() for table in all_}
         self._there = set(inspect(connection).get_table_names())
-        self._there |= {t.name for t in our_tables() if t.info.get("external")}
+        self._there |= {t.name for t in our_tables() if not is_migrated(t)}
 
     def make_all(self, names: Sequence[str], message: str | None) -> list[Made]:
         made: list[Made] = []

@@ -17,6 +17,7 @@ from trivet.migrations.constraint_names import name_constraint
 from trivet.models import owners
 from trivet.models.base import NAMING_CONVENTION
 from trivet.models.mapped import our_tables
+from trivet.models.views import is_migrated
 
 VERSION_TABLE = "trivet_migration"
 """The table in which Alembic notes the applied revisions."""
@@ -52,11 +53,11 @@ def tables_of(owner: str) -> set[str]:
 def options(
     tables: Collection[str] | None = None, comparison: Comparison | None = None
 ) -> dict[str, Any]:
-    """Alembic's options: compare `tables` (all of ours by default) and never one that is marked
-    as external. With a `comparison` the texts are compared too."""
+    """Alembic's options: compare `tables` (all of ours by default) and never a view, or one
+    that is marked as external. With a `comparison` the texts are compared too."""
     comparing.install()
     target = AllTables()
-    ours = {t.name for t in target.tables.values() if not t.info.get("external")}
+    ours = {t.name for t in target.tables.values() if is_migrated(t)}
     wanted = ours if tables is None else ours.intersection(tables)
 
     def include_name(name: str | None, kind: str, _parents: Any) -> bool:
