@@ -38,9 +38,12 @@ def test_sigterm_finishes_what_was_begun_and_does_what_is_owed(
     server: Server, peopled_database_url: str, people: People
 ) -> None:
     asked = server.directory / "asked"
-    kept = httpx2.Client(base_url=server.url)
-    assert kept.get("/readyz").json()["state"] == "ready"
-    with connected(server) as socket, ThreadPoolExecutor(1) as pool:
+    with (
+        httpx2.Client(base_url=server.url) as kept,
+        connected(server) as socket,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert kept.get("/readyz").json()["state"] == "ready"
         answering = pool.submit(_get_slow, server, people.keys["bob"])
         wait_until(asked.exists, server.process, server.log, START_SECONDS)
         server.process.send_signal(signal.SIGTERM)
