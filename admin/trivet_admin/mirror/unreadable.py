@@ -7,14 +7,18 @@ until the value has been put right.
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+from trivet.context import current_context
 from trivet.errors import Conflict
 
 logger = logging.getLogger(__name__)
 
+_noted: deque[tuple[str, str]] = deque(maxlen=100)
+"""The latest notes, by request and column: a page may show a hundred rows with such a value."""
 
 UNREADABLE = (
     "The type of the column cannot read what is stored. Put it right in the database first."
@@ -28,9 +32,13 @@ class Unreadable(str):
 
     @classmethod
     def of(cls, field: Any, raw: Any, error: Exception) -> Self:
-        """The value `raw` of `field`, noted in the log."""
+        """The value `raw` of `field`, noted in the log: the first of a column in a request."""
         column = f"{field.model._meta.db_table}.{field.column}"
-        logger.warning("%s holds a value that its type cannot read: %s", column, error)
+        context = current_context()
+        noted = (context.request_id if context is not None else "", column)
+        if noted not in _noted:
+            _noted.append(noted)
+            logger.warning("%s holds a value that its type cannot read: %s", column, error)
         return cls(raw)
 
 

@@ -3,7 +3,9 @@ from typing import Any
 from tests.admin.keyed.models import (
     ODD,
     Club,
+    Label,
     Membership,
+    Pack,
     Packing,
     Parcel,
     Person,
@@ -21,10 +23,16 @@ class PackingInline(TabularInline):
 
 @register(Parcel)
 class ParcelAdmin(ModelAdmin):
+    list_filter = ("packings",)
     inlines = (PackingInline,)
 
 
-@register(Ware, Person, Club)
+@register(Ware)
+class WareAdmin(ModelAdmin):
+    list_display = ("code", "title", "weather")
+
+
+@register(Person, Club)
 class PlainAdmin(ModelAdmin):
     """As Django makes a form by itself."""
 
@@ -46,6 +54,11 @@ class PackingAdmin(ModelAdmin):
 @register(Remark)
 class RemarkAdmin(ModelAdmin):
     list_display = ("text", "packing")
+
+
+@register(Label, Pack)
+class WholeAdmin(ModelAdmin):
+    """As Django makes a form by itself."""
 
 
 @register(Watch, Membership)

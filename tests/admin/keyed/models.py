@@ -19,10 +19,15 @@ from sqlalchemy import (
     Table,
     Uuid,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym, validates
 
 from trivet import Model, Versioned
 from trivet.models.types import BigKey
+
+
+class Weather(enum.Enum):
+    FINE = "fine"
+    FOUL = "foul"
 
 
 class Parcel(Model):
@@ -38,10 +43,22 @@ class Parcel(Model):
         return f"parcel {self.name}"
 
 
+class Shelf(Model):
+    """Goes with the ware that is on it."""
+
+    __tablename__ = "keyed_shelf"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+
+
 class Ware(Model):
     __tablename__ = "keyed_ware"
 
     code: Mapped[str] = mapped_column(String(20), primary_key=True)
+    weather: Mapped[Weather | None] = mapped_column(Enum(Weather, native_enum=False))
+    shelf_id: Mapped[int | None] = mapped_column(ForeignKey(Shelf.id))
+    shelf: Mapped[Shelf | None] = relationship(cascade="all")
+    title = synonym("code")
     packings: Mapped[list["Packing"]] = relationship(back_populates="ware")
 
     def __str__(self) -> str:
@@ -60,6 +77,10 @@ class Packing(Versioned, Model):
     parcel: Mapped[Parcel] = relationship(back_populates="packings")
     ware: Mapped[Ware] = relationship(back_populates="packings")
     remarks: Mapped[list["Remark"]] = relationship(
+        back_populates="packing", cascade="all, delete-orphan"
+    )
+
+    packs: Mapped[list["Pack"]] = relationship(
         back_populates="packing", cascade="all, delete-orphan"
     )
 
@@ -90,9 +111,38 @@ class Remark(Model):
     packing: Mapped[Packing | None] = relationship(back_populates="remarks")
 
 
-class Weather(enum.Enum):
-    FINE = "fine"
-    FOUL = "foul"
+class Label(Model):
+    """Shares a column of its reference with another one."""
+
+    __tablename__ = "keyed_label"
+    __table_args__: Any = (
+        ForeignKeyConstraint(
+            ["parcel_id", "ware_code"], [Packing.parcel_id, Packing.ware_code], name="fk_label"
+        ),
+    )
+
+    parcel_id: Mapped[int] = mapped_column(ForeignKey(Parcel.id), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    ware_code: Mapped[str | None] = mapped_column(String(20))
+    parcel: Mapped[Parcel] = relationship()
+    packing: Mapped[Packing | None] = relationship(overlaps="parcel")
+
+
+class Pack(Model):
+    """Its key is a reference of two columns, and a number."""
+
+    __tablename__ = "keyed_pack"
+    __table_args__: Any = (
+        ForeignKeyConstraint(
+            ["parcel_id", "ware_code"], [Packing.parcel_id, Packing.ware_code], ondelete="CASCADE"
+        ),
+    )
+
+    parcel_id: Mapped[int] = mapped_column(primary_key=True)
+    ware_code: Mapped[str] = mapped_column(String(20), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    weight: Mapped[int] = mapped_column(default=1)
+    packing: Mapped[Packing] = relationship(back_populates="packs")
 
 
 class Watch(Model):
@@ -214,5 +264,18 @@ class Ratio(_Named, Model):
 ODD = (Word, Whole, Moment, Clock, Span, Price, Token, CharToken, TextToken, Digest, Season, Ratio)
 TABLES: list[Table] = [
     each.__table__  # type: ignore[misc]  # Model's stub has a FromClause
-    for each in (Parcel, Ware, Packing, Remark, Watch, Person, Club, Membership, *ODD)
+    for each in (
+        Parcel,
+        Shelf,
+        Ware,
+        Packing,
+        Remark,
+        Label,
+        Pack,
+        Watch,
+        Person,
+        Club,
+        Membership,
+        *ODD,
+    )
 ]
