@@ -415,6 +415,7 @@ async def test_a_deletion_from_the_list_of_a_base_takes_all_that_the_own_class_t
     assert page.status == 200
     shown = ("Painting: Dawn", "Fresco: Feast", "Statue: Horse", "Lending: to Rome")
     assert [each for each in shown if each not in page.words] == []
+    assert not re.search(r": 0\b", page.words)  # of what there is none
     page = await boss.send(page, **chosen, post="yes")
     assert page.status == 302, page.words
     for table in ("painting", "fresco", "sculpture", "lending", "exhibit_keyword"):

@@ -165,5 +165,6 @@ class _Collector(NestedObjects):
         self._seen[rows.model].append((way, rows))
         listed = fresh[: SHOWN + 1]
         number = len(listed)
-        self._counted[rows.model] += fresh.count() if number > SHOWN else number
+        if number:
+            self._counted[rows.model] += fresh.count() if number > SHOWN else number
         return listed
