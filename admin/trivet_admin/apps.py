@@ -20,6 +20,7 @@ class TrivetConfig(AppConfig):
     name = "trivet_admin"
     label = PLATFORM_LABEL
     verbose_name = "Operations"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever a project that joins has
 
     def ready(self) -> None:
         # Modules that read models can be imported only now.
@@ -27,6 +28,7 @@ class TrivetConfig(AppConfig):
 
         from trivet_admin.auth.session_store import give_new_key
         from trivet_admin.connections import model  # noqa: F401  # which is known from here on
+        from trivet_admin.joined import observers
         from trivet_admin.mirror.cascade_check import require_collected
         from trivet_admin.mirror.registry import mirror, mirror_all
         from trivet_admin.users.permissions import follow_models, give_modules
@@ -38,6 +40,7 @@ class TrivetConfig(AppConfig):
         for mapped in PLATFORM_MODELS:
             mirror(mapped)
         require_collected(our_mappers())
+        observers.connect()
         give_modules()
         post_migrate.connect(follow_models, dispatch_uid="trivet.permissions")
 

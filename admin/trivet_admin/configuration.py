@@ -1,7 +1,8 @@
 """Django's settings, as a projection of Trivet's.
 
 There is no settings module: one frozen object rules all rooms, and this says what each of
-its values means to Django. What is not a value of ours is a decision, with its reason.
+its values means to Django. What is not a value of ours is a decision, with its reason. The settings
+module of an existing project may add to it (`trivet_admin.joined`), and never overrules it.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from trivet.data.capture import Capture, compose_capture
 from trivet.data.sqlite import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
+from trivet_admin.joined.project import DJANGO_TEMPLATES, read_project
+from trivet_admin.joined.replaced import USER_MODEL
 from trivet_settings import Settings
 from trivet_settings.database_url import DatabaseUrl
 
@@ -58,7 +61,41 @@ def configure(
 
 
 def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
-    """Every Django setting that is not Django's default."""
+    """Every Django setting that is not Django's default, with what joins."""
+    ours = _project(settings, features)
+    joined = read_project(settings, ours)
+    options = joined.template_options
+    processors = [
+        *_TEMPLATES["OPTIONS"]["context_processors"],
+        *options.get("context_processors", ()),
+    ]
+    templates = {
+        **_TEMPLATES,
+        "DIRS": list(joined.template_folders),
+        "OPTIONS": {**options, "context_processors": list(dict.fromkeys(processors))},
+    }
+    return {
+        **ours,
+        **joined.values,
+        "INSTALLED_APPS": [*_APPS, *joined.apps, *map(_app_of, features)],
+        # A feature's ``migrations`` are Alembic's: SQLAlchemy owns its tables.
+        "MIGRATION_MODULES": {**joined.migration_modules, **ours["MIGRATION_MODULES"]},
+        # Inside of ours: whatever it writes belongs to the request's transaction.
+        "MIDDLEWARE": [*ours["MIDDLEWARE"], *joined.middleware],
+        "TEMPLATES": [templates, *joined.engines],
+        "STORAGES": {**ours["STORAGES"], **joined.storages},
+        "STATICFILES_DIRS": list(joined.static_folders),
+        "TRIVET_JOINED_APPS": list(joined.apps),
+    }
+
+
+def find_left_out(settings: Settings) -> Sequence[str]:
+    """Each name in the settings module of the project that joins which is not taken, with what
+    stands in its place."""
+    return read_project(settings, _project(settings, ())).left_out
+
+
+def _project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
     is_local = settings.debug or settings.public.host in ("localhost", "127.0.0.1", "[::1]")
     return {
         "DEBUG": settings.debug,
@@ -76,13 +113,11 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "SESSION_COOKIE_SECURE": settings.secure_cookies,
         "SESSION_COOKIE_AGE": round(settings.session_hours * 3600),
         "DATABASES": {"default": _database(settings)},
-        "INSTALLED_APPS": [*_APPS, *map(_app_of, features)],
-        # A feature's ``migrations`` are Alembic's: SQLAlchemy owns its tables.
+        "INSTALLED_APPS": list(_APPS),
         "MIGRATION_MODULES": {feature.name: None for feature in features},
         "MIDDLEWARE": [*(_DEBUG_MIDDLEWARE if settings.debug else ()), *_MIDDLEWARE],
         "ROOT_URLCONF": "trivet_admin.urls",
-        "TEMPLATES": [_TEMPLATES],
-        "AUTH_USER_MODEL": "accounts.User",
+        "AUTH_USER_MODEL": USER_MODEL,
         "AUTH_PASSWORD_VALIDATORS": [{"NAME": name} for name in _PASSWORD_VALIDATORS],
         "PASSWORD_HASHERS": list(_HASHERS),
         "LOGIN_URL": "admin:login",
@@ -93,6 +128,8 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "TRIVET_TITLE": settings.title,
         "TRIVET_LOGO": settings.root_path + (settings.logo or ICON),
         "TRIVET_SITE_URL": f"{settings.root_path}/",
+        "TRIVET_URLS": dict(settings.django_urls),
+        "TRIVET_AUDIT": dict(settings.django_audit),
         "CSRF_FAILURE_VIEW": "trivet_admin.site.pages.csrf_failure",
         # One form for every instant, with its zone.
         "FORMAT_MODULE_PATH": "trivet_admin.formats",
@@ -146,7 +183,7 @@ _MIDDLEWARE = (
 )
 
 _TEMPLATES: dict[str, Any] = {
-    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "BACKEND": DJANGO_TEMPLATES,
     "APP_DIRS": True,
     "OPTIONS": {
         "context_processors": [
@@ -246,6 +283,8 @@ def _set_up(settings: Settings, features: Sequence[Feature], capture: Capture | 
     import django
 
     from trivet_admin import runtime
+    from trivet_admin.joined.apps import refusing_wrong_apps
 
     runtime.set_capture(capture or compose_capture(features, settings.audit_secrets))
-    django.setup()
+    with refusing_wrong_apps():
+        django.setup()

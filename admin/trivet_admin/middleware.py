@@ -19,7 +19,7 @@ from trivet.lifecycle import State
 from trivet_admin.auth.sessions import SessionSource
 from trivet_admin.outcomes import advise_on_sessions, outcomes_of
 from trivet_admin.site.pages import refusal_page, refuse
-from trivet_admin.site.policy import LOGIN_PATH, is_public
+from trivet_admin.site.policy import LOGIN_PATH, PREFIX, is_of_admin, is_public
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -75,7 +75,7 @@ class UnitMiddleware:
         connection: Any = connections[DEFAULT_DB_ALIAS]
         connection.is_streaming = False  # whatever this thread did before
         connection.replica = _find_replica(request)
-        if request.method in SAFE_METHODS or request.path_info == LOGIN_PATH:
+        if request.method in SAFE_METHODS or request.path_info == PREFIX + LOGIN_PATH:
             response = self.get_response(request)
         else:
             try:
@@ -163,9 +163,10 @@ class IdentityMiddleware:
 
 
 class PolicyMiddleware:
-    """Refuses whatever view no policy covers: what is not public is for staff, also a view that
-    somebody's ``get_urls`` added without a word about who may see it. Public is what is listed
-    so, and what says it by Django's own ``login_not_required``."""
+    """Refuses whatever view of the admin no policy covers: what is not public is for staff, also a
+    view that somebody's ``get_urls`` added without a word about who may see it. Public is what is
+    listed so, and what says it by Django's own ``login_not_required``. Elsewhere the policy of the
+    mount has been checked, and the views of joined applications decide by themselves."""
 
     sync_capable = True
     async_capable = False
@@ -178,7 +179,9 @@ class PolicyMiddleware:
 
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponseBase | None:
         match = request.resolver_match
-        if match is None or is_public(match.view_name, match.func) or site.has_permission(request):
+        if match is None or not is_of_admin(request.path_info):
+            return None
+        if is_public(match.view_name, match.func) or site.has_permission(request):
             return None
         return redirect_to_login(request.get_full_path(), reverse("admin:login"))
 

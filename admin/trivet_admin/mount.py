@@ -1,8 +1,13 @@
-"""The mount at /admin."""
+"""The mounts of Django's: the admin at /admin, and the URLconfs of joined applications.
+
+Django has one URLconf with the prefixes of all mounts in it (`trivet_admin.urls`), so a request is
+handed to it as if there were no mounts.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -13,16 +18,16 @@ from trivet import Platform
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet.context import current_context
+from trivet.identity.policy import parse_policy
+from trivet.outcome import NOTHING
 from trivet_admin import runtime
 from trivet_admin.auth.authenticator import SessionAuthenticator
 from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.capacity import CapacityLimiter
 from trivet_admin.configuration import configure
-from trivet_admin.site.policy import LOGIN_PATH, words_of
+from trivet_admin.site.policy import LOGIN_PATH, PREFIX, is_of_admin, words_of
 from trivet_admin.static_files import PACKAGES
 from trivet_admin.transactions import ThreadedTransactions
-
-PREFIX = "/admin"
 
 
 def mount(platform: Platform) -> MountedApp:
@@ -35,14 +40,19 @@ def mount(platform: Platform) -> MountedApp:
     runtime.set_platform(platform)
     from django.core.asgi import get_asgi_application
 
+    from trivet_admin.joined.apps import static_folders
+    from trivet_admin.joined.urls import require_importable
+
+    require_importable(platform.settings.django_urls)
     django_app: Any = get_asgi_application()
     return MountedApp(
         name="admin",
         prefix=PREFIX,
-        app=BoundedApp(django_app, _limiter(platform)),
+        app=BoundedApp(django_app, _limiter(platform), PREFIX),
         authenticators=(SessionAuthenticator(),),
         list_routes=list_routes,
         static_packages=PACKAGES,
+        static_folders=static_folders(),
         find_pending=find_pending,
         login=LOGIN_PATH,
         links=(PageLink("Administration", "/", "Records, users and what was changed, for staff."),),
@@ -58,11 +68,14 @@ class BoundedApp:
     would start one for each, and a second one to wait for its end. A request waits for its
     place only once its body is here, so that slow senders hold no place. A lifespan scope goes
     to Django, which refuses it.
+
+    Django learns of the path before that of the site, and not of the mount's `prefix`.
     """
 
-    def __init__(self, app: ASGIApp, limiter: CapacityLimiter) -> None:
+    def __init__(self, app: ASGIApp, limiter: CapacityLimiter, prefix: str = "") -> None:
         self.app = app
         self._limiter = limiter
+        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,6 +85,8 @@ class BoundedApp:
         await _choose_replica(scope)
         async with self._limiter.hold(), _worker():
             with django_allowed():
+                outer = scope.get("root_path", "").removesuffix(self._prefix)
+                scope = {**scope, "root_path": outer}
                 await self.app(scope, _replay(body, receive), send)
 
 
@@ -124,6 +139,29 @@ def _limiter(platform: Platform) -> CapacityLimiter:
     return CapacityLimiter(platform.settings.django_threads)
 
 
+def mount_urls(platform: Platform) -> Sequence[MountedApp]:
+    """A mount for each URLconf that the settings name, in the same Django as the admin, which is
+    mounted first. The longest prefix comes first, so that the closer one wins."""
+    from django.core.asgi import get_asgi_application
+
+    settings, limiter = platform.settings, _limiter(platform)
+    app: Any = get_asgi_application() if settings.django_urls else None
+    return [
+        MountedApp(
+            name=prefix.strip("/").replace("/", "-"),
+            prefix=prefix,
+            app=BoundedApp(app, limiter, prefix),
+            policy=parse_policy(settings.mount_policies.get(prefix, "its-own")),
+            commits_on=settings.mount_commits_on.get(prefix, NOTHING),
+            body_limit_bytes=settings.mount_body_limits.get(prefix),
+            lifespan=False,
+            list_routes=partial(_list_routes_below, prefix, platform),
+            links=_links_of(prefix),
+        )
+        for prefix in sorted(settings.django_urls, key=len, reverse=True)
+    ]
+
+
 def list_routes() -> Sequence[RouteInfo]:
     """Every URL of the admin, for ``trivet routes``."""
     from django.urls import get_resolver
@@ -132,8 +170,35 @@ def list_routes() -> Sequence[RouteInfo]:
 
     return [
         RouteInfo("GET, POST", path, name, words_of(name, view), commits_on=outcomes_of_view(view))
-        for path, name, view in _patterns(get_resolver(), f"{PREFIX}/")
+        for path, name, view in _patterns(get_resolver(), "/")
+        if is_of_admin(path)
     ]
+
+
+def _list_routes_below(prefix: str, platform: Platform) -> Sequence[RouteInfo]:
+    from django.urls import get_resolver
+
+    from trivet_admin.outcomes import outcomes_of_view
+
+    settings = platform.settings
+    policy = parse_policy(settings.mount_policies.get(prefix, "its-own"))
+    kept = settings.mount_commits_on.get(prefix, NOTHING)
+    return [
+        RouteInfo("*", path, name, policy.words, (policy,), kept | outcomes_of_view(view))
+        for path, name, view in _patterns(get_resolver(), "/")
+        if path.startswith(f"{prefix}/")
+    ]
+
+
+def _links_of(prefix: str) -> Sequence[PageLink]:
+    """The page at the prefix, if the URLconf has one."""
+    from django.urls import Resolver404, resolve
+
+    try:
+        resolve(f"{prefix}/")
+    except Resolver404:
+        return ()
+    return [PageLink(prefix.strip("/").capitalize(), "/")]
 
 
 def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple[str, str, Any]]:

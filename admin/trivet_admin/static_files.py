@@ -16,7 +16,8 @@ PACKAGES = (("django.contrib.admin", "static"), ("trivet_admin", "static"))
 
 
 class HashedStaticStorage(Storage):
-    """Names the files of `PACKAGES` with their hashes, and leaves every other name as it is.
+    """Names the files of `PACKAGES` and of joined applications with their hashes, and leaves every
+    other name as it is.
 
     A page has dozens of them, so a name is looked up once. Under debug a file may change at any
     time, and is looked at each time.
@@ -35,6 +36,8 @@ class HashedStaticStorage(Storage):
         return self._known[name]
 
     def _address_of(self, name: str) -> str:
-        file = find_in_packages(PACKAGES, name)
+        from trivet_admin.joined.apps import static_folders  # applications are loaded by now
+
+        file = find_in_packages(PACKAGES, name, static_folders())
         hashed = name if file is None else hashed_name(name, file)
         return urljoin(str(settings.STATIC_URL), hashed)

@@ -75,10 +75,13 @@ def mount_rooms(platform: Platform) -> Mapping[Room, MountedApp]:
 def list_mounts(
     platform: Platform, rooms: Mapping[Room, MountedApp] | None = None
 ) -> Sequence[MountedApp]:
-    """The mounts of this process: its rooms in the order of `ROOMS`, then the extra mounts."""
+    """The mounts of this process: its rooms in the order of `ROOMS`, then the URLs of joined Django
+    applications, which the process that serves the admin serves, then the extra mounts."""
     rooms = mount_rooms(platform) if rooms is None else rooms
-    served = [mounted for room, mounted in rooms.items() if room in platform.settings.rooms]
-    return (*served, *mount_extras(platform.settings))
+    names = platform.settings.rooms
+    served = [mounted for room, mounted in rooms.items() if room in names]
+    joined = trivet_admin.mount.mount_urls(platform) if "admin" in names else ()
+    return (*served, *joined, *mount_extras(platform.settings))
 
 
 def __getattr__(name: str) -> ASGIApp:

@@ -5,7 +5,7 @@ serve it.
 """
 
 from trivet import Platform
-from trivet.data.capture import compose_capture
+from trivet.data.capture import Capture, compose_capture
 from trivet.feature_errors import naming_lines
 from trivet.features import load_features
 from trivet.models.mapping_errors import require_configured
@@ -13,6 +13,7 @@ from trivet.platform import open_platform
 from trivet_admin import runtime
 from trivet_admin.auth.login import DjangoAccounts
 from trivet_admin.configuration import configure
+from trivet_admin.joined.project import folders_of
 from trivet_admin.transactions import ThreadedTransactions
 from trivet_settings import Settings
 
@@ -26,10 +27,11 @@ def open_platform_with_django(settings: Settings, *, serves: bool = False) -> Pl
     Raises ConfigurationError, naming file and line, for what a feature's files get wrong.
     """
     features = load_features(settings.features)
-    with naming_lines([feature.folder for feature in features]):
+    with naming_lines([*(feature.folder for feature in features), *folders_of(settings)]):
         require_configured()
         capture = compose_capture(features, settings.audit_secrets)
         configure(settings, features, capture)
+        _include_joined(capture)
         platform = open_platform(
             settings,
             features,
@@ -41,3 +43,12 @@ def open_platform_with_django(settings: Settings, *, serves: bool = False) -> Pl
         # Django's own writes tell it what they commit and revoke, in a command too.
         runtime.set_platform(platform)
         return platform
+
+
+def _include_joined(capture: Capture) -> None:
+    """Have `capture` know the models of joined Django applications, which are loaded by now."""
+    from trivet_admin.joined import feeding, observers
+
+    feeding.require_known(capture)
+    reason = "which belongs to a Django application (write it by Django's ORM, in run_with_django)"
+    capture.guard(observers.guarded_tables(), reason)

@@ -1,13 +1,28 @@
 """The commands' calls to Django, once `open_platform_with_django` has configured it."""
 
 import io
+import re
+import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from trivet.errors import ConfigurationError
 
 
 def apply_migrations() -> list[str]:
     """Apply every migration of Django's that waits; returns their names, oldest first."""
     from django.core.management import call_command
 
+    from trivet_admin.users import adoption
+
+    if adoption.is_waiting():
+        raise ConfigurationError(
+            "users-of-a-project",
+            "The users of this database are those of a Django project (auth_user). See what makes "
+            "them those of every room with `trivet django adopt_users`, and do it with --yes.",
+        )
     waiting = list_pending()
     call_command("migrate", interactive=False, verbosity=0)
     return waiting
@@ -33,14 +48,15 @@ def find_waiting() -> list[str]:
         connections.close_all()
 
 
-def list_drift() -> list[str]:
-    """The parts of Django's models that no migration has, in `makemigrations`' own words."""
+def list_drift(apps: Sequence[str] = ()) -> list[str]:
+    """The parts of the models of `apps`, by default of all, that no migration has, in the words of
+    `makemigrations`."""
     from django.core.management import call_command
 
     output = io.StringIO()
     try:
         with redirect_stdout(output):
-            call_command("makemigrations", check_changes=True, dry_run=True, stdout=output)
+            call_command("makemigrations", *apps, check_changes=True, dry_run=True, stdout=output)
     except SystemExit:
         return [line.strip() for line in output.getvalue().splitlines() if line.strip()]
     return []
@@ -92,3 +108,54 @@ def list_tables() -> list[tuple[str, str]]:
         for each in models
         if each._meta.managed  # as above
     ]
+
+
+def list_joined() -> list[str]:
+    """The labels of the Django applications that have joined."""
+    from trivet_admin.joined.apps import joined_apps
+
+    return [app.label for app in joined_apps()]
+
+
+def list_own() -> list[str]:
+    """Of these, those that lie in the project itself, and not among installed libraries."""
+    from trivet_admin.joined.apps import joined_apps
+
+    libraries = {"site-packages", "dist-packages"}
+    return [app.label for app in joined_apps() if not libraries & set(Path(app.path).parts)]
+
+
+def make_migrations(labels: Sequence[str], message: str | None) -> list[Path]:
+    """Write the migrations that the models of these applications ask for; returns their files."""
+    from django.core.management import call_command
+    from django.core.management.commands.makemigrations import Command
+
+    command: Any = Command(stdout=io.StringIO())  # whose `written_files` the stubs do not know
+    name = re.sub(r"\W+", "_", message.lower()).strip("_") if message else None
+    is_asked = sys.stdin.isatty()
+    call_command(command, *labels, name=name, interactive=is_asked, verbosity=1 if is_asked else 0)
+    return [Path(path) for path in command.written_files]
+
+
+def go_to(app: str, name: str) -> list[str]:
+    """Bring a joined application to the migration whose name begins with `name`, on or back.
+
+    Returns the names of the migrations that this applied or took back.
+    """
+    from django.core.management import call_command
+
+    def applied() -> set[str]:
+        return {each for label, each, done in list_migrations() if label == app and done}
+
+    before = applied()
+    call_command("migrate", app, "zero" if name == "base" else name, verbosity=0)
+    return sorted(before ^ applied())
+
+
+def list_behind(app: str, name: str) -> list[str]:
+    """The applied migrations of `app` after the one that `name` begins, or all for ``base``."""
+    own = [(each, done) for label, each, done in list_migrations() if label == app]
+    start = next((n for n, (each, _) in enumerate(own) if each.startswith(name)), len(own))
+    if name == "base":
+        start = -1
+    return [each for each, done in own[start + 1 :] if done]

@@ -50,11 +50,12 @@ def apply_all(settings: Settings) -> dict[str, list[str]]:
         require_database(settings)
     platform = open_platform_with_django(settings)
     with migrations.one_at_a_time(settings.database_url):
+        had_trail = _has_trail(settings)
         done = {
             "django": django_commands.apply_migrations(),
             "alembic": migrations.upgrade(settings.database_url, platform.features),
         }
-        begin_trail(settings)
+        begin_trail(settings, is_new=not had_trail)
     return done
 
 
@@ -87,9 +88,21 @@ def write_sql(settings: Settings) -> str:
     return "\n".join([*django_commands.write_sql(), ours])
 
 
-def begin_trail(settings: Settings) -> None:
-    """Begin the audit trail of a new installation. A database with users had a trail, because each
-    user left an entry when it was made. A trail that was emptied does not begin again here."""
+def _has_trail(settings: Settings) -> bool:
+    """Whether the tables of the audit trail are there."""
+    import sqlalchemy
+
+    from trivet.audit import AuditEntry
+    from trivet.migrations.connection import connect
+
+    with connect(settings.database_url) as connection:
+        return sqlalchemy.inspect(connection).has_table(AuditEntry.__tablename__)
+
+
+def begin_trail(settings: Settings, *, is_new: bool = False) -> None:
+    """Begin the audit trail of a new installation, or of one whose tables are new. A database with
+    users had a trail otherwise, because each user left an entry when it was made. A trail that was
+    emptied does not begin again here."""
     import anyio
     from sqlalchemy import Connection, select
 
@@ -100,7 +113,7 @@ def begin_trail(settings: Settings) -> None:
     database = open_platform_with_django(settings).database
 
     def begin(connection: Connection) -> None:
-        if connection.execute(select(users.c.id).limit(1)).first() is None:
+        if is_new or connection.execute(select(users.c.id).limit(1)).first() is None:
             AuditTrail(settings.audit_secrets).begin(connection)
 
     async def run() -> None:
@@ -132,6 +145,7 @@ def find_drift(settings: Settings) -> Drift:
     require_database(settings)
     platform = open_platform_with_django(settings)
     waiting = [f"{name} is not applied" for name in django_commands.list_pending()]
+    unwritten = django_commands.list_drift()
     behind, compared = "", migrations.Compared([], [])
     try:
         compared = migrations.compare(settings.database_url, platform.features)
@@ -139,9 +153,9 @@ def find_drift(settings: Settings) -> Drift:
         behind = error.detail
     differences = compared.differences
     return Drift(
-        [*waiting, *django_commands.list_drift()],
+        [*waiting, *unwritten],
         [behind] if behind else [each.sentence for each in differences],
-        _cure(bool(waiting), differences),  # a refusal says its own
+        _cure(bool(waiting), bool(unwritten), differences),  # a refusal says its own
         _explain_uncompared(settings, compared.uncompared),
     )
 
@@ -153,9 +167,11 @@ def _explain_uncompared(settings: Settings, uncompared: list[str]) -> str:
     return f"Not compared{why}: {'; '.join(uncompared)}."
 
 
-def _cure(is_waiting: bool, differences: "list[migrations.Difference]") -> str:
+def _cure(is_waiting: bool, is_unwritten: bool, differences: "list[migrations.Difference]") -> str:
     if is_waiting:
         return MIGRATE
+    if is_unwritten:
+        return "run `trivet makemigrations`, then `trivet migrate`"
     return differences[0].cure if differences else ""
 
 

@@ -10,6 +10,7 @@ from trivet_settings.public_url import PublicUrl
 from trivet_settings.sections.centrifugo import CentrifugoSettings
 from trivet_settings.sections.composition import CompositionSettings
 from trivet_settings.sections.data import DataSettings
+from trivet_settings.sections.django_project import DjangoProjectSettings
 from trivet_settings.sections.process import ProcessSettings
 from trivet_settings.sections.realtime import RealtimeSettings
 from trivet_settings.sections.requests import RequestSettings
@@ -21,6 +22,7 @@ class Settings(
     RealtimeSettings,
     CentrifugoSettings,
     RequestSettings,
+    DjangoProjectSettings,
     CompositionSettings,
     DataSettings,
     SiteSettings,

@@ -6,7 +6,7 @@ here raise ValueError with a sentence that says what is wrong, and never quotes 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -40,6 +40,7 @@ _PERMISSION = re.compile(r"[a-z_]\w*\.[a-z_]\w*")
 _PATH = re.compile(r"/([A-Za-z0-9._~-]+/?)*")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _FEATURE = re.compile(rf"([A-Za-z_]\w*=)?{_PACKAGE.pattern}")
+_MODEL_OR_FIELD = re.compile(r"[a-z_]\w*(\.[a-z_]\w*){1,2}", re.IGNORECASE)
 
 
 def _split(value: Any) -> Any:
@@ -75,8 +76,20 @@ def _name_of_feature(entry: str) -> str:
     return name if given else package.rpartition(".")[2]
 
 
-def _check_mounts(mounts: Mapping[str, str]) -> Mapping[str, str]:
-    for prefix, target in mounts.items():
+def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_PACKAGE.fullmatch(name) for name in names):
+        raise ValueError("holds something that is no dotted name")
+    return tuple(dict.fromkeys(names))
+
+
+def _check_module(name: str) -> str:
+    if name and not _PACKAGE.fullmatch(name):
+        raise ValueError("is no dotted name of a module")
+    return name
+
+
+def _check_prefixes(prefixes: Iterable[str]) -> None:
+    for prefix in prefixes:
         if not _PREFIX.fullmatch(prefix):
             raise ValueError(
                 "has a prefix that is not like /legacy (no trailing slash, never / alone)"
@@ -85,6 +98,27 @@ def _check_mounts(mounts: Mapping[str, str]) -> Mapping[str, str]:
             raise ValueError(
                 f"has a prefix that Trivet uses itself ({', '.join(RESERVED_PREFIXES)})"
             )
+
+
+def _check_url_confs(confs: Mapping[str, str], given: ValidationInfo) -> Mapping[str, str]:
+    _check_prefixes(confs)
+    if not all(_PACKAGE.fullmatch(target) for target in confs.values()):
+        raise ValueError("names something that is no dotted name of a module")
+    if twice := sorted(set(confs) & set(given.data.get("extra_mounts", ()))):
+        raise ValueError(f"serves {', '.join(twice)}, where TRIVET_EXTRA_MOUNTS mounts something")
+    return MappingProxyType(dict(confs))
+
+
+def _check_audit_exceptions(exceptions: Mapping[str, str]) -> Mapping[str, str]:
+    for name in exceptions:
+        if not _MODEL_OR_FIELD.fullmatch(name):
+            raise ValueError("names something that is not like app.model or app.model.field")
+    return MappingProxyType({name.lower(): what for name, what in exceptions.items()})
+
+
+def _check_mounts(mounts: Mapping[str, str]) -> Mapping[str, str]:
+    _check_prefixes(mounts)
+    for target in mounts.values():
         if not _TARGET.fullmatch(target):
             raise ValueError(
                 "has a target that is not like asgi:module:attribute or wsgi:module:attribute"
@@ -294,6 +328,17 @@ MountLimits = Annotated[
     NoDecode,
     BeforeValidator(_from_json),
     AfterValidator(_check_mount_limits),
+]
+DottedNames = Annotated[tuple[str, ...], *Listed, AfterValidator(_check_names)]
+DottedPath = AfterValidator(_check_module)
+UrlConfs = Annotated[
+    Mapping[str, str], NoDecode, BeforeValidator(_from_json), AfterValidator(_check_url_confs)
+]
+AuditExceptions = Annotated[
+    Mapping[str, Literal["ignored", "redacted"]],
+    NoDecode,
+    BeforeValidator(_from_json),
+    AfterValidator(_check_audit_exceptions),
 ]
 SitePath = AfterValidator(_check_path)
 ProductName = AfterValidator(_strip_name)

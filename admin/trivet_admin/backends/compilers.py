@@ -69,6 +69,10 @@ class SQLInsertCompiler(compiler.SQLInsertCompiler):
             writer.insert(self.connection, objects, query.fields, given)
         return [[getattr(o, f.attname) for f in returning_fields or ()] for o in objects]
 
+    def apply_converters(self, rows: Any, converters: Any) -> Any:
+        # Of a single row that was passed over for a conflict the database returns nothing.
+        return super().apply_converters([row for row in rows if row is not None], converters)
+
     def _given(self) -> Iterator[tuple[AnyField, Any]]:
         """The fields with what is written to them; what they do before a save is not done here."""
         query: Any = self.query

@@ -24,9 +24,19 @@ class RowObserver(Observer):
                 "ignore_conflicts and update_conflicts, because these do not tell which rows "
                 "they created or changed; save them one by one"
             )
-        rows = write([*returning, self.model._meta.pk])
-        self.changed({}, self.read_keys([row[-1] for row in rows]))
-        return [row[:-1] for row in rows] if returning else []
+        rows, keys = self.write_and_find(returning, write)
+        self.changed({}, self.read_keys(keys))
+        return rows
+
+    def write_and_find(
+        self, returning: Sequence[Any], write: Insert
+    ) -> tuple[list[Any], list[Any]]:
+        """Send an insert: what the caller wants of its rows, and their primary keys. A row that
+        was passed over for a conflict is among neither."""
+        count = len(self.key_fields)
+        rows = [row for row in write([*returning, *self.key_fields]) if row is not None]
+        keys = [self.key_in(row[-count:]) for row in rows]
+        return [row[:-count] for row in rows] if returning else [], keys
 
     def changed(self, before: Rows, after: Rows) -> None:
         differ = {key for key in before | after if before.get(key) != after.get(key)}
@@ -34,6 +44,23 @@ class RowObserver(Observer):
             {key: row for key, row in rows.items() if key in differ} for rows in (before, after)
         )
         self.tell(was, now)
+
+
+class EveryRowObserver(RowObserver):
+    """As `RowObserver`, for models of other people, whose code may ignore or update conflicts: the
+    database says which rows it created or changed, and what they were is read before."""
+
+    def insert(self, compiler: Any, returning: Sequence[Any], write: Insert) -> list[Any]:
+        query = compiler.query
+        present: Rows = {}
+        if query.on_conflict is OnConflict.UPDATE:
+            names = [field.attname for field in query.unique_fields]
+            given = {f"{n}__in": [getattr(each, n) for each in query.objs] for n in names}
+            present = self.read(**given)
+        rows, keys = self.write_and_find(returning, write)
+        after = self.read_keys(keys)
+        self.changed({key: present[key] for key in after if key in present}, after)
+        return rows
 
 
 class PresentRowObserver(RowObserver):

@@ -54,8 +54,11 @@ class Observer(ABC):
         self.model = model
         self._listeners = tuple(listeners)
         self._ignored = frozenset(ignored)
-        names = (field.attname for field in model._meta.concrete_fields)
+        # What is inherited from another model lies in its table, and is its observer's.
+        names = (field.attname for field in model._meta.local_concrete_fields)
         self._names = [name for name in names if name not in self._ignored]
+        self.key_fields = tuple(model._meta.pk_fields)
+        self._keys = [field.attname for field in self.key_fields]
 
     @abstractmethod
     def changed(self, before: Rows, after: Rows) -> None:
@@ -72,7 +75,7 @@ class Observer(ABC):
         Raises NotSupportedError if it changes primary keys, because old and new rows could then
         not be matched.
         """
-        if any(field.primary_key for field, *_ in compiler.query.values):
+        if any(field in self.key_fields for field, *_ in compiler.query.values):
             raise NotSupportedError(
                 f"{self.model._meta.verbose_name_plural} keep their primary keys, because the "
                 "audit trail follows a row by its key; create a new row and delete the old one"
@@ -124,7 +127,11 @@ class Observer(ABC):
 
     def _rows(self, values: Iterable[Sequence[Any]]) -> Rows:
         rows = (dict(zip(self._names, row, strict=True)) for row in values)
-        return {row[self.model._meta.pk.attname]: row for row in rows}
+        return {self.key_in([row[name] for name in self._keys]): row for row in rows}
+
+    def key_in(self, values: Sequence[Any]) -> Any:
+        """A primary key as Django has it: of several fields, a tuple."""
+        return values[0] if len(self._keys) == 1 else tuple(values)
 
 
 def observe(observer: Observer) -> None:

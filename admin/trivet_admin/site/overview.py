@@ -123,7 +123,7 @@ def list_places(request: HttpRequest) -> list[tuple[str, str]]:
     context = current_context()
     if not isinstance(root, Root) or context is None:
         return []
-    outer = request.META["SCRIPT_NAME"].rpartition("/")[0]
+    outer = request.META["SCRIPT_NAME"]
     mounts = [mounted for mounted in (*root.pages, *root.mounts) if mounted.name != "admin"]
     return [
         (link.title, outer + address)

@@ -104,6 +104,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return django_server_error(request)
 
 
+def is_refusal() -> bool:
+    """Whether the exception that is being handled is a refusal of the database's."""
+    error = sys.exc_info()[1]
+    return error is not None and explain_database(error) is not None
+
+
 def _page(
     request: HttpRequest,
     status: int,

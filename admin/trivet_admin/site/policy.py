@@ -5,8 +5,17 @@ from typing import Any
 
 from django.apps import apps
 
+PREFIX = "/admin"
+
 LOGIN_PATH = "/login/"
 """The login page, below the mount."""
+
+
+def is_of_admin(path: str) -> bool:
+    """Whether `path`, on this site, is an address of the admin's."""
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
+
+
 PUBLIC_VIEWS = frozenset({"admin:login", "admin:logout"})
 """Views that anybody may call. Everything else is for staff."""
 

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 
 from trivet.errors import Malformed
 from trivet_admin.site.pages import refusal_page
+from trivet_admin.site.policy import is_of_admin
 
 SEARCH_PARAMETERS = ("q", "term")
 """Django's parameters for the search in a list, and in an autocompletion."""
@@ -48,6 +49,8 @@ class QueryBoundsMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponseBase | None:
+        if not is_of_admin(request.path_info):
+            return None
         if _searches_too_much(request):
             return refusal_page(request, _SEARCH_TOO_LONG)
         if _is_list(request) and _asks_too_much(request):

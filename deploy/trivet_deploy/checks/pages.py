@@ -20,14 +20,12 @@ def find_broken_pages() -> Iterator[str]:
     from django.contrib import admin
     from django.db import transaction
 
-    from trivet_admin.mount import PREFIX
-
     with transaction.atomic():
         for model, model_admin in list(admin.site._registry.items()):  # noqa: SLF001  # Django has no public list of them
             for path in _paths_of(model, model_admin):
                 fault = _fault_at(path)
                 if fault:
-                    yield f"{PREFIX}{path} cannot be shown: {fault}"
+                    yield f"{path} cannot be shown: {fault}"
         transaction.set_rollback(True)
 
 

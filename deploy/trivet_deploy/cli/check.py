@@ -67,6 +67,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
     yield Finding("features", "ok", ", ".join(f.name for f in platform.features) or "none")
     mounts = list_mounts(platform)
     yield Finding("mounts", "ok", ", ".join(m.prefix for m in mounts))
+    yield from _find_joined(settings)
     yield from _find_in_code(platform, [*mounts, *pages_of(platform.features)])
     database = _find_database(settings)
     yield database
@@ -127,6 +128,18 @@ def _find_pages() -> Iterator[Finding]:
 
     faults = [Finding("pages", "failed", sentence) for sentence in find_broken_pages()]
     yield from faults or [Finding("pages", "ok", "every list and form of the admin opens")]
+
+
+def _find_joined(settings: "Settings") -> Iterator[Finding]:
+    """The Django applications that have joined, and what their project says to nobody."""
+    from trivet_admin.configuration import find_left_out
+    from trivet_deploy.django_commands import list_joined
+
+    if joined := list_joined():
+        yield Finding("django applications", "ok", ", ".join(joined))
+    if left_out := find_left_out(settings):
+        sentence = f"read, but for what Trivet has its own: {', '.join(left_out)}"
+        yield Finding(settings.django_settings, "ok", sentence)
 
 
 def _find_database(settings: "Settings") -> Finding:

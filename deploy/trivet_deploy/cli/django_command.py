@@ -5,6 +5,7 @@ to type instead.
 """
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
@@ -40,6 +41,9 @@ INSTEAD = {
 _READ_ONLY = {"--check", "--dry-run"}
 """With one of these `makemigrations` only looks."""
 
+_OF_AN_APP = {"optimizemigration", "sqlmigrate", "squashmigrations"}
+"""Commands that name an application first, and are Django's where it is one that has joined."""
+
 
 def django(context: typer.Context) -> None:
     """Run a management command of Django, for example `trivet django shell`.
@@ -48,15 +52,23 @@ def django(context: typer.Context) -> None:
     """
     from trivet.origin import Origin, enter_origin
     from trivet_deploy.composition import open_platform_with_django
+    from trivet_deploy.django_commands import list_joined
     from trivet_settings import load_settings
 
     name, *rest = context.args or ["help"]
-    if name in INSTEAD and not (name == "makemigrations" and _READ_ONLY & set(rest)):
-        print_error(f"`trivet django {name}` is not for here: {INSTEAD[name]}.")
-        raise typer.Exit(ExitCode.USAGE)
+    is_read = name == "makemigrations" and _READ_ONLY & set(rest)
+    if name in INSTEAD and not is_read and name not in _OF_AN_APP:
+        _refuse(name)
     enter_origin(Origin(way="cli"))
     open_platform_with_django(load_settings())
+    if name in _OF_AN_APP and not set(rest[:1]) & {*list_joined(), "--help"}:
+        _refuse(name)
     _run(["trivet django", name, *rest])
+
+
+def _refuse(name: str) -> NoReturn:
+    print_error(f"`trivet django {name}` is not for here: {INSTEAD[name]}.")
+    raise typer.Exit(ExitCode.USAGE)
 
 
 def _run(arguments: Sequence[str]) -> None:

@@ -128,11 +128,16 @@ def _print_sql(settings: "Settings") -> None:
 
 def _go_to(settings: "Settings", wanted: str, as_json: bool, *, may_lose: bool) -> None:
     from trivet import migrations
+    from trivet_deploy import django_commands
     from trivet_deploy.composition import open_platform_with_django
     from trivet_deploy.schema import require_database
 
     require_database(settings)
     url, features = settings.database_url, open_platform_with_django(settings).features
+    app, _, name = wanted.partition("@")
+    if app in django_commands.list_joined() and name:
+        _go_to_of_django(settings, app, name, as_json, may_lose=may_lose)
+        return
     # Another process may be on its way, and what lies behind is known when it has ended.
     with migrations.one_at_a_time(url):
         target = migrations.find_target(url, features, wanted)
@@ -150,10 +155,35 @@ def _go_to(settings: "Settings", wanted: str, as_json: bool, *, may_lose: bool) 
         say(f"{len(done)} {'taken back' if is_back else 'applied'}.")
 
 
+def _go_to_of_django(
+    settings: "Settings", app: str, name: str, as_json: bool, *, may_lose: bool
+) -> None:
+    """As `_go_to`, for an application of Django's that has joined."""
+    from trivet import migrations
+    from trivet_deploy import django_commands
+
+    with migrations.one_at_a_time(settings.database_url):
+        undone = django_commands.list_behind(app, name)
+        if undone and not may_lose:
+            print_error(
+                f"{app}@{name} lies behind: {', '.join(undone)} would be undone, and what they "
+                "made dropped, with the rows in it. Say --yes if that is meant."
+            )
+            raise typer.Exit(ExitCode.USAGE)
+        done = django_commands.go_to(app, name)
+    if as_json:
+        print_json({"applied": [] if undone else done, "taken_back": done if undone else []})
+    else:
+        say(f"{len(done)} {'taken back' if undone else 'applied'}.")
+
+
 def makemigrations(
     features: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FEATURE]...", help="The features; all of them by default."),
+        typer.Argument(
+            metavar="[FEATURE]...",
+            help="Features, and Django applications of your own that have joined; all by default.",
+        ),
     ] = None,
     *,
     message: Annotated[
@@ -194,15 +224,18 @@ def makemigrations(
 
 def _check_changes(settings: "Settings", names: "Sequence[str]", as_json: bool) -> None:
     from trivet import migrations
+    from trivet_deploy import django_commands
     from trivet_deploy.composition import open_platform_with_django
     from trivet_deploy.schema import require_database
 
     require_database(settings)
     features = open_platform_with_django(settings).features
-    migrations.require_features(names, features)
-    wanted = names or [each.name for each in features]
+    apps, ours = _divided(names)
+    migrations.require_features(ours, features)
+    wanted = ours if names else [each.name for each in features]
     found = migrations.compare(settings.database_url, features).differences
-    sentences = [each.sentence for each in found if each.owner in wanted]
+    sentences = django_commands.list_drift(apps) if apps else []
+    sentences += [each.sentence for each in found if each.owner in wanted]
     if as_json:
         print_json(sentences)
     else:
@@ -227,14 +260,30 @@ def _make(
 ) -> "list[migrations.Made]":
     """Write revisions; `given` are the options --value and --yes."""
     from trivet import migrations
+    from trivet_deploy import django_commands
     from trivet_deploy.composition import open_platform_with_django
     from trivet_deploy.schema import require_database
 
     require_database(settings)
     platform = open_platform_with_django(settings)
-    with redirect_stdout(sys.stderr):  # Alembic tells its progress where results belong
+    apps, ours = _divided(features)
+    with redirect_stdout(sys.stderr):  # both tell their progress where results belong
+        files = django_commands.make_migrations(apps, message) if apps else []
+        made = [migrations.Made(path, ()) for path in files]
+        if features and not ours:
+            return made
         url, answers = settings.database_url, _find_answers(*given)
-        return migrations.make(url, platform.features, features, message, answers)
+        return made + migrations.make(url, platform.features, ours, message, answers)
+
+
+def _divided(names: "Sequence[str]") -> tuple[list[str], list[str]]:
+    """The Django applications among `names`, and the features; without names, the applications
+    that lie in the project."""
+    from trivet_deploy import django_commands
+
+    joined = django_commands.list_joined()
+    apps = [each for each in names if each in joined] if names else django_commands.list_own()
+    return apps, [each for each in names if each not in joined]
 
 
 def _find_answers(values: "Sequence[str]", may_lose: bool) -> "migrations.Answers":

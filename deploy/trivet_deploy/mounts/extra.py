@@ -43,11 +43,12 @@ def mount_extras(settings: Settings) -> tuple[MountedApp, ...]:
 
 
 def _require_mounted(variable: str, named: Iterable[str], settings: Settings) -> None:
-    if unknown := sorted(set(named) - set(settings.extra_mounts)):
+    mounted = {*settings.extra_mounts, *settings.django_urls}
+    if unknown := sorted(set(named) - mounted):
         raise ConfigurationError(
             "mount-policy",
             f"{variable} names {', '.join(unknown)}, which TRIVET_EXTRA_MOUNTS does "
-            "not mount. Write the prefix in both alike.",
+            "not mount. Write the prefix in both alike, there or in TRIVET_DJANGO_URLS.",
         )
 
 

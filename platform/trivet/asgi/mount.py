@@ -6,6 +6,7 @@ Django, FastAPI, Quart, Litestar and WSGI adapters read them so.
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import URLPath
@@ -81,6 +82,7 @@ class MountedApp:
         lifespan: Whether the app's own lifespan is run.
         list_routes: A function that lists the routes, with the prefix, for ``trivet routes``.
         static_packages: Pairs of package and folder, whose files are served at ``/static``.
+        static_folders: Other folders whose files are served there, before those of packages.
         find_pending: A function for ``/readyz``. It returns a sentence that names what the app
             waits for, or an empty string if the app can work.
         links: The pages of the app at which people may begin.
@@ -105,6 +107,7 @@ class MountedApp:
     lifespan: bool = True
     list_routes: Callable[[], Sequence[RouteInfo]] = tuple
     static_packages: Sequence[tuple[str, str]] = ()
+    static_folders: Sequence[Path] = ()
     find_pending: Callable[[], Awaitable[str]] = _nothing_pending
     links: Sequence[PageLink] = ()
     drain: Callable[[], Awaitable[None]] = _nothing_to_drain

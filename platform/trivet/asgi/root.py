@@ -237,9 +237,11 @@ def _route(routes: Sequence[BaseRoute], *, redirect_slashes: bool = False) -> AS
 def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
     """The rooms' static files, read from their packages: nothing has to be collected."""
     packages = [p for m in mounts for p in m.static_packages]
-    if not packages:
+    folders = [f for m in mounts for f in m.static_folders]
+    if not packages and not folders:
         return []
-    return [Mount("/static", app=HashedStaticFiles(packages=packages), name="static")]
+    files = HashedStaticFiles(packages=packages, folders=folders)
+    return [Mount("/static", app=files, name="static")]
 
 
 def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:

@@ -40,9 +40,12 @@ def hashed_name(name: str, file: Path) -> str:
     return f"{head}.{digest}{dot}{suffix}" if head else name
 
 
-def find_in_packages(packages: Sequence[tuple[str, str]], name: str) -> Path | None:
-    """The file that `name` (``admin/css/base.css``) means in the folders of `packages`."""
-    for folder in map(_folder_of, packages):
+def find_in_packages(
+    packages: Sequence[tuple[str, str]], name: str, folders: Sequence[Path] = ()
+) -> Path | None:
+    """The file that `name` (``admin/css/base.css``) means in `folders`, or in those of
+    `packages`."""
+    for folder in (*folders, *map(_folder_of, packages)):
         file = folder / name
         if file.is_file():
             return file
@@ -74,9 +77,11 @@ class HashedStaticFiles(StaticFiles):
         *,
         directory: Path | None = None,
         packages: Sequence[tuple[str, str]] = (),
+        folders: Sequence[Path] = (),
         is_public: bool = True,
     ) -> None:
         super().__init__(directory=directory, packages=list(packages), check_dir=False)
+        self.all_directories = [*folders, *self.all_directories]
         self._scope = "public" if is_public else "private"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import MetaData, Table
 from sqlalchemy.orm import Mapper, Session
 
 from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, require_audited
@@ -30,6 +31,13 @@ class Capture:
     feeds: FeedRegistry = field(default_factory=FeedRegistry)
     audit: AuditTrail | None = None
     rules: RuleRegistry = field(default_factory=RuleRegistry)
+    _of_others: list[tuple[CapturedTables, str]] = field(default_factory=list)
+
+    def guard(self, tables: Iterable[str], reason: str) -> None:
+        """Guard `tables` that are written, and seen, by somebody else than a session."""
+        stubs = [Table(name, MetaData()) for name in tables]
+        if stubs:
+            self._of_others.append((CapturedTables(stubs, ()), reason))
 
     def is_audited(self, table: Any) -> bool:
         """Whether changes of rows of `table` are noted."""
@@ -47,6 +55,7 @@ class Capture:
             yield audited_tables(), WHICH_IS_AUDITED
         if self.rules:
             yield self.rules.tables, "whose changes rules judge"
+        yield from self._of_others
 
     def write(self, session: Session, notes: Sequence[Any], origin: Origin) -> dict[str, int]:
         """Write publications and audit entries, always in this order: a chain of the trail is the

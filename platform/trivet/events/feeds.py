@@ -92,10 +92,14 @@ class FeedRegistry:
     """The feeds of all features, asked by every session."""
 
     _feeds: dict[type, list[FeedFunction]] = field(default_factory=dict)
+    _labelled: dict[str, list[FeedFunction]] = field(default_factory=dict)
     _of_class: dict[type, Sequence[FeedFunction]] = field(default_factory=dict)
     _tables: FedTables | None = None
 
-    def add(self, model: type, function: FeedFunction) -> None:
+    def add(self, model: type | str, function: FeedFunction) -> None:
+        if isinstance(model, str):
+            self._labelled.setdefault(model.lower(), []).append(function)
+            return
         self._feeds.setdefault(model, []).append(function)
         self._of_class.clear()
         self._tables = None
@@ -119,11 +123,21 @@ class FeedRegistry:
             self._of_class[model] = found
         return found
 
+    @property
+    def labels(self) -> Iterable[str]:
+        """The models of Django's that feed channels, as ``app.model`` in lower case."""
+        return self._labelled.keys()
+
+    def feeds_of_label(self, label: str) -> Sequence[FeedFunction]:
+        """The feeds of the model of Django's with this label (``app.model`` in lower case)."""
+        return self._labelled.get(label, ())
+
     def __bool__(self) -> bool:
+        """Whether mapped classes feed channels: what the sessions ask."""
         return bool(self._feeds)
 
 
-def feed(model: type) -> Callable[[F], F]:
+def feed(model: type | str) -> Callable[[F], F]:
     """Declare, in a feature's ``events.py``, a function that feeds channels from `model`.
 
     The function gets a `Change` and yields publications, or none. It runs inside the flush, so
@@ -131,7 +145,9 @@ def feed(model: type) -> Callable[[F], F]:
     a mark on the function, which the start finds: importing the module changes nothing.
 
     Args:
-        model: A mapped class. Changes of its subclasses are reported too.
+        model: A mapped class. Changes of its subclasses are reported too. Or the label of a
+            model of a joined Django application, such as ``"polls.Question"``, for its class
+            cannot be imported yet where events are declared.
 
     Returns:
         The decorator, which returns the function itself.

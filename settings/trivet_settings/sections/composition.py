@@ -55,8 +55,8 @@ class CompositionSettings(BaseSettings):
     mount_policies: Annotated[
         MountPolicies,
         About(
-            "Who may use an extra mount; Trivet checks it before the mount is called. A mount "
-            "that is not named here decides by itself (its-own).",
+            "Who may use an extra mount, or a prefix of TRIVET_DJANGO_URLS; Trivet checks it "
+            "before the mount is called. One that is not named here decides by itself (its-own).",
             "JSON object of prefix to public, authenticated, staff, its-own or app.permission",
             cure='Write it like {"/legacy": "staff"}',
         ),

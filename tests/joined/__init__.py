@@ -1,0 +1,1 @@
+"""An existing Django project, as the tests have it join."""

@@ -1,0 +1,1 @@
+"""A Django application of somebody who has never heard of Trivet."""
