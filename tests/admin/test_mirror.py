@@ -85,7 +85,10 @@ class Homeless(Apart):
     ("mapped", "words"),
     [
         (TwoKeys, ("TwoKeys", "left, right", "UniqueConstraint")),
-        (Strange, ("library.models.Strange", "another base", "class Strange(Model)")),
+        (
+            Strange,
+            ("library.models.Strange", "on a base that no feature brings", "import Strange in"),
+        ),
         (Homeless, ("Homeless", "elsewhere.models", "TRIVET_FEATURES")),
     ],
 )

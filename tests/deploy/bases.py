@@ -288,7 +288,8 @@ class Clerk(Base):
     __tablename__ = "theirs_clerk"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
-    shop_id: Mapped[int] = mapped_column(ForeignKey("theirs_shop.id"), index=True)
+    shop_id: Mapped[int] = mapped_column(
+        ForeignKey("theirs_shop.id", ondelete="CASCADE"), index=True)
     shop: Mapped[Shop] = relationship()
 """,
     "theirs/models/tests/__init__.py": "raise RuntimeError('tests are not to be imported')",
@@ -450,6 +451,7 @@ def test_somebody_elses_classes_have_pages_by_default(trivet):
         assert "a long one" not in listed and "sesame" not in listed
         shop = re.search(r'/admin/borrowed/shop/(\d+)/change/', listed)[1]
         send(client, "/admin/borrowed/clerk/add/", name="Eva", shop=shop)
+        send(client, f"/admin/borrowed/shop/{{shop}}/delete/", post="yes")
         send(client, "/admin/aside/note/add/", text="seen")
         assert "Aside" in client.get("/admin/").text
         assert client.get("/admin/aside/odd/").status_code == 404
@@ -457,8 +459,13 @@ def test_somebody_elses_classes_have_pages_by_default(trivet):
         assert "seen" in client.get("/admin/aside/note/").text
         assert client.get("/admin/borrowed/shop/").status_code == 403
     found = [(each.table, each.kind) for each in trivet.audited() if each.origin == "admin"]
-    assert found == [(f"{{name}}", "insert") for name in
-        ("theirs_shop", "theirs_clerk", "others_note")]
+    assert found == [
+        ("theirs_shop", "insert"),
+        ("theirs_clerk", "insert"),
+        ("theirs_clerk", "delete"),
+        ("theirs_shop", "delete"),
+        ("others_note", "insert"),
+    ]
 
 
 def require_told(trivet, feature):

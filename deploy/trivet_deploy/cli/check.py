@@ -88,6 +88,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
 
 def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Iterator[Finding]:
     """The mistakes, certain or probable, in the features' own files."""
+    from trivet.capture.following import find_unseen
     from trivet_admin.site.by_default import find_left_out
     from trivet_deploy.checks.channels import find_closed
     from trivet_deploy.checks.files import find_idle_admins, find_unplugged
@@ -116,6 +117,7 @@ def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Itera
         ("files", find_unplugged(features)),
         ("admin", find_idle_admins(features)),
         ("admin", find_left_out()),
+        ("capture", find_unseen()),
         ("channels", find_closed(features)),
         ("indexes", find_missing_indexes(features)),
     ):

@@ -10,8 +10,8 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.audit.capture import is_audited, table_of
+from trivet.capture.following import follow, is_followed
 from trivet.capture.tables import CapturedTables, CaptureReason, associations_of, faults_of
-from trivet.errors import ConfigurationError
 from trivet.models.mapped import every_mapper, known_classes, our_mappers, our_tables
 from trivet.models.views import is_view
 
@@ -44,13 +44,10 @@ def _tables_of(_known: tuple[int, int]) -> CapturedTables:
     return CapturedTables(guarded, filter(is_audited, linking))
 
 
-def require_audited() -> None:
-    """Raise ConfigurationError, naming every case, where the database would change audited
-    rows by itself and no flush would see it."""
+def follow_audited() -> None:
+    """Have sessions do first what the database would do to audited rows by itself."""
     configure_mappers()
-    faults = faults_of(our_mappers(), _AUDITED)
-    if faults:
-        raise ConfigurationError("unaudited", " ".join(faults))
+    follow(our_mappers(), _AUDITED)
 
 
 def why_not_audited(mapper: Mapper[Any]) -> str | None:
@@ -61,5 +58,6 @@ def why_not_audited(mapper: Mapper[Any]) -> str | None:
             f"{mapper.class_.__name__} is mapped to several tables as one, and the audit trail "
             "notes rows of tables. Write through classes that are mapped to one table each."
         )
-    faults = faults_of([mapper], _AUDITED) if table_of(mapper) is not None else ()
+    is_seen = is_followed(mapper) or table_of(mapper) is None
+    faults = () if is_seen else faults_of([mapper], _AUDITED)
     return " ".join(faults) or None

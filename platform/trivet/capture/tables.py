@@ -94,15 +94,15 @@ def action_of(rule: str | None) -> str | None:
 
 def _faults(mapper: Mapper[Any], reason: CaptureReason) -> Iterator[str]:
     child = mapper.class_.__name__
-    for key in _foreign_keys(mapper, reason):
+    for key in foreign_keys_of(mapper, reason):
         subject = f"{child} {reason.of}, and its foreign key ({_columns(key)})"
         if action_of(key.onupdate):
             yield _on_update(subject, key, reason)
-        parent = _parent(key)
+        parent = find_parent(key)
         if action_of(key.ondelete) is None or parent is None:
             continue
         deletes = action_of(key.ondelete) == "CASCADE"
-        if not any(_follows(r, mapper, key, deletes=deletes) for r in parent.relationships):
+        if not any(follows(r, mapper, key, deletes=deletes) for r in parent.relationships):
             cure = 'cascade="all, delete-orphan"' if deletes else "its usual cascade"
             yield (
                 f"{subject} has ON DELETE {key.ondelete}, by which the database changes rows "
@@ -117,10 +117,10 @@ def _faults_of_links(table: Table, reason: CaptureReason) -> Iterator[str]:
         subject = f"{table.name} {reason.of}, and its foreign key ({_columns(key)})"
         if action_of(key.onupdate):
             yield _on_update(subject, key, reason)
-        parent = _parent(key)
+        parent = find_parent(key)
         if action_of(key.ondelete) is None or parent is None:
             continue
-        if not any(link is table and _is_cut(r, key) for link, r in associations_of(parent)):
+        if not any(link is table and is_cut(r, key) for link, r in associations_of(parent)):
             yield (
                 f"{subject} has ON DELETE {key.ondelete}, by which the database cuts links "
                 f"{reason.unheard}. Give {parent.class_.__name__} a relationship with "
@@ -136,7 +136,7 @@ def _on_update(subject: str, key: ForeignKeyConstraint, reason: CaptureReason) -
     )
 
 
-def _parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
+def find_parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
     """The class that `key` refers to; of several classes in one table their common base, because
     any of their rows may be deleted. None for a table without a class: Django's own tables, whose
     deletions Django collects."""
@@ -145,7 +145,7 @@ def _parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
     return next((m for m in found if m.inherits is None or m.inherits not in found), None)
 
 
-def _follows(
+def follows(
     relationship: RelationshipProperty[Any],
     mapper: Mapper[Any],
     key: ForeignKeyConstraint,
@@ -163,13 +163,13 @@ def _follows(
     )
 
 
-def _is_cut(relationship: RelationshipProperty[Any], key: ForeignKeyConstraint) -> bool:
+def is_cut(relationship: RelationshipProperty[Any], key: ForeignKeyConstraint) -> bool:
     """Whether the ORM deletes the links of a deleted row, through `relationship`."""
     columns = {pair[1] for pair in relationship.synchronize_pairs or ()}
     return columns == set(key.columns) and not relationship.passive_deletes
 
 
-def _foreign_keys(mapper: Mapper[Any], reason: CaptureReason) -> Iterator[ForeignKeyConstraint]:
+def foreign_keys_of(mapper: Mapper[Any], reason: CaptureReason) -> Iterator[ForeignKeyConstraint]:
     own = {table for table in mapper.tables if isinstance(table, Table)}
     for table in filter(reason.covers, own):
         for key in table.foreign_key_constraints:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import MetaData, Table
 from sqlalchemy.orm import Mapper, Session
 
-from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, require_audited
+from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, follow_audited
 from trivet.audit.capture import is_audited, table_of
 from trivet.audit.entry import Entry
 from trivet.audit.trail import FIND_FREE_HEAD, AuditTrail
@@ -100,10 +100,10 @@ def compose_capture(features: Iterable[Feature], audit_secrets: Sequence[str]) -
     """The capture of `features`.
 
     Raises:
-        ConfigurationError: The database would change fed, audited or judged rows by itself, or
-            an ``events.py`` declares no feed, or a ``rules.py`` something that is no rule.
+        ConfigurationError: An ``events.py`` declares no feed, or a ``rules.py`` something that is
+            no rule.
     """
-    require_audited()
+    follow_audited()
     features = tuple(features)
     feeds = collect_feeds(module for _, module in modules_of(features, "events"))
     rules = collect_rules(module for _, module in modules_of(features, "rules"))

@@ -24,6 +24,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from trivet.audit.audited_tables import WHICH_IS_AUDITED, why_not_audited
 from trivet.audit.capture import entries_of
+from trivet.capture.following import PREFIX, cut_links, has_unseen, why_unseen
 from trivet.capture.old_values import read_old_row
 from trivet.data.session import TrivetSession, UncapturedError, uncaptured
 from trivet.data.statement_guard import only_reading
@@ -63,6 +64,37 @@ def keep_written_documents(session: TrivetSession, *_: Any) -> None:
     """Keep the documents of the instances that were just stored."""
     for target in (*session.new, *session.dirty):
         session.documents.keep(target, is_flushed=True)
+
+
+def take_links_along(session: TrivetSession, *_: Any) -> None:
+    """Cut links to rows that are about to be deleted, where no relationship of theirs does."""
+    if session.deleted:
+        cut_links(session)
+
+
+def lock_what_goes_along(state: ORMExecuteState) -> None:
+    """Lock the rows that go with one that is deleted, while they are read."""
+    loads = state.is_relationship_load and state.is_select
+    path = state.loader_strategy_path if loads else None
+    if path is not None and str(getattr(path[-1], "key", "")).startswith(PREFIX):
+        state.statement = state.statement.with_for_update()  # type: ignore[attr-defined]  # a Select
+
+
+def refuse_unseen_updates(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
+    """Refuse a new key that the database would write into other rows by itself."""
+    _refuse_unseen(mapper, connection, target, "UPDATE")
+
+
+def refuse_unseen_deletes(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
+    """Refuse a deletion by which the database would change other rows as no session can."""
+    _refuse_unseen(mapper, connection, target, "DELETE")
+
+
+def _refuse_unseen(mapper: Mapper[Any], connection: Connection, target: Any, verb: str) -> None:
+    if has_unseen(mapper) and isinstance(object_session(target), TrivetSession):
+        reason = why_unseen(connection, instance_state(target), verb)
+        if reason is not None:
+            raise uncaptured(reason)
 
 
 def refuse_half_captured(mapper: Mapper[Any], _connection: Connection, target: Any) -> None:

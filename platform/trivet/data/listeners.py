@@ -83,6 +83,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (TrivetSession, "after_transaction_create", flush.mark_savepoint),  # its captures can be cut
 
     # A statement is sent.
+    (TrivetSession, "do_orm_execute", flush.lock_what_goes_along),  # nobody adds to it meanwhile
     (TrivetSession, "do_orm_execute", flush.refuse_bulk_writes),  # no flush would see them
     (Engine, "before_cursor_execute", statement_guard.judge_statement),  # nor raw writes
     (Engine, "handle_error", violations.note_violation),  # it is found out what was refused
@@ -93,6 +94,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
 
     # A flush: before anything is written.
     (TrivetSession, "before_flush", flush.refuse_writes_when_reading),  # a reader changes nothing
+    (TrivetSession, "before_flush", flush.take_links_along),  # the database would cut them
     (TrivetSession, "before_flush", flush.see_assigned_documents),  # old values are as they were
     (TrivetSession, "before_flush", flush.load_what_feeds_read),  # a feed may not ask
     (TrivetSession, "before_flush", judging.judge_flush),  # rules are asked, or nothing is written
@@ -107,6 +109,8 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (Mapper, "before_insert", flush.refuse_half_captured),  # a class the start did not see
     (Mapper, "before_update", flush.refuse_half_captured),
     (Mapper, "before_delete", flush.refuse_half_captured),
+    (Mapper, "before_update", flush.refuse_unseen_updates),  # a key that the database would pass on
+    (Mapper, "before_delete", flush.refuse_unseen_deletes),
     (Mapper, "before_update", flush.remember_updated_row),  # no change without its old value
     (Mapper, "before_delete", flush.remember_deleted_row),  # nor a deletion
     (Mapper, "after_insert", bounds.fit_inserted),  # defaults too

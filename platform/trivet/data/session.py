@@ -9,7 +9,7 @@ writes to their tables (`trivet.data.statement_guard`). In a unit of work the se
 only the code that opened the unit can end the transaction.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session, SessionTransaction
 
+from trivet.capture.following import lock_referred
 from trivet.capture.recorder import Recorder
 from trivet.data.capture import Capture
 from trivet.data.documents import Documents
@@ -137,6 +138,14 @@ class TrivetSession(Session):
         if not nested:
             self.require_unsealed("begin a transaction and end it")
         return super().begin(nested)
+
+    def delete(self, instance: object) -> None:
+        lock_referred(self, instance)  # before the rows that go along are read
+        super().delete(instance)
+
+    def delete_all(self, instances: Iterable[object]) -> None:
+        for instance in instances:
+            self.delete(instance)
 
     def prepare(self) -> None:
         self.require_unsealed("prepare the commit")

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper, configure_mappers
 
-from trivet.capture.tables import CapturedTables, CaptureReason, associations_of, faults_of
-from trivet.errors import ConfigurationError
+from trivet.capture.following import follow
+from trivet.capture.tables import CapturedTables, CaptureReason, associations_of
 
 _FED = CaptureReason("feeds channels", "that no channel hears of")
 
@@ -24,13 +24,10 @@ class FedTables(CapturedTables):
         )
 
 
-def require_captured(models: Iterable[type]) -> None:
-    """Raise ConfigurationError, with every case, if the database would change rows of `models` by
-    itself and no flush would see it."""
+def follow_fed(models: Iterable[type]) -> None:
+    """Have sessions do first what the database would do to rows of `models` by itself."""
     configure_mappers()  # relationships know each other only after this
-    faults = faults_of(family_of(models), _FED)
-    if faults:
-        raise ConfigurationError("uncaptured", " ".join(faults))
+    follow(family_of(models), _FED)
 
 
 def family_of(models: Iterable[type]) -> set[Mapper[Any]]:

@@ -21,7 +21,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from trivet.errors import ConfigurationError
-from trivet.events.fed_tables import FedTables, require_captured
+from trivet.events.fed_tables import FedTables, follow_fed
 from trivet.identity.identity import Identity
 
 Kind = Literal["insert", "update", "delete"]
@@ -111,9 +111,9 @@ class FeedRegistry:
             self._tables = FedTables(self._feeds)
         return self._tables
 
-    def require_captured(self) -> None:
-        """Raise ConfigurationError if the database would change fed rows by itself."""
-        require_captured(self._feeds)
+    def follow(self) -> None:
+        """Have sessions do first what the database would do to fed rows by itself."""
+        follow_fed(self._feeds)
 
     def feeds_of(self, model: type) -> Sequence[FeedFunction]:
         """The feeds of `model` and of the classes that it is mapped from."""
@@ -181,7 +181,7 @@ def collect_feeds(modules: Iterable[Any]) -> FeedRegistry:
             )
         for model, function in marked:
             registry.add(model, function)
-    registry.require_captured()
+    registry.follow()
     return registry
 
 

@@ -66,12 +66,13 @@ def known_classes() -> tuple[int, int]:
 
 def is_ours(mapper: Mapper[Any]) -> bool:
     """Whether the class of `mapper` is one of ours."""
-    return mapper.registry in _registries_at(_mapped)
+    return mapper.registry in _registries_at(_mapped) and _stands(mapper)
 
 
 def our_mappers() -> Iterator[Mapper[Any]]:
     """The mappers of our mapped classes."""
-    return (mapper for each in _registries_at(_mapped) for mapper in _mappers_of(each))
+    every = (mapper for each in _registries_at(_mapped) for mapper in _mappers_of(each))
+    return filter(_stands, every)
 
 
 def our_metadata() -> tuple[MetaData, ...]:
@@ -157,6 +158,12 @@ def _imports(source: Source, mapped: type[Any]) -> bool:
 def is_inside(module: str, package: str) -> bool:
     """Whether `module` is `package`, or one below it."""
     return f"{module}.".startswith(f"{package}.")
+
+
+def _stands(mapper: Mapper[Any]) -> bool:
+    """Whether nobody has taken its tables out of their metadata, and so the class away."""
+    tables = (each for each in mapper.tables if isinstance(each, Table))
+    return all(each.metadata.tables.get(each.key) is each for each in tables)
 
 
 def _mappers_of(each: registry) -> Iterator[Mapper[Any]]:

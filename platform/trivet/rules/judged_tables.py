@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy.orm import configure_mappers
 
-from trivet.capture.tables import CaptureReason, faults_of
-from trivet.errors import ConfigurationError
+from trivet.capture.following import follow
+from trivet.capture.tables import CaptureReason
 from trivet.events.fed_tables import FedTables, family_of
 
 _JUDGED = CaptureReason("has rules of change", "that no rule judges")
@@ -16,10 +16,8 @@ class JudgedTables(FedTables):
     """The tables of `models`, as for feeds."""
 
 
-def require_judged(models: Iterable[type[Any]]) -> None:
-    """Raise ConfigurationError, naming every case, where the database would change rows of
-    `models` by itself and no rule would be asked."""
+def follow_judged(models: Iterable[type[Any]]) -> None:
+    """Have sessions do first what the database would do to rows of `models` by itself, so that
+    their rules are asked."""
     configure_mappers()  # only then do relationships know each other
-    faults = faults_of(family_of(models), _JUDGED)
-    if faults:
-        raise ConfigurationError("unjudged", " ".join(faults))
+    follow(family_of(models), _JUDGED)

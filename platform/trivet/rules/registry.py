@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.errors import ConfigurationError
 from trivet.rules.change import Change, Kind
-from trivet.rules.judged_tables import JudgedTables, require_judged
+from trivet.rules.judged_tables import JudgedTables, follow_judged
 
 RuleFunction = Callable[[Change[Any]], None]
 F = TypeVar("F", bound=Callable[[Change[Any]], None])
@@ -109,9 +109,9 @@ class RuleRegistry:
             self._tables = JudgedTables(self._rules)
         return self._tables
 
-    def require_judged(self) -> None:
-        """Raise ConfigurationError where the database would change judged rows by itself."""
-        require_judged(self._rules)
+    def follow(self) -> None:
+        """Have sessions do first what the database would do to judged rows by itself."""
+        follow_judged(self._rules)
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -126,8 +126,7 @@ def collect_rules(modules: Iterable[ModuleType]) -> RuleRegistry:
     Raises:
         ConfigurationError: A ``rules.py`` declares no rule; or a rule is no plain function, or
             it names a class that is not mapped, an attribute that does not exist, or an unknown
-            kind of change (all are reported at once); or the database would change judged rows
-            by itself.
+            kind of change (all are reported at once).
     """
     registry = RuleRegistry()
     faults: list[str] = []
@@ -144,7 +143,7 @@ def collect_rules(modules: Iterable[ModuleType]) -> RuleRegistry:
                 registry.add(each)
     if faults:
         raise ConfigurationError("rule", " ".join(faults))
-    registry.require_judged()
+    registry.follow()
     return registry
 
 
