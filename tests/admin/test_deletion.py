@@ -173,3 +173,30 @@ async def test_what_stands_in_the_way_is_listed_up_to_a_hundred(
     page = await borrowed_boss.get("/admin/borrowed/troupe/200/delete/")
     assert page.text.count("Booking: <a") == MANY
     assert "… and more" in page.words
+
+
+@pytest.mark.parametrize("more", [0, MANY * 2])
+async def test_a_row_that_goes_for_two_reasons_is_counted_once(
+    borrowed_house: House, borrowed_boss: Visitor, more: int
+) -> None:
+    others = range(1000, 1000 + more)
+    new = 'INSERT INTO borrowed_work (id, pk, full_clean, state, "DoesNotExist", of__two, '
+    new += "maker_id, buyer) VALUES ({0}, {0}, 'x', 'new', '0', '', '', '')"
+    await borrowed_house.write(
+        "DELETE FROM borrowed_work_work",
+        "DELETE FROM borrowed_work WHERE id IN (901, 902) OR id >= 1000",
+        *(new.format(number) for number in (901, 902, *others)),
+        "INSERT INTO borrowed_work_work (work_id, other_id) VALUES (901, 902), (902, 901), "
+        "(901, 901), (902, 902)",
+        *(
+            f"INSERT INTO borrowed_work_work (work_id, other_id) VALUES (901, {number})"
+            for number in others
+        ),
+    )
+    page = await borrowed_boss.get("/admin/borrowed/work/901/delete/")
+    summary = page.words[page.words.index("Summary") : page.words.index("Objects")]
+    assert f": {3 + more}" in summary, summary
+    done = await borrowed_boss.send(page)
+    assert done.status == 302
+    left = await borrowed_house.rows("SELECT work_id, other_id FROM borrowed_work_work")
+    assert left == [(902, 902)]
