@@ -4,6 +4,7 @@
 #   make test     every test, on SQLite and on PostgreSQL      PYTHON=python3.13 chooses another interpreter
 #   make check    format, lint, types, import laws, migration drift
 #   make bench    the measurements in benchmarks/
+#   make projects the classes of public projects in the admin, and docs/projects.md; takes minutes
 #   make newest   the tests on the newest versions of every library, beside the locked ones
 #   make reference  regenerate docs/reference and the list of public names
 #   make format   write what `make check` would ask for
@@ -25,7 +26,7 @@ UV = UV_HTTP_TIMEOUT=15 UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --no-pro
 install_lock = $(UV) --require-hashes --requirement $(1) 2>/dev/null || $(PIP) install --require-hashes --requirement $(1)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help demo test check bench newest reference format lock install clean
+.PHONY: help demo test check bench projects newest reference format lock install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -84,6 +85,10 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Each project has an environment of its own, .venv-projects/NAME. ARGS="optuna" takes one.
+projects: $(VENV)/.dev
+	@$(BIN)/python -m tests.projects $(ARGS)
 
 # What a stranger who installs today would get: no lock, no upper bounds, the newest of everything.
 newest: tests/node_modules/.installed

@@ -234,18 +234,23 @@ class _Building:
         return type("Meta", (), options)
 
     def _constraints(self) -> list[models.BaseConstraint]:
-        """Uniqueness over several columns, which a form can then explain before it is tried."""
-        found = []
+        """Uniqueness over several columns, which a form can then explain before it is tried.
+
+        Django wants each name once for all models, where a database wants it once for a table.
+        """
+        together = set()
         tables: Any = self.mapper.tables if self.only_read is None else ()
         for constraint in (each for table in tables for each in table.constraints):
             if isinstance(constraint, UniqueConstraint) and len(constraint.columns) > 1:
                 if not all(map(self.mapper.columns.contains_column, constraint.columns)):
                     continue  # of another class in the table
                 keys = [self.mapper.get_property_by_column(c).key for c in constraint.columns]
-                fields = [self.names.fields[key] for key in keys]
-                name = str(constraint.name or f"uq_{'_'.join(fields)}")
-                found.append(models.UniqueConstraint(fields=fields, name=name))
-        return sorted(found, key=lambda constraint: constraint.name)
+                together.add(tuple(self.names.fields[key] for key in keys))
+        owner = f"{self.label}_{class_name_of(self.mapped)}"
+        return [
+            models.UniqueConstraint(fields=fields, name=f"{owner}_{'_'.join(fields)}")
+            for fields in sorted(together)
+        ]
 
 
 def _in_words(name: str) -> str:
