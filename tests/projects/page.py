@@ -77,7 +77,7 @@ def _row(project: Project, seen: dict[str, Any]) -> tuple[str, list[int]]:
 
 def _went(finding: dict[str, Any], step: str) -> bool:
     is_seen = step != "untouched" or finding["steps"].get("told") != EXEMPT
-    return is_seen and finding["steps"].get(step) == ""
+    return is_seen and bool(finding["steps"].get(step) == "")
 
 
 def _share(total: list[int], seen: dict[str, Any]) -> str:
