@@ -34,6 +34,7 @@ def test_migrations_of_a_joined_application_are_written_applied_and_taken_back(
     write(tmp_path, {"notes/__init__.py": "", "notes/models.py": MODELS})
     installed.env |= {"TRIVET_DJANGO_APPS": "notes", "PYTHONPATH": str(tmp_path)}
 
+    changed = installed.json("makemigrations", "--check", code=1)
     (made,) = installed.json("makemigrations", "notes", "-m", "The first notes")
     planned = installed.json("migrate", "--plan")
     applied = installed.json("migrate")
@@ -41,6 +42,7 @@ def test_migrations_of_a_joined_application_are_written_applied_and_taken_back(
     behind = installed.run("migrate", "--to", "notes@base", code=2)
     back = installed.json("migrate", "--to", "notes@base", "--yes")
 
+    assert any("Create model Note" in sentence for sentence in changed)
     assert Path(made["path"]) == tmp_path / "notes" / "migrations" / "0001_the_first_notes.py"
     assert [(each["owner"], each["name"]) for each in planned] == [
         ("notes", "0001_the_first_notes")
