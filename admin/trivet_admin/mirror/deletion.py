@@ -7,11 +7,11 @@ decides. Django's Collector then does it first, so that it is shown on the page 
 captured like any other change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import models
-from sqlalchemy import BinaryExpression, Column, ForeignKey
+from sqlalchemy import BinaryExpression, BooleanClauseList, Column, ForeignKey
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.models.mapped import our_mappers
@@ -20,7 +20,14 @@ from trivet_admin.generic import AnyField
 
 
 def fate_of(mapper: Mapper[Any], column: "Column[Any]", reference: ForeignKey) -> Any:
-    """``on_delete`` for the foreign key of `column` in rows of `mapper`.
+    """``on_delete`` for the foreign key of `column` in rows of `mapper`."""
+    return fate_of_columns(mapper, [column], reference.column.table, reference.ondelete)
+
+
+def fate_of_columns(
+    mapper: Mapper[Any], columns: Sequence["Column[Any]"], referred: Any, ondelete: str | None
+) -> Any:
+    """``on_delete`` for the foreign key over `columns` of `mapper` to the table `referred`.
 
     Rows that are only read are left to the database: those of a view change by themselves. Where
     neither the mapped classes nor the database have a word on it, the database refuses, and so does
@@ -28,15 +35,26 @@ def fate_of(mapper: Mapper[Any], column: "Column[Any]", reference: ForeignKey) -
     """
     if find_reading(mapper) is not None:
         return models.DO_NOTHING
-    collections = list(_collections_over(column, reference))
-    rule = (reference.ondelete or "").upper()
+    collections = list(_collections_over({*columns}, referred))
+    rule = (ondelete or "").upper()
+    is_nullable = all(column.nullable for column in columns)
     if any(each.cascade.delete for each in collections):
         rule = "CASCADE"
-    elif column.nullable and any(not each.passive_deletes for each in collections):
+    elif is_nullable and any(not each.passive_deletes for each in collections):
         rule = "SET NULL"
     if rule == "CASCADE":
-        return cascade_before_parent if column.nullable else models.CASCADE
-    return models.SET_NULL if rule == "SET NULL" else models.PROTECT
+        return cascade_before_parent if any(each.nullable for each in columns) else models.CASCADE
+    if rule == "SET NULL":
+        return models.SET_NULL if len(columns) == 1 else set_columns_null
+    return models.PROTECT
+
+
+def set_columns_null(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
+    """SET NULL for a foreign key of several columns."""
+    del using
+    for column in field.local_related_fields:
+        if column.null:
+            collector.add_field_update(column, None, sub_objs)
 
 
 def cascade_before_parent(collector: Any, field: AnyField, sub_objs: Any, using: str) -> None:
@@ -50,17 +68,25 @@ def cascade_before_parent(collector: Any, field: AnyField, sub_objs: Any, using:
 
 
 def _collections_over(
-    column: "Column[Any]", reference: ForeignKey
+    columns: set["Column[Any]"], referred: Any
 ) -> Iterator["RelationshipProperty[Any]"]:
-    """The relationships of the referred class that hold all rows which refer to it by `column`.
+    """The relationships of the referred class that hold all rows which refer to it by `columns`.
     One with a further condition says nothing of the rows that do not meet it."""
     for mapper in our_mappers():
-        if mapper.local_table is not reference.column.table:
+        if mapper.local_table is not referred:
             continue
         for relationship in mapper.relationships:
             remote = {pair[1] for pair in relationship.synchronize_pairs}
             is_collection = relationship.direction is RelationshipDirection.ONETOMANY
-            if not is_collection or relationship.viewonly or remote != {column}:
+            if not is_collection or relationship.viewonly or remote != columns:
                 continue
-            if isinstance(relationship.primaryjoin, BinaryExpression):
+            if _has_no_other_condition(relationship):
                 yield relationship
+
+
+def _has_no_other_condition(relationship: "RelationshipProperty[Any]") -> bool:
+    """Whether its rows are joined by equal columns alone."""
+    joined: Any = relationship.primaryjoin
+    clauses = joined.clauses if isinstance(joined, BooleanClauseList) else [joined]
+    size = len(relationship.synchronize_pairs)
+    return len(clauses) == size and all(isinstance(each, BinaryExpression) for each in clauses)

@@ -35,6 +35,7 @@ from trivet_admin.mirror.relations import (
     many_to_many,
     mapper_of,
 )
+from trivet_admin.mirror.row_references import row_references
 from trivet_admin.mirror.shape import SHAPE, Association, Shape
 from trivet_admin.mirror.sources import is_plain, labels_of, options_of_table, source_of
 
@@ -119,6 +120,8 @@ class _Building:
         self._db_table = self._find_table()
         for key, column in self.columns.items():
             self._add_column(key, column)
+        for key, row_reference in row_references(mapper) if is_plain(mapper) else ():
+            self._add_field(self.names.relations[key], key, row_reference)
         self.sides = list(many_to_many(mapper))
         for side in self.sides:
             self._add_side(side)

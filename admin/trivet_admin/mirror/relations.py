@@ -71,7 +71,7 @@ def make_relation(
     field = kind(
         label_of_table(reference.column.table, column),
         on_delete=fate_of(mapper, column, reference) if is_told else models.DO_NOTHING,
-        related_name=_related_name(relationship) if is_told else "+",
+        related_name=related_name_of(relationship) if is_told else "+",
         to_field=_to_field(reference),
         mapped_name=names_of(mapper).attnames[key],
         **options,
@@ -129,12 +129,13 @@ def many_to_many(mapper: Mapper[Any]) -> Iterator[Side]:
         child = relationship.mapper.class_
         name = names_of(mapper).relations[relationship.key]
         inherited = is_inherited(mapper, relationship.key)
-        related_name = "+" if inherited else _related_name(relationship)
+        related_name = "+" if inherited else related_name_of(relationship)
         ends = (sources[0], targets[0])
         yield Side(relationship.key, name, child, table, *ends, related_name, inherited)
 
 
-def _related_name(relationship: "RelationshipProperty[Any] | None") -> str:
+def related_name_of(relationship: "RelationshipProperty[Any] | None") -> str:
+    """The name in Django of the other side of a relationship; ``+`` if it has none."""
     reverse = None if relationship is None else _reverse_of(relationship)
     return "+" if reverse is None else names_of(reverse.parent).relations[reverse.key]
 

@@ -22,6 +22,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import models
 from django.http import HttpRequest
 
+from trivet_admin.mirror.keys import is_named_by_text
 from trivet_admin.mirror.typed import WallTimeField
 from trivet_admin.site.choosing import can_be_searched, can_be_seen, has_many
 from trivet_admin.site.sizes import rows_of, sizes
@@ -83,11 +84,21 @@ def _bounded(item: Any, model: Any, bound: int) -> Any:
         kind = next((kind for test, kind in known if test(field)), None)
     if kind is RelatedFieldListFilter and _lists_many(field, bound):
         return path, SearchedFilter
+    if kind is RelatedFieldListFilter and is_named_by_text(field.related_model):
+        return path, KeyedFilter
     if kind is RelatedOnlyFieldListFilter and _has_many_values(model, path, bound):
         return path, SearchedFilter
     if kind is AllValuesFieldListFilter and _has_many_values(model, path, bound):
         return path, ValueFilter
     return item
+
+
+class KeyedFilter(RelatedFieldListFilter):
+    """Django's, with the texts of keys of several columns: an address takes a tuple for several
+    values."""
+
+    def field_choices(self, *which: Any) -> list[Any]:
+        return [(str(key), text) for key, text in super().field_choices(*which)]
 
 
 def _lists_many(field: Any, bound: int) -> bool:

@@ -25,8 +25,10 @@ from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE
 from trivet_admin.generic import ModelForm, ModelFormSet
 from trivet_admin.mirror.relating import relations_of
+from trivet_admin.mirror.row_references import references_of
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.mirror.unreadable import UNREADABLE, Unreadable
+from trivet_admin.site.addresses import text_of_key
 from trivet_admin.site.untouched import (
     is_as_shown,
     keep_key,
@@ -70,12 +72,41 @@ class MirrorFormMixin:
         super().__init__(*args, **options)
         if isinstance(find_shape(type(self.instance)), Shape):
             show_key(self)
+            self._show_references()
+
+    def _show_references(self) -> None:
+        """Choose the row that several columns refer to."""
+        form: Any = self
+        for each in references_of(type(self.instance)):
+            if each.name in self.fields and each.is_set(self.instance):
+                # As a text: a widget takes a tuple for several choices.
+                form.initial.setdefault(each.name, text_of_key(each.row_key(self.instance)))
+
+    def _compare_references(self) -> None:
+        """Refuse the choice of a row that contradicts a column which has a value of its own."""
+        for each in references_of(type(self.instance)):
+            row = self.cleaned_data.get(each.name)
+            for own, there in each.related_fields if row is not None else ():
+                given = self._given(own)
+                if given is not None and given != getattr(row, there.attname):
+                    self._add(each.name, [f"This one belongs to another {own.verbose_name}."])
+                    break
+
+    def _given(self, field: Any) -> Any:
+        """The value of a column that the form asks for, or that is the key of a row."""
+        if field.name in self.cleaned_data:
+            value = self.cleaned_data[field.name]
+            is_row = isinstance(value, models.Model)
+            return getattr(value, field.target_field.attname) if is_row else value
+        is_kept = field in self.instance._meta.pk_fields and not self.instance._state.adding
+        return getattr(self.instance, field.attname) if is_kept else None
 
     def clean(self) -> Any:
         """Django's, on what the row holds where nothing was changed."""
         if isinstance(find_shape(type(self.instance)), Shape):
             keep_key(self)
             keep_untouched(self)
+            self._compare_references()
         return super().clean()  # type: ignore[misc]  # a ModelForm stands beside us
 
     def _get_validation_exclusions(self) -> set[str]:

@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from trivet_admin.errors.to_form import form_errors_of, is_refusal, sentence_of
 from trivet_admin.mirror.reading import expressions_of, load_expressions
 from trivet_admin.mirror.registry import mirror
+from trivet_admin.mirror.row_references import references_of
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.mirror.typed import ShownField
 from trivet_admin.site.addresses import is_key, text_of_key, with_keys
@@ -36,6 +37,7 @@ from trivet_admin.site.kinds import KindsOfRows
 from trivet_admin.site.lookups import ShownLookups
 from trivet_admin.site.only_read import OnlyRead, OnlyReadPages
 from trivet_admin.site.options import take_mapped_names
+from trivet_admin.site.row_choices import arranged, shown_references, with_row_choices
 from trivet_admin.site.saving import SavingWithServices
 
 _FAULTS = "trivet_faults"
@@ -61,6 +63,22 @@ class _MirrorForms(RelatedChoices):
         """The name of the version field, if the rows have a version."""
         shape = find_shape(self.model)
         return shape.version_name if isinstance(shape, Shape) else None
+
+    def _lays_out(self) -> bool:
+        """Whether an option names the fields of the form."""
+        admin: Any = self
+        return bool(admin.fields or admin.fieldsets)
+
+    def _asked(self, request: HttpRequest, obj: Any) -> list[str]:
+        """The references of several columns that the form asks for."""
+        admin: Any = self
+        laid_out = flatten_fieldsets(admin.fieldsets or [(None, {"fields": admin.fields or ()})])
+        shown = {*admin.get_readonly_fields(request, obj), *(admin.get_exclude(request, obj) or ())}
+        return [
+            each.name
+            for each in references_of(self.model)
+            if each.name not in shown and (not self._lays_out() or each.name in laid_out)
+        ]
 
     def with_version(self, fieldsets: Sequence[Any]) -> list[Any]:
         """`fieldsets`, the first of which carries the hidden version too."""
@@ -129,7 +147,8 @@ class ModelAdmin(
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> Any:
-        options["form"] = mirror_form(options.get("form", self.form))
+        form = mirror_form(options.get("form", self.form))
+        options["form"] = with_row_choices(form, self.model, self._asked(request, obj))
         form = super().get_form(request, obj, change=change, **options)
         return with_errors(form, faults_of(request))
 
@@ -145,12 +164,20 @@ class ModelAdmin(
             if field.name not in named and not isinstance(field, models.AutoField)
             if field.editable or field.name in laid_out
         )
-        return (*named, *shown)
+        kept = (each.name for each in shown_references(self.model) if each.name not in named)
+        return (
+            *named,
+            *shown,
+            *(name for name in kept if not self._lays_out() or name in laid_out),
+        )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Django's; the key keeps its place when it can only be read."""
         fields = super().get_fields(request, obj)
+        if not self.fields:
+            fields = arranged(fields, self.model)
         keys = [field.name for field in self.model._meta.pk_fields]
+        keys += [each.name for each in shown_references(self.model)]
         return fields if self.fields else sorted(fields, key=lambda name: name not in keys)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -284,8 +311,14 @@ class _MirrorInline(_MirrorForms, OnlyRead):
         super().__init__(parent_model, admin_site)  # type: ignore[call-arg]  # an inline stands beside us
         take_mapped_names(self, self.model)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)  # type: ignore[misc]  # an inline stands beside us
+        own: Any = self
+        return fields if own.fields else arranged(fields, self.model)
+
     def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
         form = mirror_form(options.get("form", self.form))
+        form = with_row_choices(form, self.model, self._asked(request, obj))
         options["form"] = with_errors(form, faults_of(request))
         formset: Any = super().get_formset(request, obj, **options)  # type: ignore[misc]  # an inline stands beside us
         return formset if _reverse_of(formset) else _named(formset)

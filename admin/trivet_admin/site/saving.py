@@ -28,6 +28,7 @@ from trivet.data.unit_of_work import UnitOfWork
 from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE, GONE_MEANWHILE, StaleEditError
 from trivet_admin.mirror.own_row import lock_row
+from trivet_admin.mirror.row_references import references_of
 from trivet_admin.mirror.shape import Shape, shape_of
 from trivet_admin.mirror.unreadable import loading
 from trivet_admin.unit import unit_of
@@ -107,7 +108,10 @@ def _is_overridden(model_admin: SavingWithServices, name: str) -> bool:
 
 
 def _changes(shape: Shape, obj: Any, form: Any, *, is_new: bool) -> dict[str, Any]:
-    named = form.cleaned_data if is_new else form.changed_data
+    named = {*(form.cleaned_data if is_new else form.changed_data)}
+    for reference in references_of(type(obj)):
+        if reference.name in named:
+            named |= {column.name for column in reference.local_related_fields}
     changes: dict[str, Any] = {}
     for field in obj._meta.concrete_fields:
         key, value = shape.key_of(field), getattr(obj, field.attname)

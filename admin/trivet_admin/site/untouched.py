@@ -12,6 +12,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from trivet_admin.mirror.shape import LOADED, shape_of
+from trivet_admin.site.row_choices import shown_references
 
 _STRIPPED = frozenset({"email", "url", "number"})
 """The kinds of inputs from which browsers take blanks (the HTML standard, 4.10.5.1)."""
@@ -53,7 +54,8 @@ def show_key(form: Any) -> None:
 
 
 def _key_fields(form: Any) -> Iterator[Any]:
-    named = (field.name for field in form.instance._meta.pk_fields)
+    keys = (*form.instance._meta.pk_fields, *shown_references(type(form.instance)))
+    named = (field.name for field in keys)
     return (form.fields[name] for name in named if name in form.fields)
 
 
