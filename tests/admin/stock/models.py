@@ -185,7 +185,7 @@ class Badge(Versioned, Model):
 
 
 class Ledger(Model):
-    """Two columns make its key, so the admin cannot show it; it is not registered either."""
+    """Two columns make its key. It has a mirror, and no page."""
 
     __tablename__ = "stock_ledger"
 
