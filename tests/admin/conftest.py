@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from tests.admin.house import (
     ASSORTED,
@@ -184,51 +185,50 @@ def both_doors(built_house: House) -> House:
     return House(built_house.platform, build_root(built_house.platform, mounts), mounts)
 
 
-@pytest.fixture(scope="module")
-def assorted(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
-    """The features with `assorted`, on a database with its tables and with people: one for the
-    tests of a module, each of which has rows of its own."""
-    given = make_settings(process_database_url, features=(*FEATURES, STOCK, ASSORTED))
-    with stock_installed(given) as features:
-        databases.restore(process_database_url)
-        engine = engine_of(process_database_url)
-        create_assorted_tables(engine)
+@contextmanager
+def _with_feature(
+    package: str, databases: Databases, url: str, *create_tables: Callable[[Engine], None]
+) -> Iterator[tuple[Feature, ...]]:
+    """The features with `package`, on a database with its tables and with people."""
+    with stock_installed(make_settings(url, features=(*FEATURES, STOCK, package))) as features:
+        databases.restore(url)
+        engine = engine_of(url)
+        for create in create_tables:
+            create(engine)
         engine.dispose()
         _forget_the_last_database()
         _create_people()
         yield features
         _disconnect_django()
+
+
+@pytest.fixture(scope="module")
+def assorted(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
+    """The features with `assorted`: one database for the tests of a module, each of which has rows
+    of its own."""
+    with _with_feature(
+        ASSORTED, databases, process_database_url, create_assorted_tables
+    ) as features:
+        yield features
 
 
 @pytest.fixture(scope="module")
 def borrowed(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
     """The features with `borrowed`, likewise."""
-    given = make_settings(process_database_url, features=(*FEATURES, STOCK, BORROWED))
-    with stock_installed(given) as features:
-        databases.restore(process_database_url)
-        engine = engine_of(process_database_url)
-        create_borrowed_tables(engine)
-        engine.dispose()
-        _forget_the_last_database()
-        _create_people()
+    with _with_feature(
+        BORROWED, databases, process_database_url, create_borrowed_tables
+    ) as features:
         yield features
-        _disconnect_django()
 
 
 @pytest.fixture(scope="module")
 def keyed(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
     """The features with `keyed`, likewise."""
-    given = make_settings(process_database_url, features=(*FEATURES, STOCK, KEYED))
-    with stock_installed(given) as features:
-        databases.restore(process_database_url)
-        engine = engine_of(process_database_url)
-        create_stock_tables(engine)  # the overview counts the rows of every feature
-        create_keyed_tables(engine)
-        engine.dispose()
-        _forget_the_last_database()
-        _create_people()
+    # The overview counts the rows of every feature.
+    with _with_feature(
+        KEYED, databases, process_database_url, create_stock_tables, create_keyed_tables
+    ) as features:
         yield features
-        _disconnect_django()
 
 
 @pytest.fixture
@@ -266,16 +266,8 @@ async def borrowed_house(built_borrowed_house: House) -> AsyncIterator[House]:
 @pytest.fixture(scope="module")
 def lineage(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
     """The features with `lineage`, likewise."""
-    given = make_settings(process_database_url, features=(*FEATURES, STOCK, LINEAGE))
-    with stock_installed(given) as features:
-        databases.restore(process_database_url)
-        engine = engine_of(process_database_url)
-        create_lineage_tables(engine)
-        engine.dispose()
-        _forget_the_last_database()
-        _create_people()
+    with _with_feature(LINEAGE, databases, process_database_url, create_lineage_tables) as features:
         yield features
-        _disconnect_django()
 
 
 @pytest.fixture

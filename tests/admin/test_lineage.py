@@ -2,55 +2,24 @@
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from anyio import to_thread
-from sqlalchemy import text
 
-from tests.admin.forms import Page
 from tests.admin.house import House, Visitor
+from tests.admin.lineage.lives import EXHIBITS, FRESCO, LIVES, PAINTED, Life
+from tests.admin.lineage.rows import HERE, ROWS, TABLES, listed
 from tests.admin.trail import noted, user_named
 
 pytestmark = pytest.mark.anyio
 
-HERE = "/admin/lineage"
-TABLES = (
-    *("lending", "fresco", "painting", "sculpture", "exhibit_keyword", "exhibit", "keyword"),
-    *("gallery", "notice", "entry", "vault", "room"),
-)
-ROWS = (
-    "INSERT INTO lineage_gallery (id, name) VALUES (110, 'East'), (111, 'West')",
-    "INSERT INTO lineage_keyword (id, word) VALUES (110, 'old'), (111, 'blue')",
-    "INSERT INTO lineage_exhibit (id, version, sort, title, gallery_id) VALUES "
-    "(101, 1, 'plain', 'Bench', 110), (102, 1, 'painting', 'Dawn', 110), "
-    "(103, 1, 'fresco', 'Feast', 111), (104, 1, 'sculpture', 'Horse', NULL)",
-    "INSERT INTO lineage_painting (id, technique, copy_of_id) VALUES "
-    "(102, 'oil', NULL), (103, 'lime', 101)",
-    "INSERT INTO lineage_fresco (fresco_id, wall) VALUES (103, 'north')",
-    "INSERT INTO lineage_sculpture (id, weight) VALUES (104, 900)",
-    "INSERT INTO lineage_exhibit_keyword (exhibit_id, keyword_id) VALUES (102, 110)",
-    "INSERT INTO lineage_lending (id, \"to\", painting_id) VALUES (120, 'Rome', 103)",
-    "INSERT INTO lineage_notice (id, number, words, engines) VALUES "
-    "(101, 1, 'Fire!', 2), (102, 2, 'Closed', NULL), (103, 3, 'Hello', NULL)",
-    "INSERT INTO lineage_entry (id, price, reason) VALUES (101, 0, 'child'), (102, 9, NULL)",
-    "INSERT INTO lineage_room (id, name) VALUES (101, 'Foyer'), (102, 'Hall')",
-    "INSERT INTO lineage_vault (id, name, locks) VALUES (101, 'Cellar', 3)",
-)
-
 
 @pytest.fixture
 async def boss(lineage_house: House) -> Any:
-    await write(lineage_house, *(f"DELETE FROM lineage_{table}" for table in TABLES), *ROWS)
+    await lineage_house.write(*(f"DELETE FROM lineage_{table}" for table in TABLES), *ROWS)
     async with lineage_house.visit() as boss:
         yield boss
-
-
-async def write(house: House, *statements: str) -> None:
-    async with house.platform.database.engine.begin() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
 
 
 def let_clerk(*codenames: str) -> None:
@@ -75,150 +44,6 @@ async def newest(house: House) -> tuple[Any, ...]:
     )
     ((table, kind, key, changes),) = await house.rows(query)
     return table, kind, key, json.loads(changes)
-
-
-def listed(page: Page) -> list[str]:
-    """The texts of the rows of a list."""
-    body = page.text.partition("<tbody>")[2].partition("</tbody>")[0]
-    rows = re.findall(r"<tr.*?</tr>", body, re.DOTALL)
-    cells = [re.findall(r"<t[hd](?! class=.action).*?</t[hd]>", row, re.DOTALL) for row in rows]
-    return [" ".join(re.sub(r"<[^>]*>", "", cell).strip() for cell in row) for row in cells]
-
-
-@dataclass
-class Life:
-    """A row of a class, added, changed and deleted on its own page."""
-
-    name: str
-    typed: dict[str, str]
-    changed: dict[str, str]
-    query: str
-    added: list[tuple[Any, ...]]
-    edited: list[tuple[Any, ...]]
-    table: str
-    change: dict[str, Any] = field(default_factory=dict)
-    untypable: dict[str, str] = field(default_factory=dict)
-    """What a form has no field for, and what is sent all the same."""
-
-
-_EXHIBITS = "SELECT sort, title, version FROM lineage_exhibit WHERE id = :id"
-_PAINTED = (
-    "SELECT e.sort, e.title, e.version, p.technique FROM lineage_exhibit e "
-    "JOIN lineage_painting p ON p.id = e.id WHERE e.id = :id"
-)
-_FRESCO = (
-    "SELECT e.sort, e.title, e.version, p.technique, f.wall FROM lineage_exhibit e "
-    "JOIN lineage_painting p ON p.id = e.id JOIN lineage_fresco f ON f.fresco_id = e.id "
-    "WHERE e.id = :id"
-)
-_STATUE = (
-    "SELECT e.sort, e.title, e.version, s.weight FROM lineage_exhibit e "
-    "JOIN lineage_sculpture s ON s.id = e.id WHERE e.id = :id"
-)
-_NOTICE = "SELECT number, words, engines FROM lineage_notice WHERE id = :id"
-_ENTRY = "SELECT price, reason FROM lineage_entry WHERE id = :id"
-LIVES = [
-    Life(
-        "exhibit",
-        {"title": "Chair"},
-        {"title": "Stool"},
-        _EXHIBITS,
-        [("plain", "Chair", 1)],
-        [("plain", "Stool", 2)],
-        "lineage_exhibit",
-        {"title": {"from": "Chair", "to": "Stool"}},
-        {"sort": "painting"},
-    ),
-    Life(
-        "painting",
-        {"title": "Noon", "technique": "oil"},
-        {"technique": "ink"},
-        _PAINTED,
-        [("painting", "Noon", 1, "oil")],
-        [("painting", "Noon", 2, "ink")],
-        "lineage_painting",
-        {"technique": {"from": "oil", "to": "ink"}},
-        {"sort": "plain"},
-    ),
-    Life(
-        "fresco",
-        {"title": "Hunt", "technique": "wet", "wall": "south"},
-        {"title": "Hunters", "technique": "dry", "wall": "west"},
-        _FRESCO,
-        [("fresco", "Hunt", 1, "wet", "south")],
-        [("fresco", "Hunters", 2, "dry", "west")],
-        "lineage_fresco",
-        {
-            "title": {"from": "Hunt", "to": "Hunters"},
-            "technique": {"from": "wet", "to": "dry"},
-            "wall": {"from": "south", "to": "west"},
-        },
-        {"sort": "nobody", "fresco_id": "102"},
-    ),
-    Life(  # whose own table is not audited, and whose base's is
-        "sculpture",
-        {"title": "Dog", "weight": "7"},
-        {"title": "Hound", "weight": "8"},
-        _STATUE,
-        [("sculpture", "Dog", 1, 7)],
-        [("sculpture", "Hound", 2, 8)],
-        "lineage_exhibit",
-        {"title": {"from": "Dog", "to": "Hound"}},
-        {"sort": "plain"},
-    ),
-    Life(
-        "fire",
-        {"words": "Run", "engines": "3"},
-        {"engines": "4"},
-        _NOTICE,
-        [(1, "Run", 3)],
-        [(1, "Run", 4)],
-        "lineage_notice",
-        {"engines": {"from": 3, "to": 4}},
-        {"number": "3"},
-    ),
-    Life(
-        "welcome",
-        {"words": "Hi"},
-        {"words": "Ho"},
-        _NOTICE,
-        [(3, "Hi", None)],
-        [(3, "Ho", None)],
-        "lineage_notice",
-        {"words": {"from": "Hi", "to": "Ho"}},
-        {"number": "1"},
-    ),
-    Life(
-        "freeentry",
-        {"price": "0", "reason": "press"},
-        {"reason": "guest"},
-        _ENTRY,
-        [(0, "press")],
-        [(0, "guest")],
-        "lineage_entry",
-        {"reason": {"from": "press", "to": "guest"}},
-    ),
-    Life(
-        "vault",
-        {"name": "Deep", "locks": "1"},
-        {"locks": "2"},
-        "SELECT name, locks FROM lineage_vault WHERE id = :id",
-        [("Deep", 1)],
-        [("Deep", 2)],
-        "lineage_vault",
-        {"locks": {"from": 1, "to": 2}},
-    ),
-    Life(
-        "room",
-        {"name": "Attic"},
-        {"name": "Loft"},
-        "SELECT name FROM lineage_room WHERE id = :id",
-        [("Attic",)],
-        [("Loft",)],
-        "lineage_room",
-        {"name": {"from": "Attic", "to": "Loft"}},
-    ),
-]
 
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name)
@@ -329,7 +154,7 @@ async def test_whoever_may_not_see_the_own_page_of_a_row_edits_what_its_base_has
         page = await visitor.edit(f"{HERE}/exhibit/103/change/", title="Meal", sort="plain")
         assert page.status == 302, page.words
         history = await visitor.get(f"{HERE}/exhibit/103/history/")
-    assert await lineage_house.rows(_FRESCO, id=103) == [("fresco", "Meal", 2, "lime", "north")]
+    assert await lineage_house.rows(FRESCO, id=103) == [("fresco", "Meal", 2, "lime", "north")]
     change = {"title": {"from": "Feast", "to": "Meal"}}
     assert await newest(lineage_house) == ("lineage_fresco", "update", "103", change)
     told = await lineage_house.told("lineage:exhibits")
@@ -362,11 +187,11 @@ async def test_what_the_mapped_base_says_holds_for_every_class(
     page = await boss.get(f"{HERE}/painting/")
     page = await boss.send(page, **{"form-0-technique": "wax", "_save": "Save"})
     assert page.status == 302, page.words
-    assert await lineage_house.rows(_PAINTED, id=102) == [("painting", "Dawn", 2, "wax")]
-    assert await lineage_house.rows(_PAINTED, id=103) == [("fresco", "Feast", 3, "lime")]
+    assert await lineage_house.rows(PAINTED, id=102) == [("painting", "Dawn", 2, "wax")]
+    assert await lineage_house.rows(PAINTED, id=103) == [("fresco", "Feast", 3, "lime")]
     untouched = await boss.edit(f"{HERE}/fresco/103/change/")
     assert untouched.status == 302
-    assert await lineage_house.rows(_PAINTED, id=103) == [("fresco", "Feast", 3, "lime")]
+    assert await lineage_house.rows(PAINTED, id=103) == [("fresco", "Feast", 3, "lime")]
 
 
 async def test_a_key_that_refers_to_a_base_takes_a_row_of_any_of_its_classes(
@@ -429,12 +254,11 @@ async def test_a_deletion_from_the_list_of_a_base_takes_all_that_the_own_class_t
 async def test_a_row_of_a_subclass_goes_with_what_its_base_belongs_to_or_stays_with_what_needs_it(
     lineage_house: House, boss: Visitor
 ) -> None:
-    await write(lineage_house, "UPDATE lineage_lending SET wanted_id = 104 WHERE id = 120")
+    await lineage_house.write("UPDATE lineage_lending SET wanted_id = 104 WHERE id = 120")
     page = await boss.get(f"{HERE}/sculpture/104/delete/")
     assert "would require deleting the following protected related objects" in page.words
     assert "Lending: to Rome" in page.words
-    await write(
-        lineage_house,
+    await lineage_house.write(
         "UPDATE lineage_painting SET copy_of_id = NULL",
         "INSERT INTO lineage_lending (id, \"to\", painting_id) VALUES (121, 'Oslo', 102)",
     )
@@ -451,8 +275,7 @@ async def test_a_row_of_a_subclass_goes_with_what_its_base_belongs_to_or_stays_w
 async def test_a_row_of_a_class_that_nobody_knows_is_shown_and_told_and_no_page_fails(
     lineage_house: House, boss: Visitor
 ) -> None:
-    await write(
-        lineage_house,
+    await lineage_house.write(
         "UPDATE lineage_exhibit SET sort = 'robot' WHERE id = 104",
         "UPDATE lineage_exhibit SET gallery_id = 110 WHERE id = 104",
         "UPDATE lineage_painting SET copy_of_id = NULL",
@@ -474,7 +297,7 @@ async def test_a_row_of_a_class_that_nobody_knows_is_shown_and_told_and_no_page_
     assert page.status == 200
     for place in ("exhibit/104/history/", "exhibit/?q=horse", "lending/add/", "exhibit/?o=3"):
         assert (await boss.get(f"{HERE}/{place}")).status in (200, 302), place
-    assert await lineage_house.rows(_EXHIBITS, id=104) == [("robot", "Horse", 1)]
+    assert await lineage_house.rows(EXHIBITS, id=104) == [("robot", "Horse", 1)]
 
 
 @pytest.mark.parametrize("name", ["notice", "closure"])

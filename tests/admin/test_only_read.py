@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.admin.house import House, Visitor
-from tests.admin.test_lineage import HERE, ROWS, TABLES, listed, write
+from tests.admin.lineage.rows import HERE, ROWS, TABLES, listed
 from trivet.data.session import UncapturedError
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ READ = {
 @pytest.fixture
 async def boss(lineage_house: House) -> Any:
     emptied = (f"DELETE FROM lineage_{table}" for table in (*MORE, *TABLES))
-    await write(lineage_house, *emptied, *ROWS, *MORE_ROWS)
+    await lineage_house.write(*emptied, *ROWS, *MORE_ROWS)
     async with lineage_house.visit() as boss:
         yield boss
 
@@ -114,8 +114,8 @@ async def test_an_inline_of_rows_that_are_only_read_shows_them_in_a_form_that_is
     assert (await boss.send(page, name="North")).status == 302
     assert await lineage_house.value("SELECT name FROM lineage_gallery WHERE id = 110") == "North"
     # What is counted changes by itself, and its rows keep nobody from being deleted.
-    await write(lineage_house, "UPDATE lineage_exhibit SET gallery_id = NULL")
-    await write(lineage_house, "UPDATE lineage_ledger SET gallery_id = NULL")
+    await lineage_house.write("UPDATE lineage_exhibit SET gallery_id = NULL")
+    await lineage_house.write("UPDATE lineage_ledger SET gallery_id = NULL")
     page = await boss.get(f"{HERE}/gallery/110/delete/")
     assert "gallery count" not in page.words.lower().partition("are you sure")[2]
     assert (await boss.send(page)).status == 302
