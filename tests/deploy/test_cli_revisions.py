@@ -339,15 +339,18 @@ def test_a_column_that_was_renamed_keeps_its_values(
 
 
 def test_without_a_terminal_nothing_is_taken_for_a_rename(
-    installed: Installation, write: Write
+    installed: Installation, write: Write, tmp_path: Path
 ) -> None:
     write(ports=PORTS)
     installed.run("makemigrations")
     installed.run("migrate")
-    write(ports=PORTS.replace("name: Mapped[str]", "title: Mapped[str | None]"))
+    renamed = PORTS.replace("name: Mapped[str]", "title: Mapped[str | None]")
+    docks = PORTS.replace("Port", "Dock").replace("ports_port", "docks_dock")
+    write(docks=docks, ports=renamed)
     refused = " ".join(installed.run("makemigrations", code=3).stderr.split())
     assert "loses what rows have: the column ports_port.name is dropped" in refused
-    (made_one,) = installed.json("makemigrations", "--yes")
+    assert not (tmp_path / "docks" / "migrations").exists(), "none is written, or all"
+    _, made_one = installed.json("makemigrations", "--yes")
     assert "If you renamed it" in " ".join(made_one["risks"])
 
 

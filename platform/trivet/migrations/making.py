@@ -88,7 +88,18 @@ class _Maker:
         self._there |= {t.name for t in our_tables() if not is_migrated(t)}
 
     def make_all(self, names: Sequence[str], message: str | None) -> list[Made]:
+        """All revisions, or none if one of them is refused."""
         made: list[Made] = []
+        try:
+            self._make_each(made, names, message)
+        except BaseException:
+            for each in made:
+                each.path.unlink()
+                _remove_if_empty(each.path.parent)
+            raise
+        return made
+
+    def _make_each(self, made: list[Made], names: Sequence[str], message: str | None) -> None:
         postponed: dict[str, list[ForeignKeyConstraint]] = {}
         wanted = {table for name in names for table in self._tables[name]}
         for name in _in_order(names, self._references()):
@@ -101,7 +112,6 @@ class _Maker:
             revising = self._revising(name, wanted)
             revising.add = keys
             made += self._write(revising, f"{message or 'add'} references")
-        return made
 
     def _revising(self, name: str, wanted: set[str]) -> Revising:
         there = {*self._there, *self._tables[name]}
@@ -154,7 +164,6 @@ def write_revision(
     done."""
     name = PLATFORM if owner is None else owner.name
     folder = folder_of(owner)
-    had_folder = folder.is_dir()
     is_first = not _revisions_in(folder)
     folder.mkdir(exist_ok=True)
     config = configure(features, connection)
@@ -176,9 +185,14 @@ def write_revision(
         script = _generate(config, options)
     except CommandError as error:
         raise ConfigurationError("revision", str(error)) from error
-    if script is None and not had_folder:
-        folder.rmdir()
+    finally:
+        _remove_if_empty(folder)
     return script
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _generate(config: Config, options: Mapping[str, Any]) -> Script | None:
