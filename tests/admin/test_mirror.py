@@ -8,7 +8,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, String, Table
 from sqlalchemy.dialects.mysql import YEAR
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+from sqlmodel import Field, SQLModel
 
 from tests.admin.stock.models import Colour, Item, Specimen
 from trivet import Model
@@ -289,3 +290,53 @@ def test_text_columns_take_their_length_from_the_column() -> None:
     column: Column[Any] = Column("word", String(12))
     table.append_column(column)
     assert make_field(column).max_length == 12
+
+
+class Spoken(DeclarativeBase):
+    """A base whose classes no feature brings."""
+
+
+class Represented(Spoken):
+    __tablename__ = "spoken_represented"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+    def __repr__(self) -> str:
+        return "<Represented>"
+
+
+class Silent(Spoken):
+    __tablename__ = "spoken_silent"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Generated(MappedAsDataclass, Spoken):
+    __tablename__ = "spoken_generated"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    secret: Mapped[str]
+
+
+class Modelled(SQLModel, table=True):
+    __tablename__ = "spoken_modelled"
+
+    id: int = Field(primary_key=True)
+    secret: str
+
+
+class Told(Modelled):
+    def __str__(self) -> str:
+        return "told"
+
+
+@pytest.mark.parametrize(
+    ("mapped", "is_written"),
+    [(Represented, True), (Told, True), (Silent, False), (Generated, False), (Modelled, False)],
+)
+def test_a_text_is_what_somebody_wrote_and_no_list_of_all_columns(
+    mapped: type, is_written: bool
+) -> None:
+    from trivet_admin.mirror.reading import has_text
+
+    assert has_text(mapped) is is_written

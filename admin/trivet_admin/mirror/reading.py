@@ -8,6 +8,7 @@ everywhere else.
 
 from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet, Sequence
 from functools import cached_property
+from inspect import unwrap
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -74,9 +75,8 @@ class Reading:
             return value.copy() if is_collection else value
 
     def __str__(self) -> str:
-        if has_text(self._mapped):
-            return str(self._mapped.__str__(self))
-        return str(self._mirrored)
+        method = _text_method(self._mapped)
+        return str(self._mirrored if method is None else getattr(self._mapped, method)(self))
 
     def __repr__(self) -> str:
         return str(self._mapped.__repr__(self))
@@ -104,7 +104,27 @@ def django_attribute(mapped: type[Any], name: str) -> str:
 
 def has_text(mapped: type[Any]) -> bool:
     """Whether somebody wrote a text for the objects of the mapped class."""
-    return _find(mapped, "__str__") is not _MISSING
+    return _text_method(mapped) is not None
+
+
+def _text_method(mapped: type[Any]) -> str | None:
+    """The method that gives the text of an object, if somebody wrote one."""
+    return next((each for each in ("__str__", "__repr__") if _is_written(mapped, each)), None)
+
+
+def _is_written(mapped: type[Any], name: str) -> bool:
+    """Whether people wrote this method: those that dataclasses and pydantic make list every column
+    with its value, which is too long for a line and tells secrets."""
+    method = unwrap(_find(mapped, name))
+    code = getattr(method, "__code__", None)
+    if code is None:
+        return method is not _MISSING
+    library = str(method.__module__).partition(".")[0]
+    return bool(code.co_filename != _GENERATED and library != "pydantic")
+
+
+_GENERATED = "<string>"
+"""The file of code that was compiled from a text."""
 
 
 def text_of(mirrored: Any) -> str:

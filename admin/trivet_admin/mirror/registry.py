@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapper, configure_mappers
 from trivet.errors import ConfigurationError
 from trivet.models.mapped import PLATFORM, our_mappers, require_ours
 from trivet.models.owners import owner_of
+from trivet.models.row_keys import key_text
 from trivet.models.views import find_reading
 from trivet_admin.generic import AnyField, ForeignKey, ManyToManyField
 from trivet_admin.mirror.columns import (
@@ -278,9 +279,11 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
     shows a many-to-many field only then."""
     source, target = _ends(mapped, side)
     name = _through_name(mapped, side)
+    ends = [_mirrors[each]._meta.verbose_name for each in (mapped, side.child)]
     meta = {
         "app_label": label,
         "db_table": db_table_of(side.table, mapped),
+        "verbose_name": f"{ends[0]}-{ends[1]} relationship",
         "managed": False,
         "auto_created": _mirrors[mapped],
         "apps": apps,
@@ -289,6 +292,7 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
         "__module__": mapped.__module__,
         "Meta": type("Meta", (), meta),
         SHAPE: Association(mapped, side.child, side.key, source, target),
+        "__str__": _text_of_link,
         "pk": models.CompositePrimaryKey(source, target),
         source: _end(_mirrors[mapped], side.source.name),
         target: _end(
@@ -298,6 +302,10 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
         ),
     }
     type(name, (models.Model,), attributes)
+
+
+def _text_of_link(link: models.Model) -> str:
+    return key_text(link.pk)
 
 
 def _end(model: type[MirrorModel], column: str, on_delete: Any = models.CASCADE) -> ForeignKey:
