@@ -28,6 +28,9 @@ PACKINGS = "SELECT parcel_id, ware_code, pieces, version FROM keyed_packing ORDE
 async def boss(keyed_house: House) -> Any:
     tables = (
         "pack",
+        "nail",
+        "crate",
+        "place",
         "label",
         "remark",
         "packing",
@@ -349,6 +352,29 @@ async def test_a_reference_may_be_part_of_the_key(keyed_house: House, boss: Visi
     assert await keyed_house.rows("SELECT * FROM keyed_pack") == [(101, "tea", 4, 9)]
     assert (await boss.edit(f"{TEA}/delete/")).status == 302
     assert await keyed_house.rows("SELECT * FROM keyed_pack") == []
+
+
+async def test_a_row_of_a_subclass_refers_and_is_referred_to_as_a_whole(
+    keyed_house: House, boss: Visitor
+) -> None:
+    crate, nail = "/admin/keyed/crate", "/admin/keyed/nail"
+    page = await boss.edit(f"{crate}/add/", hall="east", number="7", packing="101~tea")
+    assert page.status == 302, page.words
+    page = await boss.get(f"{nail}/add/")
+    assert page.options["crate"] == {"", "east~7"}
+    assert (await boss.send(page, crate="east~7")).status == 302
+    asked = await boss.get(f"{TEA}/delete/")
+    assert "Crates" not in asked.words.partition("Are you sure")[2]  # it stays, and refers to none
+    assert (await boss.send(asked, post="yes")).status == 302
+    stored = "SELECT hall, number, parcel_id, ware_code FROM keyed_crate"
+    assert await keyed_house.rows(stored) == [("east", 7, None, None)]
+    noted = await entries(keyed_house, "keyed_crate")
+    assert noted[-2:] == [("insert", "east~7"), ("update", "east~7")]
+    asked = await boss.get(f"{crate}/east~7/delete/")
+    assert "Nails: 1" in asked.words
+    assert (await boss.send(asked, post="yes")).status == 302
+    assert await keyed_house.value("SELECT count(*) FROM keyed_nail") == 0
+    assert (await entries(keyed_house, "keyed_nail"))[-1][0] == "delete"
 
 
 async def test_references_that_share_a_column_agree(keyed_house: House, boss: Visitor) -> None:

@@ -44,17 +44,24 @@ def fate_of_columns(
         rule = "SET NULL"
     if rule == "CASCADE":
         return cascade_before_parent if any(each.nullable for each in columns) else models.CASCADE
+    if rule == "SET NULL" and len(columns) > 1:
+        # The session does it, for all columns at once: half a reference may be refused.
+        return models.DO_NOTHING if is_nullable else set_columns_null
     if rule == "SET NULL":
-        return models.SET_NULL if len(columns) == 1 else set_columns_null
+        return models.SET_NULL
     return models.PROTECT
 
 
 def set_columns_null(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
-    """SET NULL for a foreign key of several columns."""
+    """SET NULL for a foreign key of several columns, of which some take no NULL."""
     del using
+    sub_objs = list(sub_objs)
     for column in field.local_related_fields:
         if column.null:
             collector.add_field_update(column, None, sub_objs)
+
+
+set_columns_null.lazy_sub_objs = True  # type: ignore[attr-defined]  # Django's word for "it stays"
 
 
 def cascade_before_parent(collector: Any, field: AnyField, sub_objs: Any, using: str) -> None:

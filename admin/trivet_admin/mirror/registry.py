@@ -121,7 +121,7 @@ class _Building:
         self._db_table = self._find_table()
         for key, column in self.columns.items():
             self._add_column(key, column)
-        for key, row_reference in row_references(mapper) if is_plain(mapper) else ():
+        for key, row_reference in row_references(mapper):
             self._add_field(self.names.relations[key], key, row_reference)
         self.sides = list(many_to_many(mapper))
         for side in self.sides:

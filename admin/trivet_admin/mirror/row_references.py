@@ -9,12 +9,13 @@ columns follow it.
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import models
 from django.db.models import ForeignObject
 from sqlalchemy import ForeignKeyConstraint, Table
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
-from trivet.models.mapped import our_mappers
 from trivet_admin.mirror.deletion import fate_of_columns
+from trivet_admin.mirror.hierarchy import class_of_table, columns_of, is_inherited
 from trivet_admin.mirror.labels import label_of_class
 from trivet_admin.mirror.names import names_of
 from trivet_admin.mirror.relations import related_name_of
@@ -86,11 +87,9 @@ class RowReference(ForeignObject):  # type: ignore[type-arg]  # not generic at r
 
 def row_references(mapper: Mapper[Any]) -> Iterator[tuple[str, RowReference]]:
     """The fields for the foreign keys of several columns, each with the key of its relationship."""
-    table = mapper.local_table
-    assert isinstance(table, Table)
     names = names_of(mapper)
-    for constraint in sorted(table.foreign_key_constraints, key=lambda each: str(each.name)):
-        referred = _referred(constraint)
+    for constraint in _constraints_of(mapper):
+        referred = class_of_table(constraint.referred_table)
         relationship = _relationship_over(mapper, constraint)
         if len(constraint.columns) < 2 or referred is None or relationship is None:
             continue
@@ -99,27 +98,39 @@ def row_references(mapper: Mapper[Any]) -> Iterator[tuple[str, RowReference]]:
         targets = [element.column for element in constraint.elements]
         own = [mapper.get_property_by_column(column).key for column in columns]
         theirs = [referred.get_property_by_column(column).key for column in targets]
+        if not (_are_fields(mapper, own) and _are_fields(referred, theirs)):
+            continue
         is_nullable = any(column.nullable for column in columns)
+        # Of a row that several mirrors have, that of its base speaks to the rows it refers to.
+        is_told = not is_inherited(mapper, relationship.key)
+        fate = fate_of_columns(mapper, columns, constraint.referred_table, constraint.ondelete)
         yield (
             relationship.key,
             RowReference(
                 label_of_class(referred.class_),
-                on_delete=fate_of_columns(
-                    mapper, columns, constraint.referred_table, constraint.ondelete
-                ),
+                on_delete=fate if is_told else models.DO_NOTHING,
                 from_fields=[names.fields[key] for key in own],
                 to_fields=[there.fields[key] for key in theirs],
-                related_name=related_name_of(relationship),
+                related_name=related_name_of(relationship) if is_told else "+",
                 null=is_nullable,
                 blank=is_nullable,
             ),
         )
 
 
-def _referred(constraint: ForeignKeyConstraint) -> Mapper[Any] | None:
-    table = constraint.referred_table
-    found = (each for each in our_mappers() if each.local_table is table and each.inherits is None)
-    return next(found, None)
+def _are_fields(mapper: Mapper[Any], keys: list[str]) -> bool:
+    """Whether a mirror has each of these attributes. The key of a joined subclass under a name of
+    its own is none."""
+    return {*keys} <= dict(columns_of(mapper)).keys()
+
+
+def _constraints_of(mapper: Mapper[Any]) -> list[ForeignKeyConstraint]:
+    """The foreign keys of the tables that a row is in. A query or a join is no table."""
+    if not isinstance(mapper.local_table, Table):
+        return []
+    tables = [each for each in mapper.tables if isinstance(each, Table)]
+    found = [key for table in tables for key in table.foreign_key_constraints]
+    return sorted(found, key=lambda each: str(each.name))
 
 
 def _relationship_over(

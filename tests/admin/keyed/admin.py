@@ -3,12 +3,15 @@ from typing import Any
 from tests.admin.keyed.models import (
     ODD,
     Club,
+    Crate,
     Label,
     Membership,
+    Nail,
     Pack,
     Packing,
     Parcel,
     Person,
+    Place,
     Remark,
     Ware,
     Watch,
@@ -56,7 +59,7 @@ class RemarkAdmin(ModelAdmin):
     list_display = ("text", "packing")
 
 
-@register(Label, Pack)
+@register(Label, Pack, Place, Crate, Nail)
 class WholeAdmin(ModelAdmin):
     """As Django makes a form by itself."""
 

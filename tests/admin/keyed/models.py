@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     DateTime,
     Enum,
     ForeignKey,
@@ -145,6 +146,56 @@ class Pack(Model):
     packing: Mapped[Packing] = relationship(back_populates="packs")
 
 
+class Place(Model):
+    """The base of classes whose key has two columns."""
+
+    __tablename__ = "keyed_place"
+    __mapper_args__: Any = {"polymorphic_on": "kind", "polymorphic_identity": "place"}  # noqa: RUF012  # the stub has it like this
+
+    hall: Mapped[str] = mapped_column(String(5), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(10))
+
+
+class Crate(Place):
+    """Refers to a packing, or to none: never to half of one."""
+
+    __tablename__ = "keyed_crate"
+    __table_args__: Any = (
+        ForeignKeyConstraint(["hall", "number"], [Place.hall, Place.number]),
+        ForeignKeyConstraint(
+            ["parcel_id", "ware_code"], [Packing.parcel_id, Packing.ware_code], ondelete="SET NULL"
+        ),
+        CheckConstraint("(parcel_id IS NULL) = (ware_code IS NULL)", name="whole_packing"),
+    )
+    __mapper_args__: Any = {"polymorphic_identity": "crate"}  # noqa: RUF012  # the stub has it like this
+
+    hall: Mapped[str] = mapped_column(String(5), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    parcel_id: Mapped[int | None]
+    ware_code: Mapped[str | None] = mapped_column(String(20))
+    packing: Mapped[Packing | None] = relationship()
+    nails: Mapped[list["Nail"]] = relationship(
+        back_populates="crate", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class Nail(Model):
+    """Refers to a row of a subclass by two columns."""
+
+    __tablename__ = "keyed_nail"
+    __table_args__: Any = (
+        ForeignKeyConstraint(
+            ["hall", "number"], ["keyed_crate.hall", "keyed_crate.number"], ondelete="CASCADE"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    hall: Mapped[str] = mapped_column(String(5))
+    number: Mapped[int]
+    crate: Mapped[Crate] = relationship(back_populates="nails")
+
+
 class Watch(Model):
     """A key of a day, a text that may hold anything, and a member of an enum."""
 
@@ -272,6 +323,9 @@ TABLES: list[Table] = [
         Remark,
         Label,
         Pack,
+        Place,
+        Crate,
+        Nail,
         Watch,
         Person,
         Club,
