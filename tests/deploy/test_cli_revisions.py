@@ -238,6 +238,52 @@ CONCURRENTLY = """\
 def downgrade"""
 
 
+STORES = """
+class Crate(Model):
+    __tablename__ = "stores_crate"
+    __table_args__ = {"schema": "cellar"}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(String(20))
+"""
+LOFT = """
+class Crate(Model):
+    __tablename__ = "stores_crate"
+    __table_args__ = {"schema": "attic"}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    below_id: Mapped[int] = mapped_column(ForeignKey("cellar.stores_crate.id"))
+"""
+
+
+@pytest.mark.database("postgresql")
+def test_tables_of_one_name_in_several_schemas_are_not_taken_for_one_another(
+    installed: Installation, write: Write
+) -> None:
+    for statement in (
+        "CREATE SCHEMA cellar",
+        "CREATE SCHEMA attic",
+        "CREATE TABLE stores_crate (id integer, whose varchar)",  # somebody else's
+    ):
+        execute(installed.url, statement)
+    write(loft=LOFT, stores=STORES)
+    assert [each.partition("/")[0] for each in made(installed)] == ["stores", "loft"]
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+    assert installed.json("makemigrations") == []
+
+    execute(installed.url, "INSERT INTO cellar.stores_crate (label) VALUES ('wine')")
+    weighed = STORES + "    weight: Mapped[int]\n"
+    write(loft=LOFT, stores=weighed)
+    told = installed.json("migrate", "--check", code=1)["alembic"]
+    assert len(told) == 1
+    assert "cellar.stores_crate.weight is in the models" in told[0]
+    wrote = installed.json("makemigrations", "--value", "stores_crate.weight=7")
+    assert ["stores" in each["path"] for each in wrote] == [True]
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
 @pytest.mark.database("postgresql")
 def test_a_revision_may_build_an_index_concurrently(
     installed: Installation, write: Write, tmp_path: Path

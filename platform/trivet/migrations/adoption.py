@@ -223,5 +223,5 @@ def _require_own_names(connection: Connection) -> None:
 
 
 def _others(connection: Connection) -> Iterable[str]:
-    ours = {each.name for each in scope.all_tables().tables.values()} | {VERSION_TABLE}
+    ours = {*scope.all_tables().tables, VERSION_TABLE}
     return tables_of_database(connection) - ours

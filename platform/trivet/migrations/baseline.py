@@ -71,12 +71,13 @@ class Baseline:
             made.append(operation)
             made += [ops.CreateIndexOp.from_index(each) for each in sorted_indexes(table)]
             later += [_adding(key) for key in late]
-            known.add(table.name)
+            known.add(table.key)
         return [*made, *later]
 
     def _is_late(self, key: ForeignKeyConstraint, known: set[str]) -> bool:
         target = target_of(key)
-        return target in self.names - known and target != key.table.name
+        there = {each.key for each in self.tables}
+        return target in there - known and target != key.table.key
 
     def enum_drops(self) -> list[MigrateOperation]:
         """What drops the enumerations of the tables."""
@@ -90,7 +91,7 @@ def read_baseline(connection: Connection, feature: Feature, tables: Iterable[Tab
     found = Baseline(feature.name)
     comparison = Comparison()
     look = inspect(connection)
-    ours = {each.name for each in our_tables()}
+    ours = {name for each in our_tables() for name in (each.key, each.name)}
     for wanted in sorted(tables, key=lambda each: each.key):
         if not is_migrated(wanted):
             continue
@@ -199,8 +200,8 @@ def _leave_out_keys(table: Table, ours: set[str], found: Baseline) -> None:
 
 
 def target_of(key: ForeignKeyConstraint) -> str:
-    """The name of the table to which a key leads."""
-    return key.elements[0].target_fullname.split(".")[-2]
+    """The key of the table to which a key leads."""
+    return key.elements[0].target_fullname.rpartition(".")[0]
 
 
 def sorted_indexes(table: Table) -> list[Any]:
@@ -210,15 +211,14 @@ def sorted_indexes(table: Table) -> list[Any]:
 
 def _in_order(tables: list[Table]) -> list[Table]:
     """Those to which others refer first, as far as that goes."""
-    left = sorted(tables, key=lambda each: each.name)
+    left = sorted(tables, key=lambda each: each.key)
     done: list[Table] = []
     while left:
-        waiting = {each.name for each in left}
+        waiting = {each.key for each in left}
         free = [
             each
             for each in left
-            if not {target_of(key) for key in each.foreign_key_constraints}
-            & (waiting - {each.name})
+            if not {target_of(key) for key in each.foreign_key_constraints} & (waiting - {each.key})
         ]
         chosen = free or left[:1]
         done += chosen

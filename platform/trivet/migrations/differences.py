@@ -63,7 +63,7 @@ _BY_HAND = " (no revision can be generated for it: write one by hand)"
 
 
 def _differences(operation: Any) -> Iterator[tuple[str, str]]:
-    """The table and the sentence of what an operation cures, which may hold several."""
+    """The key of the table and the sentence of what an operation cures, which may hold several."""
     if hasattr(operation, "ops"):
         for part in operation.ops:
             yield from _differences_in(operation, part)
@@ -76,12 +76,12 @@ def _differences_in(change: Any, operation: Any) -> Iterator[tuple[str, str]]:
     if told is None:
         yield from _sentences(operation.to_diff_tuple(), operation.info.get(TYPES))
     elif told:
-        yield change.table_name, told
+        yield _key(change.schema, change.table_name), told
 
 
 def _sentences(difference: Any, types: tuple[str, str] | None = None) -> Iterator[tuple[str, str]]:
-    """The table and the sentence of a difference of Alembic's, which may be a list of several.
-    `types` are the types of a column in better words than Alembic's."""
+    """The key of the table and the sentence of a difference of Alembic's, which may be a list of
+    several. `types` are the types of a column in better words than Alembic's."""
     if isinstance(difference, list):
         for part in difference:
             yield from _sentences(part, types)
@@ -89,20 +89,27 @@ def _sentences(difference: Any, types: tuple[str, str] | None = None) -> Iterato
     kind, *rest = difference
     verb, _, what = kind.partition("_")
     if verb == "modify":
-        _, table, column, _, now, wanted = rest
+        schema, name, column, _, now, wanted = rest
+        table = _key(schema, name)
         if what == "type" and types is not None:
             now, wanted = types
         change = f"has {what} {_text(now)} in the database and {_text(wanted)} in the models"
         yield table, f"the column {table}.{column} {change}"
     elif what == "column":
-        _, table, column = rest
+        schema, name, column = rest
+        table = _key(schema, name)
         yield table, f"the column {table}.{column.name} {_side(verb)}"
     else:
         thing = rest[0]
-        table = thing if isinstance(thing, Table) else thing.table
-        name = _text(thing.name)
-        of = "" if thing is table else f" of {table.name}"
-        yield table.name, f"the {_NAMES.get(what, what.replace('_', ' '))} {name}{of} {_side(verb)}"
+        is_table = isinstance(thing, Table)
+        table = str(thing.key if is_table else thing.table.key)
+        name = table if is_table else _text(thing.name)
+        of = "" if is_table else f" of {table}"
+        yield table, f"the {_NAMES.get(what, what.replace('_', ' '))} {name}{of} {_side(verb)}"
+
+
+def _key(schema: str | None, table: str) -> str:
+    return f"{schema}.{table}" if schema else table
 
 
 _NAMES = {"fk": "foreign key"}

@@ -108,7 +108,8 @@ def fill(connection: Connection, upgrade: ops.UpgradeOps, tables: Any, answers: 
     for operation in upgrade.ops:
         changed.append(operation)
         if isinstance(operation, ops.ModifyTableOps):
-            wanted = tables.get(operation.table_name)
+            schema, name = operation.schema, operation.table_name
+            wanted = tables.get(f"{schema}.{name}" if schema else name)
             if wanted is not None:
                 changed += _steps(connection, operation, wanted, answers)
     upgrade.ops = changed

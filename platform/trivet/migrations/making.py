@@ -84,8 +84,8 @@ class _Maker:
         self._tables = {each.name: scope.tables_of(each.name) for each in with_revisions(features)}
         self._tables[PLATFORM] = scope.tables_of(PLATFORM)
         self._owners = {table: name for name, all_ in self._tables.items() for table in all_}
-        self._there = set(inspect(connection).get_table_names())
-        self._there |= {t.name for t in our_tables() if not is_migrated(t)}
+        self._there = _tables_there(connection)
+        self._there |= {t.key for t in our_tables() if not is_migrated(t)}
 
     def make_all(self, names: Sequence[str], message: str | None) -> list[Made]:
         """All revisions, or none if one of them is refused."""
@@ -128,7 +128,7 @@ class _Maker:
         """The other features to whose tables each one refers."""
         found: dict[str, set[str]] = {name: set() for name in self._tables}
         for table in our_tables():
-            owner = self._owners.get(table.name)
+            owner = self._owners.get(table.key)
             for key in table.foreign_keys:
                 target = self._owners.get(key.target_fullname.rpartition(".")[0])
                 if owner is not None and target is not None and target != owner:
@@ -143,6 +143,14 @@ class _Maker:
         script = write_revision(self._connection, self._features, owner, asked)
         self.by_hand += [sentence for _, sentence in asked.comparison.unwritten]
         return [] if script is None else [Made(Path(script.path), tuple(asked.risks))]
+
+
+def _tables_there(connection: Connection) -> set[str]:
+    look = inspect(connection)
+    found = set(look.get_table_names())
+    for schema in scope.schemas().intersection(look.get_schema_names()):
+        found |= {f"{schema}.{name}" for name in look.get_table_names(schema)}
+    return found
 
 
 @dataclass

@@ -65,7 +65,7 @@ class Revising:
             self._postpone(upgrade, downgrade)
             self._rename(upgrade, downgrade)
             self.answers.require_loss(list(find_losses(upgrade)))
-            fill(self.connection, upgrade, _tables_by_name(), self.answers)
+            fill(self.connection, upgrade, _tables_by_key(), self.answers)
             downgrade.ops.extend(DropEnumOp(name) for name in _new_enums(upgrade))
         directive.message = directive.message or describe(upgrade)
         needed = {self.owners.get(table, self.owner) for table in _referred(upgrade)}
@@ -96,7 +96,8 @@ class Revising:
             back = next(
                 each
                 for each in downgrade.ops
-                if isinstance(each, ops.ModifyTableOps) and each.table_name == change.table_name
+                if isinstance(each, ops.ModifyTableOps)
+                and (each.schema, each.table_name) == (change.schema, change.table_name)
             )
             for old, new in self._renames(change, back):
                 _replace(change, gone=old.name, new=new)
@@ -129,8 +130,8 @@ class Revising:
         return False
 
 
-def _tables_by_name() -> dict[str, Table]:
-    return {table.name: table for table in our_tables() if not table.info.get("external")}
+def _tables_by_key() -> dict[str, Table]:
+    return {table.key: table for table in our_tables() if not table.info.get("external")}
 
 
 def describe(upgrade: ops.UpgradeOps) -> str:
@@ -153,7 +154,11 @@ def _added(change: ops.ModifyTableOps) -> "list[Column[Any]]":
 def _replace(change: ops.ModifyTableOps, *, gone: str, new: "Column[Any]") -> None:
     """Rename the column `gone` to `new`, in place of dropping the one and adding the other."""
     rename = ops.AlterColumnOp(
-        change.table_name, gone, modify_name=new.name, existing_type=new.type
+        change.table_name,
+        gone,
+        modify_name=new.name,
+        existing_type=new.type,
+        schema=change.schema,
     )
     others = [
         each
@@ -173,7 +178,7 @@ def _key_of(operation: Any) -> Any:
 
 
 def _target(key: ForeignKeyConstraint) -> str:
-    """The name of the table to which a key refers, which need not be known here."""
+    """The key of the table to which a key refers, which need not be known here."""
     table, _, _column = key.elements[0].target_fullname.rpartition(".")
     return table
 

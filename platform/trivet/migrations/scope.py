@@ -46,8 +46,18 @@ def all_tables() -> Any:
 
 
 def tables_of(owner: str) -> set[str]:
-    """The names of the tables of the feature called `owner`, or of the platform."""
-    return {table.name for table in owners.tables_of(owner)}
+    """The keys of the tables of the feature called `owner`, or of the platform: the name of each,
+    behind that of its schema if it has one."""
+    return {table.key for table in owners.tables_of(owner)}
+
+
+_DEFAULT_SCHEMAS = ("public", "main")
+"""What a table in the schema of the connection may say; the database then tells of none."""
+
+
+def schemas() -> set[str]:
+    """The schemas that our tables name."""
+    return {str(each.schema) for each in our_tables() if each.schema is not None}
 
 
 def options(
@@ -57,19 +67,26 @@ def options(
     that is marked as external. With a `comparison` the texts are compared too."""
     comparing.install()
     target = AllTables()
-    ours = {t.name for t in target.tables.values() if is_migrated(t)}
+    ours = {key for key, t in target.tables.items() if is_migrated(t)}
     wanted = ours if tables is None else ours.intersection(tables)
+    # A name alone may be that of a table in another schema, which is somebody else's.
+    near = (target.tables[key] for key in wanted)
+    found = wanted | {t.name for t in near if str(t.schema) in _DEFAULT_SCHEMAS}
+    named = schemas()
 
-    def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-        return kind != "table" or name in wanted
+    def include_name(name: str | None, kind: str, parents: Any) -> bool:
+        if kind == "schema":
+            return name is None or name in named
+        return kind != "table" or parents["schema_qualified_table_name"] in found
 
     def include_object(
-        _thing: Any, name: str | None, kind: str, _reflected: bool, _to: Any
+        thing: Any, _name: str | None, kind: str, _reflected: bool, _to: Any
     ) -> bool:
-        return kind != "table" or name in wanted
+        return kind != "table" or thing.key in found
 
     return {
         "version_table": VERSION_TABLE,
+        "include_schemas": bool(named),
         "include_name": include_name,
         "include_object": include_object,
         "render_item": _render_item,

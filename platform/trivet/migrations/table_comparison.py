@@ -84,7 +84,7 @@ class TableComparison:
         return same and self.pair.now.actions.get(_columns_of(now)) == actions
 
     def _unwritten(self, sentence: str) -> None:
-        self.comparison.unwritten.append((self.wanted.name, sentence))
+        self.comparison.unwritten.append((self.wanted.key, sentence))
 
     def _as_wanted(self, now: Mapping[str, str]) -> dict[str, str]:
         """Definitions in the words that they would have if the models had just been built. What
