@@ -20,7 +20,10 @@ _SQLSTATES: dict[str, Kind] = {
     "23001": "referred",  # restrict_violation
 }
 _KEY = re.compile(r"\((?P<columns>.*?)\)=\((?P<values>.*)\)", re.DOTALL)
-"""Key (a, b)=(1, 2) …, in whatever language the rest is."""
+"""Key (a, "B")=(1, 2) …, in whatever language the rest is."""
+_NAME = re.compile(r'(?:^|, )(?:"((?:[^"]|"")+)"|([^"].*?))(?=, |$)', re.DOTALL)
+"""A column of a key. That of an index is in quotes if its name asks for them, for its capitals for
+one; that of a foreign key never is."""
 
 
 def read_postgresql(error: Any, statement: Any, rows: Sequence[Row]) -> Violation | None:
@@ -34,7 +37,7 @@ def read_postgresql(error: Any, statement: Any, rows: Sequence[Row]) -> Violatio
         return None
     name = diagnosis.constraint_name or ""
     key = _KEY.search(diagnosis.message_detail or "")
-    keyed = named(table, key["columns"].split(", ")) if key else ()
+    keyed = _columns_of(table, key)
     match kind:
         case "null":
             return Violation("null", table, named(table, [diagnosis.column_name or ""]))
@@ -57,7 +60,7 @@ def _broken(
     rows: Sequence[Row],
     key: re.Match[str] | None,
 ) -> Violation:
-    keyed = named(reference.table, key["columns"].split(", ")) if key else ()
+    keyed = _columns_of(reference.table, key)
     if _is_of_parent(reference, kind, statement, rows, keyed):
         parent = reference.referred_table
         columns = tuple(parent.primary_key.columns)
@@ -66,6 +69,13 @@ def _broken(
     value = key["values"] if key else ""
     said = say(value, columns)
     return Violation("missing", reference.table, columns, said, reference.referred_table)
+
+
+def _columns_of(table: Table, key: re.Match[str] | None) -> Columns:
+    if key is None:
+        return ()
+    found = _NAME.findall(key["columns"])
+    return named(table, [quoted.replace('""', '"') or plain for quoted, plain in found])
 
 
 def _referencenamed(table: Table, name: str, keyed: Columns) -> ForeignKeyConstraint | None:
