@@ -1,6 +1,7 @@
 """What README and docs show is run. `tests/documents.py` says how a block is read."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from tests.documents import DocumentError, check_data, matches, read_blocks, run_document
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*/README.md"))
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *EXAMPLES]
 WITH_COMMANDS = [path for path in DOCUMENTS if any(b.is_run for b in read_blocks(path))]
 # A block more that is not run is a decision: it is made here, where a reviewer sees it.
 NOT_RUN = 2
@@ -20,6 +22,9 @@ def _name(path: Path) -> str:
 
 @pytest.mark.parametrize("document", WITH_COMMANDS, ids=_name)
 def test_what_a_document_shows_works_as_shown(document: Path, tmp_path: Path) -> None:
+    if document in EXAMPLES:  # whoever reads it has its folder
+        left = shutil.ignore_patterns("__pycache__", "migrations", ".*", "*.sqlite3*")
+        shutil.copytree(document.parent, tmp_path, ignore=left, dirs_exist_ok=True)
     run_document(document, tmp_path)
 
 

@@ -1,0 +1,3 @@
+"""The classes of the shop, taken as they are."""
+
+taken_from = "chinook.tables"
