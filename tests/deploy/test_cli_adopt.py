@@ -235,6 +235,8 @@ def test_the_second_database_of_an_application_gets_the_mark_alone(
     fill(other.url, database_kind)
     before = shape_of(other.url)
 
+    refused = " ".join(other.run("migrate", code=1).stderr.split())
+    assert "already exists. Cure: `trivet adopt FEATURE`" in refused
     done = other.json("adopt", "library", "--yes")
 
     assert (done["revision"], done["path"]) == ("0001_baseline", first)

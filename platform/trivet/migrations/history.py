@@ -41,6 +41,9 @@ HERE = Path(__file__).parent
 _NULLS = ("23502", "NOT NULL constraint failed", "Cannot add a NOT NULL column")
 """The codes of PostgreSQL and the words of SQLite for a row that lacks a value."""
 
+_THERE = ("42P07",)
+"""The code of PostgreSQL for a table that is there."""
+
 _versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32)))
 
 
@@ -147,6 +150,8 @@ def _refused(error: DBAPIError, features: Sequence[Feature]) -> Conflict:
     code = getattr(error.orig, "sqlstate", None)
     lacks_value = code in _NULLS or any(words in said for words in _NULLS)
     cure = f" There are rows without a value. Cure: {FILL}." if lacks_value else ""
+    if code in _THERE or "already exists" in said:
+        cure = " Cure: `trivet adopt FEATURE`, if the tables were there before Trivet."
     return Conflict("revision-refused", f"{where}the database refused: {said}.{cure}")
 
 
