@@ -38,12 +38,15 @@ def deleted_objects(site: Any, objs: Any, request: HttpRequest) -> Any:
     }
     shown: dict[Any, int] = defaultdict(int)
 
+    counts = collector.counts()
+
     def describe(row: Any) -> Any:
+        if type(row) not in counts:
+            return None
         shown[type(row)] += 1
         return _line(site, row) if shown[type(row)] <= SHOWN else None
 
     listed = _without_nothing(collector.nested(describe))
-    counts = collector.counts()
     for model, number in counts.items():
         beyond = number - min(shown[model], SHOWN)
         if beyond > 0:
@@ -115,10 +118,14 @@ class _Collector(NestedObjects):
         return [*dict.fromkeys((*self.model_objs, *self._counted))]
 
     def counts(self) -> dict[Any, int]:
-        """How many rows go, by model."""
+        """How many rows go, by model. The links of an association whose table has a class are rows
+        of that class."""
+        found = list(self.models())
+        tables = {model._meta.db_table for model in found if not model._meta.auto_created}
         return {
             model: self._counted.get(model) or len(self.model_objs[model])
-            for model in self.models()
+            for model in found
+            if not (model._meta.auto_created and model._meta.db_table in tables)
         }
 
     def collect(self, objs: Any, source: Any = None, **options: Any) -> Any:  # type: ignore[override]  # what else Django gives is passed on

@@ -120,7 +120,10 @@ def _add(
 
 def _names_beside(parent: Mapper[Any], child: Mapper[Any]) -> set[str]:
     family = (*parent.self_and_descendants, *child.self_and_descendants)
-    return {each.key for mapper in family for each in mapper.relationships}
+    names = {each.key for mapper in family for each in mapper.relationships}
+    # A many-to-many relationship writes its table too, where that has a class.
+    linking = (each for mapper in list(every_mapper()) for each in mapper.relationships)
+    return names | {each.key for each in linking if each.secondary in child.tables}
 
 
 def lock_referred(session: Session, instance: Any) -> None:

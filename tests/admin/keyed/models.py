@@ -238,8 +238,10 @@ class Membership(Model):
 
     __tablename__ = "keyed_membership"
 
-    person_id: Mapped[int] = mapped_column(ForeignKey(Person.id), primary_key=True)
-    club_id: Mapped[int] = mapped_column(ForeignKey(Club.id), primary_key=True)
+    person_id: Mapped[int] = mapped_column(
+        ForeignKey(Person.id, ondelete="CASCADE"), primary_key=True
+    )
+    club_id: Mapped[int] = mapped_column(ForeignKey(Club.id, ondelete="CASCADE"), primary_key=True)
     role: Mapped[str] = mapped_column(String(20), server_default="member")
 
 
