@@ -156,7 +156,7 @@ async def test_mixed_writes_through_both_doors_all_succeed(built_mixed: House) -
             found = await session.get_one(Item, 1, with_for_update=True)
             found.quantity += 1
 
-    limit = anyio.CapacityLimiter(40)
+    limit = anyio.CapacityLimiter(24)  # more than threads, and nobody waits for seconds
 
     async def one(number: int) -> None:
         async with limit:

@@ -34,7 +34,7 @@ NO_PAGES = re.compile(
     r"/(healthz|readyz|favicon\.ico|static/\*)|.*/static/\*|"
     r"/admin/(autocomplete|jsi18n|logout)/|/admin/r/.*|"
     r"/api/(?!docs$).*|/ws.*|"
-    r".*<path:object_id>/"  # moves to …/change/
+    r".*<trivet_key:object_id>/"  # moves to …/change/
 )
 """Addresses that give no page of their own: files, documents, moves."""
 
