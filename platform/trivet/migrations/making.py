@@ -1,6 +1,7 @@
 """New revisions: each feature's own, in an order in which a fresh database can be built."""
 
 import re
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -199,8 +200,9 @@ def write_revision(
 
 
 def _remove_if_empty(folder: Path) -> None:
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    """Remove a folder that holds nothing, or what Python made of files that are gone."""
+    if all(each.name == "__pycache__" for each in folder.iterdir()):
+        shutil.rmtree(folder)
 
 
 def _generate(config: Config, options: Mapping[str, Any]) -> Script | None:
