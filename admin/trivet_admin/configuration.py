@@ -89,7 +89,7 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
     }
 
 
-def find_left_out(settings: Settings) -> Sequence[str]:
+def find_settings_left_out(settings: Settings) -> Sequence[str]:
     """Each name in the settings module of the project that joins which is not taken, with what
     stands in its place."""
     return read_project(settings, _project(settings, ())).left_out

@@ -106,3 +106,13 @@ def test_a_name_that_there_is_not_is_found_before_anybody_asks(
     (found,) = run_checks(databases=[])
     assert "loudd" in found.msg
     assert found.is_serious()
+
+
+async def test_a_row_without_a_text_is_called_by_the_repr_that_somebody_wrote(
+    boss: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.admin.borrowed.models import Play
+
+    monkeypatch.delattr(Play, "__str__")
+    page = await boss.get(f"{PLAYS}/102/delete/")
+    assert 'delete the play "play Egmont"?' in page.words

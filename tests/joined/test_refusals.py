@@ -9,7 +9,7 @@ import pytest
 
 from tests.admin.house import make_settings
 from trivet.errors import ConfigurationError
-from trivet_admin.configuration import find_left_out, project
+from trivet_admin.configuration import find_settings_left_out, project
 
 NOWHERE = "sqlite:///nowhere.sqlite3"
 _numbers = itertools.count()
@@ -135,7 +135,7 @@ def test_what_leaves_room_is_taken_and_what_is_ours_stays(here: Path) -> None:
     assert found["SESSION_COOKIE_AGE"] > 60
     absent = ("LOGGING", "SECURE_SSL_REDIRECT", "ALLOWED", "lower")
     assert not set(absent) & set(found)
-    left_out = " ".join(find_left_out(settings))
+    left_out = " ".join(find_settings_left_out(settings))
     for name in ("SECRET_KEY (TRIVET_SECRET_KEY)", "ALLOWED_HOSTS (TRIVET_PUBLIC_URL)"):
         assert name in left_out
     for name in ("SESSION_COOKIE_AGE (", "SECURE_SSL_REDIRECT (", "LOGGING (", "CorsMiddleware ("):

@@ -39,12 +39,12 @@ def register_the_rest() -> None:
         try:
             model = mirror(mapper.class_)
         except ConfigurationError:
-            continue  # `find_left_out` says it
+            continue  # `find_classes_left_out` says it
         if not admin.site.is_registered(model):
             admin.site.register(model, _page_of(mapper, model))
 
 
-def find_left_out() -> Iterator[str]:
+def find_classes_left_out() -> Iterator[str]:
     """A sentence for each class that would have a page by default, if the admin could show it."""
     for mapper in _shown_by_default():
         try:

@@ -89,7 +89,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
 def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Iterator[Finding]:
     """The mistakes, certain or probable, in the features' own files."""
     from trivet.capture.following import find_unseen
-    from trivet_admin.site.by_default import find_left_out
+    from trivet_admin.site.by_default import find_classes_left_out
     from trivet_deploy.checks.channels import find_closed
     from trivet_deploy.checks.files import find_idle_admins, find_unplugged
     from trivet_deploy.checks.indexes import find_missing_indexes
@@ -116,7 +116,7 @@ def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Itera
         ("permissions", find_unknown_in_code(features, known)),
         ("files", find_unplugged(features)),
         ("admin", find_idle_admins(features)),
-        ("admin", find_left_out()),
+        ("admin", find_classes_left_out()),
         ("capture", find_unseen()),
         ("channels", find_closed(features)),
         ("indexes", find_missing_indexes(features)),
@@ -134,12 +134,12 @@ def _find_pages() -> Iterator[Finding]:
 
 def _find_joined(settings: "Settings") -> Iterator[Finding]:
     """The Django applications that have joined, and what their project says to nobody."""
-    from trivet_admin.configuration import find_left_out
+    from trivet_admin.configuration import find_settings_left_out
     from trivet_deploy.django_commands import list_joined
 
     if joined := list_joined():
         yield Finding("django applications", "ok", ", ".join(joined))
-    if left_out := find_left_out(settings):
+    if left_out := find_settings_left_out(settings):
         sentence = f"read, but for what Trivet has its own: {', '.join(left_out)}"
         yield Finding(settings.django_settings, "ok", sentence)
 

@@ -90,12 +90,12 @@ def _follow_one(mapper: Mapper[Any], key: ForeignKeyConstraint) -> None:
 
 def _note_unseen(key: ForeignKeyConstraint, subject: str) -> None:
     parent = find_parent(key)
-    if parent is not None:
-        found = _unseen.setdefault(parent, set())
-        if action_of(key.ondelete) == "SET DEFAULT":
-            found.add(Unseen(key, subject, "DELETE"))
-        if action_of(key.onupdate):
-            found.add(Unseen(key, subject, "UPDATE"))
+    if parent is None:
+        return
+    if action_of(key.ondelete) == "SET DEFAULT":
+        _unseen.setdefault(parent, set()).add(Unseen(key, subject, "DELETE"))
+    if action_of(key.onupdate):
+        _unseen.setdefault(parent, set()).add(Unseen(key, subject, "UPDATE"))
 
 
 def _add(
@@ -184,7 +184,7 @@ def find_unseen() -> Iterator[str]:
 
 def has_unseen(mapper: Mapper[Any]) -> bool:
     """Whether rows refer to the class of `mapper` by a rule that no session can do first."""
-    return any(_unseen.get(each) for each in mapper.iterate_to_root())
+    return bool(_unseen) and any(each in _unseen for each in mapper.iterate_to_root())
 
 
 def why_unseen(connection: Connection, state: InstanceState[Any], verb: str) -> str | None:
