@@ -22,6 +22,7 @@ from benchmarks.rounds import Spread
 from tests.services.databases import SECRET_KEY
 from trivet.asgi.root import stack
 from trivet.context import RequestContext, enter_context
+from trivet.identity.identity import ANONYMOUS
 from trivet.log import configure_logging
 from trivet.platform import Platform
 from trivet_deploy.asgi import list_mounts
@@ -105,6 +106,7 @@ def _scope(key: str) -> dict[str, Any]:
         "query_string": b"",
         "headers": headers,
         "state": {},
+        "user": ANONYMOUS,
     }
 
 

@@ -5,14 +5,17 @@ or without. `trivet_api.include` is ours.
 """
 
 from collections.abc import Callable
+from itertools import product
 
 import uvloop
 from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
 
 from benchmarks.middleware_cost import ROUNDS, time_request
 from benchmarks.parcels.api import Greeting
 from benchmarks.rounds import Spread
 from trivet_api import public
+from trivet_api.direct import answer_directly
 from trivet_api.include import include
 
 PREFIX = "/api/parcels"
@@ -24,10 +27,12 @@ def measure(*, rounds: int) -> list[tuple[str, Spread]]:
 
 
 async def _measure(rounds: int) -> list[tuple[str, Spread]]:
-    ways: dict[str, Callable[[], FastAPI]] = {
+    ways: dict[str, Callable[[], ASGIApp]] = {
         "a route in the app, no policy": _plain,
         "a router, the policy as a dependency": _included,
         "as we include it, with a policy": _ours,
+        "… the last of 500 routes of 50 features": _last_of_many,
+        "… the last of 500 routes, as FastAPI finds it": _last_of_many_tried,
     }
     apps = {name: make() for name, make in ways.items()}
     taken: dict[str, list[float]] = {name: [] for name in apps}
@@ -61,7 +66,22 @@ def _included() -> FastAPI:
     return app
 
 
-def _ours() -> FastAPI:
+def _ours() -> ASGIApp:
     app = FastAPI(openapi_url=None, telemetry={"tracing": False, "metrics": False, "logs": False})
+    include(app, _router(), prefix=PREFIX)
+    return answer_directly(app)
+
+
+def _last_of_many() -> ASGIApp:
+    return answer_directly(_last_of_many_tried())
+
+
+def _last_of_many_tried() -> FastAPI:
+    app = FastAPI(openapi_url=None, telemetry={"tracing": False, "metrics": False, "logs": False})
+    for feature, noun in product(range(50), range(10)):
+        if (feature, noun) != (0, 0):  # that one is asked for, and comes last
+            router = APIRouter()
+            router.add_api_route(f"/noun{noun}/{{key}}", _greet, dependencies=[public])
+            include(app, router, prefix=f"/api/feature{feature}")
     include(app, _router(), prefix=PREFIX)
     return app

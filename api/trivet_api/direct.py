@@ -26,11 +26,11 @@ from fastapi.utils import is_body_allowed_for_status_code
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
 from trivet_api.policy import PolicyRoute
+from trivet_api.route_index import RouteIndex, index_routes
 
 _JSON = (b"content-type", b"application/json")
 _OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
@@ -42,7 +42,7 @@ def answer_directly(app: FastAPI) -> "DirectFirst":
     for route in app.router.routes:
         if type(route) is PolicyRoute and is_plain(route):
             route.app = DirectAnswer(route, route.app)
-    return DirectFirst(app)
+    return DirectFirst(app, index_routes(app.router))
 
 
 def is_plain(route: APIRoute) -> bool:
@@ -224,8 +224,9 @@ class DirectFirst:
     what is sent elsewhere has a body, and would be matched in vain.
     """
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, index: RouteIndex) -> None:
         self.app = app
+        self.index = index
         self.handlers = {
             kind: handler
             for kind, handler in app.exception_handlers.items()
@@ -247,15 +248,12 @@ class DirectFirst:
 
     def _find(self, scope: Scope) -> DirectAnswer | None:
         """The plain route that is meant, entered in `scope` as the app's router would do."""
-        for route in self.app.router.routes:
-            match, found = route.matches(scope)
-            if match is Match.FULL:
-                direct = getattr(route, "app", None)
-                if not isinstance(direct, DirectAnswer):
-                    return None
-                scope.update(found, app=self.app, router=self.app.router)
-                return direct
-        return None
+        found = self.index.find(scope)
+        direct = None if found is None else getattr(found.route, "app", None)
+        if found is None or not isinstance(direct, DirectAnswer):
+            return None
+        scope.update(found.scope, app=self.app, router=self.app.router)
+        return direct
 
 
 def _raising(error: Exception) -> ASGIApp:

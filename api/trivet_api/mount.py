@@ -17,6 +17,7 @@ from trivet_api.index import install_index
 from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import Problem, install_problems
 from trivet_api.proof import is_proved
+from trivet_api.route_index import index_routes
 
 PREFIX = "/api"
 
@@ -74,7 +75,10 @@ def _list(app: FastAPI) -> Sequence[RouteInfo]:
 
 def _answering(app: FastAPI, platform: Platform) -> ASGIApp:
     """`app`, whose plain routes are answered directly where that is allowed and proved."""
-    if not (platform.settings.direct_answers and is_proved()):
+    if not is_proved():
+        return app
+    if not platform.settings.direct_answers:
+        index_routes(app.router)
         return app
     # Only here: on another release of FastAPI the names that it imports may not be there.
     from trivet_api.direct import answer_directly
