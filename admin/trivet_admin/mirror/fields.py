@@ -2,7 +2,7 @@
 
 Where both ORMs store a type alike, the field is Django's own. For every other type it is one over
 SQLAlchemy's processors: chosen by the type that the database has, and for a decorated type by the
-values that it makes of it (`trivet_admin.mirror.examples`). A value of a kind that no form can
+values that it makes of it (`trivet.data.fitting.examples`). A value of a kind that no form can
 give back is shown and not edited.
 """
 
@@ -50,6 +50,7 @@ from sqlalchemy.dialects.postgresql import (
 from sqlalchemy.dialects.postgresql.ranges import AbstractRange
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from trivet.data.fitting.examples import kind_of, members_of
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 from trivet_admin.generic import AnyField
 from trivet_admin.mirror import typed
@@ -63,7 +64,6 @@ from trivet_admin.mirror.containers import (
 )
 from trivet_admin.mirror.documents import DocumentField
 from trivet_admin.mirror.enums import EnumField
-from trivet_admin.mirror.examples import kind_of, members_of
 from trivet_admin.mirror.storage import Storage, storage_of
 
 Options = dict[str, Any]

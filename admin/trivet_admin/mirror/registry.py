@@ -9,6 +9,7 @@ from django.db import models
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapper, configure_mappers
 
+from trivet.data.fitting.examples import annotation_of
 from trivet.errors import ConfigurationError
 from trivet.models.mapped import PLATFORM, our_mappers, require_ours
 from trivet.models.owners import owner_of
@@ -22,7 +23,6 @@ from trivet_admin.mirror.columns import (
     make_field,
     read_column,
 )
-from trivet_admin.mirror.examples import annotation_of
 from trivet_admin.mirror.hierarchy import class_of_table, columns_of, discriminator_of
 from trivet_admin.mirror.keys import KeyField
 from trivet_admin.mirror.labels import app_label_of, class_name_of, db_table_of, label_of_class

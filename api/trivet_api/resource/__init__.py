@@ -1,0 +1,1 @@
+"""A mapped class as a typed resource of the API."""

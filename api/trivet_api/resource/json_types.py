@@ -1,0 +1,410 @@
+"""What the values of a column are in JSON: their schema, their bounds, and how they are written.
+
+A type is taken for what it does, as the admin takes it. Types that SQLAlchemy has are known by
+their class, decorated ones by the values that they make on the side of Python
+(`trivet.data.fitting.examples`). A value of a kind that is nowhere known leaves no column, because
+nobody could say what a client may rely on.
+
+Numbers, flags and texts are read by the letter: a JSON ``"5"`` is no number and 1 is no flag.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import enum
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from sqlalchemy import (
+    ARRAY,
+    BINARY,
+    JSON,
+    VARBINARY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Enum,
+    Float,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    PickleType,
+    SmallInteger,
+    String,
+    Time,
+    Uuid,
+)
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
+
+from trivet.data.fitting.documents import fit_document
+from trivet.data.fitting.examples import kind_of, members_of
+from trivet.data.fitting.fit import UnfitError
+from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
+from trivet_api.resource.ranges import RANGES, range_annotation, write_range
+
+Encoder = Callable[[Any], Any]
+SHORT_BITS = 16
+"""Of a ``SmallInteger``, for which OpenAPI has no format."""
+_DIALECTS: tuple[Any, ...] = tuple(kind() for kind in (PGDialect, SQLiteDialect))
+"""Those that a column's type may be asked for, the stricter one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonType:
+    """How values are read and written. `encode` is None where msgspec writes them by itself as
+    Pydantic does; `is_readable` and `is_writable` say whether a client may see and send them."""
+
+    annotation: Any
+    encode: Encoder | None = None
+    is_readable: bool = True
+    is_writable: bool = True
+
+
+UNKNOWN = JsonType(Any, is_readable=False, is_writable=False)
+
+
+def json_type_of(column: "Column[Any]", hint: Any = None) -> JsonType:
+    """The JSON of a column's values; `hint` is what the class annotates, if it does."""
+    return _type_of(column.type, hint)
+
+
+def _type_of(kind: Any, hint: Any) -> JsonType:
+    if isinstance(kind, TypeDecorator) and not isinstance(kind, _OURS):
+        return UNKNOWN if isinstance(kind, PickleType) else _decorated(kind, hint)
+    if isinstance(kind, (JSON, JsonDocument)):
+        return JsonType(_document(hint))
+    return next((make(kind) for known, make in _MAKERS if isinstance(kind, known)), UNKNOWN)
+
+
+_OURS = (UtcDateTime, IsoTime, Microseconds, JsonDocument, Interval)
+
+
+# Whole numbers, decimals and flags
+
+
+def _whole(bits: int) -> JsonType:
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    known: dict[str, Any] = {"format": f"int{bits}"} if bits > SHORT_BITS else {}
+    return JsonType(
+        Annotated[int, Field(ge=low, le=high, strict=True, json_schema_extra=known or None)]
+    )
+
+
+_FLOAT = JsonType(Annotated[float, Field(allow_inf_nan=False, strict=True)])
+
+
+def _decimal(kind: Any) -> JsonType:
+    if not kind.asdecimal:
+        return _FLOAT
+    digits, places = kind.precision, kind.scale
+    if isinstance(kind, Float) or digits is None:
+        return JsonType(Annotated[Decimal, Field(allow_inf_nan=False), _no_flag])
+    bounds = Field(max_digits=digits, decimal_places=places or 0, allow_inf_nan=False)
+    return JsonType(Annotated[Decimal, bounds, _no_flag])
+
+
+def _refuse_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("it must be a number")  # noqa: TRY004  # Pydantic tells of ValueErrors
+    return value
+
+
+_no_flag = BeforeValidator(_refuse_flag)
+_FLAG = JsonType(Annotated[bool, Field(strict=True)])
+
+
+# Texts, choices, bytes
+
+
+def _text(kind: Any) -> JsonType:
+    if kind.length is None:
+        return JsonType(str)
+    least = kind.length if isinstance(kind, pg.CHAR) else None
+    return JsonType(Annotated[str, Field(min_length=least, max_length=kind.length)])
+
+
+def _choice(kind: Enum) -> JsonType:
+    if kind.enum_class is None:
+        return JsonType(Literal[tuple(kind.enums)])
+    members: type[enum.Enum] = kind.enum_class
+    stored = dict(zip(kind.enums, members, strict=False))
+    if list(stored) == [each.value for each in members]:
+        return JsonType(members)
+    return JsonType(_by_names(stored), _namer(stored))
+
+
+def _by_names(stored: dict[str, enum.Enum]) -> Any:
+    """An enum by what its column stores, which are not the values of its members."""
+    members = type(next(iter(stored.values())))
+    names = list(stored)
+
+    def read(value: Any) -> Any:
+        if isinstance(value, members):
+            return value
+        if isinstance(value, str) and value in stored:
+            return stored[value]
+        raise ValueError(f"it must be one of {', '.join(names)}")
+
+    return Annotated[
+        members,
+        BeforeValidator(read),
+        PlainSerializer(_namer(stored), return_type=str, when_used="json"),
+        WithJsonSchema({"type": "string", "enum": names}),
+    ]
+
+
+def _namer(stored: dict[str, enum.Enum]) -> Encoder:
+    names = {member: name for name, member in stored.items()}
+    return lambda member: names[member]
+
+
+def write_bytes(value: Any) -> str:
+    """Bytes as Base64 (RFC 4648, 4)."""
+    return base64.b64encode(value).decode("ascii")
+
+
+def _read_bytes(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("it must be bytes in Base64") from None
+
+
+def _bytes(kind: Any) -> JsonType:
+    length = kind.length if isinstance(kind, BINARY | VARBINARY) else None
+    schema: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
+    if length is not None:
+        schema["maxLength"] = 4 * ((length + 2) // 3)
+    annotation = Annotated[
+        bytes,
+        Field(max_length=length, strict=True),
+        BeforeValidator(_read_bytes),
+        PlainSerializer(write_bytes, return_type=str, when_used="json"),
+        WithJsonSchema(schema),
+    ]
+    return JsonType(annotation, write_bytes)
+
+
+_UUID_TEXT = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+def _uuid(kind: Any) -> JsonType:
+    if kind.as_uuid:
+        return JsonType(UUID)
+    schema = {"type": "string", "format": "uuid"}
+    normal = AfterValidator(lambda value: str(UUID(value)))
+    return JsonType(Annotated[str, normal, WithJsonSchema(schema)])
+
+
+# Times
+
+_DIGITS = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
+
+
+def _refuse_number(value: Any) -> Any:
+    """A number is no time since 1970 (docs/decisions/0080)."""
+    is_number = isinstance(value, int | float | Decimal)
+    if is_number or (isinstance(value, str) and _DIGITS.fullmatch(value)):
+        raise ValueError("write it as ISO 8601 does; a number is none")
+    return value
+
+
+_no_number = BeforeValidator(_refuse_number)
+
+
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    try:
+        return value.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError("in UTC it is not in the years 1 to 9999") from None
+
+
+_INSTANT = JsonType(Annotated[AwareDatetime, _no_number, AfterValidator(_in_utc)])
+_WALL_TIME = JsonType(
+    Annotated[
+        dt.datetime,
+        _no_number,
+        WithJsonSchema({"type": "string", "format": "date-time-local"}),
+    ]
+)
+"""Formats of OpenAPI's registry: ``date-time`` and ``time`` of JSON Schema ask for a zone."""
+_DAY = JsonType(Annotated[dt.date, _no_number])
+_TIME = JsonType(
+    Annotated[dt.time, _no_number, WithJsonSchema({"type": "string", "format": "time-local"})]
+)
+_ZONED_TIME = JsonType(Annotated[dt.time, _no_number])
+
+
+def write_span(value: dt.timedelta) -> str:
+    """A span of time as ISO 8601 has it, in days and seconds."""
+    sign = "-" if value < dt.timedelta() else ""
+    value = abs(value)
+    fraction = f".{value.microseconds:06d}".rstrip("0") if value.microseconds else ""
+    days = f"{value.days}D" if value.days else ""
+    seconds = f"T{value.seconds}{fraction}S" if value.seconds or fraction or not days else ""
+    return f"{sign}P{days}{seconds}"
+
+
+_SPAN = JsonType(
+    Annotated[
+        dt.timedelta,
+        _no_number,
+        PlainSerializer(write_span, return_type=str, when_used="json"),
+        WithJsonSchema({"type": "string", "format": "duration"}),
+    ],
+    write_span,
+)
+
+# Documents, lists, and what PostgreSQL has alone
+
+
+def _document(hint: Any) -> Any:
+    kind = {dict: dict[str, JsonValue], list: list[JsonValue]}.get(hint, JsonValue)
+    return Annotated[kind, AfterValidator(_fit_document)]
+
+
+def _fit_document(value: Any) -> Any:
+    try:
+        return fit_document(value)
+    except UnfitError as unfit:
+        raise ValueError(str(unfit)) from None
+
+
+def _array(kind: Any) -> JsonType:
+    inner = _type_of(kind.item_type, None)
+    annotation: Any = inner.annotation
+    for _ in range(kind.dimensions or 1):
+        annotation = list[annotation]
+    encode = inner.encode
+    return JsonType(
+        annotation,
+        None if encode is None else lambda value: _each(encode, value),
+        inner.is_readable,
+        inner.is_writable,
+    )
+
+
+def _each(encode: Encoder, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_each(encode, each) for each in value]
+    return None if value is None else encode(value)
+
+
+def _as_text(value: Any) -> Any:
+    return value if isinstance(value, str | bool | int | float) else str(value)
+
+
+_ADDRESS = JsonType(
+    Annotated[str, BeforeValidator(_as_text), PlainSerializer(str, return_type=str)], str
+)
+_SHOWN = JsonType(
+    Annotated[str, BeforeValidator(str), PlainSerializer(str, return_type=str)],
+    str,
+    is_writable=False,
+)
+
+
+def _range(kind: Any) -> JsonType:
+    end = _type_of(next(make() for each, make in RANGES.items() if isinstance(kind, each)), None)
+    return JsonType(range_annotation(type(kind).__name__, end.annotation), write_range)
+
+
+def _always(found: JsonType) -> Callable[[Any], JsonType]:
+    return lambda _kind: found
+
+
+_MAKERS: tuple[tuple[Any, Callable[[Any], JsonType]], ...] = (
+    (UtcDateTime, _always(_INSTANT)),
+    (IsoTime, _always(_TIME)),
+    ((Microseconds, Interval, pg.INTERVAL), _always(_SPAN)),
+    (Enum, _choice),
+    (Boolean, _always(_FLAG)),
+    (BigInteger, _always(_whole(64))),
+    (SmallInteger, _always(_whole(16))),
+    (Integer, _always(_whole(32))),
+    ((Numeric, Float), _decimal),
+    (DateTime, lambda kind: _INSTANT if kind.timezone else _WALL_TIME),
+    (Date, _always(_DAY)),
+    (Time, lambda kind: _ZONED_TIME if kind.timezone else _TIME),
+    (Uuid, _uuid),
+    (LargeBinary, _bytes),
+    ((BINARY, VARBINARY), _bytes),
+    ((pg.INET, pg.CIDR, pg.MACADDR, pg.MACADDR8), _always(_ADDRESS)),
+    (pg.HSTORE, _always(JsonType(dict[str, str | None]))),
+    (tuple(RANGES), _range),
+    (ARRAY, _array),
+    (pg.TSVECTOR, _always(UNKNOWN)),
+    ((pg.BIT, pg.MONEY, pg.OID), _always(_SHOWN)),
+    (String, _text),
+    (NullType, _always(UNKNOWN)),
+)
+"""Asked from above, the more special before the general."""
+
+
+def _decorated(kind: "TypeDecorator[Any]", hint: Any) -> JsonType:
+    """A decorated type by the values that it has on the side of Python."""
+    if (members := members_of(hint)) is not None:
+        return JsonType(members)
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return JsonType(hint, lambda value: value.model_dump(mode="json"))
+    name = next(filter(None, (_kind(kind, dialect, hint) for dialect in _DIALECTS)), None)
+    if name == "text":
+        below = _below(kind)
+        length = getattr(below, "length", None) if isinstance(below, String) else None
+        return JsonType(Annotated[str, Field(max_length=length)] if length else str)
+    return UNKNOWN if name is None else _BY_NAME[name]
+
+
+def _kind(kind: Any, dialect: Any, hint: Any) -> str | None:
+    try:
+        return kind_of(kind, dialect, hint)
+    except Exception:  # noqa: BLE001  # whatever code of others says about a foreign database
+        return None
+
+
+def _below(kind: Any) -> TypeEngine[Any]:
+    while isinstance(kind, TypeDecorator):
+        kind = kind.impl_instance
+    found: TypeEngine[Any] = kind
+    return found
+
+
+_BY_NAME: dict[str, JsonType] = {
+    "uuid": JsonType(UUID),
+    "instant": _INSTANT,
+    "wall time": _WALL_TIME,
+    "day": _DAY,
+    "time": _TIME,
+    "span": _SPAN,
+    "decimal": _decimal(Numeric()),
+    "flag": _FLAG,
+    "whole": _whole(64),
+    "float": _FLOAT,
+    "object": JsonType(_document(dict)),
+    "list": JsonType(_document(list)),
+    "bytes": _bytes(LargeBinary()),
+    "address": _ADDRESS,
+}
+"""By the names of `trivet.data.fitting.examples.EXAMPLES`."""

@@ -1,0 +1,79 @@
+"""Ranges of PostgreSQL's in JSON: an object with both ends and whether they belong to it."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, PlainSerializer, create_model
+from sqlalchemy import BigInteger, Date, DateTime, Integer, Numeric
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.types import TypeEngine
+
+RANGES: Mapping[type[Any], Callable[[], TypeEngine[Any]]] = {
+    pg.INT4RANGE: Integer,
+    pg.INT8RANGE: BigInteger,
+    pg.NUMRANGE: Numeric,
+    pg.DATERANGE: Date,
+    pg.TSRANGE: DateTime,
+    pg.TSTZRANGE: lambda: DateTime(timezone=True),
+}
+"""The types of the ends of ranges."""
+
+_NAMES = {
+    "INT4RANGE": "IntegerRange",
+    "INT8RANGE": "BigIntegerRange",
+    "NUMRANGE": "DecimalRange",
+    "DATERANGE": "DateRange",
+    "TSRANGE": "LocalTimeRange",
+    "TSTZRANGE": "InstantRange",
+}
+
+
+def write_range(value: Any) -> dict[str, Any]:
+    """A range as its schema has it."""
+    return {
+        "lower": value.lower,
+        "upper": value.upper,
+        "bounds": value.bounds,
+        "empty": value.isempty,
+    }
+
+
+def range_annotation(kind: str, end: Any) -> Any:
+    """What Pydantic reads and writes of ranges of a kind, whose ends are `end`."""
+    model = _model(kind, end)
+
+    def open_up(value: Any) -> Any:
+        return write_range(value) if isinstance(value, Range) else value
+
+    return Annotated[
+        model,
+        BeforeValidator(open_up),
+        AfterValidator(_close),
+        PlainSerializer(
+            lambda value: model.model_construct(**write_range(value)), return_type=model
+        ),
+    ]
+
+
+@cache
+def _model(kind: str, end: Any) -> type[BaseModel]:
+    fields: dict[str, Any] = {
+        "lower": (end | None, None),
+        "upper": (end | None, None),
+        "bounds": (Literal["[)", "()", "[]", "(]"], "[)"),
+        "empty": (bool, False),
+    }
+    return create_model(
+        _NAMES.get(kind, kind),
+        __config__={"extra": "forbid"},
+        __doc__="What lies between two ends; one that is null is open.",
+        **fields,
+    )
+
+
+def _close(value: Any) -> Any:
+    if value.empty:
+        return Range(empty=True)
+    return Range(value.lower, value.upper, bounds=value.bounds)
