@@ -29,6 +29,7 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 from sqlalchemy import (
     ARRAY,
     BINARY,
@@ -80,6 +81,11 @@ class JsonType:
     is_writable: bool = True
 
 
+def unfit(why: str) -> PydanticCustomError:
+    """The refusal of a value in Pydantic, in our words alone."""
+    return PydanticCustomError("bad_value", "{why}", {"why": why})
+
+
 UNKNOWN = JsonType(Any, is_readable=False, is_writable=False)
 
 
@@ -113,23 +119,46 @@ def _whole(bits: int) -> JsonType:
 _FLOAT = JsonType(Annotated[float, Field(allow_inf_nan=False, strict=True)])
 
 
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+PLAIN_PLACES = 6
+"""With more of them Python writes small decimals with an exponent."""
+
+
 def _decimal(kind: Any) -> JsonType:
+    """Decimals leave as texts, which no reader rounds, and come in as texts or numbers."""
     if not kind.asdecimal:
         return _FLOAT
-    digits, places = kind.precision, kind.scale
+    digits, places = kind.precision, kind.scale or 0
     if isinstance(kind, Float) or digits is None:
-        return JsonType(Annotated[Decimal, Field(allow_inf_nan=False), _no_flag])
-    bounds = Field(max_digits=digits, decimal_places=places or 0, allow_inf_nan=False)
-    return JsonType(Annotated[Decimal, bounds, _no_flag])
+        bounds, pattern, places = Field(allow_inf_nan=False), r"^-?[0-9]+(\.[0-9]+)?$", None
+    else:
+        bounds = Field(max_digits=digits, decimal_places=places, allow_inf_nan=False)
+        fraction = rf"(\.[0-9]{{1,{places}}})?" if places > 0 else ""
+        pattern = rf"^-?[0-9]{{1,{max(digits - places, 1)}}}{fraction}$"
+    is_plain = places is not None and places <= PLAIN_PLACES
+    text = {"type": "string", "format": "decimal", "pattern": pattern}
+    annotation = Annotated[
+        Decimal,
+        bounds,
+        BeforeValidator(_read_decimal),
+        PlainSerializer(write_decimal, return_type=str, when_used="json"),
+        WithJsonSchema({"anyOf": [{"type": "number"}, text]}, mode="validation"),
+        WithJsonSchema(text, mode="serialization"),
+    ]
+    return JsonType(annotation, None if is_plain else write_decimal)
 
 
-def _refuse_flag(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("it must be a number")  # noqa: TRY004  # Pydantic tells of ValueErrors
+def write_decimal(value: Decimal) -> str:
+    """A decimal in digits, without an exponent."""
+    return format(value, "f")
+
+
+def _read_decimal(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and not _DECIMAL.fullmatch(value)):
+        raise unfit("it must be a number, such as 12.50")
     return value
 
 
-_no_flag = BeforeValidator(_refuse_flag)
 _FLAG = JsonType(Annotated[bool, Field(strict=True)])
 
 
@@ -163,7 +192,7 @@ def _by_names(stored: dict[str, enum.Enum]) -> Any:
             return value
         if isinstance(value, str) and value in stored:
             return stored[value]
-        raise ValueError(f"it must be one of {', '.join(names)}")
+        raise unfit(f"it must be one of {', '.join(names)}")
 
     return Annotated[
         members,
@@ -189,7 +218,7 @@ def _read_bytes(value: Any) -> Any:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("it must be bytes in Base64") from None
+        raise unfit("it must be bytes in Base64") from None
 
 
 def _bytes(kind: Any) -> JsonType:
@@ -227,7 +256,7 @@ def _refuse_number(value: Any) -> Any:
     """A number is no time since 1970 (docs/decisions/0080)."""
     is_number = isinstance(value, int | float | Decimal)
     if is_number or (isinstance(value, str) and _DIGITS.fullmatch(value)):
-        raise ValueError("write it as ISO 8601 does; a number is none")
+        raise unfit("write it as ISO 8601 does; a number is none")
     return value
 
 
@@ -238,7 +267,7 @@ def _in_utc(value: dt.datetime) -> dt.datetime:
     try:
         return value.astimezone(dt.UTC)
     except OverflowError:
-        raise ValueError("in UTC it is not in the years 1 to 9999") from None
+        raise unfit("in UTC it is not in the years 1 to 9999") from None
 
 
 _INSTANT = JsonType(Annotated[AwareDatetime, _no_number, AfterValidator(_in_utc)])
@@ -288,8 +317,8 @@ def _document(hint: Any) -> Any:
 def _fit_document(value: Any) -> Any:
     try:
         return fit_document(value)
-    except UnfitError as unfit:
-        raise ValueError(str(unfit)) from None
+    except UnfitError as error:
+        raise unfit(str(error)) from None
 
 
 def _array(kind: Any) -> JsonType:

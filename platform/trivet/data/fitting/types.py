@@ -36,6 +36,7 @@ from sqlalchemy.dialects.postgresql import (
     TSRANGE,
     TSTZRANGE,
 )
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.postgresql.ranges import AbstractMultiRange
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import ARRAY, TypeEngine
@@ -81,6 +82,18 @@ def fit_of_column(column: "Column[Any]", dialect: Dialect) -> Fit | None:
     fit = fit_of(column.type, dialect)
     zone = column.info.get("zone")
     return times.fit_wall_time_in(zone) if zone and fit is times.fit_wall_time else fit
+
+
+def fit_as_declared(column: "Column[Any]") -> Fit | None:
+    """The fit of a column on every database, for whoever judges a value before one is at hand."""
+    known = _known(column.type)
+    fit = None if known is None else MAKERS[known](column.type, _STRICTEST)
+    zone = column.info.get("zone")
+    return times.fit_wall_time_in(zone) if zone and fit is times.fit_wall_time else fit
+
+
+_STRICTEST: Any = PGDialect()  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
+"""SQLite's own bounds depend on how it keeps a value, and are told when it is written."""
 
 
 def _known(kind: TypeEngine[Any]) -> type[Any] | None:
