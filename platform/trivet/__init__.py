@@ -20,6 +20,7 @@ from trivet.errors import (
 )
 from trivet.identity.identity import Identity
 from trivet.identity.policy import Policy, authenticated, public, requires, staff
+from trivet.identity.user import User
 from trivet.models import Model, Versioned
 from trivet.outcome import commits_on
 from trivet.platform import Platform
@@ -41,6 +42,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnitOfWork",
+    "User",
     "Versioned",
     "authenticated",
     "commits_on",

@@ -157,7 +157,7 @@ def create_stock_tables(engine: Engine) -> None:
 
     mapped = (mapper.class_ for mapper in Model.registry.mappers)
     names = [cls.__table__.name for cls in mapped if cls.__module__.startswith(STOCK)]
-    names.append(models.item_tag.name)
+    names += [models.item_tag.name, models.item_watcher.name]
     Model.metadata.create_all(engine, tables=[Model.metadata.tables[name] for name in names])
 
 

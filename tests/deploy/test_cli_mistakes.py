@@ -205,7 +205,10 @@ MISTAKES = (
     Mistake(
         "a foreign key to users as Django calls them",
         {},
-        ("Shelf.owner_id refers to auth_user.id", "The table of users is accounts_user."),
+        (
+            "Shelf.owner_id refers to auth_user.id",
+            "Write ForeignKey(User.id), with User of trivet.",
+        ),
         models=SHELF + "    owner_id: Mapped[int] = mapped_column(ForeignKey('auth_user.id'))\n",
     ),
     Mistake(
@@ -216,6 +219,16 @@ MISTAKES = (
         + BOX
         + "    shelf_id: Mapped[int] = mapped_column(ForeignKey('store_shelf.id'))\n"
         + "    shelf: Mapped['Shelff'] = relationship()\n",
+    ),
+    Mistake(
+        "a text that means the feature's own User or the one of Trivet",
+        {},
+        ("store.models.User, trivet.identity.user.User", "relationship(User)"),
+        models=SHELF
+        + "    user_id: Mapped[int] = mapped_column(ForeignKey('store_user.id'))\n"
+        + "    user: Mapped['User'] = relationship()\n\n\n"
+        + "class User(Model):\n    __tablename__ = 'store_user'\n\n"
+        + "    id: Mapped[int] = mapped_column(primary_key=True)\n",
     ),
     Mistake(
         "an admin of a class that is not mapped",

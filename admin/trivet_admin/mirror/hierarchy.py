@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Table, inspect, select
 from sqlalchemy.orm import ColumnProperty, Mapper
 
+from trivet.identity import User
 from trivet.models.mapped import our_mappers
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.rows import batched
@@ -58,8 +59,10 @@ def _is_link(mapper: Mapper[Any], attribute: "ColumnProperty[Any]") -> bool:
 
 
 def class_of_table(table: Any) -> Mapper[Any] | None:
-    """The class whose rows are those of `table`: of several the one that has them all."""
+    """The class whose mirror has the rows of `table`: of several the one that has them all. None
+    for a table of Django's, the users' among them."""
     found = [each for each in our_mappers() if each.local_table is table]
+    found = [each for each in found if each.class_ is not User]
     return next((each for each in found if each.inherits not in found), None)
 
 

@@ -5,10 +5,12 @@ from functools import lru_cache
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from sqlalchemy import Table, inspect
 
 from trivet.errors import ConfigurationError
+from trivet.identity import User
 from trivet.models.mapped import known_classes, our_mappers
 from trivet.models.owners import owner_of
 from trivet_admin.mirror.shape import find_shape
@@ -40,7 +42,10 @@ def app_label_of(mapped: type[Any]) -> str:
 
 
 def label_of_class(mapped: type[Any]) -> str:
-    """``app_label.Name`` for the mirror of `mapped`."""
+    """``app_label.Name`` for the mirror of `mapped`, or for Django's own model of a user."""
+    if mapped is User:
+        label: str = settings.AUTH_USER_MODEL
+        return label
     return f"{app_label_of(mapped)}.{class_name_of(mapped)}"
 
 

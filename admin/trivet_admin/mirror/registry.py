@@ -5,12 +5,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.db import models
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapper, configure_mappers
 
 from trivet.data.fitting.examples import annotation_of
 from trivet.errors import ConfigurationError
+from trivet.identity import User
 from trivet.models.mapped import PLATFORM, our_mappers, require_ours
 from trivet.models.owners import owner_of
 from trivet.models.row_keys import key_text
@@ -49,6 +51,12 @@ def mirror(mapped: type[Any]) -> type[MirrorModel]:
     Classes that it refers to are mirrored with it, all or none. Raises ConfigurationError, naming
     class, column and cure, for what Django's admin cannot edit.
     """
+    if mapped is User:
+        raise ConfigurationError(
+            "unsupported-model",
+            "User is Django's own model, and the admin has its page: a class that refers to it "
+            "needs no more.",
+        )
     if mapped not in _mirrors:
         configure_mappers()
         mapper = mapper_of(mapped)
@@ -157,7 +165,8 @@ class _Building:
                 if owner is not None:
                     yield owner, f"column {column.name}"
         for side in self.sides:
-            yield mapper_of(side.child), f"relationship {side.key}"
+            if side.child is not User:
+                yield mapper_of(side.child), f"relationship {side.key}"
 
     def _add_column(self, key: str, column: Any) -> None:
         name = self.names.fields[key]
@@ -279,7 +288,7 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
     shows a many-to-many field only then."""
     source, target = _ends(mapped, side)
     name = _through_name(mapped, side)
-    ends = [_mirrors[each]._meta.verbose_name for each in (mapped, side.child)]
+    ends = [_model_of(each)._meta.verbose_name for each in (mapped, side.child)]
     meta = {
         "app_label": label,
         "db_table": db_table_of(side.table, mapped),
@@ -296,7 +305,7 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
         "pk": models.CompositePrimaryKey(source, target),
         source: _end(_mirrors[mapped], side.source.name),
         target: _end(
-            _mirrors[side.child],
+            _model_of(side.child),
             side.target.name,
             models.DO_NOTHING if side.is_inherited else models.CASCADE,
         ),
@@ -304,11 +313,16 @@ def _create_through(label: str, mapped: type[Any], side: Side) -> None:
     type(name, (models.Model,), attributes)
 
 
+def _model_of(mapped: type[Any]) -> type[models.Model]:
+    """The mirror of `mapped`, or Django's own model of a user."""
+    return get_user_model() if mapped is User else _mirrors[mapped]
+
+
 def _text_of_link(link: models.Model) -> str:
     return key_text(link.pk)
 
 
-def _end(model: type[MirrorModel], column: str, on_delete: Any = models.CASCADE) -> ForeignKey:
+def _end(model: type[models.Model], column: str, on_delete: Any = models.CASCADE) -> ForeignKey:
     return models.ForeignKey(model, on_delete, related_name="+", db_column=column)
 
 

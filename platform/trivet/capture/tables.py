@@ -15,6 +15,7 @@ from sqlalchemy import ForeignKeyConstraint, Table
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
 
 from trivet.capture.sql import read_statement
+from trivet.identity.user import User
 from trivet.models.mapped import every_mapper
 from trivet.models.views import find_reading
 
@@ -138,9 +139,11 @@ def _on_update(subject: str, key: ForeignKeyConstraint, reason: CaptureReason) -
 
 def find_parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
     """The class that `key` refers to; of several classes in one table their common base, because
-    any of their rows may be deleted. None for a table without a class: Django's own tables, whose
-    deletions Django collects."""
+    any of their rows may be deleted. None for Django's own tables, users among them, because Django
+    collects what it deletes."""
     table = key.referred_table
+    if table is User.__table__:
+        return None
     found = [each for each in every_mapper() if each.local_table is table]
     return next((m for m in found if m.inherits is None or m.inherits not in found), None)
 

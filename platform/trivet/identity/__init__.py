@@ -15,6 +15,7 @@ from trivet.identity.identity import (
 )
 from trivet.identity.revocation import Revocation, RevocationScope
 from trivet.identity.tokens import Tokens
+from trivet.identity.user import User
 
 __all__ = [
     "ANONYMOUS",
@@ -22,6 +23,7 @@ __all__ = [
     "Revocation",
     "RevocationScope",
     "Tokens",
+    "User",
     "grant_as",
     "require_authenticated",
     "require_permission",

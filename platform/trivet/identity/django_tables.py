@@ -14,20 +14,23 @@ _EXTERNAL = {"external": True}
 _UNAUDITED = {**_EXTERNAL, "audit": "ignored"}
 """Users, groups and their permissions are audited by Django's side; the other tables are not."""
 
+_NOT_SHOWN = {"secret": True}
+"""For what says more of people than their names: no resource shows it of a row's user."""
+
 users = Table(
     "accounts_user",
     Model.metadata,
     Column("id", BigKey, primary_key=True),
-    Column("password", String(128), nullable=False),
+    Column("password", String(128), nullable=False, info=_NOT_SHOWN),
     Column("username", String(150), nullable=False),
-    Column("email", String(254), nullable=False),
-    Column("is_superuser", Boolean, nullable=False),
-    Column("is_staff", Boolean, nullable=False),
-    Column("is_active", Boolean, nullable=False),
+    Column("email", String(254), nullable=False, info=_NOT_SHOWN),
+    Column("is_superuser", Boolean, nullable=False, info=_NOT_SHOWN),
+    Column("is_staff", Boolean, nullable=False, info=_NOT_SHOWN),
+    Column("is_active", Boolean, nullable=False, info=_NOT_SHOWN),
     Column("first_name", String(150), nullable=False),
     Column("last_name", String(150), nullable=False),
-    Column("last_login", UtcDateTime),
-    Column("date_joined", UtcDateTime, nullable=False),
+    Column("last_login", UtcDateTime, info=_NOT_SHOWN),
+    Column("date_joined", UtcDateTime, nullable=False, info=_NOT_SHOWN),
     info=_EXTERNAL,
 )
 """The table of Django's users: a foreign key refers to ``users.c.id``, and queries read it."""

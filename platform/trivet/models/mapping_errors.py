@@ -31,6 +31,7 @@ _NO_KEY = re.compile(r"Mapper\[(\w+)\(.*could not assemble any primary key")
 _TWICE = re.compile(r"Table '([^']+)' is already defined")
 _NO_TABLE = re.compile(r"Class <class '([\w.]+)'> does not have a __table__ or __tablename__")
 _NO_CLASS = re.compile(r"initializing mapper Mapper\[(\w+)\(.*expression '([^']+)' failed to")
+_ALIKE = re.compile(r'Multiple classes found for path "([\w.]+)"')
 _NO_TYPE = re.compile(
     r"locate SQLAlchemy Core type .* indicated by '(.+)' inside .* the '(\w+)' attribute"
 )
@@ -59,6 +60,8 @@ def explain(error: SQLAlchemyError, path: Path | None = None) -> str:
             f"a relationship of {found[1]} names {found[2]}, and no mapped class is called so"
             f"{did_you_mean(found[2], known)}"
         )
+    if found := _ALIKE.search(text):
+        return _explain_alike(found[1])
     if found := _NO_TYPE.search(text):
         return _explain_type(_CLASS.sub(r"\1", found[1]), found[2])
     if found := _NO_MAPPED.search(text):
@@ -75,6 +78,16 @@ def is_imported_twice(error: SQLAlchemyError, path: Path) -> bool:
     found = _TWICE.search(str(error))
     owner = _owner(found[1]) if found else None
     return owner is not None and is_same_file(owner.class_.__module__, path)
+
+
+def _explain_alike(path: str) -> str:
+    name = path.rpartition(".")[2]
+    alike = [each.class_ for each in every_mapper() if each.class_.__name__ == name]
+    told = sorted(f"{each.__module__}.{name}" for each in alike)
+    return (
+        f"a relationship names {path} as a text, and several mapped classes are called so: "
+        f"{', '.join(told)}. Cure: name the class itself, as in relationship({name})."
+    )
 
 
 def _explain_type(annotation: str, attribute: str) -> str:
@@ -194,7 +207,7 @@ def _explain_key(key: ForeignKey) -> str:
             f"{_by_column(elsewhere, column)}."
         )
     if "user" in name.lower():
-        hint = f". The table of users is {USERS}."
+        hint = ". Write ForeignKey(User.id), with User of trivet."
     else:
         hint = did_you_mean(name, metadata.tables)
     return f"{named} refers to {target}, and there is no table {name}{hint}"
@@ -208,7 +221,7 @@ def _by_column(table: Table, column: str) -> str:
     """Python for a foreign key to a column of `table`, where a name would not be found."""
     mapper = find_mapper(table)
     if table.name == USERS:
-        return f"ForeignKey(users.c.{column}), with users of trivet.identity"
+        return f"ForeignKey(User.{column}), with User of trivet"
     name = "its table" if mapper is None else f"{mapper.class_.__name__}.__table__"
     return f"ForeignKey({name}.c.{column})"
 

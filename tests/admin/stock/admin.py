@@ -40,7 +40,17 @@ class ItemAdmin(ModelAdmin):
     list_filter = ("category", "tags")
     search_fields = ("name", "sku", "category__name")
     ordering = ("id",)
-    fields = ("name", "sku", "quantity", "category", "supplier", "parent", "keeper", "tags")
+    fields = (
+        "name",
+        "sku",
+        "quantity",
+        "category",
+        "supplier",
+        "parent",
+        "keeper",
+        "tags",
+        "watchers",
+    )
     actions = ("take_one_out",)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from trivet import Conflict, Model, Versioned
+from trivet import Conflict, Model, User, Versioned
 from trivet.models.types import BigKey, JsonDocument
 
 
@@ -51,6 +51,14 @@ item_tag = Table(
     Model.metadata,
     Column("item_id", ForeignKey("stock_item.id"), primary_key=True),
     Column("tag_id", ForeignKey("stock_tag.id"), primary_key=True),
+)
+
+
+item_watcher = Table(
+    "stock_item_watcher",
+    Model.metadata,
+    Column("item_id", ForeignKey("stock_item.id"), primary_key=True),
+    Column("user_id", ForeignKey(User.id), primary_key=True),
 )
 
 
@@ -109,7 +117,7 @@ class Item(Versioned, Model):
     category_id: Mapped[str] = mapped_column(ForeignKey(Category.code))
     supplier_id: Mapped[int | None] = mapped_column(ForeignKey(Supplier.id, ondelete="SET NULL"))
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("stock_item.id"))
-    keeper_id: Mapped[int | None] = mapped_column(ForeignKey("accounts_user.id"))
+    keeper_id: Mapped[int | None] = mapped_column(ForeignKey(User.id))
 
     category: Mapped[Category] = relationship(back_populates="items")
     supplier: Mapped[Supplier | None] = relationship(back_populates="items")
@@ -118,6 +126,8 @@ class Item(Versioned, Model):
         back_populates="parent", cascade="all, delete-orphan", single_parent=True
     )
     tags: Mapped[list[Tag]] = relationship(secondary=item_tag, back_populates="items")
+    keeper: Mapped[User | None] = relationship(User)
+    watchers: Mapped[list[User]] = relationship(User, secondary=item_watcher)
 
     @validates("name")
     def _check_name(self, _key: str, name: str) -> str:
