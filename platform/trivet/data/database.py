@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio.to_thread
 from sqlalchemy import Connection, text
@@ -10,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from trivet.data import sqlite
 from trivet.data.capture import Capture
+from trivet.data.compiled_read import CompiledRead, Rows
 from trivet.data.engine import Engines
 from trivet.data.outages import READ_ONLY, Outage
 from trivet.data.sealed_session import SealedSession
 from trivet.identity.identity import Identity
 from trivet.identity.revocation import Revocation
-from trivet.observation import Observers, reason_of
+from trivet.observation import Observers, UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin, current_origin
 from trivet_settings.values import Pooler
 
@@ -155,6 +157,23 @@ class Database:
             yield sealed.session
         finally:
             await sealed.close()
+
+    async def ask(
+        self, read: CompiledRead, values: Mapping[str, Any], origin: Origin
+    ) -> Rows | None:
+        """The rows of `read`, without a session; None where there is no such way.
+
+        Raises what a session would raise.
+        """
+        if self.is_sqlite:
+            return None
+        from trivet.data.postgresql_reads import ask
+
+        rows = await ask(self.read_engine, read, values)
+        if rows is not None and self.observers.active:
+            ended = UnitEnded(UnitOutcome.COMMITTED, "", origin.way, read_only=True)
+            self.observers.emit(ended)
+        return rows
 
     def note_outage(self, outage: Outage) -> None:
         """Remember an outage that another way to the same database has met."""

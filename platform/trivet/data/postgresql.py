@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
 from trivet.data.statement_limit import limit_session
@@ -120,6 +120,19 @@ def choose_mode(connection: Connection) -> None:
     dialect.set_readonly(driver, mode[0] or None)
     if not is_chosen:
         connection.info[_MODE] = mode
+
+
+def enter_single_query(dialect: Any, lent: PoolProxiedConnection) -> bool:
+    """Put a connection that was taken from the pool into the mode of a single query; whether that
+    can be done."""
+    if lent.info[_LENT]:
+        return False
+    mode = True, True
+    if lent.info.get(_MODE, _WRITING) != mode:
+        _set_level(dialect, lent.dbapi_connection, mode)
+        dialect.set_readonly(lent.dbapi_connection, True)
+        lent.info[_MODE] = mode
+    return True
 
 
 def forget_mode(connection: Connection, options: Mapping[str, Any]) -> None:

@@ -1,0 +1,110 @@
+"""Queries that are compiled once and asked again and again.
+
+SQLAlchemy takes some 300 µs to execute the smallest statement on the event loop, most of it for
+what a query whose text never changes does not need: looking up what was compiled, an execution
+context, a result, a greenlet around all of it. Where a unit asks nothing but one such query, it is
+sent as a prepared statement through psycopg (`trivet.data.postgresql_reads`); everywhere else, in a
+transaction, on a replica, on SQLite, behind a pooler, it is executed as any other statement. Both
+ways give the same rows.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Session
+
+Rows = Sequence[Sequence[Any]]
+_Convert = Callable[[Any], Any]
+
+_PARAMETER = re.compile(r"%%|%\((.+?)\)s")
+
+
+class CompiledRead:
+    """A query of Core's, with a ``bindparam`` for each value that changes.
+
+    Args:
+        statement: A SELECT of columns, none of whose parameters expands (``IN``).
+    """
+
+    def __init__(self, statement: "Select[Any]") -> None:
+        self.statement = statement
+        self._on_wire: WireQuery | None = None
+
+    def rows(self, db: Session, values: Mapping[str, Any]) -> Rows:
+        """Ask within the transaction of `db`."""
+        return db.connection().execute(self.statement, values).all()
+
+    def on_wire(self, dialect: Dialect) -> "WireQuery":
+        """What is sent to PostgreSQL; made for the first dialect, for a process has one."""
+        if self._on_wire is None:
+            self._on_wire = WireQuery(self.statement, dialect)
+        return self._on_wire
+
+
+class WireQuery:
+    """A query in the words of PostgreSQL's protocol.
+
+    Attributes:
+        text: The statement, with ``$1``, ``$2``, … for its parameters.
+    """
+
+    def __init__(self, statement: "Select[Any]", dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        names: list[str] = []
+
+        def number(found: re.Match[str]) -> str:
+            if found[1] is None:
+                return "%"
+            names.append(found[1])
+            return f"${len(names)}"
+
+        self.text = _PARAMETER.sub(number, compiled.string).encode()
+        given = {escaped: name for name, escaped in compiled.escaped_bind_names.items()}
+        self._names = [given.get(name, name) for name in names]
+        self._fixed: Mapping[str, Any] = dict(compiled.params)
+        self._binding: Mapping[str, _Convert] = {
+            name: convert
+            for name, bind in compiled.binds.items()
+            if (convert := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        }
+        self._types = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
+        self._dialect = dialect
+        self._oids: Sequence[int] = ()
+        self._reading: Sequence[tuple[int, _Convert]] = ()
+
+    def parameters(self, values: Mapping[str, Any]) -> Sequence[Any]:
+        """The parameters in their order, as the driver takes them."""
+        found: list[Any] = []
+        for name in self._names:
+            value = values[name] if name in values else self._fixed[name]
+            convert = self._binding.get(name)
+            found.append(value if convert is None else convert(value))
+        return found
+
+    def read(self, rows: Sequence[tuple[Any, ...]], oids: Sequence[int]) -> Rows:
+        """Rows of the driver, with the values that SQLAlchemy would make of them.
+
+        Args:
+            rows: As psycopg reads them.
+            oids: The types of their columns, as the server calls them.
+        """
+        if oids != self._oids:
+            self._learn(oids)
+        if not self._reading:
+            return rows
+        changed = [list(row) for row in rows]
+        for place, convert in self._reading:
+            for row in changed:
+                row[place] = convert(row[place])
+        return changed
+
+    def _learn(self, oids: Sequence[int]) -> None:
+        found: list[tuple[int, _Convert]] = []
+        for place, (kind, oid) in enumerate(zip(self._types, oids, strict=True)):
+            convert = kind.result_processor(self._dialect, oid)
+            if convert is not None:
+                found.append((place, convert))
+        self._oids, self._reading = oids, found

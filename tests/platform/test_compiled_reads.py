@@ -1,0 +1,196 @@
+"""A query that was compiled once gives the rows that SQLAlchemy gives, whichever way it is sent,
+and what goes wrong on the short way goes right, or wrong as ever, on the other."""
+
+import datetime as dt
+import enum
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import anyio.to_thread
+import pytest
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Enum,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Uuid,
+    bindparam,
+    create_engine,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+
+from tests.platform.bare import bare_platform
+from trivet import Platform
+from trivet.data.capture import Capture
+from trivet.data.compiled_read import CompiledRead
+from trivet.models.types import JsonDocument, UtcDateTime
+from trivet.observation import UnitEnded, UnitOutcome
+
+pytestmark = pytest.mark.anyio
+
+
+class Colour(enum.Enum):
+    RED = "r"
+    BLUE = "b"
+
+
+PINS = Table(
+    "compiled_pin",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("name %s", String(20), key="name"),
+    Column("price", Numeric(8, 2)),
+    Column("colour", Enum(Colour)),
+    Column("sold_at", UtcDateTime),
+    Column("made_at", DateTime(timezone=True)),
+    Column("lasts", Interval),
+    Column("notes", JsonDocument),
+    Column("raw", JSON),
+    Column("token", Uuid),
+    Column("picture", LargeBinary),
+)
+INSTANT = dt.datetime(2013, 2, 8, 23, 59, 59, 123456, tzinfo=dt.UTC)
+VALUES: dict[str, Any] = {
+    "name": "100 % %s $1",
+    "price": Decimal("-12.50"),
+    "colour": Colour.BLUE,
+    "sold_at": INSTANT,
+    "made_at": INSTANT,
+    "lasts": dt.timedelta(days=2, microseconds=7),
+    "notes": {"a": [1, None, "ü"]},
+    "raw": [True, 1.5],
+    "token": UUID(int=7),
+    "picture": b"\x00\xff",
+}
+BY_KEY = CompiledRead(select(PINS).where(PINS.c.id == bindparam("key")))
+
+
+def prepare(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        PINS.create(connection)
+        connection.execute(insert(PINS), {"id": 1, **VALUES})
+        connection.execute(insert(PINS), {"id": 2, **dict.fromkeys(VALUES)})
+    engine.dispose()
+
+
+@pytest.fixture
+async def platform(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Platform]:
+    """With one connection, so that each unit finds what the one before has left on it."""
+    await anyio.to_thread.run_sync(prepare, empty_database_url)
+    platform = bare_platform(tmp_path, database_url=empty_database_url, database_connections=1)
+    platform.database.capture = Capture()
+    yield platform
+    await platform.database.close()
+
+
+async def ask(platform: Platform, read: CompiledRead, **values: Any) -> list[tuple[Any, ...]]:
+    transaction = platform.open_transaction(read_only=True)
+    try:
+        rows = await transaction.ask(read, values)
+        await transaction.commit()
+        return [tuple(row) for row in rows]
+    finally:
+        await transaction.close()
+
+
+async def run(platform: Platform, statement: str) -> None:
+    async with platform.database.engine.begin() as connection:
+        await connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("key", [1, 2, 3])
+async def test_the_rows_are_those_of_a_session(platform: Platform, key: int) -> None:
+    async with platform.open_unit(read_only=True) as unit:
+        expected = await unit.run(lambda db, _actor: BY_KEY.rows(db, {"key": key}))
+
+    for _ in range(3):
+        assert await ask(platform, BY_KEY, key=key) == [tuple(row) for row in expected]
+
+
+@pytest.mark.parametrize("name", [name for name in VALUES if name not in ("notes", "raw")])
+async def test_a_row_is_found_by_a_value_of_any_type(platform: Platform, name: str) -> None:
+    column = PINS.c[name]
+    read = CompiledRead(select(PINS.c.id).where(column == bindparam("given", type_=column.type)))
+
+    assert await ask(platform, read, given=VALUES[name]) == [(1,)]
+
+
+async def test_a_unit_that_has_begun_asks_where_it_is(platform: Platform) -> None:
+    async with platform.open_unit() as unit:
+        transaction: Any = unit._transaction  # as the rooms have it from the context
+        await unit.session.execute(insert(PINS).values(id=3, name="unborn"))
+        rows = await transaction.ask(BY_KEY, {"key": 3})
+        assert rows[0][1] == "unborn"
+    assert [row[1] for row in await ask(platform, BY_KEY, key=3)] == ["unborn"]
+
+
+async def test_the_unit_is_observed(platform: Platform) -> None:
+    ended: list[UnitEnded] = []
+    platform.observers.add(UnitEnded, ended.append)
+
+    await ask(platform, BY_KEY, key=1)
+
+    assert ended == [UnitEnded(UnitOutcome.COMMITTED, "", "background", read_only=True)]
+
+
+REPAIRS: list[tuple[str, str]] = [
+    ("a statement was forgotten", "DEALLOCATE ALL"),
+    ("the connection is gone", "SELECT pg_terminate_backend(pg_backend_pid())"),
+    ("a column has another type", "ALTER TABLE compiled_pin ALTER COLUMN price TYPE numeric(9, 2)"),
+]
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize(("why", "statement"), REPAIRS)
+async def test_what_ails_the_short_way_is_cured(
+    platform: Platform, why: str, statement: str
+) -> None:
+    before = await ask(platform, BY_KEY, key=1)
+
+    try:
+        await run(platform, statement)
+    except DBAPIError:
+        assert why == "the connection is gone"
+
+    assert await ask(platform, BY_KEY, key=1) == before
+    assert await ask(platform, BY_KEY, key=1) == before
+
+
+@pytest.mark.database("postgresql")
+async def test_a_fault_is_told_as_sqlalchemy_tells_it(platform: Platform) -> None:
+    read = CompiledRead(select(PINS.c.id / bindparam("by", type_=Integer)))
+    await ask(platform, BY_KEY, key=1)
+
+    with pytest.raises(DBAPIError) as short:
+        await ask(platform, read, by=0)
+    with pytest.raises(DBAPIError) as long:
+        async with platform.open_unit(read_only=True) as unit:
+            await unit.run(lambda db, _actor: read.rows(db, {"by": 0}))
+
+    assert type(short.value) is type(long.value)
+    assert getattr(short.value.orig, "sqlstate", "") == "22012"
+    assert await ask(platform, BY_KEY, key=2), "and the connection serves the next one"
+
+
+@pytest.mark.database("postgresql")
+async def test_a_unit_that_writes_takes_the_connection_over(platform: Platform) -> None:
+    await ask(platform, BY_KEY, key=1)
+
+    async with platform.open_unit() as unit:
+        await unit.session.execute(insert(PINS).values(id=4, name="later"))
+
+    assert [row[1] for row in await ask(platform, BY_KEY, key=4)] == ["later"]
