@@ -179,7 +179,7 @@ def test_the_address_is_the_clients_own_only_behind_a_trusted_proxy(
 ) -> None:
     trusted = {"trusted_proxies": "127.0.0.1"} if is_trusted else {}
     server = start_server(database_url=fresh_database_url, **trusted)
-    with httpx2.Client(base_url=server.url, trust_env=False) as client:
+    with httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         body = {"username": "nobody", "password": "wrong"}
         answers = [
             client.post("/api/auth/login", json=body, headers={"x-forwarded-for": f"192.0.2.{n}"})

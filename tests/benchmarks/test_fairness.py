@@ -50,7 +50,7 @@ def ask(
     if body:
         headers["content-type"] = "application/json"
     options = {"headers": headers, "content": body, "timeout": 30}
-    with httpx2.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False, timeout=60) as client:
         return client.request(case.method, url.format(**names), **options)  # type: ignore[arg-type]  # one dict for all
 
 
@@ -127,7 +127,10 @@ def test_a_batch_is_committed_when_it_is_answered_and_published_where_that_is_pr
 ) -> None:
     key, batches = feed
     before = shared.count(Movement), shared.count(AuditEntry), shared.publications()
-    with running([setup.program], shared) as servers, httpx2.Client(trust_env=False) as client:
+    with (
+        running([setup.program], shared) as servers,
+        httpx2.Client(trust_env=False, timeout=60) as client,
+    ):
         url = f"http://localhost:{servers[setup.program.name].port}/api/departures/movements"
         refused = client.post(
             url, content=batches.next_batch()[1], headers=ingest.headers("tvt_no")

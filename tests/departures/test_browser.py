@@ -44,6 +44,7 @@ def assign(served: Server, key: str) -> Callable[[int, str], None]:
             f"{served.url}/api/departures/flights/{flight}/gate",
             json={"gate": gate},
             headers={"authorization": f"Bearer {key}"},
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
 

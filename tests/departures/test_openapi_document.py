@@ -36,7 +36,7 @@ NOWHERE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:
 @pytest.mark.parametrize("linter", LINTERS)
 def test_a_linter_finds_nothing(server: Server, tmp_path: Path, linter: str) -> None:
     program, name, rules, arguments = LINTERS[linter]
-    document = httpx2.get(f"{server.url}/api/openapi.json", trust_env=False)
+    document = httpx2.get(f"{server.url}/api/openapi.json", trust_env=False, timeout=60)
     (tmp_path / "openapi.json").write_bytes(document.content)
     (tmp_path / name).write_text(rules)
     done = subprocess.run(

@@ -152,7 +152,7 @@ def create_crates(database_url: str) -> None:
 def log_in(server: Server, username: str) -> str:
     """The Cookie header of a new session, from the API's door."""
     body = {"username": username, "password": PASSWORD}
-    answer = httpx2.post(f"{server.url}/api/auth/login", json=body, trust_env=False)
+    answer = httpx2.post(f"{server.url}/api/auth/login", json=body, trust_env=False, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.headers["set-cookie"].partition(";")[0]
 
@@ -168,7 +168,7 @@ class Form:
 
 def fill_form(server: Server, path: str, cookie: str, **values: str) -> Form:
     """The form at `path` with `values` in place of what it holds."""
-    answer = httpx2.get(server.url + path, headers={"cookie": cookie}, trust_env=False)
+    answer = httpx2.get(server.url + path, headers={"cookie": cookie}, trust_env=False, timeout=60)
     assert answer.status_code == 200, answer.text
     token = answer.headers["set-cookie"].partition(";")[0]
     headers = {

@@ -97,7 +97,7 @@ class Pair:
         return await trivet(*arguments, url=self.url, broker=self.broker)
 
     async def get_me(self, server: Server, key: str) -> int:
-        async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+        async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
             answer = await client.get(
                 f"{server.url}/api/auth/me", headers={"authorization": f"Bearer {key}"}
             )
@@ -164,7 +164,7 @@ async def test_a_commit_in_one_process_reaches_the_sockets_of_the_other(pair: Pa
         for connection in (here, there):
             await connection.send('{"id": 2, "subscribe": {"channel": "crates:east"}}')
             assert "subscribe" in json.loads(await connection.recv())
-        async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+        async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
             for number, server in enumerate((pair.one, pair.two, pair.one), 1):
                 await client.post(f"{server.url}/api/crates/east/{number}")
                 expected = (str(number), number)
@@ -216,7 +216,7 @@ async def test_the_probe_tells_of_the_broker_and_does_not_depend_on_it(
     pair: Pair, request: pytest.FixtureRequest
 ) -> None:
     async def ask() -> tuple[int, Any]:
-        async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+        async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
             answer = await client.get(f"{pair.one.url}/readyz")
         return answer.status_code, answer.json()["broker"]
 

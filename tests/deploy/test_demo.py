@@ -103,13 +103,13 @@ def _look_around(server: Demo, credentials: dict[str, str]) -> None:
     for word in ("/departures/JFK", "/admin/", credentials["password"]):
         assert word in said, word
     headers = {"authorization": f"Bearer {credentials['api_key']}"}
-    me = httpx2.get(f"{server.url}/api/auth/me", headers=headers).json()
+    me = httpx2.get(f"{server.url}/api/auth/me", headers=headers, timeout=60).json()
     assert me["username"] == "demo"
     login = {"username": "demo", "password": credentials["password"]}
-    assert httpx2.post(f"{server.url}/api/auth/login", json=login).is_success
-    flights = httpx2.get(f"{server.url}/api/departures/flights", headers=headers).json()
+    assert httpx2.post(f"{server.url}/api/auth/login", json=login, timeout=60).is_success
+    flights = httpx2.get(f"{server.url}/api/departures/flights", headers=headers, timeout=60).json()
     assert flights["flights"]
-    assert httpx2.get(f"{server.url}/departures/JFK").status_code == 200
+    assert httpx2.get(f"{server.url}/departures/JFK", timeout=60).status_code == 200
 
 
 def test_nobody_else_can_read_the_credentials(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_sigterm_finishes_what_was_begun_and_does_what_is_owed(
 ) -> None:
     asked = server.directory / "asked"
     with (
-        httpx2.Client(base_url=server.url) as kept,
+        httpx2.Client(base_url=server.url, timeout=60) as kept,
         connected(server) as socket,
         ThreadPoolExecutor(1) as pool,
     ):

@@ -44,7 +44,7 @@ class Foreign:
 
     def get(self, path: str) -> httpx2.Response:
         headers = {"authorization": f"Bearer {self.key}"}
-        return httpx2.get(f"{self.server.url}{path}", headers=headers)
+        return httpx2.get(f"{self.server.url}{path}", headers=headers, timeout=60)
 
 
 @pytest.fixture
@@ -71,7 +71,9 @@ def test_every_framework_lives_under_a_prefix_behind_a_prefix(foreign: Foreign) 
         assert asked["name"] == "caf\u00e9 noir", name
         assert urlsplit(asked["url"]).path == f"/outer/old/{name}/who/x", name
 
-        posted = httpx2.post(f"{foreign.server.url}/old/{name}/length", content=b"x" * 70_000)
+        posted = httpx2.post(
+            f"{foreign.server.url}/old/{name}/length", content=b"x" * 70_000, timeout=60
+        )
         assert (posted.status_code, posted.json()) == (200, {"bytes": 70_000}), name
         assert foreign.get(f"/old/{name}/nowhere").status_code == 404, name
         refused = foreign.get(f"/old/{name}/taken")
@@ -79,7 +81,7 @@ def test_every_framework_lives_under_a_prefix_behind_a_prefix(foreign: Foreign) 
             assert (refused.status_code, refused.json()["code"]) == (409, "taken"), name
         else:
             assert refused.status_code == 500, name
-        bare = httpx2.get(f"{foreign.server.url}/old/{name}", follow_redirects=False)
+        bare = httpx2.get(f"{foreign.server.url}/old/{name}", follow_redirects=False, timeout=60)
         assert bare.status_code == 200 or bare.headers["location"].endswith(f"/old/{name}/"), name
 
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.deploy.dock import ROOT
-from tests.deploy.test_workers import BOOTING, wait_until_logged
+from tests.deploy.test_workers import BOOTING
 from tests.services.processes import wait_until
 from tests.services.server import START_SECONDS, Server, StartServer
 from trivet_deploy.server.handover import Handover
@@ -37,13 +37,13 @@ def server(
 def reload_slowly(server: Server) -> list[int]:
     """Have workers replaced by some that cannot serve yet; returns the old ones' ids, which have
     been told."""
-    wait_until_logged(server, READY, times=WORKERS)  # one that is told earlier ends at once
+    server.log_with(READY, times=WORKERS)  # one that is told earlier ends at once
     old = [int(pid) for pid in re.findall(rf"{BOOTING}(\d+)", server.log_text())]
     (server.directory / "wait").touch()
     server.process.send_signal(signal.SIGHUP)
-    wait_until_logged(server, BOOTING, times=2 * WORKERS)
+    server.log_with(BOOTING, times=2 * WORKERS)
     # Two signals of one kind before the first is handled are one.
-    wait_until_logged(server, WAITING, times=WORKERS)
+    server.log_with(WAITING, times=WORKERS)
     return old
 
 
@@ -61,7 +61,7 @@ def test_old_workers_serve_until_their_successors_do(server: Server) -> None:
     assert DRAINING not in server.log_text()
 
     (server.directory / "wait").unlink()
-    wait_until_logged(server, STOPPED, times=WORKERS)
+    server.log_with(STOPPED, times=WORKERS)
     assert processes_that(STOPPED, server) == set(old)
     before, _, _ = server.log_text().partition(DRAINING)
     assert before.count(READY) == 2 * WORKERS

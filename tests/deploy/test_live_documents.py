@@ -67,6 +67,7 @@ def test_the_pages_of_the_document_show_what_happens(
         f"{server.url}/api/departures/flights/1/gate",
         json={"gate": "A1"},
         headers={"authorization": f"Bearer {key}"},
+        timeout=60,
     )
     assert answer.status_code == 200, answer.text
     gate = "import('./flights.js').then(({ flights }) => flights.get(1).gate)"

@@ -96,7 +96,7 @@ def walk(
     key = make_key(peopled_database_url, "chief", "--scope=departures.view_airline")
     routes = json.loads(run_trivet("routes", "--json", env=env).stdout)
     url = start_server(database_url=peopled_database_url, **settings).url
-    with httpx2.Client(base_url=url, trust_env=False) as http:
+    with httpx2.Client(base_url=url, trust_env=False, timeout=60) as http:
         headers = {actor: log_in(http, name) for actor, name in NAMES.items()}
         headers |= {"anonymous": {}, "key": {"authorization": f"Bearer {key}"}}
         yield Walk(url, http, routes, headers)

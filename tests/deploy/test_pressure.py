@@ -131,7 +131,7 @@ def connect_anew(port: Port) -> None:
     port.watch.cut()
     served = 0  # one that was in use just now is found dead by whoever uses it next
     while served < 2 * CONNECTIONS:
-        answer = httpx2.get(f"{port.server.url}/departures/", trust_env=False)
+        answer = httpx2.get(f"{port.server.url}/departures/", trust_env=False, timeout=60)
         served = 0 if answer.status_code == 503 else served + 1
 
 

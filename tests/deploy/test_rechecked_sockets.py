@@ -79,7 +79,7 @@ def headers_of_bob(kind: str, server: Server, people: People) -> dict[str, str]:
     if kind == "key":
         return {"authorization": f"Bearer {people.keys['bob']}"}
     body = {"username": "bob", "password": PASSWORD}
-    answer = httpx2.post(f"{server.url}/api/auth/login", json=body, trust_env=False)
+    answer = httpx2.post(f"{server.url}/api/auth/login", json=body, trust_env=False, timeout=60)
     return {"cookie": answer.headers["set-cookie"].partition(";")[0]}
 
 

@@ -15,7 +15,6 @@ import httpx2
 import pytest
 
 from tests.deploy.dock import start_two_workers
-from tests.deploy.test_workers import wait_until_logged
 from tests.services.node import StartNode
 from tests.services.processes import wait_until
 from tests.services.server import START_SECONDS, Server, StartServer
@@ -79,8 +78,8 @@ def test_a_rolling_restart_loses_nothing_fails_no_request_and_sends_sockets_away
         for restart in (1, 2):
             ask(clients, max(len(statuses) - 1, 1))
             server.process.send_signal(signal.SIGHUP)
-            wait_until_logged(server, "this process is ready", times=2 + 2 * restart)
-            wait_until_logged(server, "this process is stopped", times=2 * restart)
+            server.log_with("this process is ready", times=2 + 2 * restart)
+            server.log_with("this process is stopped", times=2 * restart)
     assert set(statuses) == {201}
     for seen in ask(clients, len(statuses)):
         assert seen["offsets"] == list(range(1, len(statuses) + 1))

@@ -143,7 +143,9 @@ def test_dev_logs_a_refusal_of_the_admin_without_a_traceback(
     make_user(fresh_database_url, "ada", "--staff")
     with running("dev", fresh_database_url, tmp_path) as server:
         server.until(server.is_alive)
-        with httpx2.Client(base_url=server.url, trust_env=False, verify=False) as client:
+        with httpx2.Client(
+            base_url=server.url, trust_env=False, verify=False, timeout=60
+        ) as client:
             body = {"username": "ada", "password": PASSWORD}
             assert client.post("/api/auth/login", json=body).status_code == 200
             refused = client.get("/admin/accounts/user/", timeout=30)

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.deploy.test_hostile_clients import children_of, resident_bytes
-from tests.services.server import Server, StartServer
+from tests.services.server import START_SECONDS, Server, StartServer
 
 pytestmark = pytest.mark.once
 ROOT = str(Path(__file__).parents[2])
@@ -41,16 +41,16 @@ def test_a_chunked_body_is_read_whole_as_an_announced_one_is(server: Server, cou
     whole = b"".join(pieces(count))
     told = {"bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
     for body in (whole, pieces(count)):  # announced, and in chunks
-        answer = httpx2.post(f"{server.url}/legacy/digest", content=body)
+        answer = httpx2.post(f"{server.url}/legacy/digest", content=body, timeout=60)
         assert (answer.status_code, answer.json()) == (200, told)
-    assert httpx2.post(f"{server.url}/legacy/length", content=pieces(count)).json() == {
+    assert httpx2.post(f"{server.url}/legacy/length", content=pieces(count), timeout=60).json() == {
         "bytes": len(whole)
     }
 
 
 def test_lines_are_lines_however_the_body_is_cut(server: Server) -> None:
     cut = (b"fi", b"rs", b"t\nsecond\n", b"last")
-    answer = httpx2.post(f"{server.url}/legacy/lines", content=iter(cut))
+    answer = httpx2.post(f"{server.url}/legacy/lines", content=iter(cut), timeout=60)
     assert answer.json() == {"first": "firs", "rest": [2, 7, 4]}
 
 
@@ -61,13 +61,15 @@ def test_a_form_that_is_sent_in_chunks_has_its_fields_and_its_file(server: Serve
         *([b"y" * 50_000] * 6),
         b"\r\n--edge--\r\n",
     )
-    answer = httpx2.post(f"{server.url}/legacy/form", content=iter(cut), headers=BOUNDARY)
+    answer = httpx2.post(
+        f"{server.url}/legacy/form", content=iter(cut), headers=BOUNDARY, timeout=60
+    )
     assert answer.json() == {"name": "ada", "bytes": 300_000}
 
 
 def test_a_large_body_passes_in_both_directions_and_leaves_the_memory_flat(server: Server) -> None:
     [worker] = children_of(server.process.pid)
-    httpx2.post(f"{server.url}/legacy/digest", content=pieces(16))
+    httpx2.post(f"{server.url}/legacy/digest", content=pieces(16), timeout=60)
     before = resident_bytes(worker)
     for chunked in (True, False):
         body = pieces(1600) if chunked else b"".join(pieces(1600))
@@ -86,7 +88,7 @@ def test_each_mount_has_its_bound_and_the_others_keep_theirs(server: Server) -> 
     for content in (pieces(LIMIT // len(PIECE) + 1), b"x" * (LIMIT + 1)):
         answer = httpx2.post(f"{server.url}/legacy/digest", content=content, timeout=60)
         assert (answer.status_code, answer.json()["limit_bytes"]) == (413, LIMIT)
-    answer = httpx2.post(f"{server.url}/api/auth/login", content=b"x" * 3_000_000)
+    answer = httpx2.post(f"{server.url}/api/auth/login", content=b"x" * 3_000_000, timeout=60)
     assert (answer.status_code, answer.json()["limit_bytes"]) == (413, 2 * 2**20)
 
 
@@ -102,14 +104,14 @@ def test_half_a_body_is_never_taken_for_a_whole_one(server: Server) -> None:
 
 def test_a_client_that_leaves_ends_the_application_s_answer(server: Server) -> None:
     closed = server.directory / "closed"
-    with httpx2.stream("GET", f"{server.url}/legacy/endless") as answer:
+    with httpx2.stream("GET", f"{server.url}/legacy/endless", timeout=60) as answer:
         assert next(answer.iter_raw())
     _wait_for(closed.exists)
 
 
 def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_hyphen(server: Server) -> None:
     sent = {"x_forwarded_user": "root", "x-forwarded-user": "ada"}
-    answer = httpx2.get(f"{server.url}/legacy/headers", headers=sent)
+    answer = httpx2.get(f"{server.url}/legacy/headers", headers=sent, timeout=60)
     assert answer.json()["HTTP_X_FORWARDED_USER"] == "ada"
 
 
@@ -118,8 +120,7 @@ def _requests_of(server: Server, path: str) -> list[str]:
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if condition():
-            return
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.02)
-    raise AssertionError("it never happened")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds after which a silent server has failed. No claim rests on it."""
 
 Address = tuple[str, int] | Path

@@ -52,10 +52,11 @@ class Server:
         """Everything that it has written so far, to stdout and stderr."""
         return self.log.read_text(errors="replace")
 
-    def log_with(self, text: str, seconds: float = START_SECONDS) -> str:
-        """What it has written as soon as `text` is there, which may be later than an answer: the
-        line of a request is written when the last byte has gone out. RuntimeError without it."""
-        wait_until(lambda: text in self.log_text(), self.process, self.log, seconds)
+    def log_with(self, text: str, times: int = 1, seconds: float = START_SECONDS) -> str:
+        """What it has written as soon as `text` is there so many times, which may be later than an
+        answer: the line of a request is written when the last byte has gone out, and the first
+        answer comes before the last worker has started. RuntimeError without it."""
+        wait_until(lambda: self.log_text().count(text) >= times, self.process, self.log, seconds)
         return self.log_text()
 
 

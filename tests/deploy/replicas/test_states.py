@@ -15,6 +15,7 @@ from tests.deploy.replicas.fleet import (
     Fleet,
     launch,
     see,
+    until,
 )
 from tests.services.databases import environment, run_trivet
 from tests.services.processes import free_port
@@ -36,7 +37,7 @@ def test_a_replica_that_dies_takes_no_reader_along(fleet: Fleet) -> None:
         for _ in range(2):
             fleet.until_read_back()
             assert person.get(FERRIES).status_code == 200
-            assert {see(stranger).port for _ in range(12)} == fleet.reading
+            until(lambda: {see(stranger).port for _ in range(12)} == fleet.reading)
             dying.crash()
             # Who has written nothing is not asked about, and meets a connection that is lost.
             assert {see(stranger).port for _ in range(12)} <= {other.server.port, fleet.writing}
@@ -45,7 +46,7 @@ def test_a_replica_that_dies_takes_no_reader_along(fleet: Fleet) -> None:
                 assert name in see(person, door).names
             assert launched[-1] in person.get(FERRIES).text
             fleet.until_used(other)
-            assert fleet.states() == ["does not answer", "ok"]
+            until(lambda: fleet.states() == ["does not answer", "ok"])
             dying.start()
             fleet.until_used(*fleet.replicas)
     assert "Traceback" not in fleet.server.log_text()[before:]
