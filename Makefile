@@ -2,6 +2,7 @@
 #
 #   make demo     serve the example on real flights            PORT=9000 changes the port
 #   make test     every test, on SQLite and on PostgreSQL      PYTHON=python3.13 chooses another interpreter
+#   make coverage the tests again, each once, and how much of the code they run
 #   make check    format, lint, types, import laws, migration drift
 #   make bench    the measurements in benchmarks/
 #   make projects the classes of public projects in the admin, and docs/projects.md; takes minutes
@@ -26,7 +27,7 @@ UV = UV_HTTP_TIMEOUT=15 UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --no-pro
 install_lock = $(UV) --require-hashes --requirement $(1) 2>/dev/null || $(PIP) install --require-hashes --requirement $(1)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help demo test check bench projects newest reference format lock install clean
+.PHONY: help demo test coverage check bench projects newest reference format lock install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -74,6 +75,9 @@ demo: $(VENV)/.project
 
 test: install
 	@$(BIN)/python -m tests $(ARGS)
+
+coverage: install
+	@$(BIN)/python -m tests --coverage $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

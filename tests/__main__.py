@@ -1,11 +1,14 @@
-"""`python -m tests`: every test on SQLite, those about data again on PostgreSQL, one coverage.
+"""`python -m tests`: every test on SQLite, those about data again on PostgreSQL.
 
 Each run has a few processes (pytest-xdist), which take tests from each other until none is left.
-Arguments are handed to all runs of pytest; with any, coverage is not demanded, because a part
-of the tests cannot have it:
+Arguments are handed to all runs of pytest:
 
     python -m tests -k outbox -x
     python -m tests -n 0 tests/admin/test_login.py    in the process of pytest itself
+
+`python -m tests --coverage` runs each test once and demands that enough of the lines were run,
+which takes half as long again. With further arguments nothing is demanded, because a part of the
+tests cannot have it.
 
 pytest's own closing lines stand last, where people and machines look for them.
 """
@@ -20,32 +23,37 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 COVERAGE_HOME = Path(sys.prefix) / "coverage"  # of its own for each interpreter
+COVERAGE = "--coverage"
 NO_TESTS_COLLECTED = 5
 RUNS = (
-    ("postgresql", ("-m", "data"), True),
-    ("sqlite", ("-m", "not data"), True),
-    ("sqlite", ("-m", "data"), False),
+    ("postgresql", ("-m", "data")),
+    ("sqlite", ("-m", "not data")),
+    ("sqlite", ("-m", "data")),
 )
-"""Database, options, and whether coverage is taken; one run after the other.
-The same tests on another database run hardly another line, and coverage is a third of the work."""
+"""Database and options; one run after the other."""
+COVERED_RUNS = RUNS[:2]
+"""The same tests on another database run hardly another line."""
 MOST_PROCESSES = 8
 """Each has services of its own, which cost it what a hundred tests do."""
 
 
 def main(arguments: list[str]) -> int:
     """Run everything, say everything, and return the exit code of the worst."""
-    shutil.rmtree(COVERAGE_HOME, ignore_errors=True)
-    COVERAGE_HOME.mkdir()
+    covered = arguments[:1] == [COVERAGE]
+    if covered:
+        arguments = arguments[1:]
+        shutil.rmtree(COVERAGE_HOME, ignore_errors=True)
+        COVERAGE_HOME.mkdir()
     # One after the other, so that no core is idle at the end because one run has ended before.
     ended = [
         run_pytest(database, [*options, *arguments], covered=covered)
-        for database, options, covered in RUNS
+        for database, options in (COVERED_RUNS if covered else RUNS)
     ]
     codes = [code for code, _ in ended]
     if arguments:
         # What was asked for may have nothing to do with data, or be nothing else.
         codes = [code for code in codes if code != NO_TESTS_COLLECTED] or codes
-    else:
+    elif covered:
         codes.append(report_coverage())
     print(*(closing_line(written) for _, written in ended), sep="\n")  # noqa: T201
     return max(codes)
