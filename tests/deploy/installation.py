@@ -1,7 +1,9 @@
 """An installation, and the commands that an operator runs on it."""
 
 import json
+import os
 import subprocess
+import sys
 from typing import Any
 
 from sqlalchemy import create_engine, text
@@ -33,3 +35,30 @@ def execute(url: str, statement: str) -> None:
             connection.execute(text(statement))
     finally:
         engine.dispose()
+
+
+def same_features(installation: Installation, url: str) -> Installation:
+    """An installation of the same features on another database."""
+    other = Installation(url)
+    other.env = {**installation.env, "TRIVET_DATABASE_URL": other.env["TRIVET_DATABASE_URL"]}
+    return other
+
+
+def answer_at_a_terminal(installation: Installation, answer: str, *command: str) -> str:
+    """Run a command with a terminal, at which `answer` is typed; returns what stood there."""
+    ours, theirs = os.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "trivet_deploy.cli", *command],
+        env=installation.env,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stdout
+    return done.stdout

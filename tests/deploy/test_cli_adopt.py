@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from tests.deploy.installation import Installation, execute
-from tests.deploy.test_cli_revisions import answer_at_a_terminal, same_features
+from tests.deploy.installation import Installation, answer_at_a_terminal, execute, same_features
 
 THEIRS = """
 import datetime as dt

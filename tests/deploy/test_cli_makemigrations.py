@@ -1,0 +1,301 @@
+"""Revisions of several features, made in one place for every other database."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError
+
+from tests.deploy.installation import (
+    Installation,
+    answer_at_a_terminal,
+    execute,
+    same_features,
+)
+from tests.deploy.written import MANY, PORTS, Write
+from tests.services.databases import migrate
+from tests.services.postgres import PostgresServer
+from trivet.testing.databases import PostgresDatabases
+
+SHIPS = """
+class Ship(Model):
+    __tablename__ = "ships_ship"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    home_id: Mapped[int] = mapped_column(ForeignKey("ports_port.id"))
+"""
+
+FLAGSHIP = '    flagship_id: Mapped[int | None] = mapped_column(ForeignKey("ships_ship.id"))\n'
+
+
+@pytest.fixture
+def other_kind_url(
+    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
+) -> Iterator[str]:
+    """An empty database of the other kind than this run's."""
+    if database_kind == "postgresql":
+        yield f"sqlite:///{tmp_path / 'other.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    databases = PostgresDatabases(server.url("postgres"), migrate)
+    url = databases.create_empty()
+    yield url
+    databases.drop(url)
+
+
+def made(installation: Installation, *names: str) -> list[str]:
+    found = installation.json("makemigrations", *names)
+    return ["/".join(Path(each["path"]).parts[-3:]) for each in found]
+
+
+@pytest.mark.parametrize("order", [("ports", "ships"), ("ships", "ports")])
+def test_a_feature_that_others_refer_to_is_made_first_everywhere(
+    installed: Installation, write: Write, order: tuple[str, str], empty_database_url: str
+) -> None:
+    models = {"ports": PORTS, "ships": SHIPS}
+    write(**{name: models[name] for name in order})
+
+    assert made(installed) == [
+        "ports/migrations/0001_create_ports_port.py",
+        "ships/migrations/0001_create_ships_ship.py",
+    ]
+
+    for installation in (installed, same_features(installed, empty_database_url)):
+        installation.run("migrate")
+        assert installation.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def test_features_that_refer_to_each_other_are_made_at_once(
+    installed: Installation, write: Write, empty_database_url: str
+) -> None:
+    write(ports=PORTS + FLAGSHIP, ships=SHIPS)
+
+    refused = installed.run("makemigrations", "ports", code=3).stderr
+    assert "ports_port refers to ships_ship, which no revision makes yet" in " ".join(
+        refused.split()
+    )
+    assert made(installed) == [
+        "ports/migrations/0001_create_ports_port.py",
+        "ships/migrations/0001_create_ships_ship.py",
+        "ports/migrations/0002_add_references.py",
+    ]
+    for installation in (installed, same_features(installed, empty_database_url)):
+        installation.run("migrate")
+        assert installation.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def test_making_revisions_ends_well_where_nothing_has_changed_and_checking_says_what_has(
+    installed: Installation, write: Write
+) -> None:
+    write(ports=PORTS, ships=SHIPS)
+    found = installed.json("makemigrations", "--check", "ports", code=1)
+    assert found == ["the table ports_port is in the models and not in the database"]
+    assert len(installed.json("makemigrations", "--check", code=1)) == 2
+    assert installed.json("migrate", "--plan") == []
+
+    installed.run("makemigrations")
+    installed.run("migrate")
+    assert "have not changed" in installed.run("makemigrations").stderr
+    assert installed.json("makemigrations") == []
+    assert installed.json("makemigrations", "--check") == []
+    assert "have not changed" in installed.run("makemigrations", "--check", "ships").stderr
+    assert (
+        "no feature 'shops'" in installed.run("makemigrations", "--check", "shops", code=3).stderr
+    )
+
+
+def test_what_was_made_on_one_database_runs_on_the_other(
+    installed: Installation, write: Write, other_kind_url: str
+) -> None:
+    write(gauges=MANY)
+    installed.run("makemigrations")
+    other = same_features(installed, other_kind_url)
+
+    for installation in (installed, other):
+        installation.run("migrate")
+        execute(installation.url, "INSERT INTO gauges_gauge (id) VALUES (1)")
+        assert row(installation) == (True, False, "it's", 3)
+        for level in (-1, 10):
+            with pytest.raises(IntegrityError):
+                execute(installation.url, f"INSERT INTO gauges_gauge (level) VALUES ({level})")
+        assert installation.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def row(installation: Installation) -> tuple[Any, ...]:
+    engine = create_engine(installation.url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT is_open, is_shut, label, level FROM gauges_gauge"
+        )
+        (is_open, is_shut, label, level) = found.one()
+    engine.dispose()
+    return bool(is_open), bool(is_shut), label, level
+
+
+STORES = """
+class Crate(Model):
+    __tablename__ = "stores_crate"
+    __table_args__ = {"schema": "cellar"}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(String(20))
+"""
+
+LOFT = """
+class Crate(Model):
+    __tablename__ = "stores_crate"
+    __table_args__ = {"schema": "attic"}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    below_id: Mapped[int] = mapped_column(ForeignKey("cellar.stores_crate.id"))
+"""
+
+
+@pytest.mark.database("postgresql")
+def test_tables_of_one_name_in_several_schemas_are_not_taken_for_one_another(
+    installed: Installation, write: Write
+) -> None:
+    for statement in (
+        "CREATE SCHEMA cellar",
+        "CREATE SCHEMA attic",
+        "CREATE TABLE stores_crate (id integer, whose varchar)",  # somebody else's
+    ):
+        execute(installed.url, statement)
+    write(loft=LOFT, stores=STORES)
+    assert [each.partition("/")[0] for each in made(installed)] == ["stores", "loft"]
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+    assert installed.json("makemigrations") == []
+
+    execute(installed.url, "INSERT INTO cellar.stores_crate (label) VALUES ('wine')")
+    weighed = STORES + "    weight: Mapped[int]\n"
+    write(loft=LOFT, stores=weighed)
+    told = installed.json("migrate", "--check", code=1)["alembic"]
+    assert len(told) == 1
+    assert "cellar.stores_crate.weight is in the models" in told[0]
+    wrote = installed.json("makemigrations", "--value", "stores_crate.weight=7")
+    assert ["stores" in each["path"] for each in wrote] == [True]
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def test_a_column_that_was_renamed_keeps_its_values(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
+    write(ports=PORTS.replace("name:", "title:"))
+
+    asked = answer_at_a_terminal(installed, "y", "makemigrations", "-m", "titles")
+    assert "Was the column ports_port.name renamed to title?" in asked
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+    assert titles(fresh_database_url, "title") == ["Oban"]
+    installed.run("migrate", "--to", "ports@0001", "--yes")
+    assert titles(fresh_database_url, "name") == ["Oban"]
+
+
+def test_without_a_terminal_nothing_is_taken_for_a_rename(
+    installed: Installation, write: Write, tmp_path: Path
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    renamed = PORTS.replace("name: Mapped[str]", "title: Mapped[str | None]")
+    docks = PORTS.replace("Port", "Dock").replace("ports_port", "docks_dock")
+    write(docks=docks, ports=renamed)
+    refused = " ".join(installed.run("makemigrations", code=3).stderr.split())
+    assert "loses what rows have: the column ports_port.name is dropped" in refused
+    assert not (tmp_path / "docks" / "migrations").exists(), "none is written, or all"
+    _, made_one = installed.json("makemigrations", "--yes")
+    assert "If you renamed it" in " ".join(made_one["risks"])
+
+
+SIZES = """
+    size: Mapped[int]
+    is_open: Mapped[bool]
+    opened_at: Mapped[dt.datetime]
+    note: Mapped[str] = mapped_column(String(30))
+"""
+
+VALUES = {
+    "size": "7",
+    "is_open": "true",
+    "opened_at": "2026-02-03T04:05:06+00:00",
+    "note": "100 %: it's fine",
+}
+
+
+def test_a_column_without_null_gets_the_value_of_an_option_for_the_rows_that_are_there(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
+    write(ports=PORTS + SIZES)
+
+    refused = " ".join(installed.run("makemigrations", code=3).stderr.split())
+    assert "The column ports_port.size takes no NULL" in refused
+    assert "--value ports_port.size=…, or a server_default, or let the column take NULL" in refused
+    options = [f"--value=ports_port.{name}={value}" for name, value in VALUES.items()]
+    wrong = installed.run("makemigrations", *options, "--value=ports_port.size=big", code=3).stderr
+    assert "'big' is no value of ports_port.size" in " ".join(wrong.split())
+    assert installed.json("migrate", "--plan") == []
+
+    (made_one,) = installed.json("makemigrations", "-m", "sizes", *options)
+    assert made_one["risks"] == []
+    installed.run("migrate")
+    assert titles(fresh_database_url, "note") == ["100 %: it's fine"]
+    (opened_at,) = titles(fresh_database_url, "opened_at")
+    if isinstance(opened_at, dt.datetime):  # in the zone of the server
+        opened_at = opened_at.astimezone(dt.UTC)
+    assert str(opened_at)[:19] == "2026-02-03 04:05:06"
+    assert [bool(each) for each in titles(fresh_database_url, "is_open")] == [True]
+    with pytest.raises(IntegrityError):
+        execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (2, 'Ayr')")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+    installed.run("migrate", "--to", "ports@0001", "--yes")
+    installed.run("migrate")
+    assert titles(fresh_database_url, "size") == [7]
+
+
+def test_at_a_terminal_a_value_is_asked_for_also_where_a_column_takes_null_no_more(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PORTS + "    size: Mapped[int | None]\n")
+    installed.run("makemigrations")
+    installed.run("migrate")
+    for row in ("(1, 'Oban', NULL)", "(2, 'Ayr', 4)"):
+        execute(fresh_database_url, f"INSERT INTO ports_port (id, name, size) VALUES {row}")
+    write(ports=PORTS + "    size: Mapped[int]\n")
+
+    asked = answer_at_a_terminal(installed, "9", "makemigrations", "-m", "sizes")
+    assert "ports_port.size takes no NULL, and there are rows without a value" in asked
+    installed.run("migrate")
+    assert sorted(titles(fresh_database_url, "size")) == [4, 9]
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def test_a_type_that_holds_less_wants_a_word(installed: Installation, write: Write) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    write(ports=PORTS.replace("String(20)", "String(5)"))
+    refused = " ".join(installed.run("makemigrations", code=3).stderr.split())
+    assert "the column ports_port.name becomes VARCHAR(5), which holds less" in refused
+    assert len(installed.json("makemigrations", "--yes")) == 1
+
+
+def titles(url: str, column: str) -> list[Any]:
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(f"SELECT {column} FROM ports_port")  # ours
+        values = [value for (value,) in found]
+    engine.dispose()
+    return values
