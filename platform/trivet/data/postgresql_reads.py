@@ -7,6 +7,7 @@ statements, which has an answer for each of them: `ask` returns None.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from psycopg import DatabaseError, generators
@@ -32,6 +33,7 @@ Found = tuple[list[tuple[Any, ...]], list[int]]
 _PREPARED = "trivet_prepared"
 MOST_STATEMENTS = 200
 """Of one connection. Each keeps a plan in the server's process; later ones are not prepared."""
+_numbers = count()
 _ELSEWHERE = (OperationalError, InvalidSqlStatementName, FeatureNotSupported)
 """A connection broke; psycopg forgot its names at a ROLLBACK; a table changed beneath a plan."""
 
@@ -92,7 +94,7 @@ def _exchange(driver: Any, info: Any, text: bytes, values: Sequence[Any]) -> Any
     given = transformer.dump_sequence(values, [PyFormat.TEXT] * len(values))
     name = names.get(text)
     if name is None and len(names) < MOST_STATEMENTS:
-        name = b"trivet_%d" % len(names)
+        name = b"trivet_%d" % next(_numbers)  # one that was given up may still be there
         wire.send_prepare(name, text)
         _require((yield from generators.execute(wire))[0], ExecStatus.COMMAND_OK, driver)
         names[text] = name
