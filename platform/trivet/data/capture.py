@@ -53,7 +53,7 @@ class Capture:
             yield self.feeds.tables, "whose rows feed channels"
         if self.audit is not None:
             yield audited_tables(), WHICH_IS_AUDITED
-        if self.rules:
+        if self.rules.judges:
             yield self.rules.tables, "whose changes rules judge"
         yield from self._of_others
 

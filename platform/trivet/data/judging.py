@@ -21,7 +21,7 @@ from trivet.rules.change import Kind
 
 def judge_flush(session: TrivetSession, *_: Any) -> None:
     """Judge the changes that `session` is about to flush. A listener of ``before_flush``."""
-    if not session.capture.rules:
+    if not session.capture.rules.judges:
         return
     for kind, instance in _pending(session):
         _judge(session, kind, instance)

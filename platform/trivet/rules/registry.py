@@ -6,26 +6,36 @@ A feature's ``rules.py``::
     def a_loan_that_ended_stays_ended(change: Change[Loan]) -> None:
         if change.old["returned_at"] is not None:
             raise Conflict("loan-ended", "This loan has ended.", attributes=["returned_at"])
+
+What else it may declare stands in `trivet.rules.visibility`.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, TypeVar, get_args
 
-from sqlalchemy import inspect as inspect_mapped
-from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+from sqlalchemy import ColumnElement, inspect
+from sqlalchemy.orm import Mapper
 
 from trivet.errors import ConfigurationError
+from trivet.identity.identity import Identity
 from trivet.rules.change import Change, Kind
+from trivet.rules.conditions import condition_of
+from trivet.rules.declaring import (
+    Declared,
+    declared_in,
+    faults_of,
+    is_of_others,
+    mark,
+    no_attribute,
+)
 from trivet.rules.judged_tables import JudgedTables, follow_judged
+from trivet.rules.visibility import Changeable, Visible, answer_of, with_siblings
 
 RuleFunction = Callable[[Change[Any]], None]
 F = TypeVar("F", bound=Callable[[Change[Any]], None])
 
-_MARK = "__rules__"
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -38,12 +48,28 @@ class Rule:
     model: type[Any]
     attributes: tuple[str, ...]
     on: tuple[str, ...]
+    argument: str = "change"
 
     def concerns(self, change: Change[Any]) -> bool:
         """Whether the function judges `change`."""
         if change.kind not in self.on:
             return False
         return not self.attributes or change.changed(*self.attributes)
+
+    def faults(self, subject: str, mapper: Mapper[Any]) -> Iterator[str]:
+        """What is wrong with its attributes and its kinds."""
+        for attribute in self.attributes:
+            if attribute not in mapper.attrs:
+                yield no_attribute(subject, self.model, attribute, list(mapper.attrs.keys()))
+            elif is_of_others(mapper, attribute):
+                other = mapper.relationships[attribute].mapper.class_.__name__
+                yield (
+                    f"The rule {subject} names {self.model.__name__}.{attribute}, a collection of "
+                    f"{other}: declare a rule on {other}, whose rows change."
+                )
+        for kind in self.on:
+            if kind not in _KINDS:
+                yield f"The rule {subject} is on {kind!r}: there are {', '.join(_KINDS)}."
 
 
 def rule(
@@ -66,55 +92,135 @@ def rule(
     """
     kinds = (on,) if isinstance(on, str) else tuple(on)
 
-    def mark(function: F) -> F:
-        declared = Rule(function, model, attributes, kinds)
-        try:
-            marked = (*vars(function).get(_MARK, ()), declared)
-            setattr(function, _MARK, marked)
-        except (AttributeError, TypeError):
-            raise _no_function(function) from None
-        return function
-
-    return mark
+    return lambda function: mark(function, Rule(function, model, attributes, kinds))
 
 
 @dataclass(slots=True)
 class RuleRegistry:
-    """The rules of all features, asked by every session that writes."""
+    """The rules of all features: those of change are asked by every session that writes, those of
+    visibility by every door."""
 
     _rules: dict[type[Any], list[Rule]] = field(default_factory=dict)
+    _visible: dict[type[Any], list[Visible]] = field(default_factory=dict)
+    _changeable: dict[type[Any], list[Changeable]] = field(default_factory=dict)
     _of_class: dict[type[Any], tuple[Rule, ...]] = field(default_factory=dict)
     _tables: JudgedTables | None = None
 
-    def add(self, declared: Rule) -> None:
-        """Add a rule. A rule that was added before is not added twice."""
-        known = self._rules.setdefault(declared.model, [])
-        if declared not in known:
-            known.append(declared)
+    def add(self, declared: Declared) -> None:
+        """Add a declaration. One that was added before is not added twice."""
+        match declared:
+            case Rule():
+                _append(self._rules, declared)
+            case Visible():
+                _append(self._visible, declared)
+            case Changeable():
+                if _append(self._changeable, declared):
+                    judging = Rule(declared.judge, declared.model, (), ("insert", "update"))
+                    self._rules.setdefault(declared.model, []).append(judging)
+            case _:
+                raise TypeError(f"{declared!r} is no declaration of a rule")
         self._of_class.clear()
         self._tables = None
 
     def rules_of(self, model: type[Any]) -> tuple[Rule, ...]:
-        """The rules of `model` and of the classes that it is derived from."""
+        """The rules of change of `model` and of the classes that it is derived from."""
         found = self._of_class.get(model)
         if found is None:
             found = tuple(r for cls in model.__mro__ for r in self._rules.get(cls, ()))
             self._of_class[model] = found
         return found
 
+    def visible_condition(self, model: Any, actor: Identity) -> ColumnElement[bool] | None:
+        """The condition for the rows that `actor` sees, over a mapped class or an alias of one.
+
+        Returns:
+            The condition; None if no rule restricts the actor.
+
+        Raises:
+            ConfigurationError: A rule returned neither a condition nor a bool.
+        """
+        if not self._visible:
+            return None
+        inspected: Any = inspect(model)
+        mapped: type[Any] = inspected.mapper.class_
+        own = [each for each in _of(self._visible, mapped) if not each.attributes]
+        below = [each for each in self._of_subclasses(mapped) if not each.attributes]
+        return condition_of(own, below, model, actor) if own or below else None
+
+    def restricts(self, model: type[Any]) -> bool:
+        """Whether there is a rule about which rows of `model` are seen, whoever asks."""
+        every = (*_of(self._visible, model), *self._of_subclasses(model))
+        return any(not each.attributes for each in every)
+
+    def hidden_attributes(self, model: type[Any], actor: Identity) -> frozenset[str]:
+        """The attributes of `model` that `actor` does not see, with every name for them."""
+        refusing = (
+            each
+            for each in (_of(self._visible, model) if self._visible else ())
+            if each.attributes and not answer_of(each, actor)
+        )
+        return _named(model, refusing)
+
+    def fixed_attributes(self, model: type[Any], actor: Identity) -> frozenset[str]:
+        """The attributes of `model` that `actor` may not set, with every name for them."""
+        every = _of(self._changeable, model) if self._changeable else ()
+        return _named(model, (each for each in every if not answer_of(each, actor)))
+
+    def _of_subclasses(self, model: type[Any]) -> Iterator[Visible]:
+        for mapped, declared in self._visible.items():
+            if mapped is not model and issubclass(mapped, model) and not _is_apart(mapped, model):
+                yield from declared
+
     @property
     def tables(self) -> JudgedTables:
-        """The tables whose rows rules judge."""
+        """The tables whose rows rules of change judge."""
         if self._tables is None:
             self._tables = JudgedTables(self._rules)
         return self._tables
+
+    @property
+    def judges(self) -> bool:
+        """Whether there are rules of change."""
+        return bool(self._rules)
 
     def follow(self) -> None:
         """Have sessions do first what the database would do to judged rows by itself."""
         follow_judged(self._rules)
 
     def __bool__(self) -> bool:
-        return bool(self._rules)
+        return bool(self._rules or self._visible)
+
+
+def _append(known: dict[type[Any], list[Any]], declared: Declared) -> bool:
+    """Add `declared` to those of its class; whether it is new."""
+    found = known.setdefault(declared.model, [])
+    if declared in found:
+        return False
+    found.append(declared)
+    return True
+
+
+V = TypeVar("V", Visible, Changeable)
+
+
+def _of(known: dict[type[Any], list[V]], model: type[Any]) -> tuple[V, ...]:
+    """What is declared on a class and on those that it is derived from."""
+    return tuple(each for cls in model.__mro__ for each in known.get(cls, ()))
+
+
+def _named(model: type[Any], declared: Iterable[Visible | Changeable]) -> frozenset[str]:
+    names = [name for each in declared for name in each.attributes]
+    return with_siblings(inspect(model), names) if names else frozenset()
+
+
+def _is_apart(mapped: type[Any], base: type[Any]) -> bool:
+    """Whether the rows of a class are none of the table of its base."""
+    mapper: Mapper[Any] | None = inspect(mapped)
+    while mapper is not None and mapper.class_ is not base:
+        if mapper.concrete:
+            return True
+        mapper = mapper.inherits
+    return mapper is None
 
 
 def collect_rules(modules: Iterable[ModuleType]) -> RuleRegistry:
@@ -125,19 +231,20 @@ def collect_rules(modules: Iterable[ModuleType]) -> RuleRegistry:
 
     Raises:
         ConfigurationError: A ``rules.py`` declares no rule; or a rule is no plain function, or
-            it names a class that is not mapped, an attribute that does not exist, or an unknown
-            kind of change (all are reported at once).
+            it names a class that is not mapped, an attribute that does not exist or that it cannot
+            be about, or an unknown kind of change (all are reported at once).
     """
     registry = RuleRegistry()
     faults: list[str] = []
     for module in modules:
-        declared = list(_declared(module))
+        declared = list(declared_in(module))
         if not declared:
             faults.append(
-                f"{module.__name__} declares no rule: decorate a function with @rule(Model)."
+                f"{module.__name__} declares no rule: decorate a function with @rule(Model), "
+                "@visible(Model) or @changeable(Model, 'attribute')."
             )
         for each in declared:
-            found = list(_faults(each))
+            found = list(faults_of(each))
             faults += found
             if not found:
                 registry.add(each)
@@ -145,62 +252,3 @@ def collect_rules(modules: Iterable[ModuleType]) -> RuleRegistry:
         raise ConfigurationError("rule", " ".join(faults))
     registry.follow()
     return registry
-
-
-def _declared(module: ModuleType) -> Iterator[Rule]:
-    for value in vars(module).values():
-        marked = getattr(value, _MARK, ())
-        yield from (each for each in marked if isinstance(each, Rule))
-
-
-def _faults(declared: Rule) -> Iterator[str]:
-    function: Any = declared.function
-    subject = f"{function.__module__}.{getattr(function, '__qualname__', function)}"
-    if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
-        yield _no_function(function).detail
-    elif not _takes_one(function):
-        yield f"The rule {subject} must take one argument, the change."
-    mapper = inspect_mapped(declared.model, raiseerr=False)
-    if not isinstance(mapper, Mapper):
-        name = getattr(declared.model, "__name__", declared.model)
-        yield f"The rule {subject} names {name}, which is no mapped class: name one of models.py."
-        return
-    for attribute in declared.attributes:
-        if attribute not in mapper.attrs:
-            yield _no_attribute(subject, declared.model, attribute, list(mapper.attrs.keys()))
-        elif attribute in mapper.relationships and _holds_rows(mapper.relationships[attribute]):
-            other = mapper.relationships[attribute].mapper.class_.__name__
-            yield (
-                f"The rule {subject} names {declared.model.__name__}.{attribute}, a collection of "
-                f"{other}: declare a rule on {other}, whose rows change."
-            )
-    for kind in declared.on:
-        if kind not in _KINDS:
-            yield f"The rule {subject} is on {kind!r}: there are {', '.join(_KINDS)}."
-
-
-def _takes_one(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(object())
-    except TypeError:
-        return False
-    return True
-
-
-def _no_attribute(subject: str, model: type[Any], name: str, names: list[str]) -> str:
-    close = get_close_matches(name, names, 1)
-    meant = f" Did you mean {close[0]!r}?" if close else f" It has {', '.join(sorted(names))}."
-    return f"The rule {subject} names {model.__name__}.{name}, and there is none.{meant}"
-
-
-def _holds_rows(relationship: RelationshipProperty[Any]) -> bool:
-    is_to_many = relationship.direction is RelationshipDirection.ONETOMANY
-    return is_to_many or relationship.viewonly
-
-
-def _no_function(given: Any) -> ConfigurationError:
-    name = getattr(given, "__qualname__", repr(given))
-    return ConfigurationError(
-        "rule", f"The rule {name} is no plain function: declare it with 'def', and not as a class, "
-        "a method or 'async def'."
-    )  # fmt: skip

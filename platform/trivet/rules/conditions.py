@@ -1,0 +1,162 @@
+"""Row rules as conditions of SQL, for whichever class or alias somebody selects from.
+
+A function says its condition over the class that it is declared on. Here it becomes one over what
+is selected: a subclass with a table of its own, or an alias. And a row that is of a subclass with
+rules of its own is judged by these also where its base is listed.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    and_,
+    false,
+    inspect,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.orm import Mapper
+from sqlalchemy.orm.util import AliasedInsp
+from sqlalchemy.sql import coercions, roles, visitors
+from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql.util import ClauseAdapter
+
+from trivet.errors import ConfigurationError
+from trivet.identity.identity import Identity
+from trivet.rules.visibility import Visible, ask, named
+
+
+def condition_of(
+    own: Sequence[Visible], of_subclasses: Iterable[Visible], entity: Any, actor: Identity
+) -> ColumnElement[bool] | None:
+    """The condition for the rows of `entity`, a mapped class or an alias of one, that `actor` sees.
+
+    Args:
+        own: The row rules of the class and of those that it is derived from.
+        of_subclasses: Those that subclasses add.
+        entity: What is selected from.
+        actor: Who asks.
+
+    Returns:
+        The condition; None if all rows are seen.
+    """
+    inspected: Any = inspect(entity)
+    mapper: Mapper[Any] = inspected.mapper
+    found = [_for_class(each, mapper, actor) for each in own]
+    found += [_for_rows_of(each, mapper, actor) for each in of_subclasses]
+    wanted = [each for each in found if each is not True]
+    if not wanted:
+        return None
+    if any(each is False for each in wanted):
+        return false()
+    condition: ColumnElement[bool] = and_(*wanted)
+    is_alias = isinstance(inspected, AliasedInsp)
+    return _for_alias(entity, condition) if is_alias else condition
+
+
+def keys_of(mapped: type[Any], condition: ColumnElement[bool] | None) -> Select[Any]:
+    """The primary keys of the rows of `mapped` that fulfil `condition`: a sub-select that depends
+    on nothing around it."""
+    query = select(*key_of(mapped)).select_from(mapped).correlate(None)
+    return query if condition is None else query.where(condition)
+
+
+def key_of(entity: Any) -> list[Any]:
+    """The attributes of a class, or of an alias, that are its primary key."""
+    mapper: Mapper[Any] = inspect(entity).mapper
+    names = (mapper.get_property_by_column(column).key for column in mapper.primary_key)
+    return [getattr(entity, name) for name in names]
+
+
+def key_in(entity: Any, keys: Select[Any]) -> ColumnElement[bool]:
+    """The condition that the key of `entity` is one of `keys`."""
+    own = key_of(entity)
+    return own[0].in_(keys) if len(own) == 1 else tuple_(*own).in_(keys)
+
+
+def _for_class(declared: Visible, mapper: Mapper[Any], actor: Identity) -> Any:
+    """What a rule says, over the columns of `mapper`: a condition, or a bool."""
+    says = _judged(declared, ask(declared.function, actor))
+    source: Mapper[Any] = inspect(declared.model)
+    if isinstance(says, bool) or not _lies_elsewhere(mapper, source):
+        return says
+
+    def replaced(element: Any, **_: Any) -> Any:
+        if isinstance(element, Column) and source.columns.contains_column(element):
+            key = source.get_property_by_column(element).key
+            return getattr(mapper.class_, key).expression
+        return None
+
+    return visitors.replacement_traverse(says, {}, replaced)
+
+
+def _lies_elsewhere(mapper: Mapper[Any], base: Mapper[Any]) -> bool:
+    """Whether the rows of `mapper` are none of the table of `base`: they are concrete."""
+    above = mapper
+    while above is not base and above.inherits is not None:
+        if above.concrete:
+            return True
+        above = above.inherits
+    return False
+
+
+def _for_rows_of(declared: Visible, mapper: Mapper[Any], actor: Identity) -> Any:
+    """What a subclass's rule says of rows of its base: those of the subclass have to fulfil it."""
+    says = _judged(declared, ask(declared.function, actor))
+    if says is True:
+        return True
+    mapped = declared.model
+    every = keys_of(mapped, None)
+    is_other = ~key_in(mapper.class_, every)
+    if says is False:
+        return is_other
+    return or_(is_other, key_in(mapper.class_, keys_of(mapped, says)))
+
+
+def _judged(declared: Visible, says: Any) -> Any:
+    """`says`, if it is a bool or a condition of SQL.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if isinstance(says, bool):
+        return says
+    is_query = isinstance(says, SelectBase)
+    found: Any = None
+    if says is not None and not isinstance(says, str) and not is_query:
+        try:
+            found = coercions.expect(roles.WhereHavingRole, says)
+        except Exception:  # noqa: BLE001  # whatever it is, SQLAlchemy cannot read it
+            found = None
+    if not isinstance(found, ColumnElement):
+        cure = f"{declared.model.__name__}.id.in_(select(…))" if is_query else "Loan.reader_id == 7"
+        raise ConfigurationError(
+            "rule",
+            f"The rule {named(declared.function)} returned {_kind(says)} for rows of "
+            f"{declared.model.__name__}: return a condition of SQL such as {cure}, True or False.",
+        )
+    return found
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _for_alias(alias: Any, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """`condition` over an alias. One with a sub-select is asked of the class itself, because what
+    a sub-select means by the class is its own."""
+    inspected: Any = inspect(alias)
+    if any(isinstance(each, SelectBase) for each in visitors.iterate(condition)):
+        return key_in(alias, keys_of(inspected.mapper.class_, condition))
+    adapted: ColumnElement[bool] = ClauseAdapter(inspected.selectable).traverse(condition)
+    return adapted
+
+
+def whole(condition: ColumnElement[bool] | None) -> ColumnElement[bool]:
+    """`condition` for a ``where()``: true if there is none."""
+    return true() if condition is None else condition
