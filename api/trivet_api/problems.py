@@ -12,7 +12,7 @@ from trivet.asgi.methods import http_problem_of
 from trivet.asgi.middleware.last_resort import server_error_response
 from trivet.asgi.problem import error_response, problem_response
 from trivet.context import context_of
-from trivet.errors import TrivetError
+from trivet.errors import InputError, TrivetError
 from trivet.outcome import NOTHING
 from trivet_api.json_body import MalformedJsonError
 
@@ -60,7 +60,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         422,
         "invalid",
         "The request does not fit. See errors.",
-        errors=_describe_all(faults),
+        errors=describe_all(faults),
     )
 
 
@@ -90,16 +90,20 @@ LONGEST_POINTER = 500
 """In characters; a name that nobody knows may be as long as the body."""
 
 
-def _describe_all(faults: Sequence[Any]) -> list[dict[str, str]]:
-    described = [_describe(fault["loc"], fault["msg"]) for fault in faults[:MOST_ERRORS]]
+def describe_all(faults: Sequence[Any]) -> list[InputError]:
+    """The faults that Pydantic found, each with its place; the first part of a place names the part
+    of the request."""
+    described: list[InputError] = [
+        _describe(fault["loc"], fault["msg"]) for fault in faults[:MOST_ERRORS]
+    ]
     left = len(faults) - len(described)
     return [*described, {"pointer": "", "detail": f"and {left:,} more"}] if left else described
 
 
-def _describe(location: Sequence[Any], message: str) -> dict[str, str]:
+def _describe(location: Sequence[Any], message: str) -> InputError:
     place, *path = location
     pointer = "".join(f"/{_escape(str(part)[:LONGEST_POINTER])}" for part in path)
-    fault = {"pointer": pointer[:LONGEST_POINTER], "detail": message}
+    fault: InputError = {"pointer": pointer[:LONGEST_POINTER], "detail": message}
     return fault if place == "body" else {"in": str(place), **fault}
 
 

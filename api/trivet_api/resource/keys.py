@@ -13,6 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper
 
+from trivet.data.violation import VALUE_LENGTH
+from trivet.errors import NotFound
+from trivet.models.labels import noun_of
 from trivet.models.row_keys import key_text, split_key
 from trivet_api.resource.fields import fields_of
 
@@ -78,3 +81,10 @@ def _member(by_text: dict[str, enum.Enum], text: str) -> enum.Enum:
         return by_text[text]
     except KeyError:
         raise ValueError(f"{text!r} is none of {', '.join(by_text)}") from None
+
+
+def no_row(model: type[Any], text: str) -> NotFound:
+    """The answer about a row that there is not, or that the actor does not see."""
+    noun = noun_of(inspect(model).local_table)
+    told = f" {text}" if len(text) <= VALUE_LENGTH else ""
+    return NotFound(f"{noun.lower().replace(' ', '-')}-not-found", f"There is no {noun}{told}.")

@@ -1,0 +1,232 @@
+"""Operations on several resources in one request and one transaction: all of them, or none.
+
+``POST /api/batch`` takes them in their order, each of a resource by its address below the API. What
+an operation before has made can be referred to, because its key is not known to whoever sends all
+at once: in the place of a value, or of one of a list, ``{"$result": [0, "id"]}`` is the ``id`` of
+what the first operation has answered.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from sqlalchemy.orm import Session
+
+from trivet.data.errors import explain
+from trivet.errors import Invalid, NotFound, TrivetError
+from trivet.identity.identity import Identity
+from trivet.identity.policy import Policy
+from trivet.suggestion import did_you_mean
+from trivet_api.problems import describe_all
+from trivet_api.resource.bulk import LONGEST_KEY, Outcome, condition_of_tag
+from trivet_api.resource.fields import Field as ColumnField
+from trivet_api.resource.item_errors import at
+from trivet_api.resource.schemas import values_of
+from trivet_api.resource.seen import rules_of
+from trivet_api.resource.upserting import upsert_row
+from trivet_api.resource.write_options import WriteOptions
+from trivet_api.resource.writing import delete_row, insert_row, update_row
+
+MOST_OPERATIONS = 200
+"""More are not taken in one request."""
+RESULT = "$result"
+"""The name of a reference to what an operation before has made."""
+
+Verb = Literal["create", "update", "delete", "upsert"]
+
+
+class Operation(BaseModel):
+    """One of several operations."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operation: Verb
+    resource: str = Field(
+        max_length=LONGEST_KEY,
+        description="The address of the resource below the API.",
+        examples=["library/books"],
+    )
+    key: str | None = Field(
+        None, max_length=LONGEST_KEY, description="Of the row to change or to delete."
+    )
+    values: dict[str, JsonValue] = Field(
+        default_factory=dict, description="As the body of the operation by itself."
+    )
+    if_match: str | None = Field(None, description="The row's ETag as you read it.")
+
+
+class Operations(BaseModel):
+    """Several operations, of which all are done or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operations: list[Operation] = Field(min_length=1, max_length=MOST_OPERATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTarget:
+    """A resource as a batch knows it.
+
+    Attributes:
+        write: How its rows are written.
+        fields: What is read of them.
+        policies: Who may do what, by the operations that there are.
+    """
+
+    write: WriteOptions
+    fields: Mapping[str, ColumnField]
+    policies: Mapping[str, Sequence[Policy]] = field(default_factory=dict)
+
+
+def run_operations(
+    db: Session,
+    actor: Identity,
+    targets: Mapping[str, BatchTarget],
+    operations: Sequence[Operation],
+) -> list[Outcome]:
+    """Do `operations`, one after the other.
+
+    Args:
+        db: The session of the unit.
+        actor: Who does them.
+        targets: The resources by their addresses, without a slash before or behind.
+        operations: What to do.
+
+    Returns:
+        The outcomes, in their order.
+
+    Raises:
+        TrivetError: What the first of them is refused with; its faults have pointers into the body.
+    """
+    run = _Run(db, actor, targets)
+    for index, each in enumerate(operations):  # before anything is done
+        with _located(index):
+            run.check(each)
+    outcomes: list[Outcome] = []
+    for index, each in enumerate(operations):
+        with _located(index, each):
+            outcomes.append(run.do(each))
+    return outcomes
+
+
+class _located:  # noqa: N801  # a verb of a with statement
+    """Give the refusals inside the block their places in the body."""
+
+    def __init__(self, index: int, operation: Operation | None = None) -> None:
+        self._index = index
+        self._operation = operation
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        if not isinstance(error, Exception):
+            return
+        known = explain(error)
+        if known is None or known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return
+        is_about_values = self._operation is not None and bool(known.data.get("errors"))
+        path = ("values",) if is_about_values else ()
+        raise at(known, "operations", self._index, *path) from error
+
+
+class _Run:
+    def __init__(self, db: Session, actor: Identity, targets: Mapping[str, BatchTarget]) -> None:
+        self.db = db
+        self.actor = actor
+        self.targets = targets
+        self.made: list[tuple[BatchTarget, Any]] = []
+
+    def check(self, each: Operation) -> None:
+        """Refuse what is not there, or what the actor may not do."""
+        target = self._target(each)
+        for policy in target.policies[each.operation]:
+            policy.check(self.actor)
+        needs_key = each.operation in ("update", "delete")
+        if needs_key != (each.key is not None):
+            raise _misplaced("key", "a key is needed" if needs_key else "there is no key yet")
+        if each.if_match is not None and not needs_key:
+            raise _misplaced("if_match", "there is nothing yet that it could be about")
+        if each.operation == "delete" and each.values:
+            raise _misplaced("values", "a deletion has none")
+
+    def do(self, each: Operation) -> Outcome:
+        """Do one operation, and remember what it has made."""
+        target = self._target(each)
+        write, db, actor = target.write, self.db, self.actor
+        condition = condition_of_tag(each.if_match)
+        row: Any = None
+        status = HTTPStatus.OK
+        match each.operation:
+            case "create":
+                row = insert_row(db, actor, write, self._read(each, write.create_schema))
+                status = HTTPStatus.CREATED
+            case "upsert":
+                values = self._read(each, write.create_schema)
+                row, is_new = upsert_row(db, actor, write, values)
+                status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
+            case "update":
+                values = self._read(each, write.update_schema)
+                row = update_row(db, actor, write, str(each.key), values, condition=condition)
+            case "delete":
+                delete_row(db, actor, write, str(each.key), condition=condition)
+                status = HTTPStatus.NO_CONTENT
+        self.made.append((target, row))
+        return Outcome(status.value, row)
+
+    def _target(self, each: Operation) -> BatchTarget:
+        name = each.resource.strip("/")
+        target = self.targets.get(name)
+        if target is None:
+            raise _misplaced(
+                "resource", f"there is no such resource{did_you_mean(name, self.targets)}", NotFound
+            )
+        if each.operation not in target.policies:
+            raise _misplaced("operation", f"{name} has no {each.operation}", NotFound)
+        return target
+
+    def _read(self, each: Operation, schema: type[BaseModel]) -> dict[str, Any]:
+        values = {name: self._resolve(_escaped(name), value) for name, value in each.values.items()}
+        try:
+            return values_of(schema.model_validate(values))
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False)
+            placed = [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+            raise Invalid(
+                "invalid", "The request does not fit. See errors.", errors=describe_all(placed)
+            ) from error
+
+    def _resolve(self, name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._resolve(f"{name}/{i}", each) for i, each in enumerate(value)]
+        if not isinstance(value, dict) or [*value] != [RESULT]:
+            return value
+        match value[RESULT]:
+            case [int() as index, str() as attribute] if 0 <= index < len(self.made):
+                target, row = self.made[index]
+                hidden = rules_of(self.db).hidden_attributes(target.write.model, self.actor)
+                known = target.fields.get(attribute)
+                if row is not None and known is not None and attribute not in hidden:
+                    return known.encode(getattr(row, attribute))
+        raise Invalid(
+            "invalid",
+            "The request does not fit. See errors.",
+            errors=[
+                {
+                    "pointer": f"/{name}",
+                    "detail": "no operation before this one has such a result; write "
+                    f'{{"{RESULT}": [0, "id"]}}',
+                }
+            ],
+        )
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _misplaced(name: str, why: str, kind: type[TrivetError] = Invalid) -> TrivetError:
+    error = kind("invalid", f"{why[:1].upper()}{why[1:]}.".replace("..", "."))
+    error.data = {"errors": [{"pointer": f"/{name}", "detail": why}]}
+    return error

@@ -1,0 +1,291 @@
+"""Many rows of a class in one request: all or nothing, or each with its own outcome.
+
+The shape is that of Google's AIPs 231 to 235: ``POST /books:batchCreate`` with ``{"items": […]}``.
+``atomic`` says which of the two it is, and is true unless it is said. The work is tried as one
+flush first. Only where that is refused is it done row by row: to find which row it was, or, with
+``"atomic": false``, to keep the others, each in a savepoint of its own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator, create_model
+from pydantic import Field as PydanticField
+from sqlalchemy.orm import Session
+
+from trivet.asgi.problem import title_of
+from trivet.data.errors import explain
+from trivet.errors import Invalid, TrivetError
+from trivet.identity.identity import Identity
+from trivet_api.conditions import Condition, parse_tags
+from trivet_api.problems import Problem, describe_all
+from trivet_api.resource.item_errors import ItemError, at, item
+from trivet_api.resource.schemas import values_of
+from trivet_api.resource.write_options import WriteOptions
+from trivet_api.resource.writer import Change, Writer
+
+MOST_ITEMS = 1000
+"""More rows are not taken in one request."""
+LONGEST_KEY = 500
+"""In characters, of the text of a key."""
+
+Verb = Literal["create", "update", "delete"]
+Work = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one row: its status, and the row as it is stored, or why it is not."""
+
+    status: int
+    row: Any = None
+    error: TrivetError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidItem:
+    """One of several items that is not valid, where each has its own outcome."""
+
+    faults: Sequence[Any]
+
+    def error(self, index: int) -> TrivetError:
+        """The refusal of the item, which is the one number `index` of the body."""
+        faults = [{**each, "loc": ("body", "items", index, *each["loc"])} for each in self.faults]
+        return Invalid("invalid", "The item does not fit. See errors.", errors=describe_all(faults))
+
+
+def batch_schema(write: WriteOptions, verb: Verb) -> type[BaseModel]:
+    """The body of a batch: ``BookBatchCreate``, ``BookBatchUpdate`` or ``BookBatchDelete``."""
+    name = write.model.__name__
+    model: Any = write.create_schema if verb == "create" else _item_schema(write, verb)
+    items = Annotated[
+        list[model],
+        PydanticField(min_length=1, max_length=MOST_ITEMS),
+        WrapValidator(_items_of(model)),
+    ]
+    fields: dict[str, Any] = {"atomic": (Annotated[bool, _ATOMIC], True), "items": (items, ...)}
+    return _made(write, f"{name}Batch{verb.capitalize()}", fields)
+
+
+_ATOMIC = PydanticField(
+    strict=True, description="All or nothing; if false, each has its own outcome."
+)
+
+
+def _made(
+    write: WriteOptions, name: str, fields: Mapping[str, Any], *, extra: Any = "forbid"
+) -> type[BaseModel]:
+    made: type[BaseModel] = create_model(
+        name, __config__=ConfigDict(extra=extra), __module__=write.model.__module__, **fields
+    )
+    return made
+
+
+def _item_schema(write: WriteOptions, verb: Verb) -> type[BaseModel]:
+    name = write.model.__name__
+    key = PydanticField(
+        max_length=LONGEST_KEY, description="The key of the row, as in its address."
+    )
+    tag = PydanticField(default=None, description="Its ETag as you read it.")
+    fields: dict[str, Any] = {"key": (str, key), "if_match": (str | None, tag)}
+    if verb == "update":
+        fields["changes"] = (write.update_schema, ...)
+    return _made(write, f"{name}{'Change' if verb == 'update' else 'Deletion'}", fields)
+
+
+def _items_of(model: type[BaseModel]) -> Any:
+    """Read the items one by one, where each has an outcome of its own."""
+
+    def read(value: Any, handler: Callable[[Any], Any], info: Any) -> Any:
+        if info.data.get("atomic", True) or not isinstance(value, list):
+            return handler(value)
+        if not 0 < len(value) <= MOST_ITEMS:
+            return handler(value)
+        return [_item_of(model, each) for each in value]
+
+    return read
+
+
+def _item_of(model: type[BaseModel], value: Any) -> BaseModel | InvalidItem:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        return InvalidItem(error.errors(include_url=False, include_input=False))
+
+
+def answer_schema(write: WriteOptions, row: type[BaseModel] | None) -> type[BaseModel]:
+    """The answer to a batch: ``BookBatchAnswer``, with the outcome of each item in their order;
+    for deletions, where `row` is None, ``BookBatchDeleteAnswer``."""
+    name = write.model.__name__
+    fields: dict[str, Any] = {
+        "status": (int, PydanticField(description="As if it had been the only one.")),
+        "problem": (Problem | None, PydanticField(default=None, description="Why it is refused.")),
+    }
+    if row is not None:
+        fields["body"] = (row | None, PydanticField(default=None, description="The row."))
+    end = "" if row is not None else "Delete"
+    outcome: Any = _made(write, f"{name}{end}Outcome", fields, extra="ignore")
+    return _made(write, f"{name}Batch{end}Answer", {"items": (list[outcome], ...)}, extra="ignore")
+
+
+def insert_batch(
+    db: Session, actor: Identity, write: WriteOptions, body: BaseModel
+) -> list[Outcome]:
+    """Make the rows of a batch.
+
+    Args:
+        db: The session of the unit.
+        actor: Who makes them.
+        write: How rows of their class are written.
+        body: As `batch_schema` has it.
+
+    Returns:
+        The outcomes, in the order of the items.
+
+    Raises:
+        TrivetError: With ``"atomic": true``, what the first of them is refused with; its faults
+            have pointers into the body.
+    """
+    writer = Writer(db, actor, write)
+    items = _given(body, values_of)
+    return _Batch(db, writer.insert, HTTPStatus.CREATED).run(items, is_atomic=_is_atomic(body))
+
+
+def update_batch(
+    db: Session, actor: Identity, write: WriteOptions, body: BaseModel
+) -> list[Outcome]:
+    """Change the rows of a batch; as `insert_batch`."""
+    writer = Writer(db, actor, write)
+    batch = _Batch(db, writer.update, HTTPStatus.OK, "changes")
+    return batch.run(_given(body, _change_of), is_atomic=_is_atomic(body))
+
+
+def delete_batch(
+    db: Session, actor: Identity, write: WriteOptions, body: BaseModel
+) -> list[Outcome]:
+    """Delete the rows of a batch; as `insert_batch`."""
+    writer = Writer(db, actor, write)
+
+    def delete(changes: Sequence[Change]) -> Sequence[None]:
+        writer.delete(changes)
+        return [None] * len(changes)
+
+    batch = _Batch(db, delete, HTTPStatus.NO_CONTENT)
+    return batch.run(_given(body, _change_of), is_atomic=_is_atomic(body))
+
+
+def _is_atomic(body: Any) -> bool:
+    return bool(body.atomic)
+
+
+def _given(body: Any, read: Callable[[Any], Any]) -> list[Any]:
+    return [each if isinstance(each, InvalidItem) else read(each) for each in body.items]
+
+
+def _change_of(given: Any) -> Change:
+    changes = getattr(given, "changes", None)
+    return Change(
+        given.key,
+        {} if changes is None else values_of(changes),
+        condition_of_tag(given.if_match),
+    )
+
+
+def condition_of_tag(tag: str | None) -> Condition | None:
+    """What a caller insists on who names one ETag in a body."""
+    return None if tag is None else Condition(if_match=parse_tags([tag]))
+
+
+class _Batch:
+    """Some items of one kind, and the work that is done with several of them or with one."""
+
+    def __init__(self, db: Session, work: Work, status: HTTPStatus, part: str = "") -> None:
+        self.db = db
+        self.work = work
+        self.status = status.value
+        self.path = (part,) if part else ()
+
+    def run(self, items: Sequence[Any], *, is_atomic: bool) -> list[Outcome]:
+        """The outcome of each item. `InvalidItem` is none to work with."""
+        valid = {i: each for i, each in enumerate(items) if not isinstance(each, InvalidItem)}
+        found: dict[int, Outcome] = {
+            i: self._refused(each.error(i))
+            for i, each in enumerate(items)
+            if isinstance(each, InvalidItem)
+        }
+        rows = self._try_all(list(valid.values()), is_atomic=is_atomic) if valid else []
+        if rows is not None:
+            found |= {i: Outcome(self.status, row) for i, row in zip(valid, rows, strict=True)}
+        else:
+            found |= {i: self._try_one(i, each) for i, each in valid.items()}
+        return [found[index] for index in range(len(items))]
+
+    def _try_all(self, items: Sequence[Any], *, is_atomic: bool) -> Sequence[Any] | None:
+        """The rows, made in one flush; None if each is to be tried by itself."""
+        try:
+            with self.db.begin_nested():
+                return self.work(items)
+        except Exception as error:
+            known = self._known(error)
+            if not is_atomic:
+                return None
+            if not isinstance(known, ItemError):
+                known = self._find(items) or known
+            raise self._located(known) from error
+
+    def _find(self, items: Sequence[Any]) -> ItemError | None:
+        """Which of `items` is refused. Nothing of this is kept, because the whole is refused."""
+        for index, each in enumerate(items):
+            try:
+                with item(index):
+                    self.work([each])
+            except ItemError as error:
+                return ItemError(index, error.error)
+        return None
+
+    def _try_one(self, index: int, given: Any) -> Outcome:
+        try:
+            with self.db.begin_nested():
+                return Outcome(self.status, self.work([given])[0])
+        except Exception as error:  # noqa: BLE001  # what nobody is told is raised again
+            known = self._known(error)
+            told = known.error if isinstance(known, ItemError) else known
+            return self._refused(self._located(ItemError(index, told)))
+
+    def _known(self, error: Exception) -> ItemError | TrivetError:
+        """What the caller is told. A fault of ours, and a database that cannot serve now, end the
+        whole."""
+        told = error.error if isinstance(error, ItemError) else explain(error)
+        if told is None:
+            raise error
+        if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise told from error
+        return error if isinstance(error, ItemError) else told
+
+    def _located(self, error: ItemError | TrivetError) -> TrivetError:
+        if not isinstance(error, ItemError):
+            return error
+        is_about_key = error.error.status in _ABOUT_THE_KEY
+        path = ("key",) if is_about_key and not error.error.data.get("errors") else self.path
+        return at(error.error, "items", error.index, *path)
+
+    @staticmethod
+    def _refused(error: TrivetError) -> Outcome:
+        return Outcome(error.status.value, error=error)
+
+
+_ABOUT_THE_KEY = {HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED}
+
+
+def problem_of(error: TrivetError) -> Mapping[str, Any]:
+    """A refusal as the problem document of an outcome."""
+    return {
+        "type": "about:blank",
+        "title": title_of(error.status),
+        "status": error.status.value,
+        "code": error.code,
+        "detail": error.detail,
+        **error.data,
+    }

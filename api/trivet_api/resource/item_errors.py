@@ -1,0 +1,58 @@
+"""Errors of one among several rows, and the place in a body that they are about."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from trivet.data.errors import explain
+from trivet.errors import Invalid, TrivetError, errors_at
+
+
+class ItemError(Exception):
+    """The row number `index` of several was refused with `error`."""
+
+    def __init__(self, index: int, error: TrivetError) -> None:
+        super().__init__(error.detail)
+        self.index = index
+        self.error = error
+
+
+@contextmanager
+def item(index: int) -> Iterator[None]:
+    """Say of every refusal inside the block that it is about the row number `index`."""
+    try:
+        yield
+    except ItemError:
+        raise
+    except Exception as error:
+        meaning = explain(error)
+        if meaning is None:
+            raise
+        raise ItemError(index, meaning) from error
+
+
+@contextmanager
+def only_item() -> Iterator[None]:
+    """Raise the error itself, where there is one row alone."""
+    try:
+        yield
+    except ItemError as error:
+        raise error.error from error.__cause__
+
+
+def at(error: TrivetError, *path: str | int) -> TrivetError:
+    """`error` with its faults at `path` in the body."""
+    prefix = "".join(f"/{each}" for each in path)
+    faults: Sequence[Any] = error.data.get("errors") or [{"pointer": "", "detail": error.detail}]
+    moved = [
+        each if each.get("in") else {**each, "pointer": f"{prefix}{each['pointer']}"}
+        for each in faults
+    ]
+    error.data = {**error.data, "errors": moved}
+    return error
+
+
+def unknown(names: Sequence[str]) -> Invalid:
+    """The refusal of names that a client may not send, in Pydantic's words for such names."""
+    faults = errors_at(names, "Extra inputs are not permitted")
+    return Invalid("invalid", "The request does not fit. See errors.", errors=faults)

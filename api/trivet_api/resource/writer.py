@@ -1,0 +1,242 @@
+"""The writing of several rows of a class at once, in one flush.
+
+One row is several of which there is one: many rows of a flush cost little more than one, and the
+rules of the door are the same.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapper, Session, lazyload, selectinload
+
+from trivet.capture.old_values import columns_of
+from trivet.data.bounds import bounds_of, refusal
+from trivet.data.fitting import UnfitError
+from trivet.data.session import TrivetSession
+from trivet.data.violation import Violation
+from trivet.data.violations import find_violation
+from trivet.errors import ConfigurationError, Invalid
+from trivet.identity.identity import Identity
+from trivet_api.conditions import Condition
+from trivet_api.resource.item_errors import ItemError, item
+from trivet_api.resource.keys import no_row, read_key
+from trivet_api.resource.membership import Found, Membership
+from trivet_api.resource.seen import (
+    condition_of,
+    having,
+    key_attributes,
+    references_of,
+    require_known,
+    require_references,
+    require_visible,
+)
+from trivet_api.resource.write_options import WriteOptions
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of one row, or its deletion: `key` is the text of its key, as in an address."""
+
+    key: str
+    values: Values = field(default_factory=dict)
+    condition: Condition | None = None
+
+
+class Writer:
+    """Writes rows of one class for one actor. Each method raises ItemError, if it is known which of
+    the rows is refused; else what the flush raises."""
+
+    def __init__(self, db: Session, actor: Identity, write: WriteOptions) -> None:
+        assert isinstance(db, TrivetSession)  # what it knows of rules and bounds is asked for
+        self.db = db
+        self.actor = actor
+        self.write = write
+        self.mapper: Mapper[Any] = write.mapper
+
+    def insert(self, items: Sequence[Values]) -> list[Any]:
+        """Make rows with the values of `items`."""
+        self._require_known(items)
+        fitted = [self.fitted(values, index) for index, values in enumerate(items)]
+        require_references(self.db, self.actor, self.write.model, fitted)
+        found = self._find_members(items)
+        if self.write.create is None:
+            rows = [self._new(values, found, index) for index, values in enumerate(items)]
+            self.db.add_all(rows)
+        else:
+            rows = [self._serve_insert(values, index) for index, values in enumerate(items)]
+        self.db.flush()
+        require_visible(self.db, self.actor, self.write.model, rows, is_new=True)
+        return rows
+
+    def update(self, changes: Sequence[Change]) -> list[Any]:
+        """Make `changes`. What is as it should be already is not written."""
+        items = [change.values for change in changes]
+        self._require_known(items)
+        rows = self.lock(changes)
+        pairs = list(zip(rows, items, strict=True))
+        changed = [self._differing(*pair, index) for index, pair in enumerate(pairs)]
+        whole = [self._whole(row, new) for row, new in zip(rows, changed, strict=True)]
+        require_references(self.db, self.actor, self.write.model, whole)
+        found = self._find_members(items)
+        for index, (row, values) in enumerate(pairs):
+            with item(index):
+                if self.write.update is not None:
+                    self.write.update(self.db, self.actor, self._key(row), dict(values))
+                else:
+                    _set(row, changed[index])
+                    self._set_members(row, values, found)
+        self.db.flush()
+        require_visible(self.db, self.actor, self.write.model, rows, is_new=False)
+        return rows
+
+    def delete(self, changes: Sequence[Change]) -> None:
+        """Delete the rows that `changes` are about."""
+        for index, row in enumerate(self.lock(changes)):
+            with item(index):
+                if self.write.delete is not None:
+                    self.write.delete(self.db, self.actor, self._key(row))
+                else:
+                    self.db.delete(row)
+        try:
+            self.db.flush()
+        except (IntegrityError, AssertionError) as error:
+            referring = self._find_referring(error)
+            if referring is None:
+                raise
+            raise referring.error() from error
+
+    def lock(self, changes: Sequence[Change]) -> list[Any]:
+        """The rows that `changes` are about, locked in the order of their keys, so that two units
+        which change the same rows never wait for each other."""
+        keys = [self._read(change.key, index) for index, change in enumerate(changes)]
+        query = select(self.write.model).where(having(self.mapper, keys))
+        condition = condition_of(self.db, self.actor, self.write.model)
+        if condition is not None:
+            query = query.where(condition)
+        sent = {name for change in changes for name in change.values}
+        lists = [each for each in self.write.members.values() if each.name in sent]
+        locked = (
+            query.order_by(*key_attributes(self.mapper))
+            .options(lazyload("*"), *(selectinload(each.attribute) for each in lists))
+            .with_for_update(of=self.write.model)
+            .execution_options(populate_existing=True)
+        )
+        found = {self._identity(row): row for row in self.db.scalars(locked)}
+        for index, change in enumerate(changes):
+            with item(index):
+                self._require(found.get(keys[index]), change)
+                if keys[index] in keys[:index]:
+                    raise Invalid("invalid", f"The key {change.key} stands here twice.")
+        return [found[key] for key in keys]
+
+    def fitted(self, values: Values, index: int) -> dict[str, Any]:
+        """The columns among `values` in the form in which they are read back."""
+        fits = bounds_of(self.mapper, self.db.dialect).fits
+        columns = columns_of(self.mapper)
+        fitted: dict[str, Any] = {}
+        faults: dict[str, str] = {}
+        for name, value in values.items():
+            fit = fits.get(name)
+            try:
+                if name in columns:
+                    fitted[name] = value if fit is None or value is None else fit(value)
+            except UnfitError as unfit:
+                faults[name] = str(unfit)
+        if faults:
+            raise ItemError(index, refusal(self.mapper, faults))
+        return fitted
+
+    def _require_known(self, items: Iterable[Values]) -> None:
+        for index, values in enumerate(items):
+            with item(index):
+                require_known(self.db, self.actor, self.write.model, values)
+
+    def _require(self, row: Any, change: Change) -> None:
+        if row is None:
+            raise no_row(self.write.model, change.key)
+        condition = change.condition
+        if condition is not None and (condition.if_match or condition.if_none_match):
+            condition.require(self.write.version(row))
+
+    def _read(self, text: str, index: int) -> tuple[Any, ...]:
+        try:
+            return read_key(self.write.model, text)
+        except ValueError:
+            raise ItemError(index, no_row(self.write.model, text)) from None
+
+    def _identity(self, row: Any) -> tuple[Any, ...]:
+        return tuple(self.mapper.primary_key_from_instance(row))
+
+    def _key(self, row: Any) -> Any:
+        """The key as a service gets it."""
+        key = self._identity(row)
+        return key[0] if len(key) == 1 else key
+
+    def _serve_insert(self, values: Values, index: int) -> Any:
+        service: Any = self.write.create
+        with item(index):
+            row = service(self.db, self.actor, dict(values))
+            if not isinstance(row, self.write.model):
+                raise ConfigurationError(
+                    "resource",
+                    f"The service {getattr(service, '__name__', service)} returned "
+                    f"{type(row).__name__}: one that creates returns the new "
+                    f"{self.write.model.__name__}.",
+                )
+            return row
+
+    def _new(self, values: Values, found: Mapping[str, Found], index: int) -> Any:
+        with item(index):
+            # As a loaded row is made: a constructor of the class's own may want what nobody sends.
+            row = self.mapper.class_manager.new_instance()
+            _set(row, {k: value for k, value in values.items() if k not in self.write.members})
+            self._set_members(row, values, found)
+            return row
+
+    def _membership(self, name: str) -> Membership:
+        return Membership(self.db, self.actor, self.write.members[name])
+
+    def _find_members(self, items: Sequence[Values]) -> Mapping[str, Found]:
+        return {name: self._membership(name).find(items) for name in self.write.members}
+
+    def _set_members(self, row: Any, values: Values, found: Mapping[str, Found]) -> None:
+        for name in self.write.members:
+            if name in values:
+                self._membership(name).replace(row, values[name], found[name])
+
+    def _differing(self, row: Any, values: Values, index: int) -> dict[str, Any]:
+        """The columns among `values` that `row` does not have already."""
+        columns = columns_of(self.mapper)
+        return {
+            name: value
+            for name, value in self.fitted(values, index).items()
+            if not columns[name].type.compare_values(getattr(row, name), value)
+        }
+
+    def _whole(self, row: Any, values: Values) -> dict[str, Any]:
+        """`values` with the rest of each foreign key of which they set a part."""
+        rest = {name: getattr(row, name) for name in references_of(self.mapper, values)}
+        return {**rest, **values}
+
+    def _find_referring(self, error: Exception) -> Violation | None:
+        """The violation by rows that a relationship would part from the deleted one, and that
+        cannot be without it: the session would set their reference to NULL, and they take none."""
+        table: Any = self.mapper.local_table
+        columns = tuple(table.primary_key.columns)
+        if isinstance(error, AssertionError):
+            is_parting = "blank-out primary key" in str(error)  # SQLAlchemy's words; it has no code
+            return Violation("referred", table, columns) if is_parting else None
+        found = find_violation(error)
+        if found is None or found.kind != "null" or found.table in self.mapper.tables:
+            return None
+        return Violation("referred", table, columns, other=found.table)
+
+
+def _set(row: Any, values: Values) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)

@@ -1,0 +1,1 @@
+"""Resources, from their fields to their writing."""

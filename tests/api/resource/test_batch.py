@@ -1,0 +1,147 @@
+"""Operations on several resources in one transaction."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import func, select
+
+from tests.api.resource.library import Author, Book, Library, Tag, rules_of
+from trivet import Identity
+from trivet.identity.policy import public, requires
+from trivet.rules import visible
+from trivet_api.resource.batch import BatchTarget, Operations, run_operations
+from trivet_api.resource.schemas import readable_fields
+from trivet_api.resource.writing import write_options
+
+pytestmark = pytest.mark.anyio
+
+EVERY = {verb: [public] for verb in ("create", "update", "delete", "upsert")}
+TARGETS = {
+    "library/authors": BatchTarget(
+        write_options(Author, upsert="uq_resource_author_name"), readable_fields(Author), EVERY
+    ),
+    "library/books": BatchTarget(
+        write_options(Book, members=["tags"]),
+        readable_fields(Book),
+        {"create": [public], "update": [public], "delete": [requires("library.delete_book")]},
+    ),
+    "library/tags": BatchTarget(write_options(Tag), readable_fields(Tag), {"create": [public]}),
+}
+
+
+def create(resource: str, **values: Any) -> dict[str, Any]:
+    return {"operation": "create", "resource": resource, "values": values}
+
+
+def result(index: int, name: str) -> dict[str, Any]:
+    return {"$result": [index, name]}
+
+
+AUTHOR = create("library/authors", name="Eliot")
+TAG = create("/library/tags/", word="long")
+BOOK = create(
+    "library/books",
+    title="Middlemarch",
+    author_id=result(0, "id"),
+    tags=[1, result(1, "id")],
+)
+
+
+async def do(library: Library, *operations: dict[str, Any]) -> list[Any]:
+    body = Operations.model_validate({"operations": operations})
+    found: list[Any] = await library.run(run_operations, TARGETS, body.operations)
+    return found
+
+
+async def refusal(library: Library, *operations: dict[str, Any]) -> tuple[int, list[str]]:
+    body = Operations.model_validate({"operations": operations})
+    error = await library.refused(run_operations, TARGETS, body.operations)
+    return error.status, [each["pointer"] for each in error.data["errors"]]
+
+
+async def count(library: Library, model: type[Any]) -> int:
+    query = select(func.count()).select_from(model)
+    found: int = await library.run(lambda db, _actor: db.scalar(query))
+    return found
+
+
+async def test_what_was_made_before_can_be_referred_to(library: Library) -> None:
+    author, tag, book = await do(library, AUTHOR, TAG, BOOK)
+    assert [each.status for each in (author, tag, book)] == [201, 201, 201]
+    assert book.row.author_id == author.row.id
+    key = str(book.row.id)
+    changed, same, _ = await do(
+        library,
+        {
+            "operation": "update",
+            "resource": "library/books",
+            "key": key,
+            "values": {"title": "x"},
+            "if_match": '"1"',
+        },
+        {"operation": "upsert", "resource": "library/authors", "values": {"name": "Eliot"}},
+        create("library/authors", name="Wilde"),
+    )
+    assert (changed.status, changed.row.title, same.status) == (200, "x", 200)
+
+
+REFUSED: list[tuple[list[dict[str, Any]], int, str]] = [
+    ([AUTHOR, create("library/books", title="x", author_id=99)], 409, "1/values/author_id"),
+    ([AUTHOR, create("library/authors", name="Eliot")], 409, "1/values/name"),
+    ([AUTHOR, create("library/authors", name="x" * 21)], 422, "1/values/name"),
+    ([AUTHOR, create("library/authors", name="x", id=7)], 422, "1/values/id"),
+    ([AUTHOR, create("library/author", name="x")], 404, "1/resource"),
+    ([AUTHOR, {**TAG, "operation": "update", "key": "1"}], 404, "1/operation"),
+    ([AUTHOR, {**AUTHOR, "operation": "update", "key": "99"}], 404, "1"),
+    ([AUTHOR, {**AUTHOR, "operation": "update"}], 422, "1/key"),
+    ([AUTHOR, {**AUTHOR, "key": "1"}], 422, "1/key"),
+    ([AUTHOR, {**AUTHOR, "if_match": '"1"'}], 422, "1/if_match"),
+    ([AUTHOR, {**AUTHOR, "operation": "delete", "key": "1"}], 422, "1/values"),
+    ([AUTHOR, create("library/authors", name=result(1, "name"))], 422, "1/values/name"),
+    ([AUTHOR, create("library/authors", name=result(0, "nam"))], 422, "1/values/name"),
+    ([AUTHOR, create("library/authors", name={"$result": 0})], 422, "1/values/name"),
+    (
+        [AUTHOR, {"operation": "delete", "resource": "library/books", "key": "1"}],
+        403,
+        "1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("operations", "status", "place"), REFUSED)
+async def test_one_that_is_refused_undoes_all(
+    library: Library, operations: list[dict[str, Any]], status: int, place: str
+) -> None:
+    assert await refusal(library, *operations) == (status, [f"/operations/{place}"])
+    assert await count(library, Author) == 2
+
+
+async def test_a_result_that_one_does_not_see_is_none(library: Library) -> None:
+    @visible(Author, "name")
+    def nobody(_actor: Identity) -> bool:
+        return False
+
+    made = {**AUTHOR, "values": {}}
+    library.rules = rules_of(nobody)
+    referring = create("library/tags", word=result(0, "name"))
+    tag = create("library/tags", word=result(0, "word"))
+    assert await refusal(library, TAG, tag, referring) == (422, ["/operations/2/values/word"])
+    assert await refusal(library, made) == (422, ["/operations/0/values/name"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"operations": []},
+        {"operations": [TAG] * 201},
+        {"operations": [{**TAG, "operation": "list"}]},
+        {"operations": [{**TAG, "values": None}]},
+        {"operations": [TAG], "atomic": False},
+    ],
+    ids=str,
+)
+def test_a_body_that_is_none_is_refused(body: Any) -> None:
+    with pytest.raises(ValidationError):
+        Operations.model_validate(body)
