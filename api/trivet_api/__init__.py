@@ -12,8 +12,16 @@ application does not start.
 
 from trivet.identity.policy import authenticated, public, requires, staff
 from trivet.outcome import commits_on
-from trivet_api.conditions import Condition, Conditions, set_etag
+from trivet_api.conditions import (
+    Condition,
+    Conditions,
+    RequiredConditions,
+    require_condition,
+    set_etag,
+)
 from trivet_api.cursor import read_cursor, write_cursor
+from trivet_api.idempotency import idempotency_refused, idempotency_required
+from trivet_api.preferences import PrefersMinimal, minimal_response, prefers_minimal
 from trivet_api.unit import CurrentPlatform, SingleQuery, Unit
 from trivet_api.whole_numbers import BigIntString
 
@@ -22,12 +30,19 @@ __all__ = [
     "Condition",
     "Conditions",
     "CurrentPlatform",
+    "PrefersMinimal",
+    "RequiredConditions",
     "SingleQuery",
     "Unit",
     "authenticated",
     "commits_on",
+    "idempotency_refused",
+    "idempotency_required",
+    "minimal_response",
+    "prefers_minimal",
     "public",
     "read_cursor",
+    "require_condition",
     "requires",
     "set_etag",
     "staff",

@@ -1,4 +1,5 @@
-"""What HTTP asks of every path of the API, whoever answers: HEAD, OPTIONS, and conditional GETs."""
+"""What HTTP asks of every path of the API, whoever answers: HEAD, OPTIONS, conditional GETs, and
+requests that may be repeated."""
 
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
@@ -11,9 +12,16 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.methods import is_answered, list_methods, options_response
+from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.problem import error_response
+from trivet.context import context_of
+from trivet.idempotency.claim import KeyClaim
+from trivet.idempotency.header import has_key
 from trivet_api.conditions import parse_tag, parse_tags, stale
+from trivet_api.keyed_answer import KeyedAnswer
 
+_WITHOUT_KEYS = SAFE_METHODS | {None}
+"""The methods whose requests change nothing; a socket has none."""
 _CONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-modified-since"})
 _OF_THE_BODY = frozenset({b"content-length", b"content-type", b"content-encoding"})
 
@@ -23,7 +31,7 @@ class HttpAnswers:
 
     A HEAD is answered as the GET would be, without its body, where no route answers HEAD itself. A
     GET whose condition says that the client has this already is a 304, and one whose If-Match does
-    not hold a 412 (RFC 9110, 13.2.2).
+    not hold a 412 (RFC 9110, 13.2.2). The answer to a request with an Idempotency-Key is kept.
     """
 
     def __init__(self, app: FastAPI, answer: ASGIApp) -> None:
@@ -40,8 +48,23 @@ class HttpAnswers:
             methods = list_methods(self._routes, scope)
             answer = options_response(methods) if methods else self.answer
             await answer(scope, receive, send)
+        elif method not in _WITHOUT_KEYS and has_key(scope["headers"]):
+            await self._answer_keyed(scope, receive, send)
         else:
             await self.answer(scope, receive, send)
+
+    async def _answer_keyed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        claim = KeyClaim(context.platform.idempotency, context.require_transaction())
+        context.claim = claim
+        keyed = KeyedAnswer(scope, receive, send, claim)
+        try:
+            await self.answer(scope, receive, keyed)
+        except (OSError, ClientDisconnect):
+            if not keyed.is_replaced:
+                raise
+        finally:
+            claim.release()
 
     @property
     def _routes(self) -> Sequence[BaseRoute]:

@@ -11,6 +11,7 @@ from trivet.errors import Unauthenticated
 from trivet.identity import Identity
 from trivet.identity.permissions import every_permission, names_of
 from trivet.identity.policy import authenticated, public
+from trivet_api.idempotency import idempotency_refused
 from trivet_api.unit import Unit
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -73,7 +74,7 @@ def _list_permissions(db: Session, _actor: Identity) -> frozenset[str]:
     return names_of(db.execute(every_permission()))
 
 
-@router.post("/login", dependencies=[public])
+@router.post("/login", dependencies=[public, idempotency_refused])
 async def log_in(credentials: Credentials, request: Request, response: Response, unit: Unit) -> Me:
     """Open a session. The cookie that comes back works at /api, /admin and /ws."""
     accounts = context_of(request.scope).platform.accounts
@@ -93,7 +94,11 @@ async def log_in(credentials: Credentials, request: Request, response: Response,
     return await Me.of(cookie.identity, unit)
 
 
-@router.post("/logout", dependencies=[public], status_code=status.HTTP_204_NO_CONTENT)
+@router.post(
+    "/logout",
+    dependencies=[public, idempotency_refused],
+    status_code=status.HTTP_204_NO_CONTENT,
+)
 async def log_out(request: Request, response: Response) -> None:
     """End the session, everywhere. Without one there is nothing to do, which is no error."""
     platform = context_of(request.scope).platform

@@ -25,7 +25,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header, Request, Response
 
-from trivet.errors import PreconditionFailed
+from trivet.errors import PreconditionFailed, PreconditionRequired
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _SEPARATOR = re.compile(r"[ \t]*(?:,[ \t]*)+")
@@ -120,6 +120,25 @@ class Condition:
             raise stale(version)
 
 
+def require_condition(condition: Condition) -> None:
+    """Demand that the caller names the version that is to be changed.
+
+    Args:
+        condition: The conditions of the request. ``If-None-Match: *``, by which something is made
+            that may not be there yet, is one too.
+
+    Raises:
+        PreconditionRequired: The request has none (428).
+    """
+    excluded = condition.if_none_match
+    if condition.if_match is None and not (excluded is not None and excluded.is_any):
+        raise PreconditionRequired(
+            "condition-required",
+            "Send the ETag that you have read as If-Match, so that nobody else's change is lost.",
+            errors=[{"in": "header", "pointer": "/if-match", "detail": "this route requires it"}],
+        )
+
+
 def stale(version: object | None) -> PreconditionFailed:
     """The refusal of a caller whose conditions do not hold for `version`."""
     if version is None:
@@ -170,3 +189,14 @@ async def _read_conditions(
 
 Conditions = Annotated[Condition, Depends(_read_conditions)]
 """The annotation by which an endpoint asks for the conditions of its request."""
+
+
+async def read_required_conditions(conditions: Conditions) -> Condition:
+    """The conditions of a request that is refused without one."""
+    require_condition(conditions)
+    return conditions
+
+
+RequiredConditions = Annotated[Condition, Depends(read_required_conditions)]
+"""The annotation, in place of `Conditions`, for an endpoint that is not called without one: 428
+where the request names no version."""

@@ -29,6 +29,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
+from trivet_api.idempotency import REQUIRES, take_key
 from trivet_api.policy import PolicyRoute
 from trivet_api.route_index import RouteIndex, index_routes
 
@@ -102,6 +103,7 @@ class DirectAnswer:
         self.route = route
         self.checks = tuple(policy.check for policy in route.policies)
         self.check_query = route.check_query
+        self.key_rule = route.key_rule
         self.otherwise = otherwise
         # In a path a field is one text, which is there and needs not be looked for, unless it may
         # have several names.
@@ -123,14 +125,19 @@ class DirectAnswer:
     async def prepare(self, scope: Scope, receive: Receive, send: Send) -> ASGIApp | None:
         """Do the work and return the answer before any of it is sent; None if the request
         is for FastAPI. Raises what the policies and the endpoint raise."""
-        identity = context_of(scope).identity
+        context = context_of(scope)
         for check in self.checks:
-            check(identity)
+            check(context.identity)
         self.check_query(scope)
         request = Request(scope, receive, send)
         arguments = self._read(request)
         if arguments is None:
             return None
+        if context.claim is not None or self.key_rule is REQUIRES:
+            kept, receive = await take_key(scope, receive, self.key_rule)
+            if kept is not None:
+                return kept
+            request = Request(scope, receive, send)
         response = await self._solve(arguments, request)
         result = await self.route.endpoint(**arguments)
         if isinstance(result, Response):

@@ -20,6 +20,7 @@ from trivet import outcome
 from trivet.asgi.mount import RouteInfo
 from trivet.context import context_of
 from trivet.errors import ConfigurationError
+from trivet_api.idempotency import key_rule_of, take_key
 from trivet_api.policy import PolicyRoute, enter, policies_among, policies_of
 from trivet_api.proof import is_proved
 
@@ -81,6 +82,10 @@ def _policed(included: Any) -> Any:
                 path = context.path
                 context_of(scope).route = path or ""
                 enter(scope, policies_of(context), outcome.declared_by(context.endpoint))
+                kept, receive = await take_key(scope, receive, key_rule_of(context))
+                if kept is not None:
+                    await kept(scope, receive, send)
+                    return
             await super().handle(scope, receive, send)
 
     return PolicedRouter(included.original_router, included.include_context)

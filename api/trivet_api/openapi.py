@@ -7,8 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 
+from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.problem import MEDIA_TYPE, title_of
 from trivet.identity.policy import Policy, authenticated, public
+from trivet_api.conditions import read_required_conditions
+from trivet_api.idempotency import REFUSES, REQUIRES, key_rule_of
 from trivet_api.policy import policies_of
 
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
@@ -37,6 +40,7 @@ _REFUSALS = {
     413: "The body is too large.",
     415: "The body comes in a form that is not taken.",
     422: "The request was read and does not fit; `errors` says where.",
+    428: "The request has to name the version that it changes, as `If-Match`.",
     429: "The caller has had its share; `Retry-After` says when to come again.",
     503: "Not now; `Retry-After` says when to come again.",
 }
@@ -50,14 +54,16 @@ def describe(app: FastAPI, *, root: str, cookie_name: str) -> dict[str, Any]:
         # FastAPI keeps the document and hands out the same one again.
         session = {**SECURITY_SCHEMES["session"], "name": cookie_name}
         document["components"]["securitySchemes"] = {**SECURITY_SCHEMES, "session": session}
-        document["components"]["responses"] = {
-            _name(status): _problem(words) for status, words in _REFUSALS.items()
-        }
         operations = list(_operations(app, document))
-        for _, context, operation in operations:
-            _add_policies(context, operation)
         for method, context, operation in operations:
-            _add_refusals(method, context, operation)
+            _add_policies(context, operation)
+            _add_key(method, context, operation, document["components"])
+        used: set[int] = set()
+        for method, context, operation in operations:
+            used |= _add_refusals(method, context, operation)
+        document["components"]["responses"] = {
+            _name(status): _problem(words) for status, words in _REFUSALS.items() if status in used
+        }
         _name_operations(operations)
     return {**document, "servers": [{"url": root or "/"}]}
 
@@ -82,15 +88,53 @@ def _add_policies(context: RouteContext, operation: dict[str, Any]) -> None:
         operation["description"] = _say(operation.get("description", ""), policies)
 
 
-def _add_refusals(method: str, context: RouteContext, operation: dict[str, Any]) -> None:
-    """Document what an operation can be refused with, beside what its author has documented."""
+_KEYS = {
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "A new text for each change, such as a UUID, and the same one for each "
+        "attempt at it: the change is made once, and every attempt gets its answer.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.:~=/+-]{1,255}$"},
+        "example": "6b1d0f0e-6a3c-4f0f-9f0a-2d6c1c8a7e55",
+    }
+}
+_KEYS["RequiredIdempotencyKey"] = {**_KEYS["IdempotencyKey"], "required": True}
+_REPLAYED = {
+    "description": "This answer was given before, to the first request with the key.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+
+
+def _add_key(
+    method: str, context: RouteContext, operation: dict[str, Any], components: dict[str, Any]
+) -> None:
+    """Document that an operation takes an Idempotency-Key, if it does."""
+    rule = key_rule_of(context)
+    if method in SAFE_METHODS or rule is REFUSES:
+        return
+    name = "RequiredIdempotencyKey" if rule is REQUIRES else "IdempotencyKey"
+    components.setdefault("parameters", {})[name] = _KEYS[name]
+    components.setdefault("headers", {})["IdempotentReplayed"] = _REPLAYED
+    operation.setdefault("parameters", []).append({"$ref": f"#/components/parameters/{name}"})
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            replayed = {"$ref": "#/components/headers/IdempotentReplayed"}
+            response.setdefault("headers", {})["Idempotent-Replayed"] = replayed
+
+
+def _add_refusals(method: str, context: RouteContext, operation: dict[str, Any]) -> set[int]:
+    """Document what an operation can be refused with, beside what its author has documented, and
+    return the statuses."""
     responses = operation["responses"]
     for response in responses.values():
         content = response.get("content", {})
         if content.get("application/json", {}).get("schema") == _PROBLEM_SCHEMA:
             content[MEDIA_TYPE] = content.pop("application/json")
-    for status in sorted(_refusals_of(method, context, operation)):
+    statuses = _refusals_of(method, context, operation)
+    for status in sorted(statuses):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{_name(status)}"})
+    return statuses
 
 
 def _refusals_of(method: str, context: RouteContext, operation: dict[str, Any]) -> set[int]:
@@ -109,12 +153,20 @@ def _refusals_of(method: str, context: RouteContext, operation: dict[str, Any]) 
     if method != "GET":
         statuses |= {409, 413, 415}
     statuses |= {412} if _reads_conditions(method, operation) else set()
+    statuses |= {428} if _requires_condition(getattr(context, "dependant", None)) else set()
     return statuses
 
 
 def _reads_conditions(method: str, operation: dict[str, Any]) -> bool:
     named = {each.get("name", "").lower() for each in operation.get("parameters", ())}
     return method == "GET" or not named.isdisjoint({"if-match", "if-none-match"})
+
+
+def _requires_condition(dependant: Any) -> bool:
+    within = getattr(dependant, "dependencies", ())
+    return any(
+        each.call is read_required_conditions or _requires_condition(each) for each in within
+    )
 
 
 def _name_operations(operations: list[Operation]) -> None:

@@ -10,10 +10,18 @@ from starlette.types import Scope
 
 from trivet import outcome
 from trivet.asgi.mount import RouteInfo
-from trivet.context import context_of
+from trivet.context import RequestContext, context_of
 from trivet.errors import ConfigurationError
 from trivet.identity.policy import Policy
 from trivet_api.body_times import judge_of
+from trivet_api.idempotency import (
+    REQUIRES,
+    TAKES,
+    KeyRule,
+    key_rule_among,
+    key_rule_of,
+    take_key,
+)
 from trivet_api.json_body import JsonRequest
 from trivet_api.proof import is_proved
 from trivet_api.unawaitable import require_awaitable
@@ -36,7 +44,8 @@ class PolicyRoute(APIRoute):
     ) -> None:
         given = dependencies or ()
         self.policies = policies_among(given)
-        others = [each for each in given if not isinstance(each.dependency, Policy)]
+        self.key_rule = key_rule_among(given) or TAKES
+        others = [each for each in given if not isinstance(each.dependency, Policy | KeyRule)]
         super().__init__(path, endpoint, dependencies=others, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -45,11 +54,17 @@ class PolicyRoute(APIRoute):
         self.check_query = check_query = _query_check(self.dependant)
         field = self.body_field
         judge = None if field is None else judge_of(field.field_info.annotation)
+        self.key_rule = rule = key_rule_of(self, self.key_rule)
 
         async def check_and_handle(request: Request) -> Response:
-            enter(request.scope, policies, commits_on)
+            context = enter(request.scope, policies, commits_on)
             check_query(request.scope)
-            return await handle(JsonRequest(request.scope, request.receive, judge))
+            receive = request.receive
+            if context.claim is not None or rule is REQUIRES:
+                kept, receive = await take_key(request.scope, receive, rule)
+                if kept is not None:
+                    return kept
+            return await handle(JsonRequest(request.scope, receive, judge))
 
         return check_and_handle
 
@@ -64,12 +79,13 @@ def _query_check(dependant: Any) -> Callable[[Scope], None]:
     return QueryReader(dependant).check
 
 
-def enter(scope: Scope, policies: Iterable[Policy], commits_on: frozenset[int]) -> None:
+def enter(scope: Scope, policies: Iterable[Policy], commits_on: frozenset[int]) -> RequestContext:
     """Let a request into a route: its policies agree, and its outcome is declared."""
     context = context_of(scope)
     for policy in policies:
         policy.check(context.identity)
     context.commits_on |= commits_on
+    return context
 
 
 def policies_among(dependencies: Iterable[Any]) -> list[Policy]:

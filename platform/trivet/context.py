@@ -18,6 +18,7 @@ from trivet.data.replicas.client import ClientPosition
 from trivet.data.replicas.replica import Replica
 from trivet.data.transaction import AsyncTransaction
 from trivet.data.unit_of_work import UnitOfWork
+from trivet.idempotency.claim import KeyClaim
 from trivet.identity.identity import ANONYMOUS, Identity
 from trivet.origin import Origin, enter_origin
 from trivet.outcome import NOTHING
@@ -89,6 +90,7 @@ class RequestContext:
     client: ClientPosition | None = None
     replica: Replica | None = None
     lasting: Lasting | None = None
+    claim: KeyClaim | None = None
 
     @property
     def unit(self) -> UnitOfWork[AsyncSession]:

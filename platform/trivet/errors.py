@@ -101,15 +101,35 @@ class NotFound(TrivetError):
 
 
 class Conflict(TrivetError):
-    """The input is valid, but it contradicts the present state of the data (409)."""
+    """The input is valid, but it contradicts the present state of the data (409).
+
+    Args:
+        code: As for every `TrivetError`.
+        detail: As for every `TrivetError`.
+        retry_after: Seconds after which the same request may succeed; None if it never will.
+        **data: As for every `TrivetError`, `attributes` included.
+    """
 
     status = HTTPStatus.CONFLICT
+
+    def __init__(
+        self, code: str, detail: str, *, retry_after: int | None = None, **data: Any
+    ) -> None:
+        super().__init__(code, detail, **data)
+        self.retry_after = retry_after
 
 
 class PreconditionFailed(TrivetError):
     """The caller's version of the data (``If-Match``) is not the present one (412)."""
 
     status = HTTPStatus.PRECONDITION_FAILED
+
+
+class PreconditionRequired(TrivetError):
+    """The request has to name the caller's version of the data (``If-Match``), and does not
+    (428)."""
+
+    status = HTTPStatus.PRECONDITION_REQUIRED
 
 
 class TooLarge(TrivetError):

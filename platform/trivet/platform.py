@@ -28,6 +28,8 @@ from trivet.delivery.surveys import Surveys
 from trivet.events.feeds import FeedRegistry
 from trivet.events.wake_up import publish_wake_up
 from trivet.features import Feature
+from trivet.idempotency.claim import IdempotencyKeys
+from trivet.idempotency.expiry import KeptAnswers
 from trivet.identity import Identity, Revocation
 from trivet.identity.accounts import Accounts
 from trivet.identity.cache import IdentityCache
@@ -65,6 +67,8 @@ class Platform:
         database: The connections of the event loop.
         relay: The delivery of publications.
         retention: The removal of publications that are past their time.
+        idempotency: The keys that requests of this process work on.
+        kept_answers: The removal of answers that are past their time.
         surveys: Asks all processes that serve sockets what they have.
         django: The transactions that both ORMs share; None without Django.
         observers: The listeners of this process.
@@ -85,6 +89,8 @@ class Platform:
     database: Database
     relay: Relay
     retention: Retention
+    idempotency: IdempotencyKeys
+    kept_answers: KeptAnswers
     surveys: Surveys
     django: DjangoTransactions | None = None
     observers: Observers = field(default_factory=Observers)
@@ -231,6 +237,12 @@ def open_platform(
         database=database,
         relay=relay,
         retention=Retention(database, settings.history_hours, watched=lambda: relay.watched),
+        idempotency=IdempotencyKeys(
+            hours=settings.idempotency_hours,
+            wait_seconds=settings.idempotency_wait_seconds,
+            answer_bytes=settings.idempotency_answer_bytes,
+        ),
+        kept_answers=KeptAnswers(database, settings.idempotency_hours),
         surveys=Surveys(broker, database),
         django=django,
         replicas=_open_replicas(settings, database) if serves and settings.replica_urls else None,

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 
 from tests.deploy.crates.models import Crate
 from tests.realtime.test_sdk import sdk
+from tests.services.people import make_key, make_user
 from tests.services.server import Server, StartServer
 
 DOCK = "crates:north"
@@ -31,6 +32,12 @@ def crates(
         features="departures,tests.deploy.crates", poll_seconds="0.2", log_level="warning"
     )
     engine.dispose()
+
+
+@pytest.fixture
+def adas_key(fresh_database_url: str) -> str:
+    make_user(fresh_database_url, "ada")
+    return make_key(fresh_database_url, "ada")
 
 
 async def put(server: Server, label: str) -> int:
@@ -65,6 +72,31 @@ async def test_what_was_committed_when_the_process_was_killed_is_delivered_once(
         heard = await client.publications("last")
     assert [label for _, label in heard] == [*(f"a{n}" for n in range(5)), "fatal", "b0", "last"]
     assert [offset for offset, _ in heard] == list(range(1, 9))
+
+
+@pytest.mark.anyio
+async def test_a_retry_after_a_kill_between_commit_and_answer_gets_the_answer(
+    crates: Server, adas_key: str
+) -> None:
+    """kill -9 between commit and answer; what is asked again under the same key is not done again,
+    and says what the first attempt would have said."""
+    headers = {"authorization": f"Bearer {adas_key}", "idempotency-key": "one-crate"}
+    async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
+
+        async def attempt() -> Any:
+            try:
+                return await client.post(f"{crates.url}/api/crates/south/fatal", headers=headers)
+            except httpx2.TransportError:
+                return None
+
+        assert await attempt() is None
+        async with asyncio.timeout(60):
+            while (answer := await attempt()) is None:  # noqa: ASYNC110  # nobody tells when the next worker is there
+                await asyncio.sleep(0.1)
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["idempotent-replayed"] == "true"
+        found = (await client.get(f"{crates.url}/api/crates/south")).json()
+    assert (found["labels"], found["offset"]) == (["fatal"], 1)
 
 
 @pytest.mark.anyio

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from trivet.context import STATE_KEY
 from trivet.errors import (
+    Conflict,
     NotFound,
     TooManyRequests,
     TrivetError,
@@ -77,7 +78,10 @@ def error_response(scope: Scope, error: TrivetError) -> Response:
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
-    if isinstance(error, TooManyRequests | Unavailable):
+    if (
+        isinstance(error, Conflict | TooManyRequests | Unavailable)
+        and error.retry_after is not None
+    ):
         headers["retry-after"] = str(error.retry_after)
     return problem_response(
         scope, error.status, error.code, error.detail, headers=headers, **error.data

@@ -44,6 +44,8 @@ class Process:
             Step("uses of keys are written", platform.key_uses.start),
             # Expired sessions are removed at intervals.
             Step("expired sessions are removed", platform.expired_sessions.start),
+            # Answers that nobody will ask for again are removed at intervals.
+            Step("old answers are removed", platform.kept_answers.start),
             # Queues are measured at intervals.
             Step("queues are measured", platform.observers.start),
             # Code that blocks the event loop is named in the log.
@@ -73,6 +75,8 @@ class Process:
             Step("queues are measured no more", platform.observers.stop, seconds=1),
             # The loop is used up by what follows, and nobody waits for it any more.
             Step("the event loop is watched no more", self.watchdog.stop, seconds=1),
+            # Old answers are left to other processes.
+            Step("no answer is being removed", platform.kept_answers.stop, seconds=2),
             # Expired sessions are left to other processes.
             Step("no session is being removed", platform.expired_sessions.stop, seconds=2),
             # What this process knows of the use of keys is in the database.

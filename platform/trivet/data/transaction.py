@@ -31,6 +31,18 @@ _LOOK_AGAIN_SECONDS = 0.01
 _SINGLE = "this unit of work is a SingleQuery, which asks the database once"
 
 
+class TryAgain(Exception):
+    """Raised by the first work of a transaction that cannot begin yet.
+
+    Attributes:
+        seconds: The time after which it may be able to.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"in {seconds:g} s")
+        self.seconds = seconds
+
+
 class AsyncTransaction:
     """One transaction. Only the code that opened it may call `commit` and `close`.
 
@@ -63,6 +75,8 @@ class AsyncTransaction:
         self._is_over = False
         self._promised: list[tuple[Coroutine[Any, Any, Any], Callable[[Session], Any]]] = []
         self._asks_once = self._has_asked = False
+        self._first: Callable[[Session], Any] | None = None
+        self._is_touched = False
         self.read_only = read_only
         self.published: Mapping[str, int] = {}
 
@@ -95,7 +109,40 @@ class AsyncTransaction:
             )
         if self._sealed is None:
             self._sealed = self._open(single_query=False)
+        self._is_touched = True
         return self._sealed.session
+
+    async def begin_with(self, first: Callable[[Session], T]) -> T:
+        """Begin, and run `first` before any other work. If the transaction goes over to Django's
+        connection afterwards, with its first `run_with_django`, `first` runs there again.
+
+        Where `first` raises `TryAgain`, the transaction is given up, and begun anew later.
+        """
+        self._require_undecided()
+        assert not self.is_open
+        self._first = first
+        while True:
+            self._sealed = self._open(single_query=False)
+            try:
+                return await self._sealed.session.run_sync(first)
+            except TryAgain as again:
+                await self._leave_async("it could not begin yet")
+                await anyio.sleep(again.seconds)
+
+    async def start_over(self, reason: str) -> None:
+        """Take `begin_with` back, for `reason`: nothing has happened yet."""
+        self._first = None
+        await self._leave_async(reason)
+
+    async def _leave_async(self, reason: str) -> None:
+        sealed, self._sealed = self._sealed, None
+        if sealed is not None:
+            await sealed.close(reason)
+
+    async def _leave_django(self, reason: str) -> None:
+        django, self._django = self._django, None
+        if django is not None:
+            await django.close(reason)
 
     def run(self, work: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
         """Run `work` on the event loop. SQLAlchemy awaits its database calls (by greenlets)."""
@@ -161,8 +208,11 @@ class AsyncTransaction:
         """Refuse any use from now on."""
         self._is_over = True
 
-    async def commit(self) -> Mapping[str, int]:
+    async def commit(self, last: Callable[[Session], None] | None = None) -> Mapping[str, int]:
         """Commit. Does nothing if the transaction was not used.
+
+        Args:
+            last: Work that is done just before; its transaction has begun (`begin_with`).
 
         Returns:
             The channels that were published to, with their newest offsets.
@@ -172,6 +222,8 @@ class AsyncTransaction:
         """
         self._is_over = True
         self._require_awaited()
+        if last is not None:
+            await self._run_last(last)
         if self._sealed is not None:
             self.published = await self._sealed.commit()
         elif self._django is not None:
@@ -182,12 +234,15 @@ class AsyncTransaction:
         """Give the connection back. Uncommitted changes are rolled back, for `reason`."""
         self._is_over = True
         await self._wait_for_running()
-        sealed, self._sealed = self._sealed, None
-        django, self._django = self._django, None
-        if sealed is not None:
-            await sealed.close(reason)
-        if django is not None:
-            await django.close(reason)
+        await self._leave_async(reason)
+        await self._leave_django(reason)
+
+    async def _run_last(self, last: Callable[[Session], None]) -> None:
+        if self._django is not None:
+            await self._django.run(last)
+        else:
+            assert self._sealed is not None
+            await self._sealed.session.run_sync(last)
 
     def _open(self, *, single_query: bool) -> SealedSession:
         self._origin = self._find_origin()
@@ -208,6 +263,8 @@ class AsyncTransaction:
             self._require_undecided()
             if self._django is not None:
                 return self._django
+            if self._first is not None and not self._is_touched:
+                await self._leave_async("the unit goes over to Django's connection")
             if self._sealed is not None:
                 raise RuntimeError(
                     "this unit of work has begun on the async session, and Django's connection "
@@ -217,12 +274,20 @@ class AsyncTransaction:
             if self._django_transactions is None:
                 raise RuntimeError("this platform was put together without Django")
             self._origin = self._find_origin()
-            self._django = await self._django_transactions.open(
-                self._origin,
-                read_only=self.read_only,
-                replica=None if self._reads is None else await self._reads.choose(),
-            )
-            return self._django
+            while True:
+                self._django = await self._django_transactions.open(
+                    self._origin,
+                    read_only=self.read_only,
+                    replica=None if self._reads is None else await self._reads.choose(),
+                )
+                try:
+                    if self._first is not None:
+                        await self._django.run(self._first)
+                except TryAgain as again:
+                    await self._leave_django("it could not begin yet")
+                    await anyio.sleep(again.seconds)
+                else:
+                    return self._django
 
     def _require_awaited(self) -> None:
         """A success would say of such work that it was done."""

@@ -34,6 +34,33 @@ class RequestSettings(BaseSettings):
             "bytes a process",
         ),
     ] = 64 * 1024 * 1024
+    idempotency_hours: Annotated[
+        float,
+        Field(gt=0, le=8760),
+        About(
+            "How long the answer to a request with an Idempotency-Key is kept; later the key is "
+            "new again.",
+            "hours",
+        ),
+    ] = 24.0
+    idempotency_wait_seconds: Annotated[
+        float,
+        Field(ge=0, le=300),
+        About(
+            "How long a request waits for another one with the same Idempotency-Key; after that "
+            "it is answered with 409.",
+            "seconds",
+        ),
+    ] = 10.0
+    idempotency_answer_bytes: Annotated[
+        int,
+        Field(ge=1024),
+        About(
+            "Largest answer that is kept for an Idempotency-Key; a request whose answer is larger "
+            "is undone and answered with 422.",
+            "bytes",
+        ),
+    ] = 256 * 1024
     session_hours: Annotated[float, Field(gt=0), About("How long a login lasts.", "hours")] = 12.0
     identity_cache_seconds: Annotated[
         float,

@@ -19,7 +19,10 @@ from trivet.asgi.headers import find_header
 Header = tuple[bytes, bytes]
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-EXPOSED = b"ETag, Link, Location, Retry-After, Trivet-Position, X-Request-Id"
+EXPOSED = (
+    b"ETag, Idempotent-Replayed, Link, Location, Preference-Applied, Retry-After, "
+    b"Trivet-Position, X-Request-Id"
+)
 """Beside the seven that Fetch shows to every page."""
 PREFLIGHT_SECONDS = 600
 """How long a browser need not ask again. Chromium keeps no answer for longer than two hours."""

@@ -10,8 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.middleware.last_resort import log_server_error, server_error_response
-from trivet.context import context_of
+from trivet.context import RequestContext, context_of
 from trivet.data.transaction import AsyncTransaction
+from trivet.idempotency.claim import KeyClaim
 from trivet.observation import reason_of
 
 
@@ -49,7 +50,7 @@ class UnitOfWorkMiddleware:
             if message["type"] == "http.response.start":
                 try:
                     if transaction.is_used:
-                        await _decide(transaction, message["status"], context.commits_on)
+                        await _decide(transaction, message["status"], context)
                     transaction.end()
                 except Exception as error:  # noqa: BLE001  # it becomes the answer
                     replaced = True
@@ -69,13 +70,20 @@ class UnitOfWorkMiddleware:
                     await transaction.close(reason)
 
 
-async def _decide(transaction: AsyncTransaction, status: int, commits_on: frozenset[int]) -> None:
+async def _decide(transaction: AsyncTransaction, status: int, context: RequestContext) -> None:
     try:
         if status < HTTPStatus.BAD_REQUEST:
-            await transaction.commit()
-        elif status in commits_on:
+            await _commit(transaction, context.claim)
+        elif status in context.commits_on:
             # A unit whose flush was refused cannot be committed: the refusal is the answer.
             with suppress(PendingRollbackError):
-                await transaction.commit()
+                await _commit(transaction, context.claim)
     finally:
         await transaction.close(f"status {status}")
+
+
+async def _commit(transaction: AsyncTransaction, claim: KeyClaim | None) -> None:
+    if claim is None or claim.answer is None:
+        await transaction.commit()
+    else:  # the answer to the request's Idempotency-Key is part of what is committed
+        await claim.commit()
