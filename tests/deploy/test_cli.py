@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.databases import SECRET_KEY, environment
+from tests.services.databases import SECRET_KEY, environment, run_trivet
 from trivet_deploy.cli.check import find_unwise
 from trivet_settings import load_settings
 
@@ -121,7 +121,7 @@ def test_a_command_answers_with_a_sentence_and_a_code(scenario: Scenario, tmp_pa
     variables = {"database_url": NOWHERE, **scenario.variables}
     env = {**environment(**variables), "COLUMNS": "200"}
 
-    done = _run("-m", "trivet_deploy.cli", *scenario.arguments, env=env, cwd=tmp_path)
+    done = run_trivet(*scenario.arguments, env=env, cwd=tmp_path)
 
     assert done.returncode == scenario.code, done
     for words in scenario.stdout:
@@ -141,9 +141,7 @@ def test_a_port_that_is_taken_is_a_sentence_with_another_one(command: str, tmp_p
         where = f"127.0.0.1:{port}" if command.endswith("--bind") else str(port)
         option = () if command.endswith("--bind") else ("--port",)
 
-        done = _run(
-            "-m", "trivet_deploy.cli", *command.split(), *option, where, env=env, cwd=tmp_path
-        )
+        done = run_trivet(*command.split(), *option, where, env=env, cwd=tmp_path)
 
     assert done.returncode == 1, done
     name = command.partition(" ")[0]
@@ -159,13 +157,13 @@ class TestTheSecretInTheEnvFile:
         self, tmp_path: Path, *options: str, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, **variables}
-        return _run("-m", "trivet_deploy.cli", "secret", *options, env=env, cwd=tmp_path)
+        return run_trivet("secret", *options, env=env, cwd=tmp_path)
 
     def test_it_is_written_for_its_owner_and_is_what_the_next_command_reads(
         self, tmp_path: Path
     ) -> None:
         done = self.secret(tmp_path)
-        check = _run("-m", "trivet_deploy.cli", "routes", env=os.environ, cwd=tmp_path)
+        check = run_trivet("routes", env=os.environ, cwd=tmp_path)
 
         file = tmp_path / ".env"
         name, _, value = file.read_text().strip().partition("=")
@@ -197,10 +195,10 @@ class TestTheSecretInTheEnvFile:
 
     def test_check_advises_on_a_file_that_others_can_read(self, tmp_path: Path) -> None:
         self.secret(tmp_path)
-        before = _run("-m", "trivet_deploy.cli", "check", env=os.environ, cwd=tmp_path)
+        before = run_trivet("check", env=os.environ, cwd=tmp_path)
         (tmp_path / ".env").chmod(0o644)
 
-        after = _run("-m", "trivet_deploy.cli", "check", env=os.environ, cwd=tmp_path)
+        after = run_trivet("check", env=os.environ, cwd=tmp_path)
 
         assert "chmod 600 .env" not in before.stdout
         assert "chmod 600 .env" in after.stdout
@@ -228,7 +226,7 @@ def test_check_advises_on_what_is_unwise_where_others_reach_it(
 def test_a_traceback_is_shown_when_it_is_asked_for(tmp_path: Path) -> None:
     env = environment(NOWHERE, rooms="kitchen")
 
-    done = _run("-m", "trivet_deploy.cli", "--debug", "routes", env=env, cwd=tmp_path)
+    done = run_trivet("--debug", "routes", env=env, cwd=tmp_path)
 
     assert done.returncode != 0
     assert "Traceback" in done.stderr

@@ -1,8 +1,6 @@
 """A server on a database that is behind, and what `trivet dev` says of mistakes: a line each."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +9,10 @@ import httpx2
 import pytest
 
 from tests.services.databases import environment, migrate, run_trivet
+from tests.services.forks import Fork
 from tests.services.people import PASSWORD, make_user
-from tests.services.processes import end, free_port, leashed, wait_until
-from tests.services.server import START_SECONDS, STOP_SECONDS
+from tests.services.processes import Process, end, free_port, leashed, wait_until
+from tests.services.server import START_SECONDS, STOP_SECONDS, start_from_nothing
 
 MODELS = """
 from sqlalchemy.orm import Mapped, mapped_column
@@ -31,7 +30,7 @@ class Tool(Model):
 class Running:
     """A server that may well not be ready, with what it has said so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    def __init__(self, process: Process, port: int, log: Path) -> None:
         self.process, self.url, self.log = process, f"http://127.0.0.1:{port}", log
 
     def text(self) -> str:
@@ -57,21 +56,14 @@ class Running:
 def running(
     command: str, url: str, directory: Path, *options: str, **variables: str
 ) -> Iterator[Running]:
-    """`trivet` `command` from nothing, in `directory`, as somebody types it."""
+    """`trivet` `command` in `directory`; `dev`, which starts itself again, from nothing."""
     port, log = free_port(), directory / "server.log"
     env: Mapping[str, str] = environment(
         url, **{"public_url": f"http://127.0.0.1:{port}", **variables}
     )
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "trivet_deploy.cli", command, "--port", str(port), *options],
-            env=env,
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    start = start_from_nothing if command == "dev" else Fork
+    arguments = (command, "--port", str(port), *options)
+    process: Process = start(arguments, env=env, cwd=directory, output=log)
     with leashed(process, signal.SIGTERM):
         try:
             yield Running(process, port, log)

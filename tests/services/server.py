@@ -101,7 +101,7 @@ class _Servers:
         directory.mkdir()
         log = directory / "server.log"
         # `trivet dev` starts itself again for every change, and that from nothing.
-        start = _start if command[0] == "dev" else Fork
+        start = start_from_nothing if command[0] == "dev" else Fork
         process = start(command, env=env, cwd=directory, output=log)
         self.leashes.enter_context(leashed(process, signal.SIGTERM))
         bound = command[command.index("--bind") + 1] if "--bind" in command else ""
@@ -109,9 +109,11 @@ class _Servers:
         return Server(url, port, process, log, directory, path)
 
 
-def _start(
+def start_from_nothing(
     arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path
 ) -> subprocess.Popen[bytes]:
+    """Start `trivet` with `arguments` as somebody types it, in a process that imports everything
+    itself."""
     with output.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "trivet_deploy.cli", *arguments],
