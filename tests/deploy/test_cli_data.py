@@ -139,7 +139,7 @@ def test_a_new_password_is_one_that_the_validators_take(installed: Installation)
     make_user(installed.url, "bea")
 
     def set_password(name: str, password: str) -> subprocess.CompletedProcess[str]:
-        command = ("users", "set-password", name, "--password-stdin")
+        command = ("users", "password", name, "--password-stdin")
         return run_trivet(*command, env=installed.env, given=password + "\n")
 
     weak = set_password("bea", "bea")

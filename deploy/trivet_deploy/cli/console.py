@@ -96,7 +96,7 @@ def report(error: Exception) -> ExitCode:
         case TrivetError():
             print_error(error.detail)
             return ExitCode.NO
-        case _ if (refusal := _find_refusal(error)) is not None:
+        case _ if (refusal := find_refusal(error)) is not None:
             print_error(refusal)
             return ExitCode.NO
         case _ if _is_database(error):
@@ -131,14 +131,16 @@ def first_line(error: Exception) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def _find_refusal(error: Exception) -> str | None:
+def find_refusal(error: BaseException) -> str | None:
     """The refusal of the database or a validator, in the terms of the mapped classes."""
     if "sqlalchemy" not in sys.modules:  # nothing of a database can have failed
         return None
-    from trivet.data.validators import find_refusal
+    from trivet.data import validators
     from trivet.data.violations import find_violation
 
-    if (refusal := find_refusal(error)) is not None:
+    if not isinstance(error, Exception):
+        return None
+    if (refusal := validators.find_refusal(error)) is not None:
         return f"{refusal.mapped.__name__}.{refusal.attribute}: {refusal.sentence}"
     violation = find_violation(error)
     return None if violation is None else violation.error().detail

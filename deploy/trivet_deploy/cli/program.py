@@ -31,6 +31,7 @@ from trivet_deploy.cli import (
     secret,
     serve,
     sessions,
+    shell,
     tokens,
     users,
 )
@@ -62,6 +63,7 @@ app.command("migrate")(migrate.migrate)
 app.command("makemigrations")(migrate.makemigrations)
 app.command("adopt")(adopt.adopt)
 app.command("check")(check.check)
+app.command("shell")(shell.shell)
 app.command("routes")(routes.routes)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")

@@ -54,13 +54,14 @@ def list_(as_json: Json = False) -> None:
     print_table(table)
 
 
+@app.command("set-password", hidden=True)  # as it was called before
 @app.command()
-def set_password(
+def password(
     username: Username, password_stdin: PasswordStdin = False, as_json: Json = False
 ) -> None:
     """Set a user's password; it is asked for, or read from stdin. Open sessions of the user end."""
-    password = _password(password_stdin)
-    _print(_users().set_password(username, password), as_json, "has a new password")
+    given = _password(password_stdin)
+    _print(_users().set_password(username, given), as_json, "has a new password")
 
 
 @app.command()
