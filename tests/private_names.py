@@ -211,6 +211,14 @@ PRIVATE_NAMES = [
     # SQLAlchemy
     PrivateName(
         "sqlalchemy",
+        "_generate_cache_key",
+        f"{API}/resource/statements.py",
+        "what decides the text of a rule's condition, and its parameters; only compiling tells too",
+        "tests/api/resource/test_reading.py::"
+        "test_a_statement_is_kept_for_all_actors_and_has_the_values_of_each",
+    ),
+    PrivateName(
+        "sqlalchemy",
         "_reverse_property",
         f"{ADMIN}/mirror/relations.py",
         "the name of a relation's other side",

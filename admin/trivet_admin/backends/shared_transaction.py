@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from trivet.data.bounds import OutOfBoundsError
+from trivet.data.compiled_read import CompiledRead, Rows
 from trivet.data.session import TrivetSession
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.identity import system
@@ -75,6 +76,10 @@ class SharedTransaction:
             raise
 
     run_with_django = run
+
+    def ask(self, read: CompiledRead, values: Mapping[str, Any]) -> Rows:
+        """The rows of a query that was compiled once."""
+        return self.run(lambda db: read.rows(db, values))
 
     def write_captured(self) -> None:
         """The last act before the COMMIT."""

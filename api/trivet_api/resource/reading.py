@@ -1,0 +1,200 @@
+"""Lists and single rows: from a query string to JSON.
+
+What is asked for is read (`parameters`), a statement of its shape is found or made (`listing`,
+`single_rows`), and its rows are written (`rows`). One statement brings a page, and one more each
+expansion and each count. Where one suffices no transaction is opened (docs/decisions/0025).
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from trivet.data.compiled_read import CompiledRead, Rows
+from trivet.data.unit_of_work import UnitOfWork
+from trivet.errors import NotFound
+from trivet.identity.identity import Identity
+from trivet.platform import Platform
+from trivet_api.cursor import read_cursor, write_cursor
+from trivet_api.resource.asking import Asked
+from trivet_api.resource.counting import Counts
+from trivet_api.resource.expanding import Expansion, expanders_of, find_all, key_of
+from trivet_api.resource.faults import input_error, invalid
+from trivet_api.resource.keys import read_key
+from trivet_api.resource.listing import Found, Listing, PageStatement, add_cursors, in_order
+from trivet_api.resource.options import ReadOptions
+from trivet_api.resource.paging import Position
+from trivet_api.resource.parameters import Parameters
+from trivet_api.resource.rows import Page, encode
+from trivet_api.resource.single_rows import SingleRows
+from trivet_api.resource.statements import Rules, Sight, is_plain
+
+Unit = UnitOfWork[AsyncSession]
+
+
+class Reader:
+    """Reads the rows of a resource.
+
+    Args:
+        options: What readers may see and ask.
+        rules: The rules of visibility.
+        parameters: The words of the query string, if they are made already.
+    """
+
+    def __init__(
+        self, options: ReadOptions, rules: Rules, parameters: Parameters | None = None
+    ) -> None:
+        self.parameters = parameters or Parameters(options)
+        self._options = options
+        self._model = options.model
+        self._rules = rules
+        self._expanders = expanders_of(options)
+        self._listing = Listing(options)
+        self._single = SingleRows(options)
+        self._counts = Counts()
+
+    async def list(self, unit: Unit, query_string: bytes, platform: Platform) -> bytes:
+        """The JSON of a page.
+
+        Args:
+            unit: The unit of the request.
+            query_string: The query string as the request has it.
+            platform: The platform, which signs cursors.
+
+        Returns:
+            ``{"items": […], "next_cursor": …, "previous_cursor": …}``, with ``count`` and
+            ``groups`` where they were asked for.
+
+        Raises:
+            Invalid: The query string does not fit (422).
+        """
+        sight = Sight(self._rules, unit.actor)
+        query = self.parameters.parse(query_string, sight)
+        is_postgresql = not platform.database.is_sqlite
+        asked = Asked(self._options, self.parameters, query, sight, is_postgresql)
+        if query.cursor is not None:
+            place = read_cursor(platform, asked.purpose, query.cursor)
+            asked.position = Position.of_json(place)
+        made, values = self._listing.prepare(asked)
+        if query.asks_once:
+            rows = await _ask(unit, made.read, values, asked.sight, asked.models)
+            found = in_order(asked, rows)
+            page = Page(made.writer.write_all(found.rows))
+        else:
+            page, found = await unit.run(self._find_page, asked, made, values)
+        add_cursors(page, asked, made, found, partial(write_cursor, platform))
+        return encode(page)
+
+    async def read(
+        self, unit: Unit, key_text: str, query_string: bytes = b""
+    ) -> tuple[bytes, str | None]:
+        """The JSON of a row, and its entity tag.
+
+        Args:
+            unit: The unit of the request.
+            key_text: The key as the path has it.
+            query_string: The query string: ``fields`` and ``expand``.
+
+        Returns:
+            The JSON, and the value of the ETag header; None where other rows are in it.
+
+        Raises:
+            Invalid: The key or the query string does not fit (422).
+            NotFound: There is no such row, or the actor may not see it (404).
+        """
+        sight = Sight(self._rules, unit.actor)
+        query = self.parameters.parse_read(query_string, sight)
+        key = self._read_key(key_text)
+        made, values = self._single.prepare(query, sight, key)
+        extra: Sequence[Any] = ()
+        if query.asks_once:
+            rows = await _ask(unit, made.read, values, sight, [self._model])
+        else:
+            rows, extra = await unit.run(
+                self._find_row, made.read, values, (query.expand, sight, key_of(key))
+            )
+        if not rows:
+            name = self._model.__name__
+            raise NotFound("not-found", f"There is no {name} with the key {key_text[:100]!r}.")
+        body = made.body(rows[0], extra)
+        return body, None if query.expand else f'"{made.tag(rows[0], body)}"'
+
+    def represent(self, instance: object, actor: Identity) -> tuple[bytes, str]:
+        """The JSON of an object as `read` shows its row, and the version in its entity tag.
+
+        Args:
+            instance: An object of the class, whose attributes are loaded.
+            actor: The identity that will see it.
+
+        Returns:
+            The JSON, and what `trivet_api.set_etag` and `Condition.require` take.
+        """
+        return self._single.represent(instance, self._rules.hidden_attributes(self._model, actor))
+
+    def _read_key(self, text: str) -> tuple[Any, ...]:
+        try:
+            key = None if "\0" in text else read_key(self._model, text)
+        except ValueError:
+            key = None
+        if key is None:
+            detail = f"no {self._model.__name__} has such a key"
+            raise invalid([input_error("key", detail, "path")])
+        return key
+
+    def _find_page(
+        self,
+        db: Session,
+        _actor: Identity,
+        asked: Asked,
+        made: PageStatement,
+        values: dict[str, Any],
+    ) -> tuple[Page, Found]:
+        connection = db.connection()
+        query = asked.query
+        found = in_order(asked, made.read.rows(db, values))
+        rows = found.rows
+        keys = [key_of(row[made.key]) for row in rows] if query.expand else []
+        extra = find_all(self._expanders, connection, asked.sight, keys, query.expand)
+        page = Page(
+            [
+                made.writer.write(row, [inner.get(key, empty) for inner, empty in extra])
+                for row, key in zip(rows, keys, strict=True)
+            ]
+            if query.expand
+            else made.writer.write_all(rows)
+        )
+        if query.count:
+            page.count = self._counts.count(connection, asked)
+        if query.groups:
+            page.groups = dict(self._counts.groups(connection, asked))
+        return page, found
+
+    def _find_row(
+        self,
+        db: Session,
+        _actor: Identity,
+        read: CompiledRead,
+        values: dict[str, Any],
+        expansion: tuple[Sequence[Expansion], Sight, Any],
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        rows = read.rows(db, values)
+        if not rows:
+            return rows, ()
+        wanted, sight, key = expansion
+        found = find_all(self._expanders, db.connection(), sight, [key], wanted)
+        return rows, [next(iter(each.values()), empty) for each, empty in found]
+
+
+async def _ask(
+    unit: Unit,
+    read: CompiledRead,
+    values: dict[str, Any],
+    sight: Sight,
+    models: Sequence[type[Any]],
+) -> Rows:
+    """The rows of the only query of a request."""
+    if is_plain(sight, models):
+        return await unit.ask(read, values)
+    return await unit.run(lambda db, _actor: read.rows(db, values))

@@ -1,0 +1,99 @@
+"""The statement that brings one row by its key, and its entity tag."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from trivet.data.compiled_read import CompiledRead
+from trivet_api.resource.etags import digest_of, version_attribute
+from trivet_api.resource.expanding import key_columns
+from trivet_api.resource.options import ReadOptions
+from trivet_api.resource.parameters import Query
+from trivet_api.resource.rows import RowWriter, encode
+from trivet_api.resource.statements import Sight, Statements
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowStatement:
+    """A statement that brings all of a row that the actor may see.
+
+    Attributes:
+        read: The statement.
+        whole: Writes all of it.
+        chosen: Writes the part that was asked for, and expansions; None if that is all.
+        places: Where the values of that part are.
+        version: Where the version of the row is; None if it has none.
+    """
+
+    read: CompiledRead
+    whole: RowWriter
+    chosen: RowWriter | None
+    places: tuple[int, ...]
+    version: int | None
+
+    def body(self, row: Sequence[Any], extra: Sequence[Any] = ()) -> bytes:
+        """The JSON of what was asked for."""
+        if self.chosen is None:
+            return encode(self.whole.write(row))
+        return encode(self.chosen.write([row[place] for place in self.places], extra))
+
+    def tag(self, row: Sequence[Any], body: bytes) -> str:
+        """The row's version, or a digest of all of it."""
+        if self.version is not None:
+            return str(row[self.version])
+        return digest_of(body if self.chosen is None else encode(self.whole.write(row)))
+
+
+class SingleRows:
+    """The single rows of a resource."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        self._options = options
+        self._model = options.model
+        self._key = key_columns(options.model)
+        self._version = version_attribute(options.model)
+        self._statements: Statements[RowStatement] = Statements()
+
+    def prepare(
+        self, query: Query, sight: Sight, key: Sequence[Any]
+    ) -> tuple[RowStatement, dict[str, Any]]:
+        """The statement that brings the row with a key, and the values of its parameters."""
+        shape = sight.hidden(self._model), query.fields, tuple(each.name for each in query.expand)
+        made, values = self._statements.find(
+            shape, sight, [self._model], lambda: self._make(query, sight)
+        )
+        for at, value in enumerate(key):
+            values[f"k{at}"] = value
+        return made, values
+
+    def represent(self, instance: object, hidden: frozenset[str]) -> tuple[bytes, str]:
+        """The JSON of an object, and its version or a digest."""
+        body = encode(RowWriter.of(self._options.shown(hidden, None)).write_object(instance))
+        if self._version is not None:
+            return body, str(getattr(instance, self._version))
+        return body, digest_of(body)
+
+    def _make(self, query: Query, sight: Sight) -> RowStatement:
+        hidden = sight.hidden(self._model)
+        every = self._options.shown(hidden, None)
+        fields = self._options.shown(hidden, query.fields)
+        columns: list[Any] = [each.attribute for each in every]
+        version = None
+        if self._version is not None:
+            version = len(columns)
+            columns.append(getattr(self._model, self._version))
+        named = [column.label(f"c{at}") for at, column in enumerate(columns)]
+        is_key = [
+            column == bindparam(f"k{at}", type_=column.type) for at, column in enumerate(self._key)
+        ]
+        statement = select(*named).where(*is_key)
+        if (visible := sight.restrict(self._model)) is not None:
+            statement = statement.where(visible)
+        chosen = None
+        if query.fields is not None or query.expand:
+            chosen = RowWriter(fields, [each.name for each in query.expand])
+        places = tuple(every.index(each) for each in fields)
+        read = CompiledRead(statement)
+        return RowStatement(read, RowWriter.of(every), chosen, places, version)

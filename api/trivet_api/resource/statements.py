@@ -1,0 +1,136 @@
+"""Statements that are made once for each shape of a question.
+
+To make a statement, and to find out that it is an old one, costs SQLAlchemy more than to run it.
+So a statement is kept by what decides its text, with parameters for all values, and the same
+object is executed again: SQLAlchemy remembers of an object how it was compiled.
+
+The conditions of the rules are made anew for each actor. Their text is compared, and the values in
+them are handed to the parameters of the first condition of the same text.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from sqlalchemy import BindParameter, ColumnElement
+
+from trivet.identity.identity import Identity
+
+T = TypeVar("T")
+Condition = ColumnElement[bool]
+KEPT = 500
+"""Statements of a resource; a client could ask for any number of different ones."""
+
+
+class Rules(Protocol):
+    """What is asked of the rules (`trivet.rules.registry.RuleRegistry`)."""
+
+    def visible_condition(self, model: type[Any], actor: Identity) -> Condition | None: ...
+
+    def hidden_attributes(self, model: type[Any], actor: Identity) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restriction:
+    """The rows of a class that an actor may see: a condition, or None for all.
+
+    Attributes:
+        condition: The condition.
+        key: What decides its text; None if that cannot be told.
+        binds: Its parameters, in their order.
+    """
+
+    condition: Condition | None = None
+    key: Hashable = ()
+    binds: tuple[BindParameter[Any], ...] = ()
+
+    @classmethod
+    def of(cls, condition: Condition | None) -> "Restriction":
+        """The restriction by a condition."""
+        if condition is None:
+            return EVERYTHING
+        found = condition._generate_cache_key()  # noqa: SLF001  # there is no public way; pinned by a test
+        if found is None:
+            return cls(condition, key=None)
+        return cls(condition, found.key, tuple(found.bindparams))
+
+
+EVERYTHING = Restriction()
+
+
+class Sight:
+    """What one actor may see, asked once for a class."""
+
+    def __init__(self, rules: Rules, actor: Identity) -> None:
+        self._rules = rules
+        self.actor = actor
+        self._hidden: dict[type[Any], frozenset[str]] = {}
+        self._restrictions: dict[type[Any], Restriction] = {}
+
+    def hidden(self, model: type[Any]) -> frozenset[str]:
+        """The attributes of a class that the actor may not see."""
+        found = self._hidden.get(model)
+        if found is None:
+            found = self._hidden[model] = self._rules.hidden_attributes(model, self.actor)
+        return found
+
+    def restriction(self, model: type[Any]) -> Restriction:
+        """The rows of a class that the actor may see."""
+        found = self._restrictions.get(model)
+        if found is None:
+            condition = self._rules.visible_condition(model, self.actor)
+            found = self._restrictions[model] = Restriction.of(condition)
+        return found
+
+    def restrict(self, model: type[Any]) -> Condition | None:
+        """The condition of the restriction."""
+        return self.restriction(model).condition
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept(Generic[T]):
+    """Something that was made for a shape, with the names of the rules' parameters in it."""
+
+    made: T
+    names: tuple[str, ...]
+
+
+def is_plain(sight: Sight, models: Iterable[type[Any]]) -> bool:
+    """Whether no restriction of `models` has a list of any length, so that the text of a statement
+    is always the same."""
+    restrictions = map(sight.restriction, models)
+    return not any(bind.expanding for each in restrictions for bind in each.binds)
+
+
+class Statements(Generic[T]):
+    """What was made for each shape, the newest `KEPT` of it."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, Kept[T]] = OrderedDict()
+
+    def find(
+        self,
+        shape: Hashable,
+        sight: Sight,
+        models: Sequence[type[Any]],
+        make: Callable[[], T],
+    ) -> tuple[T, dict[str, Any]]:
+        """What was made for `shape` and the restrictions of `models`, and the values of the rules'
+        parameters in it."""
+        restrictions = [sight.restriction(each) for each in models]
+        if any(each.key is None for each in restrictions):
+            return make(), {}
+        key = shape, tuple(each.key for each in restrictions)
+        kept = self._kept.get(key)
+        if kept is None:
+            names = tuple(bind.key for each in restrictions for bind in each.binds)
+            kept = self._kept[key] = Kept(make(), names)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        if not kept.names:
+            return kept.made, {}
+        binds = (bind.effective_value for each in restrictions for bind in each.binds)
+        return kept.made, dict(zip(kept.names, binds, strict=True))
