@@ -47,6 +47,13 @@ class WriteOptions:
     version: Callable[[Any], object | None] = lambda _row: None
 
     @property
+    def discriminator(self) -> str | None:
+        """The attribute that says of which class a row is, if it is one."""
+        wanted = self.mapper.polymorphic_on
+        columns = self.mapper.columns.items()
+        return next((key for key, column in columns if column is wanted), None)
+
+    @property
     def mapper(self) -> Mapper[Any]:
         """The mapper of the class."""
         found: Mapper[Any] = inspect(self.model)
@@ -114,7 +121,15 @@ def _names(given: type[BaseModel]) -> set[str]:
 
 
 def _require_complete(model: type[Any], made: type[BaseModel]) -> None:
-    """Refuse a schema by which no row can be made, because it leaves out what a row needs."""
+    """Refuse a schema by which no row can be made, because it leaves out what a row needs, and a
+    class that has rows of its subclasses alone."""
+    mapper: Mapper[Any] = inspect(model)
+    if mapper.polymorphic_on is not None and mapper.polymorphic_identity is None:
+        raise _fault(
+            model,
+            "it has no rows of its own, only those of its subclasses. Leave 'create' out, and make "
+            "a resource of each subclass.",
+        )
     missing = [
         name
         for name, each in fields_of(model).items()

@@ -57,6 +57,7 @@ class Writer:
         self.actor = actor
         self.write = write
         self.mapper: Mapper[Any] = write.mapper
+        self._discriminator = write.discriminator
 
     def insert(self, items: Sequence[Values]) -> list[Any]:
         """Make rows with the values of `items`."""
@@ -194,6 +195,8 @@ class Writer:
         with item(index):
             # As a loaded row is made: a constructor of the class's own may want what nobody sends.
             row = self.mapper.class_manager.new_instance()
+            if self._discriminator is not None:
+                setattr(row, self._discriminator, self.mapper.polymorphic_identity)
             _set(row, {k: value for k, value in values.items() if k not in self.write.members})
             self._set_members(row, values, found)
             return row

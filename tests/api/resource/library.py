@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 from collections.abc import Callable
+from dataclasses import field as dataclass_field
 from decimal import Decimal
 from types import ModuleType
 from typing import Any, ClassVar
@@ -20,7 +21,14 @@ from sqlalchemy import (
     func,
     true,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedAsDataclass,
+    Session,
+    mapped_column,
+    relationship,
+)
 
 from trivet import Identity, Model
 from trivet.data.capture import Capture
@@ -101,6 +109,32 @@ class Copy(Base):
     letter: Mapped[str] = mapped_column(String(2), primary_key=True)
     place: Mapped[str] = mapped_column(String(10), default="hall")
     shelf: Mapped[int | None]
+
+
+class Vehicle(Base):
+    __tablename__ = "resource_vehicle"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    owner_id: Mapped[int | None]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}  # noqa: RUF012  # SQLAlchemy's
+
+
+class Bus(Vehicle):
+    """A row in two tables."""
+
+    __tablename__ = "resource_bus"
+    id: Mapped[int] = mapped_column(ForeignKey(Vehicle.id), primary_key=True)
+    seats: Mapped[int]
+    __mapper_args__ = {"polymorphic_identity": "bus"}  # noqa: RUF012  # as above
+
+
+class Ticket(MappedAsDataclass, Base):
+    """One whose constructor wants what no client sends."""
+
+    __tablename__ = "resource_ticket"
+    place: Mapped[str] = mapped_column(String(8))
+    printer: str = dataclass_field()
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
 
 
 def actor_of(number: int) -> Identity:

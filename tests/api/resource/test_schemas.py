@@ -277,6 +277,15 @@ class Node(TreeBase):
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "node"}  # noqa: RUF012  # SQLAlchemy's
 
 
+class Thing(TreeBase):
+    """A base without rows of its own."""
+
+    __tablename__ = "resource_thing"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012  # as above
+
+
 class Leaf(Node):
     __tablename__ = "resource_leaf"
     id: Mapped[int] = mapped_column(ForeignKey(Node.id), primary_key=True)
@@ -287,3 +296,10 @@ class Leaf(Node):
 def test_a_subclass_has_the_key_of_its_base_and_sets_its_kind_itself() -> None:
     assert {*schema(Leaf, "create").model_fields} == {"size"}
     assert {*schema(Leaf, "read").model_fields} == {"id", "kind", "size"}
+
+
+def test_a_base_without_rows_of_its_own_makes_none() -> None:
+    assert write_options(Thing, creates=False).discriminator == "kind"
+    with pytest.raises(ConfigurationError) as refused:
+        write_options(Thing)
+    assert "it has no rows of its own" in refused.value.detail

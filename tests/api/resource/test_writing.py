@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -12,10 +13,13 @@ from tests.api.resource.library import (
     TWO,
     Author,
     Book,
+    Bus,
     Copy,
     Library,
     Status,
     Tag,
+    Ticket,
+    Vehicle,
     own_rows,
     rules_of,
 )
@@ -37,6 +41,8 @@ pytestmark = pytest.mark.anyio
 BOOKS = write_options(Book, members=["tags"])
 AUTHORS = write_options(Author)
 COPIES = write_options(Copy)
+BUSES = write_options(Bus)
+TICKETS = write_options(Ticket)
 EMMA: dict[str, Any] = {"title": "Emma", "author_id": 1}
 
 
@@ -242,6 +248,41 @@ class TestServices:
 
         refused = await library.refused(insert_row, write_options(Book, create=forgetful), EMMA)
         assert "forgetful returned NoneType" in refused.detail
+
+
+async def test_of_two_changes_of_one_version_one_is_late(library: Library) -> None:
+    key = await make(library)
+    statuses: list[int] = []
+
+    async def change(number: int) -> None:
+        try:
+            values = {"title": str(number)}
+            await library.run(update_row, BOOKS, key, values, condition=if_match("1"))
+            statuses.append(200)
+        except TrivetError as error:
+            statuses.append(error.status)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(change, number)
+    assert sorted(statuses) == [200, 412, 412, 412]
+
+
+async def test_a_row_of_two_tables_is_one(library: Library) -> None:
+    library.rules = own_rows(Vehicle)
+    row = await library.run(insert_row, BUSES, {"seats": 4, "owner_id": 1})
+    key = str(row.id)
+    row = await library.run(update_row, BUSES, key, {"seats": 5, "owner_id": None})
+    assert (row.kind, row.seats, row.owner_id) == ("bus", 5, None)
+    refused = await library.refused(update_row, BUSES, key, {"owner_id": 2})
+    assert refused.code == "row-not-yours"
+    await library.run(delete_row, BUSES, key)
+    assert await count(library, Vehicle) == 0
+
+
+async def test_a_constructor_of_ones_own_is_not_asked(library: Library) -> None:
+    row = await library.run(insert_row, TICKETS, {"place": "7a"})
+    assert (row.place, await count(library, Ticket)) == ("7a", 1)
 
 
 async def test_values_that_a_database_cannot_hold_are_told_at_once(library: Library) -> None:
