@@ -182,6 +182,13 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "django",
+        "_save_m2m",
+        f"{ADMIN}/site/forms.py",
+        "members that a visitor does not see are not taken away by a form without them",
+        "tests/admin/test_visibility.py::TestRelations::test_what_a_row_refers_to_already_stays",
+    ),
+    PrivateName(
+        "django",
         "_registry",
         f"{ADMIN}/audit/admin.py",
         "the kinds of objects to filter by are those that the admin shows",

@@ -8,12 +8,14 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 from anyio import to_thread
-from sqlalchemy import select, text
+from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
 
 from tests.admin.house import House, Visitor
-from tests.admin.keyed.models import Packing, Remark
+from tests.admin.keyed.models import Packing, Remark, Ware
+from tests.admin.seen import declare, of_boss
 from trivet import Identity
+from trivet.rules import visible
 
 pytestmark = pytest.mark.anyio
 
@@ -450,3 +452,42 @@ async def test_the_key_of_one_row_among_many_is_typed(keyed_house: House, boss: 
     assert sent.status == 302, sent.words
     assert await keyed_house.rows("SELECT parcel_id FROM keyed_remark") == [(1300,)]
     sizes.forget()
+
+
+@visible(Packing)
+def several(actor: Identity) -> Any:
+    return not of_boss(actor) or (Packing.pieces > 1)
+
+
+@visible(Ware)
+def packed(actor: Identity) -> Any:
+    """Of another table, whose key has two columns."""
+    return not of_boss(actor) or exists().where(Packing.ware_code == Ware.code)
+
+
+async def test_rules_of_visibility_hold_over_keys_of_several_columns(keyed_house: House) -> None:
+    declare(keyed_house, several, packed)
+    await keyed_house.write(
+        "INSERT INTO keyed_parcel (id, name) VALUES (701, 'red'), (702, 'blue')",
+        "INSERT INTO keyed_ware (code) VALUES ('tea7'), ('ink7'), ('tar7')",
+        "INSERT INTO keyed_packing (parcel_id, ware_code, pieces, note, version) VALUES "
+        "(701, 'tea7', 2, 'two', 1), (702, 'tea7', 1, 'one', 1), (702, 'ink7', 1, 'ink', 1)",
+        "INSERT INTO keyed_remark (id, text, parcel_id, ware_code) VALUES (701, 'x', 702, 'ink7')",
+    )
+    async with keyed_house.visit() as boss:
+        assert (await boss.get(f"{PACKING}/")).chosen == ["701~tea7"]
+        assert (await boss.get(f"{PACKING}/701~tea7/change/")).status == 200
+        assert (await boss.get(f"{PACKING}/702~tea7/change/")).status == 302
+        assert sorted((await boss.get("/admin/keyed/ware/")).chosen) == ["ink7", "tea7"]
+        page = await boss.edit(f"{PACKING}/701~tea7/change/", pieces="1")
+        assert "You may not see" in page.words
+        page = await boss.get(f"{REMARK}/701/change/")
+        assert page.options["packing"] == {"", "701~tea7", "702~ink7"}
+        assert (await boss.send(page, text="y")).status == 302
+        assert (await boss.send(page, packing="702~tea7")).error_at("packing")
+        asked = await boss.get("/admin/keyed/parcel/702/delete/")
+        assert "~ink7" not in asked.words
+        assert "Packings: 2" in asked.words
+    assert await keyed_house.rows("SELECT text, ware_code FROM keyed_remark WHERE id = 701") == [
+        ("y", "ink7")
+    ]

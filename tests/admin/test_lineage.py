@@ -9,8 +9,12 @@ from anyio import to_thread
 
 from tests.admin.house import House, Visitor
 from tests.admin.lineage.lives import EXHIBITS, FRESCO, LIVES, PAINTED, Life
+from tests.admin.lineage.models import Exhibit, Painting, Sculpture
 from tests.admin.lineage.rows import HERE, ROWS, TABLES, listed
+from tests.admin.seen import declare, of_boss
 from tests.admin.trail import noted, user_named
+from trivet import Identity
+from trivet.rules import visible
 
 pytestmark = pytest.mark.anyio
 
@@ -331,3 +335,39 @@ async def test_who_may_view_one_kind_sees_nothing_of_the_others_in_the_trail(
         assert "told of welcome" not in page.words
         assert "told of fire" in (await visitor.get(f"{HERE}/fire/101/history/")).words
         assert (await visitor.get(f"{HERE}/welcome/103/history/")).status == 403
+
+
+@visible(Painting)
+def in_oil(actor: Identity) -> Any:
+    return not of_boss(actor) or ((Painting.technique == "oil") & (Exhibit.title != "Fake"))
+
+
+@visible(Sculpture)
+def no_sculpture(actor: Identity) -> bool:
+    return not of_boss(actor)
+
+
+async def test_rules_of_visibility_hold_over_classes_that_inherit(lineage_house: House) -> None:
+    declare(lineage_house, in_oil, no_sculpture)
+    await lineage_house.write(
+        "INSERT INTO lineage_exhibit (id, version, sort, title) VALUES (701, 1, 'plain', 'Coin'), "
+        "(702, 1, 'painting', 'Sea'), (703, 1, 'painting', 'Fake'), (704, 1, 'painting', 'Ink'), "
+        "(705, 1, 'sculpture', 'Bust'), (706, 1, 'fresco', 'Wall')",
+        "INSERT INTO lineage_painting (id, technique) VALUES (702, 'oil'), (703, 'oil'), "
+        "(704, 'ink'), (706, 'ink')",
+        "INSERT INTO lineage_sculpture (id, weight) VALUES (705, 3)",
+        "INSERT INTO lineage_fresco (fresco_id, wall) VALUES (706, 'north')",
+    )
+    async with lineage_house.visit() as boss:
+        assert (await boss.get("/admin/lineage/exhibit/")).chosen == ["701", "702"]
+        assert (await boss.get("/admin/lineage/painting/")).chosen == ["702"]
+        for page in (
+            "/admin/lineage/exhibit/705/change/",
+            "/admin/lineage/exhibit/703/change/",
+            "/admin/lineage/painting/704/delete/",
+        ):
+            assert (await boss.get(page)).headers["location"] == "/admin/"
+        assert (await boss.get("/admin/lineage/fresco/")).chosen == []
+        form = await boss.get("/admin/lineage/painting/702/change/")
+        assert (await boss.send(form, copy_of="703")).error_at("copy_of")
+        assert (await boss.send(form, copy_of="701")).status == 302

@@ -1,10 +1,15 @@
 """Classes whose attributes, classes and tables are called as no Django project's are."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from tests.admin.house import House, Visitor
+from tests.admin.seen import declare
+from trivet import Identity
 from trivet.errors import ConfigurationError
+from trivet.rules import visible
 
 pytestmark = pytest.mark.anyio
 
@@ -179,3 +184,22 @@ async def test_a_table_in_a_schema_is_the_one_that_sqlalchemy_writes(
     stored = 'SELECT name, inside_id FROM "borrowed store".borrowed_drawer ORDER BY name'
     assert await borrowed_house.rows(stored) == [("inner", 101), ("upper", None)]
     assert await borrowed_house.rows("SELECT name FROM public.borrowed_drawer") == [("of nobody",)]
+
+
+async def test_rules_of_visibility_hold_over_a_table_in_a_schema(borrowed_house: House) -> None:
+    """On SQLite, which has none, over a table without."""
+    from tests.admin.borrowed.models import Artist, Drawer
+
+    has_schemas = borrowed_house.platform.database.engine.dialect.name == "postgresql"
+    mapped: Any = Drawer if has_schemas else Artist
+    table = '"borrowed store".borrowed_drawer' if has_schemas else "borrowed_artist"
+
+    @visible(mapped)
+    def one(_actor: Identity) -> Any:
+        return mapped.id == 701
+
+    declare(borrowed_house, one)
+    await borrowed_house.write(f"INSERT INTO {table} (id, name) VALUES (701, 'a'), (702, 'b')")
+    async with borrowed_house.visit() as boss:
+        page = f"/admin/borrowed/{mapped.__name__.lower()}/"
+        assert (await boss.get(page)).chosen == ["701"]

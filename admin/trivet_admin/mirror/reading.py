@@ -23,7 +23,7 @@ from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.rows import batched
 from trivet_admin.mirror.names import RESERVED, names_of
 from trivet_admin.mirror.own_row import find_row
-from trivet_admin.mirror.shape import Shape, find_shape, shape_of
+from trivet_admin.mirror.shape import NOT_SHOWN, Shape, find_shape, shape_of
 from trivet_admin.mirror.unreadable import loading
 
 _MISSING = object()
@@ -128,7 +128,9 @@ _GENERATED = "<string>"
 
 
 def text_of(mirrored: Any) -> str:
-    """The text of a row, as the mapped class has it."""
+    """The text of a row, as the mapped class has it; of one that is not shown, its key."""
+    if NOT_SHOWN in vars(mirrored):
+        return f"{mirrored._meta.verbose_name} {mirrored.pk}"
     return str(Reading(mirrored))
 
 

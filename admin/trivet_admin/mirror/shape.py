@@ -16,6 +16,9 @@ SHAPE = "trivet_shape"
 LOADED = "trivet_loaded"
 """The attribute of an instance that holds its values as a form found them, until it is saved."""
 
+NOT_SHOWN = "trivet_not_shown"
+"""The attribute of an instance that stands in for a row which a page may not show."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:

@@ -47,12 +47,17 @@ class Source(str):
     @cached_property
     def compiled(self) -> tuple[str, tuple[Any, ...]]:
         """The query as Django has SQL: with ``%s`` for its parameters."""
-        compiled = self.query.compile(dialect=_dialect(connections[DEFAULT_DB_ALIAS].vendor))
-        state = compiled.construct_expanded_state(escape_names=False)
-        names = state.positiontup or ()
-        params = ((state.parameters[name], state.processors.get(name)) for name in names)
-        values = tuple(value if process is None else process(value) for value, process in params)
-        return state.statement, values
+        return as_django_sql(self.query)
+
+
+def as_django_sql(query: Select[Any]) -> tuple[str, tuple[Any, ...]]:
+    """A query as Django has SQL: with ``%s`` for its parameters."""
+    compiled = query.compile(dialect=_dialect(connections[DEFAULT_DB_ALIAS].vendor))
+    state = compiled.construct_expanded_state(escape_names=False)
+    names = state.positiontup or ()
+    params = ((state.parameters[name], state.processors.get(name)) for name in names)
+    values = tuple(value if process is None else process(value) for value, process in params)
+    return state.statement, values
 
 
 @cache

@@ -137,8 +137,11 @@ def is_searched(site: Any, db_field: Any, request: HttpRequest) -> bool:
 
 def can_be_searched(site: Any, db_field: Any, request: HttpRequest) -> bool:
     """Whether a form can search for the rows of the related model."""
+    from trivet_admin.site.seen_rows import plain_class  # which needs the models
+
     there = site.get_model_admin(db_field.remote_field.model)
-    is_ours = getattr(type(there), "get_search_fields", None) is ChosenByText.get_search_fields
+    own = getattr(plain_class(there), "get_search_fields", None)
+    is_ours = own is ChosenByText.get_search_fields
     return is_ours or is_searched(site, db_field, request)
 
 
@@ -226,13 +229,15 @@ def _key_of(key: Any, word: str) -> Any:
 def _shown_texts(admin: Any, request: HttpRequest) -> list[Any]:
     """The columns of text that whoever may look at the rows is shown of them: in the list, or else
     in the form. No other is searched, or its values could be guessed letter by letter."""
+    from trivet_admin.site.seen_rows import hidden_names  # as above
+
     listed = [*_texts(admin.model, admin.get_list_display(request))]
     if listed:
         return listed[:SEARCHED_TEXTS]
     options = admin.model._meta
     laid_out = flatten_fieldsets(admin.fieldsets or [(None, {"fields": admin.fields or ()})])
     names = laid_out or [field.name for field in options.fields if field.editable]
-    hidden = {*(admin.get_exclude(request) or ())}
+    hidden = {*(admin.get_exclude(request) or ()), *hidden_names(request, admin.model)}
     found = [*_texts(admin.model, [name for name in names if name not in hidden])]
     found.sort(key=lambda field: (isinstance(field, models.TextField), not field.unique))
     return found[:SEARCHED_TEXTS]

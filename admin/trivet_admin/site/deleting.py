@@ -21,6 +21,7 @@ from trivet_admin.mirror.own_row import find_row
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import Shape, find_shape, shape_of
 from trivet_admin.mirror.unreadable import loading
+from trivet_admin.site.seen_rows import seen_among
 
 
 def with_cascades(admin: Any, request: HttpRequest, objs: Iterable[Any], told: Any) -> Any:
@@ -33,7 +34,8 @@ def with_cascades(admin: Any, request: HttpRequest, objs: Iterable[Any], told: A
     shown, counts, missing = [*shown], {**counts}, {*missing}
     for row in _others(shape, rows):
         options, site = row._meta, admin.admin_site
-        shown.append(f"{str(options.verbose_name).capitalize()}: {row}")
+        if row.pk in seen_among(request, type(row), [row.pk]):
+            shown.append(f"{str(options.verbose_name).capitalize()}: {row}")
         plural = options.verbose_name_plural
         counts[plural] = counts.get(plural, 0) + 1
         if site.is_registered(type(row)):

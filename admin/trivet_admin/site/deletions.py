@@ -3,7 +3,7 @@
 Django loads every row that goes along, and lists each with a link. A row with 10,000 children is a
 page of megabytes that nobody reads. Here the page lists up to a hundred rows of each model and
 says how many more there are; rows that nothing else refers to are counted by the database, and only
-those that are listed are loaded.
+those that are listed are loaded. A row that the visitor does not see is counted and not listed.
 """
 
 from collections import defaultdict
@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from trivet_admin.site.only_read import OnlyRead
+from trivet_admin.site.seen_rows import seen_among
 
 SHOWN = 100
 """How many rows of one model are listed."""
@@ -39,9 +40,10 @@ def deleted_objects(site: Any, objs: Any, request: HttpRequest) -> Any:
     shown: dict[Any, int] = defaultdict(int)
 
     counts = collector.counts()
+    unseen = _unseen(request, [row for rows in collector.data.values() for row in rows])
 
     def describe(row: Any) -> Any:
-        if type(row) not in counts:
+        if type(row) not in counts or (type(row), row.pk) in unseen:
             return None
         shown[type(row)] += 1
         return _line(site, row) if shown[type(row)] <= SHOWN else None
@@ -51,13 +53,29 @@ def deleted_objects(site: Any, objs: Any, request: HttpRequest) -> Any:
         beyond = number - min(shown[model], SHOWN)
         if beyond > 0:
             listed.append(f"… and {beyond:,} more {model._meta.verbose_name_plural}")
-    protected = [_line(site, row) for row in list(collector.protected)[:SHOWN]]
-    if len(collector.protected) > SHOWN:
+    in_the_way = list(collector.protected)
+    unseen = _unseen(request, in_the_way)
+    shown_ones = [row for row in in_the_way if (type(row), row.pk) not in unseen][:SHOWN]
+    protected = [_line(site, row) for row in shown_ones]
+    if len(in_the_way) > len(shown_ones):
         protected.append("… and more")
     named: dict[str, int] = defaultdict(int)
     for model, number in counts.items():
         named[model._meta.verbose_name_plural] += number
     return listed, dict(named), missing, protected
+
+
+def _unseen(request: HttpRequest, rows: Iterable[Any]) -> set[tuple[Any, Any]]:
+    """Those of `rows` that the visitor does not see, by model and key: they are counted, and not
+    listed."""
+    keys: dict[Any, set[Any]] = defaultdict(set)
+    for row in rows:
+        keys[type(row)].add(row.pk)
+    return {
+        (model, key)
+        for model, every in keys.items()
+        for key in every - seen_among(request, model, every)
+    }
 
 
 def _judges_rows(site: Any, model: type[Any]) -> bool:

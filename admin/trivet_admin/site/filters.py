@@ -25,6 +25,7 @@ from django.http import HttpRequest
 from trivet_admin.mirror.keys import is_named_by_text
 from trivet_admin.mirror.typed import WallTimeField
 from trivet_admin.site.choosing import can_be_searched, can_be_seen, has_many
+from trivet_admin.site.seen_rows import only_seen
 from trivet_admin.site.sizes import rows_of, sizes
 
 
@@ -219,10 +220,8 @@ class SearchedFilter(_Typed, RelatedFieldListFilter):
         asked = self.asked(self.lookup_kwarg)
         if asked:
             target = self.field.target_field
-            rows = rows_of(self.field.related_model).filter(**{f"{target.name}__in": asked})[
-                : len(asked)
-            ]
-            for row in rows:
+            every = only_seen(self.request, rows_of(self.field.related_model))
+            for row in every.filter(**{f"{target.name}__in": asked})[: len(asked)]:
                 yield self.lookup_kwarg, str(getattr(row, target.attname)), str(row)
 
     def takes_null(self) -> bool:
@@ -238,7 +237,7 @@ class SearchedFilter(_Typed, RelatedFieldListFilter):
             attributes["placeholder"] = f"Key of a {plural}"
             return forms.TextInput().render(self.lookup_kwarg, " ".join(asked[:1]), attributes)
         shown = forms.ModelChoiceField(
-            rows_of(self.field.related_model),
+            only_seen(self.request, rows_of(self.field.related_model)),
             required=False,
             to_field_name=self.field.target_field.name,
             widget=AutocompleteSelect(self.field, self._site),

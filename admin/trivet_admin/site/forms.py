@@ -29,6 +29,7 @@ from trivet_admin.mirror.row_references import references_of
 from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.mirror.unreadable import UNREADABLE, Unreadable
 from trivet_admin.site.addresses import text_of_key
+from trivet_admin.site.seen_forms import REFUSED_FORM, keep_what_is_not_seen, with_unseen_members
 from trivet_admin.site.untouched import (
     is_as_shown,
     keep_key,
@@ -41,9 +42,6 @@ FormErrors = Mapping[str, Sequence[str]]
 """Sentences for each form field; `NON_FIELD_ERRORS` for the whole form."""
 FaultsOfForms = Mapping[str | None, FormErrors]
 """The errors of each form of a page, by its prefix; None is that of the only form."""
-REFUSED_FORM = "trivet_form"
-"""The attribute of an exception that holds the form whose row was refused with it."""
-
 _NO_VERSION = "The form came without the version that it was made from. Open it again."
 
 
@@ -73,6 +71,7 @@ class MirrorFormMixin:
         if isinstance(find_shape(type(self.instance)), Shape):
             show_key(self)
             self._show_references()
+            keep_what_is_not_seen(self)
 
     def _show_references(self) -> None:
         """Choose the row that several columns refer to."""
@@ -127,6 +126,15 @@ class MirrorFormMixin:
             self._check_validators(shape)
         for name, sentences in self.faults.get(self.prefix, {}).items():
             self._add(name, sentences)
+
+    def _save_m2m(self) -> None:
+        """Django's step that writes many-to-many fields; pinned by a test."""
+        given = self.cleaned_data
+        self.cleaned_data = {**given, **with_unseen_members(self)}
+        try:
+            super()._save_m2m()  # type: ignore[misc]  # a ModelForm stands beside us
+        finally:
+            self.cleaned_data = given
 
     def save(self, commit: bool = True) -> Any:
         """Django's; what refuses the row knows from here on which form it came from."""

@@ -27,7 +27,6 @@ from trivet_admin.site.admin_checks import AdminChecks
 from trivet_admin.site.choosing import ChosenByText, RelatedChoices
 from trivet_admin.site.filters import bounded_changelist, with_media_of_filters
 from trivet_admin.site.forms import (
-    REFUSED_FORM,
     FaultsOfForms,
     VersionedFormSet,
     mirror_form,
@@ -39,6 +38,8 @@ from trivet_admin.site.only_read import OnlyRead, OnlyReadPages
 from trivet_admin.site.options import take_mapped_names
 from trivet_admin.site.row_choices import arranged, shown_references, with_row_choices
 from trivet_admin.site.saving import SavingWithServices
+from trivet_admin.site.seeing import OnlySeenInline, OnlySeenPages, in_front_of
+from trivet_admin.site.seen_forms import REFUSED_FORM
 
 _FAULTS = "trivet_faults"
 """Where a request keeps the faults of its first try while its forms are shown again."""
@@ -119,6 +120,9 @@ class ModelAdmin(
     """
 
     checks_class = AdminChecks
+
+    def __new__(cls, *_arguments: Any) -> Any:
+        return super().__new__(in_front_of(cls, OnlySeenPages))
 
     def __init__(self, model: Any, admin_site: Any) -> None:
         super().__init__(model, admin_site)
@@ -268,11 +272,12 @@ class ModelAdmin(
             self.get_changelist_form(request),
             formset=VersionedFormSet,
             extra=0,
-            fields=[*self.get_list_editable(), self.version_name],
+            fields=[*self.get_list_editable(request), self.version_name],
             **options,
         )
 
-    def get_list_editable(self) -> Sequence[str]:
+    def get_list_editable(self, request: HttpRequest) -> Sequence[str]:
+        del request
         return tuple(self.list_editable)
 
     def _or_message(self, request: HttpRequest, work: Callable[[], Any]) -> Any:
@@ -300,6 +305,10 @@ class ModelAdmin(
 
 class _MirrorInline(_MirrorForms, OnlyRead):
     """An inline of a mapped class: its `model` is the mapped class itself."""
+
+    def __new__(cls, *_arguments: Any) -> Any:
+        plain: Any = cls
+        return super().__new__(in_front_of(plain, OnlySeenInline))
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

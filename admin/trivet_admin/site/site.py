@@ -73,6 +73,12 @@ class TrivetAdminSite(AdminSite):
             response["Retry-After"] = str(retry_after)
         return response
 
+    def get_urls(self) -> list[Any]:
+        """Django's; the way to a row's own page is for those who see the row."""
+        from trivet_admin.site.ways import of_seen_rows
+
+        return [of_seen_rows(self, each) for each in super().get_urls()]
+
     def autocomplete_view(self, request: HttpRequest) -> Any:
         """What a form searches for related rows by."""
         from trivet_admin.site.autocompletion import Autocompletion

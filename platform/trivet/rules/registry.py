@@ -183,6 +183,11 @@ class RuleRegistry:
         """Whether there are rules of change."""
         return bool(self._rules)
 
+    @property
+    def narrows(self) -> bool:
+        """Whether there are rules about who sees, or may set, what."""
+        return bool(self._visible or self._changeable)
+
     def follow(self) -> None:
         """Have sessions do first what the database would do to judged rows by itself."""
         follow_judged(self._rules)
