@@ -16,6 +16,7 @@ ADMIN, PLATFORM, API, DEPLOY = (
     "api/trivet_api",
     "deploy/trivet_deploy",
 )
+REALTIME = "realtime/trivet_realtime"
 
 
 class PrivateName(NamedTuple):
@@ -29,6 +30,38 @@ class PrivateName(NamedTuple):
 
 
 PRIVATE_NAMES = [
+    # SQLAlchemy: of which row a subquery of a row rule speaks, and which rules are the same
+    PrivateName(
+        "sqlalchemy",
+        "_correlate",
+        f"{PLATFORM}/delivery/row_conditions.py",
+        "what a subquery was told to correlate; SQLAlchemy asks it itself when it renders",
+        "tests/realtime/test_live_conditions.py::"
+        "test_a_condition_shows_of_new_rows_those_that_the_table_shows",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_correlate_except",
+        f"{PLATFORM}/delivery/row_conditions.py",
+        "the same for all but some",
+        "tests/realtime/test_live_conditions.py::"
+        "test_a_condition_shows_of_new_rows_those_that_the_table_shows",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_auto_correlate",
+        f"{PLATFORM}/delivery/row_conditions.py",
+        "whether it was told to correlate nothing",
+        "tests/realtime/test_live_conditions.py::"
+        "test_a_condition_shows_of_new_rows_those_that_the_table_shows",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_generate_cache_key",
+        f"{REALTIME}/live_channels.py",
+        "conditions of the same SQL and values are asked once; compare() is for pairs",
+        "tests/realtime/test_live_conditions.py::test_conditions_of_the_same_meaning_are_one",
+    ),
     # Django: the identity that the root established
     PrivateName(
         "django",

@@ -38,6 +38,7 @@ from trivet_realtime.codes import (
 from trivet_realtime.credentials import Credentials, Grant
 from trivet_realtime.declared import Unit
 from trivet_realtime.frames import Frame
+from trivet_realtime.live_channels import LiveChannel
 from trivet_realtime.presence import Presence
 from trivet_realtime.protocol import encode_unsubscribe
 from trivet_realtime.recent import RecentMemory
@@ -86,6 +87,11 @@ class Hub:
         self.streams: dict[str, Callable[[str], None]] = {}
         """Where frames of clients of streams go, by their sessions."""
         self.platform = platform
+        self._live = {
+            feed.channel: LiveChannel(platform, feed)
+            for feed in platform.capture.live
+            if feed.is_judged
+        }
         self.timers = TimerWheel()
         self._tasks: set[asyncio.Task[None]] = set()
         self._relay = platform.relay
@@ -197,6 +203,12 @@ class Hub:
             return Grant(self.rules.find_access(channel))
         return stream.grant
 
+    def find_judged(self, channel: str, identity: Identity) -> LiveChannel | None:
+        """The rows of `channel`, if `identity` does not see all of them; None otherwise. Raises
+        what a row rule raises."""
+        live = self._live.get(channel)
+        return None if live is None or live.condition(identity) is None else live
+
     def see(self, subscription: Subscription, view: View) -> None:
         """Let a subscription see its channel by `view`, from now on."""
         subscription.view = view
@@ -245,7 +257,8 @@ class Hub:
         """Send a publication without an offset to all who hear its channel here."""
         parcel = Parcel(stored, None)
         for subscription in tuple(self.subscribers(stored.channel)):
-            if subscription.is_live:
+            # What is no row of the class cannot be judged.
+            if subscription.is_live and subscription.live is None:
                 view = subscription.view
                 frame = parcel.frame if view is None else view.frame(parcel, is_next=False)
                 if frame.payload:

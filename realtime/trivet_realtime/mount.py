@@ -24,6 +24,7 @@ from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.client_calls import ClientCalls, collect_calls
 from trivet_realtime.declared import Declared
 from trivet_realtime.hub import Hub
+from trivet_realtime.live_channels import with_live_channels
 from trivet_realtime.news import receive_news
 from trivet_realtime.rechecking import Rechecking
 from trivet_realtime.server_api.app import ServerApi
@@ -49,7 +50,7 @@ def mount(platform: Platform, bounds: Bounds | None = None) -> MountedApp:
     modules = {
         feature.name: module for feature, module in modules_of(platform.features, "realtime")
     }
-    rules = collect_rules(modules)
+    rules = with_live_channels(collect_rules(modules), platform.capture.live)
     hub = Hub(rules, platform, bounds or _bounds(platform), collect_calls(modules))
     visitors = Visitors()
 

@@ -94,7 +94,7 @@ def _reached(subscription: Subscription) -> int | None:
     match subscription.state:
         case State.FLOWING:
             return subscription.flows_at
-        case State.APART:
+        case State.APART | State.JUDGED:
             return subscription.reached
         case _:
             return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from trivet.events.outbox import Position, StoredPublication, unopened_epoch
 from trivet_realtime.frames import Frame, join
+from trivet_realtime.judging import Judging
 from trivet_realtime.recent import Recent, RecentMemory
 from trivet_realtime.recovery import Recovery, is_same_life, is_unopened
 from trivet_realtime.subscription import State, Subscription
@@ -34,7 +35,17 @@ WRITES_A_TURN = 256
 class Stream:
     """The publications of one channel to its subscribers here; used on the event loop only."""
 
-    __slots__ = ("_hub", "channel", "epoch", "grant", "is_open", "offset", "recent", "subscribers")
+    __slots__ = (
+        "_hub",
+        "_judging",
+        "channel",
+        "epoch",
+        "grant",
+        "is_open",
+        "offset",
+        "recent",
+        "subscribers",
+    )
 
     def __init__(self, hub: "Hub", channel: str, memory: RecentMemory) -> None:
         self._hub = hub
@@ -48,6 +59,8 @@ class Stream:
         self.offset = 0
         self.recent = Recent(memory)
         self.subscribers: dict[Subscription, None] = {}
+        self._judging: Judging | None = None
+        """What brings on the judged ones, as soon as there is one."""
 
     @property
     def position(self) -> Position:
@@ -80,6 +93,8 @@ class Stream:
             self.offset = new[0].offset - 1
         for part in _parts(new):
             await self._send(part)
+        if self._judging is not None:
+            self._judging.wake()
 
     def restart(self, position: Position) -> None:
         """Stand at `position`, to which nothing leads."""
@@ -124,6 +139,10 @@ class Stream:
         is_other = self.epoch and position.epoch not in (self.epoch, "")
         if subscription.is_spoiled or (is_other and not is_unopened(position)):
             self._hub.end_with_hole(subscription)
+        elif subscription.live is not None:
+            if self._judging is None:
+                self._judging = Judging(self._hub, self, subscription.live)
+            self._judging.begin(subscription, position)
         elif position.offset == self.offset:
             subscription.flow(position.offset)
         else:
@@ -135,6 +154,8 @@ class Stream:
 
         One that is ahead (its client read the database a moment before this process did) waits.
         """
+        if subscription.state is State.JUDGED and self._judging is not None:
+            self._judging.wake()
         if subscription.is_reading:
             return
         while subscription.state is State.APART and subscription.reached < self.offset:

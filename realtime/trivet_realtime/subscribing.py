@@ -18,6 +18,7 @@ from trivet_realtime.codes import CommandError, Disconnected
 from trivet_realtime.commands.session import Answer, Session
 from trivet_realtime.credentials import Grant, seconds_left
 from trivet_realtime.hub import Hub
+from trivet_realtime.judging import judge_recovery
 from trivet_realtime.namespaces import Namespace
 from trivet_realtime.protocol import REJECT_UNRECOVERED, SubscribeRequest, SubscribeResult
 from trivet_realtime.protocol.publications import to_protocol
@@ -73,7 +74,12 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
             hub.see(subscription, view)
         if grant.asks_rule and grant.access.needs_unit:
             await ask_rule(hub, client, grant.access)
+        # Whatever allowed the subscription, its client sees no rows that it may not see.
+        subscription.live = live = hub.find_judged(grant.access.channel, client.identity)
         recovery = await _recover(hub, subscription, request, grant.access.namespace)
+        if live is not None:
+            view = subscription.view = None if view is None else view.without_differences()
+            recovery = await judge_recovery(hub, live, client.identity, recovery)
         _require_recovered(request, recovery)
         await hub.presence.note(subscription)
     except BaseException:

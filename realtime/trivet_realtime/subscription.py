@@ -8,6 +8,7 @@ from trivet.events.outbox import Position
 if TYPE_CHECKING:
     from trivet_realtime.client import Client
     from trivet_realtime.credentials import Grant
+    from trivet_realtime.live_channels import LiveChannel
     from trivet_realtime.protocol import ClientInfo
     from trivet_realtime.stream import Stream
     from trivet_realtime.timers import Timer
@@ -18,11 +19,13 @@ NOT_FLOWING = -1
 
 class State(Enum):
     """A subscription starts while it is asked who may have it, then flows; it is apart from the
-    others while its client is slower than they are; in the end it is over."""
+    others while its client is slower than they are; it is judged if its client does not see every
+    row of the channel; in the end it is over."""
 
     STARTING = auto()
     FLOWING = auto()
     APART = auto()
+    JUDGED = auto()
     OVER = auto()
 
 
@@ -42,6 +45,7 @@ class Subscription:
         "info",
         "is_reading",
         "is_spoiled",
+        "live",
         "outgoing",
         "reached",
         "state",
@@ -57,7 +61,7 @@ class Subscription:
         self.flows_at = NOT_FLOWING
         """The offset of what was sent last, while it is FLOWING."""
         self.reached = 0
-        """The same, while it is APART."""
+        """The same, while it is APART; while it is JUDGED, what it was judged up to."""
         self.is_reading = False
         self.is_spoiled = False
         self.grant: Grant | None = None
@@ -66,6 +70,8 @@ class Subscription:
         """The client for the other subscribers; None before it has joined them."""
         self.view: View | None = None
         """How it sees the channel, if not like all others."""
+        self.live: LiveChannel | None = None
+        """The channel's rows, if its client does not see all of them."""
         self.expiry: Timer | None = None
 
     @property
@@ -100,6 +106,11 @@ class Subscription:
         self.flows_at = NOT_FLOWING
         self.reached = reached
 
+    def be_judged(self, reached: int) -> None:
+        """Be brought on with those who do not see every row, from `reached` on."""
+        self.state = State.JUDGED
+        self.reached = reached
+
     def spoil(self) -> None:
         """Make of a subscription that is STARTING one that starts with a hole: the channel lost the
         publications that follow on the position that its client is told."""
@@ -117,4 +128,4 @@ class Subscription:
             self.expiry.cancel()
 
 
-_LIVE = (State.FLOWING, State.APART)
+_LIVE = (State.FLOWING, State.APART, State.JUDGED)

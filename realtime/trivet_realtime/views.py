@@ -71,6 +71,10 @@ class View:
         self.is_delta = is_delta and tags_filter is None
         self._has_base = False
 
+    def without_differences(self) -> "View | None":
+        """How a judged subscriber sees the channel: what it was not sent is no base."""
+        return None if self.is_delta else self
+
     def frame(self, parcel: Parcel, *, is_next: bool) -> Frame:
         """The publication as this subscription gets it.
 

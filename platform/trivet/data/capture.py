@@ -16,8 +16,10 @@ from trivet.audit.capture import is_audited, table_of
 from trivet.audit.entry import Entry
 from trivet.audit.trail import FIND_FREE_HEAD, AuditTrail
 from trivet.capture.tables import CapturedTables
+from trivet.data.live import collect_live
 from trivet.events.appending import NewPublication, append, append_and_find
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
+from trivet.events.live_classes import LiveFeed
 from trivet.features import Feature, modules_of
 from trivet.origin import Origin
 from trivet.rules.registry import RuleRegistry, collect_rules
@@ -25,12 +27,13 @@ from trivet.rules.registry import RuleRegistry, collect_rules
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """The feeds, the audit trail (without one nothing is audited), and the rules by which changes
-    are judged before they are written."""
+    """The feeds, the audit trail (without one nothing is audited), the rules by which changes are
+    judged before they are written, and those of the feeds that are of live classes."""
 
     feeds: FeedRegistry = field(default_factory=FeedRegistry)
     audit: AuditTrail | None = None
     rules: RuleRegistry = field(default_factory=RuleRegistry)
+    live: Sequence[LiveFeed] = ()
     _of_others: list[tuple[CapturedTables, str]] = field(default_factory=list)
 
     def guard(self, tables: Iterable[str], reason: str) -> None:
@@ -100,11 +103,14 @@ def compose_capture(features: Iterable[Feature], audit_secrets: Sequence[str]) -
     """The capture of `features`.
 
     Raises:
-        ConfigurationError: An ``events.py`` declares no feed, or a ``rules.py`` something that is
-            no rule.
+        ConfigurationError: An ``events.py`` declares no feed, or a live class that cannot be one,
+            or a ``rules.py`` something that is no rule.
     """
     follow_audited()
     features = tuple(features)
-    feeds = collect_feeds(module for _, module in modules_of(features, "events"))
     rules = collect_rules(module for _, module in modules_of(features, "rules"))
-    return Capture(feeds, AuditTrail(audit_secrets), rules)
+    modules = modules_of(features, "events")
+    live = collect_live(modules, rules)
+    fed = ((each.model, each) for each in live)
+    feeds = collect_feeds((module for _, module in modules), fed)
+    return Capture(feeds, AuditTrail(audit_secrets), rules, live)

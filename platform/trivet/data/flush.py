@@ -28,8 +28,8 @@ from trivet.capture.following import PREFIX, cut_links, has_unseen, why_unseen
 from trivet.capture.old_values import read_old_row
 from trivet.data.session import TrivetSession, UncapturedError, uncaptured
 from trivet.data.statement_guard import only_reading
-from trivet.events.feed_loading import load_computed, load_for_feeds, old_values
-from trivet.events.feeds import Change, FeedFunction, Kind
+from trivet.events.feed_loading import load_computed, load_for_feeds, load_rest, old_values
+from trivet.events.feeds import CapturedChange, Change, FeedFunction, Kind
 from trivet.identity.key_revocation import revocations_of
 from trivet.models.views import find_reading
 
@@ -148,9 +148,12 @@ def capture_changes(session: TrivetSession, flush: UOWTransaction) -> None:
     written = list(_written(session, flush))
     if session.capture.feeds:
         for change in _changes(session, written):
-            functions = session.capture.feeds.feeds_of(type(change.instance))
+            feeds = session.capture.feeds
+            functions = feeds.feeds_of(type(change.instance))
             if functions and change.kind != "delete":
                 load_computed(change.instance)
+                if change.kind == "update" and feeds.shows_whole_rows(type(change.instance)):
+                    load_rest(session, change.instance)
             for function in functions:
                 _run_feed(session, function, change)
     if session.capture.audit is not None:
@@ -187,7 +190,10 @@ def _changes(session: TrivetSession, written: Iterable[Written]) -> Iterator[Cha
             old = old_values(state, session.recorder.old_row(state))
         # A flush may list a row that it did not change.
         if old or kind != "update":
-            yield Change(kind, state.obj(), old, session.actor)
+            before = session.recorder.old_row(state).values
+            yield CapturedChange(
+                kind, state.obj(), old, session.actor, before=before, dialect=session.dialect
+            )
 
 
 def _order(written: tuple[InstanceState[Any], bool]) -> tuple[Any, ...]:

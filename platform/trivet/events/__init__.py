@@ -6,12 +6,15 @@ publication exists without its change, and no change without its publication. Se
 """
 
 from trivet.events.feeds import Change, Publication, feed
+from trivet.events.live_classes import Live, live
 from trivet.events.outbox import Position, find_position
 
 __all__ = [
     "Change",
+    "Live",
     "Position",
     "Publication",
     "feed",
     "find_position",
+    "live",
 ]

@@ -38,6 +38,9 @@ class NewPublication:
             refused by the database: it raises IntegrityError in `append`, and the transaction is
             over. So ask `outbox.find_by_key` first, and once more after this error: another
             process may have been faster.
+        row_before: The columns of the row before the change, as JSON; of an update those that it
+            changes. None unless a row rule is asked about it (`trivet.events.live_classes`).
+        row_after: The columns of the row after the change; None for a delete.
     """
 
     channel: str
@@ -45,10 +48,14 @@ class NewPublication:
     tags: str | None = None
     publisher: str | None = None
     idempotency_key: str | None = None
+    row_before: str | None = None
+    row_after: str | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether it has nothing but its data, as most have: this needs shorter statements."""
+        if self.row_before is not None or self.row_after is not None:
+            return False
         return self.tags is None and self.publisher is None and self.idempotency_key is None
 
 
@@ -137,7 +144,7 @@ def _append_in_turn(
     return reached
 
 
-_EXTRA = ("tags", "publisher", "idempotency_key")
+_EXTRA = ("tags", "publisher", "idempotency_key", "row_before", "row_after")
 _COLUMNS = ("channel", "data", *_EXTRA)
 
 # Most transactions publish once, and need no arrays for that. The driver takes the text as it is:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import AttributeState, InstanceState, Session
 
-from trivet.capture.old_values import OldRow, columns_of, history_of
+from trivet.capture.old_values import OldRow, columns_of, history_of, load, read
 from trivet.capture.recorder import Recorder
 from trivet.events.feeds import FeedRegistry
 
@@ -34,6 +34,15 @@ def load_computed(instance: Any) -> None:
         tuple(state.mapper.primary_key_from_instance(instance)),
     ):
         getattr(instance, min(expired))  # one attribute loads all of them
+
+
+def load_rest(session: Session, instance: Any) -> None:
+    """Read the columns of a changed row that nobody has loaded, for a feed that shows all."""
+    state: InstanceState[Any] = inspect(instance)
+    missing = [key for key in columns_of(state.mapper) if key not in state.dict]
+    if missing:
+        identity = state.mapper.primary_key_from_instance(instance)
+        load(state, read(session.connection(), state.mapper, missing, identity))
 
 
 def old_values(state: InstanceState[Any], row: OldRow) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
+from sqlalchemy.engine import Dialect
 
 from trivet.errors import ConfigurationError
 from trivet.events.fed_tables import FedTables, follow_fed
@@ -26,10 +27,14 @@ from trivet.identity.identity import Identity
 
 Kind = Literal["insert", "update", "delete"]
 M = TypeVar("M")
-FeedFunction = Callable[["Change[Any]"], Iterable["Publication"]]
+FeedFunction = Callable[["Change[Any]"], Iterable[Any]]
+"""It yields publications; the one of a live class (`trivet.events.live_classes`) those of the
+outbox."""
 F = TypeVar("F", bound=Callable[..., Iterable["Publication"]])
 
 CHANNEL_BYTES = 255
+LIVE_MARK = "__live__"
+"""The name under which a module keeps its live classes (`trivet.events.live_classes`)."""
 _CHANNEL = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -61,6 +66,15 @@ class Change(Generic[M]):
             True if an update changed one of them; always True for an insert and a delete.
         """
         return self.kind != "update" or any(column in self.old for column in columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedChange(Change[M]):
+    """A change with what a live class needs of it: the values of the row before it, as far as the
+    session knew them (all of a row that is deleted), and the dialect of its database."""
+
+    before: Mapping[str, Any]
+    dialect: Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,10 @@ class FeedRegistry:
         self._feeds.setdefault(model, []).append(function)
         self._of_class.clear()
         self._tables = None
+
+    def shows_whole_rows(self, model: type) -> bool:
+        """Whether a feed of `model` reads all columns of a row."""
+        return any(getattr(f, "shows_whole_rows", False) for f in self.feeds_of(model))
 
     @property
     def tables(self) -> FedTables:
@@ -161,8 +179,10 @@ def feed(model: type | str) -> Callable[[F], F]:
     return mark
 
 
-def collect_feeds(modules: Iterable[Any]) -> FeedRegistry:
-    """The registry of every feed that `modules` declare.
+def collect_feeds(
+    modules: Iterable[Any], live: Iterable[tuple[type, FeedFunction]] = ()
+) -> FeedRegistry:
+    """The registry of every feed that `modules` declare, and of those of `live` classes.
 
     Raises ConfigurationError if an ``events.py`` declares none (a file that feeds nothing
     is a forgotten decorator), or if the database would change fed rows by itself.
@@ -174,13 +194,16 @@ def collect_feeds(modules: Iterable[Any]) -> FeedRegistry:
             for function in vars(module).values()
             for model in getattr(function, "__feeds__", ())
         ]
-        if not marked:
+        if not marked and LIVE_MARK not in vars(module):
             raise ConfigurationError(
                 "no-feed",
-                f"{module.__name__} declares no feed: decorate a function with @feed(Model).",
+                f"{module.__name__} declares no feed: decorate a function with @feed(Model), or "
+                "write live(Model).",
             )
         for model, function in marked:
             registry.add(model, function)
+    for model, function in live:
+        registry.add(model, function)
     registry.follow()
     return registry
 

@@ -63,8 +63,9 @@ _HAS_KEY = text("idempotency_key IS NOT NULL")
 class PublicationRow(Model):
     """One publication, in the form in which it is delivered.
 
-    `tags`, `publisher` and `idempotency_key` are NULL unless they are given; see
-    `trivet.events.appending.NewPublication` for their meaning.
+    `tags`, `publisher`, `idempotency_key`, `row_before` and `row_after` are NULL unless they are
+    given; see `trivet.events.appending.NewPublication` for their meaning. Nothing reads the last
+    two but `trivet.delivery.sights`, and they never leave the database.
     """
 
     __tablename__ = "trivet_publication"
@@ -96,6 +97,12 @@ class PublicationRow(Model):
         Text, comment="A JSON object: the client that published it."
     )
     idempotency_key: Mapped[str | None] = mapped_column(String(IDEMPOTENCY_KEY_CHARACTERS))
+    row_before: Mapped[str | None] = mapped_column(
+        Text, comment="A JSON object: the row before the change; of an update, what it changes."
+    )
+    row_after: Mapped[str | None] = mapped_column(
+        Text, comment="A JSON object: the row after the change."
+    )
 
 
 @dataclass(frozen=True, slots=True)

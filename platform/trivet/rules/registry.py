@@ -152,6 +152,19 @@ class RuleRegistry:
         every = (*_of(self._visible, model), *self._of_subclasses(model))
         return any(not each.attributes for each in every)
 
+    def restricted_below(self, model: type[Any]) -> Iterator[type[Any]]:
+        """The subclasses of `model` that add rules about rows to those that they inherit."""
+        found = (each.model for each in self._of_subclasses(model) if not each.attributes)
+        yield from dict.fromkeys(found)
+
+    def guarded_attributes(self, model: type[Any]) -> frozenset[str]:
+        """The attributes of `model` that a rule may hide from somebody, also of a row of a
+        subclass, with every name for them."""
+        every = (*_of(self._visible, model), *self._of_subclasses(model))
+        mapper: Mapper[Any] = inspect(model)
+        named = (name for each in every for name in each.attributes)
+        return with_siblings(mapper, [name for name in named if name in mapper.attrs])
+
     def hidden_attributes(self, model: type[Any], actor: Identity) -> frozenset[str]:
         """The attributes of `model` that `actor` does not see, with every name for them."""
         refusing = (

@@ -80,8 +80,14 @@ async def refresh(visit: Visit, _question: RefreshQuestion) -> Result:
 
 
 async def subscribe(visit: Visit, question: SubscribeQuestion) -> Result:
-    """Ask the channel's rule."""
+    """Ask the channel's rule.
+
+    Centrifugo sends a channel to all its subscribers alike, so nobody gets a live channel there who
+    does not see all of its rows (108).
+    """
     await _require_rule(visit, question.channel)
+    if visit.hub.find_judged(question.channel, visit.identity) is not None:
+        raise CommandError(codes.NOT_AVAILABLE)
     return {"expire_at": int(time.time()) + SUBSCRIPTION_SECONDS}
 
 

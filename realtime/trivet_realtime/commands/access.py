@@ -4,13 +4,12 @@ from trivet.identity.policy import Policy
 from trivet_realtime.channels import Access
 from trivet_realtime.commands.session import Session
 from trivet_realtime.declared import Unit
-from trivet_realtime.subscription import State
 
 
 def find_subscribed(session: Session, channel: str) -> Access | None:
     """The channel, if the client is subscribed to it, by whatever right."""
     subscription = session.client.subscriptions.get(channel)
-    if subscription is None or subscription.state is not State.FLOWING:
+    if subscription is None or not subscription.is_live:
         return None
     return None if subscription.grant is None else subscription.grant.access
 

@@ -11,7 +11,6 @@ from trivet_realtime.protocol import (
     SubRefreshResult,
 )
 from trivet_realtime.subscribing import expire_later
-from trivet_realtime.subscription import State
 
 
 async def refresh(session: Session, request: RefreshRequest) -> RefreshResult:
@@ -47,7 +46,7 @@ async def sub_refresh(session: Session, request: SubRefreshRequest) -> SubRefres
     if not request.token:
         raise CommandError(codes.BAD_REQUEST)
     subscription = client.subscriptions.get(request.channel)
-    if subscription is None or subscription.state is not State.FLOWING:
+    if subscription is None or not subscription.is_live:
         raise CommandError(codes.PERMISSION_DENIED)
     former = subscription.grant
     if former is None or former.expires_at is None:

@@ -1,0 +1,19 @@
+"""What the rows of a class are called where programs read it: in addresses, channels and events."""
+
+from typing import Any
+
+from trivet.models.labels import in_words
+
+_ES = ("s", "x", "z", "ch", "sh")
+
+
+def identifier_of(model: type[Any]) -> str:
+    """The name of one row: ``flight_segment``."""
+    return in_words(model.__name__).lower().replace(" ", "_")
+
+
+def plural_of(noun: str) -> str:
+    """The name of several rows, as English has it in most cases."""
+    if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(_ES) else f"{noun}s"

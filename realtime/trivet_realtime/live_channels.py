@@ -1,0 +1,108 @@
+"""Live channels: the channels of live classes, and what each subscriber sees of their rows.
+
+Who may subscribe is the policy that the class is declared with (`trivet.events.live_classes`). Who
+sees which rows is a condition for each identity. Without one, a subscription is like any other;
+with one it is judged (`trivet_realtime.judging`).
+"""
+
+import logging
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session as Database
+
+from trivet import Platform
+from trivet.delivery.sights import Sight, Sights, read_sights
+from trivet.events.live_classes import LiveFeed
+from trivet.events.outbox import StoredPublication
+from trivet.identity import Identity
+from trivet_realtime.channels import ChannelRules
+from trivet_realtime.declared import Declared
+
+logger = logging.getLogger(__name__)
+
+EVERYTHING = Sight(before=True, after=True)
+UNSEEN = Sight()
+
+
+def with_live_channels(rules: ChannelRules, feeds: Iterable[LiveFeed]) -> ChannelRules:
+    """`rules` with those of live channels before all others: a pattern of a feature that covers
+    one does not open it."""
+    namespaces = {name: list(declared) for name, declared in rules.namespaces.items()}
+    for feed in feeds:
+        namespaces.setdefault(feed.feature, []).insert(0, _declared(feed))
+    return replace(rules, namespaces=namespaces)
+
+
+def _declared(feed: LiveFeed) -> Declared:
+    def whoever_its_policy_lets_in() -> bool:
+        return True
+
+    whoever_its_policy_lets_in.__qualname__ = feed.__name__
+    expression = re.compile(re.escape(feed.channel))
+    return Declared(feed.channel, expression, whoever_its_policy_lets_in, frozenset(), feed.policy)
+
+
+class LiveChannel:
+    """A live channel whose rows not everybody sees. It asks nothing of the database by itself."""
+
+    def __init__(self, platform: Platform, feed: LiveFeed) -> None:
+        self.feed = feed
+        self._rules = platform.capture.rules
+
+    def condition(self, identity: Identity) -> ColumnElement[bool] | None:
+        """The condition for the rows that `identity` sees; None if that is all of them. Raises
+        what a rule raises."""
+        return self._rules.visible_condition(self.feed.model, identity)
+
+    def show(
+        self, db: Database, identity: Identity, publications: Sequence[StoredPublication]
+    ) -> Sequence[StoredPublication]:
+        """What `identity` sees of `publications`, which follow one another in either direction."""
+        condition = self.condition(identity)
+        if condition is None:
+            return publications
+        sights = self.see(db, publications, {identity: condition})[identity]
+        shown = (sights.get(each.offset, UNSEEN).of(each) for each in publications)
+        return [each for each in shown if each is not None]
+
+    def see(
+        self,
+        db: Database,
+        publications: Sequence[StoredPublication],
+        conditions: Mapping[Identity, ColumnElement[bool]],
+    ) -> Mapping[Identity, Sights]:
+        """What each identity sees of `publications`, which follow one another."""
+        groups: dict[Hashable, list[Identity]] = {}
+        for identity, condition in conditions.items():
+            groups.setdefault(sameness(condition), []).append(identity)
+        asked = [conditions[identities[0]] for identities in groups.values()]
+        first, last = sorted((publications[0].offset, publications[-1].offset))
+        found = read_sights(db, self.feed, asked, first=first, last=last)
+        return {
+            identity: sights
+            for identities, sights in zip(groups.values(), found, strict=True)
+            for identity in identities
+        }
+
+
+def sameness(condition: ColumnElement[bool]) -> Hashable:
+    """What conditions of the same SQL and the same values have in common; the object itself, where
+    nobody can say."""
+    key = condition._generate_cache_key()  # noqa: SLF001  # by which SQLAlchemy finds statements
+    if key is None:
+        return id(condition)
+    values = tuple(_value(each.effective_value) for each in key.bindparams)
+    try:
+        hash(values)
+    except TypeError:  # an object that nobody can compare
+        return id(condition)
+    return key.key, values
+
+
+def _value(value: Any) -> tuple[type[Any], Any]:
+    # With its class: 1 and True are equal, and not the same value.
+    return type(value), tuple(map(_value, value)) if isinstance(value, list | tuple) else value

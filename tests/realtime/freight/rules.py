@@ -1,0 +1,33 @@
+"""One sees what one sends, what one's crew carries, and what is open."""
+
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from tests.realtime.freight.models import Consignment, CrewPlace, Stage
+from trivet import Identity
+from trivet.rules import visible
+
+
+@visible(Consignment)
+def own_consignments(actor: Identity) -> Any:
+    if actor.is_staff:
+        return True
+    if actor.user_id is None:
+        return False
+    if actor.user_id == 666:
+        raise ZeroDivisionError("a mistake in a rule")
+    crews = select(CrewPlace.crew_id).where(CrewPlace.user_id == actor.user_id)
+    carried = select(CrewPlace.user_id).where(
+        CrewPlace.crew_id == Consignment.crew_id, CrewPlace.user_id == actor.user_id
+    )
+    return or_(
+        Consignment.sender_id == actor.user_id,
+        Consignment.stage == Stage.OPEN,
+        carried.exists() if actor.user_id % 2 else Consignment.crew_id.in_(crews),
+    )
+
+
+@visible(Consignment, "margin")
+def margins(actor: Identity) -> bool:
+    return actor.is_staff

@@ -1,0 +1,255 @@
+"""Row rules of every shape, asked about the rows of publications; and declarations that cannot be.
+
+A condition shows a new row exactly if the table does. So each of them is asked both ways.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, MetaData, create_engine, exists, false, func, literal, or_, select
+from sqlalchemy import text as sql
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    mapped_column,
+    relationship,
+)
+from sqlalchemy.schema import ForeignKey
+
+from trivet import Model
+from trivet.data.capture import Capture
+from trivet.data.live import collect_live, live_feed
+from trivet.data.session import TrivetSession
+from trivet.delivery.sights import Sight, read_sights
+from trivet.errors import ConfigurationError
+from trivet.events.feeds import LIVE_MARK, FeedRegistry
+from trivet.events.live_classes import LiveFeed, live
+from trivet.events.outbox import Channel, PublicationRow
+from trivet.features import Feature
+from trivet.identity.policy import public
+from trivet.rules.registry import RuleRegistry
+from trivet.rules.visibility import Visible
+from trivet_realtime.live_channels import sameness
+
+
+class Base(DeclarativeBase):
+    """With a metadata of its own: relationships are found in it alone."""
+
+    metadata = MetaData()
+
+
+class Household(Base):
+    __tablename__ = "live_household"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    town: Mapped[str]
+    people: Mapped[list["Inmate"]] = relationship(back_populates="household")
+
+
+class Being(Base):
+    __tablename__ = "live_being"
+    __mapper_args__ = {"polymorphic_on": "sort", "polymorphic_identity": "being"}  # noqa: RUF012  # SQLAlchemy's
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sort: Mapped[str]
+    name: Mapped[str]
+    secret: Mapped[str | None] = mapped_column(info={"secret": True})
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("live_being.id"))
+    parent: Mapped["Being | None"] = relationship(remote_side="Being.id")
+
+
+class Inmate(Being):
+    __tablename__ = "live_inmate"
+    __mapper_args__ = {"polymorphic_identity": "inmate"}  # noqa: RUF012  # SQLAlchemy's
+
+    id: Mapped[int] = mapped_column(ForeignKey(Being.id), primary_key=True)
+    age: Mapped[int]
+    household_id: Mapped[int | None] = mapped_column(ForeignKey(Household.id))
+    household: Mapped[Household | None] = relationship(back_populates="people")
+
+
+Other = aliased(Inmate)
+Elder = aliased(Being)
+
+CONDITIONS: dict[str, Callable[[], Any]] = {
+    "none": false,
+    "plain": lambda: Inmate.age > 20,
+    "of the base": lambda: Inmate.name == "Ann",
+    "both": lambda: or_(Inmate.name == "Ann", Inmate.age < 10),
+    "text": lambda: func.lower(Inmate.name).startswith("a"),
+    "null": lambda: Inmate.parent_id.is_(None),
+    "exists": lambda: exists().where(Household.id == Inmate.household_id, Household.town == "Oslo"),
+    "select exists": lambda: (
+        select(literal(1))
+        .where(Household.id == Inmate.household_id, Household.town == "Oslo")
+        .exists()
+    ),
+    "correlated by hand": lambda: (
+        select(literal(1))
+        .select_from(Household)
+        .where(Household.id == Inmate.household_id, Household.town == "Oslo")
+        .correlate(Inmate)
+        .exists()
+    ),
+    "correlated except": lambda: (
+        select(literal(1))
+        .where(Household.id == Inmate.household_id, Household.town == "Oslo")
+        .correlate_except(Household)
+        .exists()
+    ),
+    "has": lambda: Inmate.household.has(Household.town == "Oslo"),
+    "has none": lambda: ~Inmate.household.has(),
+    "has itself": lambda: Inmate.parent.has(Being.name == "Ann"),
+    "in": lambda: Inmate.household_id.in_(select(Household.id).where(Household.town == "Oslo")),
+    "in two selects": lambda: Inmate.household_id.in_(
+        select(Household.id)
+        .where(Household.town == "Oslo")
+        .union(select(Household.id).where(Household.id == 3))
+    ),
+    "scalar": lambda: (
+        select(Household.town).where(Household.id == Inmate.household_id).scalar_subquery()
+        == "Oslo"
+    ),
+    "nested": lambda: exists().where(
+        Household.id == Inmate.household_id,
+        exists().where(Elder.id == Inmate.parent_id, Elder.name == "Ann").correlate(Inmate),
+    ),
+    "alias": lambda: exists().where(Other.household_id == Inmate.household_id, Other.age > 40),
+    "itself": lambda: Inmate.id.in_(select(Inmate.id).where(Inmate.age > 20)),
+    "itself counted": lambda: Inmate.household_id.in_(
+        select(Inmate.household_id).group_by(Inmate.household_id).having(func.count() > 1)
+    ),
+    "itself joined": lambda: Inmate.id.in_(
+        select(Inmate.id).join(Household).where(Household.town == "Oslo")
+    ),
+    "itself apart": lambda: Inmate.id.in_(
+        select(Inmate.id)
+        .where(Inmate.household_id == Household.id, Household.town == "Oslo")
+        .correlate(None)
+    ),
+    "derived": lambda: Inmate.id.in_(
+        select(select(Inmate.id.label("key")).where(Inmate.age > 20).subquery().c.key)
+    ),
+    "cte": lambda: Inmate.id.in_(
+        select(select(Inmate.id.label("key")).where(Inmate.age > 20).cte().c.key)
+    ),
+}
+
+
+@pytest.fixture
+def engine(empty_database_url: str) -> Iterator[Engine]:
+    engine = create_engine(empty_database_url.replace("postgresql:", "postgresql+psycopg:"))
+    Base.metadata.create_all(engine)
+    outbox: list[Any] = [Channel, PublicationRow]
+    Model.metadata.create_all(engine, tables=[model.__table__ for model in outbox])
+    yield engine
+    engine.dispose()
+
+
+def rules_of(*models: type[Any]) -> RuleRegistry:
+    rules = RuleRegistry()
+    for model in models:
+        rules.add(Visible(lambda _actor: False, model))
+    return rules
+
+
+def feed_of(model: type[Any]) -> LiveFeed:
+    return live_feed("zoo", live(model, policy=public), rules_of(model))
+
+
+def test_a_condition_shows_of_new_rows_those_that_the_table_shows(engine: Engine) -> None:
+    feed = feed_of(Inmate)
+    feeds = FeedRegistry()
+    feeds.add(feed.model, feed)
+    with closing(TrivetSession(bind=engine, capture=Capture(feeds))) as db:
+        db.add_all([Household(id=1, town="Oslo"), Household(id=2, town="Bergen")])
+        db.add(Household(id=3, town="Moss"))
+        db.flush()
+        people = [("Ann", 50, 1), ("Bo", 30, 1), ("Cy", 5, 2), ("ada", 9, 3), ("Eve", 21, None)]
+        for number, (name, age, home) in enumerate(people, 1):
+            parent = 1 if 1 < number < 4 else None
+            row = Inmate(id=number, name=name, age=age, household_id=home, parent_id=parent)
+            db.add(row)
+            db.flush()
+        db.commit()
+    with Session(engine) as db:
+        asked = {name: make() for name, make in CONDITIONS.items()}
+        found = read_sights(db, feed, list(asked.values()), first=1, last=len(people))
+        for (name, condition), sights in zip(asked.items(), found, strict=True):
+            there = db.scalars(select(Inmate.id).where(condition).order_by(Inmate.id)).all()
+            seen = [offset for offset in sorted(sights) if sights[offset].after]
+            assert seen == list(there), name
+        # Sixty times the same: more than one statement asks.
+        many = read_sights(db, feed, [Inmate.age > 20] * 60, first=2, last=3)
+        assert many == [{2: Sight(after=True), 3: Sight()}] * 60
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: sql("age > 20"), "has a text of SQL"),
+        (lambda: exists().where(Household.id == Inmate.household_id, sql("1 = 1")), "a text of"),
+        (
+            lambda: exists().where(
+                Household.id == Inmate.household_id, exists().where(Elder.id == Inmate.parent_id)
+            ),
+            "not clear of which row a subquery speaks",
+        ),
+        (lambda: Inmate.secret == "1", "reads live_being.secret, which is a secret"),
+    ],
+)
+def test_a_condition_that_cannot_be_asked_says_why(
+    engine: Engine, make: Callable[[], Any], words: str
+) -> None:
+    with Session(engine) as db, pytest.raises(ConfigurationError, match=words):
+        read_sights(db, feed_of(Inmate), [make()], first=1, last=1)
+
+
+def declared(*calls: Callable[[], Any]) -> list[tuple[Feature, ModuleType]]:
+    found = [call() for call in calls]
+    return [(Feature("zoo", "zoo"), SimpleNamespace(**{LIVE_MARK: found}))]  # type: ignore[list-item]  # a module
+
+
+@pytest.mark.parametrize(
+    ("calls", "words"),
+    [
+        ([lambda: live(Session)], r"live\(Session\) names no mapped class"),
+        ([lambda: live("polls.Question")], r"@feed\('app.Model'\)"),  # type: ignore[arg-type]  # on purpose
+        ([lambda: live(Inmate, exclude=["nmae"])], r"names 'nmae', and Inmate has no such"),
+        ([lambda: live(Inmate, channel="a:b")], r"in small letters, digits and hyphens"),
+        ([lambda: live(Inmate), lambda: live(Inmate)], r"channel='…'"),
+        ([lambda: live(Being)], r"its subclass Inmate has row rules of its own"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_refused_at_the_start(
+    calls: list[Callable[[], Any]], words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        collect_live(declared(*calls), rules_of(Inmate))
+
+
+def test_a_declaration_is_found_in_its_module_and_named_by_its_class() -> None:
+    (feed,) = collect_live(declared(lambda: live(Inmate)), rules_of(Inmate))
+    assert (feed.channel, feed.policy.words) == ("zoo:inmates", "zoo.view_inmate")
+    with pytest.raises(TypeError, match="a policy is one of trivet's"):
+        live(Inmate, policy="public")  # type: ignore[arg-type]  # on purpose
+    assert globals()[LIVE_MARK]
+
+
+def test_conditions_of_the_same_meaning_are_one() -> None:
+    makes: list[Callable[[], Any]] = [
+        lambda: Inmate.age > 20,
+        lambda: Inmate.age > 21,
+        lambda: Inmate.age == 1,
+        lambda: Inmate.age == literal(True),
+        lambda: Inmate.age.in_([1, 2]),
+        lambda: Inmate.age.in_([1, 3]),
+        lambda: Inmate.household.has(Household.town == "Oslo"),
+    ]
+    assert [sameness(make()) for make in makes] == [sameness(make()) for make in makes]
+    assert len({sameness(make()) for make in makes}) == len(makes)
