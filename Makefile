@@ -3,6 +3,7 @@
 #   make demo     serve the example on real flights            PORT=9000 changes the port
 #   make test     every test, on SQLite and on PostgreSQL      PYTHON=python3.13 chooses another interpreter
 #   make coverage the tests again, each once, and how much of the code they run
+#   make fuzz     generated requests at the whole API, many and new ones; FUZZ_EXAMPLES=1000 sends more
 #   make check    format, lint, types, import laws, migration drift
 #   make bench    the measurements in benchmarks/
 #   make projects the classes of public projects in the admin, and docs/projects.md; takes minutes
@@ -27,7 +28,7 @@ UV = UV_HTTP_TIMEOUT=15 UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --no-pro
 install_lock = $(UV) --require-hashes --requirement $(1) 2>/dev/null || $(PIP) install --require-hashes --requirement $(1)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help demo test coverage check bench projects newest reference format lock install clean
+.PHONY: help demo test coverage fuzz check bench projects newest reference format lock install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -78,6 +79,13 @@ test: install
 
 coverage: install
 	@$(BIN)/python -m tests --coverage $(ARGS)
+
+# Another seed for each run; FUZZ_SEED=… repeats one.
+FUZZ_EXAMPLES ?= 300
+FUZZ_SEED ?= $(shell date +%s)
+fuzz: install
+	@echo "$(FUZZ_EXAMPLES) examples for each operation, seed $(FUZZ_SEED)"
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m tests tests/departures/test_generated_requests.py $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -1,7 +1,8 @@
 """Runs the code blocks of a Markdown document in order, as a reader would who types them.
 
 A document is one session: one shell in an empty directory, with `trivet` on the PATH and no
-settings of this machine. What a block becomes follows from its language:
+settings of this machine. The command is a fork, see `tests/services/shell_command.py`. What a block
+becomes follows from its language:
 
 | block | becomes |
 |---|---|
@@ -39,6 +40,7 @@ from pathlib import Path
 
 from tests.services.processes import free_port, wait_until
 from tests.services.server import is_ready
+from tests.services.shell_command import forked_command
 
 RUNNABLE = frozenset({"sh", "console", "python"})
 COMMAND_SECONDS = 60.0
@@ -137,11 +139,19 @@ def run_document(document: Path, directory: Path, start_seconds: float = 60.0) -
 
 @contextlib.contextmanager
 def _session(directory: Path, start_seconds: float) -> "Iterator[_Session]":
+    with forked_command() as commands:
+        installed = Path(sys.executable).parent
+        path = os.pathsep.join([str(commands), str(installed), os.environ["PATH"]])
+        with _shell_session(directory, start_seconds, path) as session:
+            yield session
+
+
+@contextlib.contextmanager
+def _shell_session(directory: Path, start_seconds: float, path: str) -> "Iterator[_Session]":
     port = free_port()
-    command_directory = str(Path(sys.executable).parent)
     env = {
         **os.environ,
-        "PATH": command_directory + os.pathsep + os.environ["PATH"],
+        "PATH": path,
         "TRIVET_PUBLIC_URL": f"http://localhost:{port}",
         "PORT": str(port),
         "COLUMNS": "100",

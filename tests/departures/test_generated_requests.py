@@ -2,8 +2,12 @@
 
 It reads the OpenAPI document that the server gives, sends what fits it and what does not, follows
 what was made from one request to the next, and judges every answer by the document.
+
+Here it does so for a short time, with the same requests in every run. `make fuzz` gives it more
+examples and new ones each time; what fails is printed with its seed, which repeats it.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +33,10 @@ CHECKS = (
 )
 """All but two: that a valid request is accepted, and that what was made is there. A flight has
 rules, which no schema can say."""
-EXAMPLES = 20
-SEED = 20130204
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
+SEED = int(os.environ.get("FUZZ_SEED", "20130204"))
+SECONDS = 12.0 * EXAMPLES
+"""A bound for a machine that is busy."""
 
 
 @pytest.fixture
@@ -49,14 +55,20 @@ def served(desk: Desk, fresh_database_url: str, start_server: StartServer) -> Se
 def log_in(server: Server) -> str:
     """The Cookie header of a session of the user who may do everything."""
     body = {"username": "chief", "password": PASSWORD}
-    with httpx2.Client(base_url=server.url, trust_env=False) as client:
+    with httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         assert client.post("/api/auth/login", json=body).status_code == 200
         return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
 
 
-@pytest.mark.timeout(300)  # a few hundred requests, beside other runs
-# Another credential sends no other data, so SQLite is enough for it.
-@pytest.mark.parametrize("credential", ["key", pytest.param("session", marks=pytest.mark.once)])
+@pytest.mark.timeout(SECONDS + 60)  # a few hundred requests, beside other tests
+# Another credential sends no other data, so each has one database.
+@pytest.mark.parametrize(
+    "credential",
+    [
+        pytest.param("key", marks=pytest.mark.database("postgresql")),
+        pytest.param("session", marks=pytest.mark.once),
+    ],
+)
 def test_every_answer_is_one_that_the_document_announces(
     served: Server, people: People, tmp_path: Path, credential: str
 ) -> None:
@@ -78,7 +90,7 @@ def test_every_answer_is_one_that_the_document_announces(
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Stateful" in done.stdout, done.stdout

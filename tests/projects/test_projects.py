@@ -5,6 +5,7 @@ the same run goes over a small package on a base of its own.
 """
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from tests.projects.catalog import PROJECTS, Project
 from tests.projects.page import PAGE, is_whole, read, render
 from tests.projects.running import Run
+from tests.services.databases import run_trivet
 
 TABLES = """
 from sqlalchemy import Column, ForeignKey, Integer, String, UniqueConstraint
@@ -65,6 +67,15 @@ class Sign(Base):
 """
 
 
+class ForkedRun(Run):
+    """With forks for Trivet's commands, as this package needs no environment of its own."""
+
+    def _command(self, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        if module == "trivet_deploy.cli":
+            return run_trivet(*arguments, env=self._environment(), cwd=self.home)
+        return super()._command(module, *arguments)
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("town")
@@ -72,7 +83,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (home / "town" / "__init__.py").touch()
     (home / "town" / "tables.py").write_text(TABLES)
     project = Project("town", "1", ("town.tables",), "a town")
-    return Run(project, home, Path(sys.executable)).see()
+    return ForkedRun(project, home, Path(sys.executable)).see()
 
 
 def steps_of(seen: dict[str, Any], name: str) -> dict[str, str]:

@@ -3,8 +3,8 @@
 To import three frameworks costs a process seconds, more so under coverage, and nothing of ours
 happens at import. So one process of each run imports them and opens nothing; a command, or a
 server, is a fork of it, with an environment, a directory and streams of its own. From there on it
-is what `python -m trivet_deploy.cli` is. The tests of the command line itself, of `trivet dev`
-and `trivet demo` and of the documents start theirs from nothing.
+is what `python -m trivet_deploy.cli` is. What the entry imports, `trivet dev` and `trivet demo` are
+tested from nothing.
 """
 
 import atexit
