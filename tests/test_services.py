@@ -1,6 +1,7 @@
 """The services that other tests stand on do what their modules promise."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from tests.services.browser import serving_page
 from tests.services.environment import DATABASE_VARIABLE
 from tests.services.node import RunNode
 from tests.services.postgres import PostgresServer
+from tests.services.processes import LAST_PORT, free_port
 
 
 @pytest.fixture
@@ -54,6 +56,14 @@ def test_processes_that_share_the_tests_know_the_database_of_their_run(tmp_path:
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_port_is_given_once_and_is_none_that_the_system_gives() -> None:
+    given = [free_port() for _ in range(20)]
+    assert len(set(given)) == len(given)
+    for _ in range(20):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            assert listener.getsockname()[1] > LAST_PORT
 
 
 def test_postgres_makes_a_copy_of_a_database_and_drops_it(postgres: PostgresServer) -> None:

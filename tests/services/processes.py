@@ -1,6 +1,10 @@
 """Free ports, and processes that end when their test does."""
 
 import contextlib
+import functools
+import itertools
+import os
+import random
 import shlex
 import signal
 import socket
@@ -24,12 +28,31 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
 
+FIRST_PORT, LAST_PORT = 10_081, 32_767
+"""Below those that a system gives to whoever asks for any, be it to listen or to connect; and above
+the last one that browsers refuse."""
+
+
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of the loopback interface that nobody listens on at this moment.
+
+    Whoever asked for it begins to listen seconds later. Until then nobody else is given it: not by
+    the system, and not in the processes that share the tests of a run.
+    """
+    for port in _own_ports():
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports have no end")
+
+
+@functools.cache
+def _own_ports() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = range(FIRST_PORT + worker, LAST_PORT + 1, workers)
+    first = random.randrange(len(own))  # another run on this machine begins elsewhere
+    return itertools.cycle([*own[first:], *own[:first]])
 
 
 def wait_until(ready: Callable[[], bool], process: Process, log: Path, seconds: float) -> None:
