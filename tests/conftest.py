@@ -6,6 +6,7 @@ pytest_plugins = (
     "tests.services.postgres",
     "tests.services.valkey",
     "tests.services.databases",
+    "tests.services.notes",
     "tests.services.people",
     "tests.services.server",
     "tests.services.node",

@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 from starlette.routing import Route, Router
 
 from tests.platform.bare import bare_platform, client_of, mounted
-from tests.platform.notes import create_tables, feeds
+from tests.platform.notes import feeds
 from trivet import Platform
 from trivet.asgi.root import Root, build_root
 from trivet.data.capture import Capture
@@ -47,7 +47,6 @@ class House:
 @asynccontextmanager
 async def house_of(routes: Sequence[Route], url: str, directory: Path) -> AsyncIterator[House]:
     """A root with one mount of `routes`, and a client."""
-    await anyio.to_thread.run_sync(create_tables, url)
     platform = bare_platform(directory, database_url=url)
     platform.database.capture = Capture(feeds())
     root = build_root(platform, [mounted(Router(routes))])

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import anyio.to_thread
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from tests.platform import notes, shelf
+from tests.platform import shelf
 from tests.platform.notes import SECRET, Line
 from tests.platform.trail import entries
 from trivet.audit import AuditTrail
@@ -53,11 +52,10 @@ WAY_OUT = (
 
 @pytest.mark.parametrize("way", UNSEEN)
 async def test_what_the_trail_would_not_see_is_refused_though_nothing_is_fed(
-    empty_database_url: str, way: str
+    notes_url: str, way: str
 ) -> None:
-    await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
     capture = Capture(audit=AuditTrail([SECRET]))
-    database = Database(empty_database_url, capture=capture)
+    database = Database(notes_url, capture=capture)
     with pytest.raises(RuntimeError, match=WAY_OUT):
         async with database.unit() as session:
             await session.run_sync(UNSEEN[way])

@@ -94,10 +94,9 @@ def _is_postgresql(database: Database) -> bool:
 
 
 @pytest.fixture
-async def database(empty_database_url: str) -> AsyncIterator[Database]:
-    await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
+async def database(notes_url: str) -> AsyncIterator[Database]:
     capture = Capture(notes.feeds(), AuditTrail([SECRET]))
-    database = Database(empty_database_url, capture=capture)
+    database = Database(notes_url, capture=capture)
     yield database
     await database.close()
 
@@ -303,7 +302,7 @@ async def test_rows_may_hand_on_what_is_unique_in_the_order_of_their_keys(
 
 @pytest.mark.database("postgresql")  # SQLite locks no rows
 async def test_a_flush_locks_its_rows_in_the_order_of_their_keys(
-    database: Database, empty_database_url: str
+    database: Database, notes_url: str
 ) -> None:
     def add(db: Session) -> None:
         # They lie on the disk against the order of their keys.
@@ -331,7 +330,7 @@ async def test_a_flush_locks_its_rows_in_the_order_of_their_keys(
         await holder.execute(query, {"key": 30})
         async with anyio.create_task_group() as group:
             group.start_soon(write, database, change)
-            before, after = await anyio.to_thread.run_sync(look, empty_database_url)
+            before, after = await anyio.to_thread.run_sync(look, notes_url)
             await holder.rollback()
     assert (before, after) == (True, False)
 

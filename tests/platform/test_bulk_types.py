@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import anyio.to_thread
 import pytest
 from sqlalchemy import BigInteger, DateTime, Integer, Numeric, Text, TypeDecorator, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -98,9 +97,8 @@ VALUES: dict[str, Any] = {
 
 
 @pytest.fixture
-async def database(empty_database_url: str) -> AsyncIterator[Database]:
-    await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
-    database = Database(empty_database_url, capture=Capture(notes.feeds(), AuditTrail([SECRET])))
+async def database(notes_url: str) -> AsyncIterator[Database]:
+    database = Database(notes_url, capture=Capture(notes.feeds(), AuditTrail([SECRET])))
     yield database
     await database.close()
 

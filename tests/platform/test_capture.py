@@ -28,9 +28,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def database(empty_database_url: str) -> AsyncIterator[Database]:
-    await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
-    database = notes_database(empty_database_url)
+async def database(notes_url: str) -> AsyncIterator[Database]:
+    database = notes_database(notes_url)
     yield database
     await database.close()
 

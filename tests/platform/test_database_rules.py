@@ -22,7 +22,6 @@ from sqlalchemy.orm import (
     relationship,
 )
 
-from tests.platform import notes
 from tests.platform.notes import SECRET
 from tests.platform.trail import noted
 from trivet.audit import AuditTrail
@@ -150,9 +149,8 @@ def followed() -> None:
 
 
 @pytest.fixture
-async def database(empty_database_url: str) -> AsyncIterator[Database]:
-    await anyio.to_thread.run_sync(notes.create_tables, empty_database_url)
-    found = Database(empty_database_url, capture=Capture(feeds(), AuditTrail([SECRET])))
+async def database(notes_url: str) -> AsyncIterator[Database]:
+    found = Database(notes_url, capture=Capture(feeds(), AuditTrail([SECRET])))
     async with found.engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     yield found

@@ -85,8 +85,8 @@ ROUTES = [
 
 
 @pytest.fixture
-async def house(empty_database_url: str, tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(ROUTES, empty_database_url, tmp_path) as house:
+async def house(notes_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with house_of(ROUTES, notes_url, tmp_path) as house:
         yield house
 
 

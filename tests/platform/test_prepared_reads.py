@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import httpx2
 import pytest
 from sqlalchemy import make_url, text
@@ -15,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from tests.platform.bare import bare_platform, client_of, mounted
-from tests.platform.notes import Note, create_tables
+from tests.platform.notes import Note
 from tests.services.pooler import pooler_for
 from trivet import Conflict, Identity, Platform, context_of
 from trivet.asgi.root import build_root
@@ -61,9 +60,8 @@ async def platform_at(url: str, tmp_path: Path, **settings: Any) -> AsyncIterato
 
 
 @pytest.fixture
-async def platform(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Platform]:
-    await anyio.to_thread.run_sync(create_tables, empty_database_url)
-    async with platform_at(empty_database_url, tmp_path) as platform:
+async def platform(notes_url: str, tmp_path: Path) -> AsyncIterator[Platform]:
+    async with platform_at(notes_url, tmp_path) as platform:
         yield platform
 
 

@@ -117,19 +117,17 @@ def last_commands(url: str) -> set[str]:
 @DATABASE
 @pytest.mark.anyio
 async def test_a_commit_is_what_it_was_where_no_client_needs_its_position(
-    database: Database, empty_database_url: str
+    database: Database, notes_url: str
 ) -> None:
     async with database.engine.begin() as connection:
         await dock(connection, TABLE)
-    sent = await anyio.to_thread.run_sync(last_commands, empty_database_url)
+    sent = await anyio.to_thread.run_sync(last_commands, notes_url)
     assert sent == {"COMMIT"}
 
 
 @DATABASE
 @pytest.mark.anyio
-async def test_the_position_of_a_commit_comes_with_it(
-    database: Database, empty_database_url: str
-) -> None:
+async def test_the_position_of_a_commit_comes_with_it(database: Database, notes_url: str) -> None:
     client = ClientPosition()
     leave = enter_client(client)
     async with database.engine.begin() as connection:
@@ -146,7 +144,7 @@ async def test_the_position_of_a_commit_comes_with_it(
     leave()
     assert client.written is not None
     assert client.written > created
-    with psycopg.connect(empty_database_url) as server:
+    with psycopg.connect(notes_url) as server:
         row = server.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
     assert row is not None
     assert WalPosition.of_server(created.timeline, row[0]) >= client.written

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, select, text, update
 
-from tests.platform.notes import Line, Note, create_tables
+from tests.platform.notes import Line, Note
 from tests.platform.shelf import Book, Label, Shelf, Thing
 from tests.platform.watched_rules import BOSS, Watched, module_of, registry_of
 from trivet import Conflict
@@ -21,9 +21,8 @@ Asked = list[Change[Any]]
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    create_tables(database_url)
-    engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+def engine(notes_url: str) -> Iterator[Engine]:
+    engine = create_engine(notes_url.replace("postgresql:", "postgresql+psycopg:"))
     with TrivetSession(bind=engine) as db:
         db.add_all([Label(id=1, name="old"), Label(id=2, name="new"), Shelf(id=1, name="one")])
         db.add_all([Shelf(id=2, name="two")])

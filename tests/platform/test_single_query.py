@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from tests.platform.bare import bare_platform, client_of, mounted
-from tests.platform.notes import Note, add_note, as_service, create_tables, feeds
+from tests.platform.notes import Note, add_note, as_service, feeds
 from trivet import Platform, context_of
 from trivet.asgi.root import build_root
 from trivet.data.capture import Capture
@@ -138,10 +138,9 @@ ROUTES = [
 
 
 @pytest.fixture
-async def platform(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Platform]:
+async def platform(notes_url: str, tmp_path: Path) -> AsyncIterator[Platform]:
     """With one note, and one connection for all."""
-    await anyio.to_thread.run_sync(create_tables, empty_database_url)
-    platform = bare_platform(tmp_path, database_url=empty_database_url, database_connections=1)
+    platform = bare_platform(tmp_path, database_url=notes_url, database_connections=1)
     platform.database.capture = Capture(feeds())
     async with platform.database.unit() as session:
         await session.run_sync(add_note, "a", "x")

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import httpx2
 import pytest
 from sqlalchemy import make_url, text
@@ -15,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from tests.platform.bare import bare_platform, client_of, mounted
-from tests.platform.notes import Note, add_note, as_service, create_tables
+from tests.platform.notes import Note, add_note, as_service
 from tests.services.pooler import pooler_for
 from tests.services.slow import BRIEF_SECONDS, COUNT, count_endlessly, count_slowly
 from trivet import Platform, context_of
@@ -72,9 +71,8 @@ def client_at(platform: Platform) -> Any:
 
 
 @pytest.fixture
-async def limited(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Platform]:
-    await anyio.to_thread.run_sync(create_tables, empty_database_url)
-    platform = open_platform(empty_database_url, tmp_path, 0.5)
+async def limited(notes_url: str, tmp_path: Path) -> AsyncIterator[Platform]:
+    platform = open_platform(notes_url, tmp_path, 0.5)
     yield platform
     await platform.database.close()
 
@@ -116,12 +114,10 @@ async def test_the_limit_is_a_statements_and_not_a_units(limited: Platform) -> N
             await asyncio.sleep(0.6)  # the unit is older than the limit then
 
 
-async def test_a_platform_of_a_command_has_no_limit(
-    empty_database_url: str, tmp_path: Path
-) -> None:
+async def test_a_platform_of_a_command_has_no_limit(notes_url: str, tmp_path: Path) -> None:
     from trivet.platform import open_platform as open_any
 
-    limited = open_platform(empty_database_url, tmp_path, BRIEF_SECONDS)
+    limited = open_platform(notes_url, tmp_path, BRIEF_SECONDS)
     free = open_any(limited.settings, (), accounts=limited.accounts, serves=False)
     _ = free.database.engine
     async with client_at(limited) as client:
@@ -135,9 +131,9 @@ async def test_a_platform_of_a_command_has_no_limit(
 @pytest.mark.database("postgresql")
 @pytest.mark.parametrize(("seconds", "expected"), [(30, "700"), (0.2, "200")])
 async def test_of_the_settings_limit_and_the_addresss_the_shorter_counts(
-    empty_database_url: str, tmp_path: Path, seconds: float, expected: str
+    notes_url: str, tmp_path: Path, seconds: float, expected: str
 ) -> None:
-    url = f"{empty_database_url}?options=-c%20statement_timeout%3D700"
+    url = f"{notes_url}?options=-c%20statement_timeout%3D700"
     platform = open_platform(url, tmp_path, seconds)
     async with client_at(platform) as client:
         assert (await client.get("/app/unit/find_limit")).json() == expected
@@ -164,18 +160,17 @@ class TestBehindAPooler:
     """It tells its clients a process id that is none of the server's."""
 
     @pytest.fixture
-    async def url(self, empty_database_url: str) -> AsyncIterator[str]:
-        await anyio.to_thread.run_sync(create_tables, empty_database_url)
-        server = make_url(empty_database_url)
+    async def url(self, notes_url: str) -> AsyncIterator[str]:
+        server = make_url(notes_url)
         async with pooler_for(server.host, server.port) as port:
             yield server.set(port=port).render_as_string(hide_password=False)
 
     @pytest.mark.parametrize("kind", ["unit", "single"])
     @pytest.mark.parametrize("named", [True, False])
     async def test_every_transaction_has_the_limit_and_the_session_has_not(
-        self, url: str, empty_database_url: str, tmp_path: Path, kind: str, named: bool
+        self, url: str, notes_url: str, tmp_path: Path, kind: str, named: bool
     ) -> None:
-        pooler = {"database_pooler": "transaction", "direct_database_url": empty_database_url}
+        pooler = {"database_pooler": "transaction", "direct_database_url": notes_url}
         platform = open_platform(url, tmp_path, 0.5, **(pooler if named else {}))
         async with client_at(platform) as client:
             assert (await client.get(f"/app/{kind}/find_limit")).json() == "500"
