@@ -6,7 +6,8 @@ import pytest
 
 from tests.realtime.house import House, eventually
 
-pytestmark = pytest.mark.anyio
+# What is said on the wire is no matter of the database.
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 
 @pytest.fixture

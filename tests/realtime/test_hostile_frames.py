@@ -32,7 +32,8 @@ from trivet_realtime.protocol import MalformedFrame, MalformedRequest, decode_fr
 from trivet_realtime.protocol.codec import DEEPEST, REQUESTS, is_too_deep
 from trivet_realtime.protocol.tags import InvalidFilter, read_filter
 
-pytestmark = pytest.mark.anyio
+# What is said on the wire is no matter of the database.
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 
 @pytest.fixture

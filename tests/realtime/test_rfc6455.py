@@ -16,7 +16,8 @@ import pytest
 from tests.realtime.house import House, eventually
 from tests.realtime.raw import CLOSE, CONNECT, CONTINUATION, PING, PONG, TEXT, Raw, frame, raw
 
-pytestmark = pytest.mark.anyio
+# What is said on the wire is no matter of the database.
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 CONTROL = (CLOSE, PING, PONG)
 RESERVED_OPCODES = (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)

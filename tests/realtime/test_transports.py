@@ -15,7 +15,8 @@ from tests.realtime.house import SECONDS, House, eventually, house_at
 from trivet.identity import Revocation
 from trivet_realtime.bounds import Bounds
 
-pytestmark = pytest.mark.anyio
+# What is said on the wire is no matter of the database.
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 CONNECT = {"id": 1, "connect": {}}
 
