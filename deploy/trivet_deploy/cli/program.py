@@ -26,6 +26,7 @@ from trivet_deploy.cli import (
     events,
     keys,
     migrate,
+    new,
     realtime,
     routes,
     secret,
@@ -55,6 +56,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(new.app, name="new")
 app.command("demo")(demo.demo)
 app.command("dev")(dev.dev)
 app.command("serve")(serve.serve)
