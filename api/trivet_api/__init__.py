@@ -22,6 +22,8 @@ from trivet_api.conditions import (
 from trivet_api.cursor import read_cursor, write_cursor
 from trivet_api.idempotency import idempotency_refused, idempotency_required
 from trivet_api.preferences import PrefersMinimal, minimal_response, prefers_minimal
+from trivet_api.resource.resource import resource
+from trivet_api.resource.schemas import schema
 from trivet_api.unit import CurrentPlatform, SingleQuery, Unit
 from trivet_api.whole_numbers import BigIntString
 
@@ -44,6 +46,8 @@ __all__ = [
     "read_cursor",
     "require_condition",
     "requires",
+    "resource",
+    "schema",
     "set_etag",
     "staff",
     "write_cursor",

@@ -1,9 +1,9 @@
 """How a feature's router gets into the API.
 
 FastAPI keeps an included router as a router, and matches every request in both, twice in the
-inner one. What is FastAPI's own through and through (an `APIRouter` of nothing but `APIRoute`) is
-laid flat instead: the same routes, directly in the app. Everything that somebody made differently
-stays as FastAPI has it: a route class of one's own, a router class, a router in the router, a
+inner one. What is FastAPI's own through and through (an `APIRouter` of nothing but `APIRoute`, and
+of such routers) is laid flat instead: the same routes, directly in the app. Everything that
+somebody made differently stays as FastAPI has it: a route class of one's own, a router class, a
 mount, limits for forms. Either way the policies are asked before anything of the feature runs.
 """
 
@@ -47,8 +47,14 @@ def _is_ordinary(router: APIRouter) -> bool:
         type(router) is APIRouter
         and not router.form_limits
         and not router._low_priority_routes  # noqa: SLF001  # what `router.frontend()` adds; no other way tells
-        and all(type(route) is APIRoute for route in router.routes)
+        and all(map(_is_ordinary_route, router.routes))
     )
+
+
+def _is_ordinary_route(route: Any) -> bool:
+    """Whether a route is one of FastAPI's own, or a router of them within the router."""
+    inner = getattr(route, "original_router", None)
+    return type(route) is APIRoute if inner is None else _is_ordinary(inner)
 
 
 def _lay_flat(app: FastAPI, included: Any) -> None:

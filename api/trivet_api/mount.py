@@ -17,6 +17,7 @@ from trivet_api.index import install_index
 from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import Problem, install_problems
 from trivet_api.proof import is_proved
+from trivet_api.resource.batch_routes import install_batch
 from trivet_api.route_index import index_routes
 
 PREFIX = "/api"
@@ -35,7 +36,7 @@ def mount(platform: Platform) -> MountedApp:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        openapi_tags=[*map(_tag, platform.features), _AUTH],
+        openapi_tags=[*map(_tag, platform.features), _BATCH, _AUTH],
         responses={"default": {"model": Problem, "description": "A problem (RFC 9457)."}},
         # Tracing belongs around the root, where the requests of every mount pass.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -46,6 +47,7 @@ def mount(platform: Platform) -> MountedApp:
     for feature, module in modules_of(platform.features, "api"):
         router = attribute_of(module, "router", APIRouter, "router = APIRouter()")
         include(app, router, prefix=f"/{feature.name}", tags=[feature.name])
+    install_batch(app)
     include(app, auth.router)
     install_index(app)
     install_docs(app)
@@ -61,6 +63,7 @@ def mount(platform: Platform) -> MountedApp:
     )
 
 
+_BATCH = {"name": "batch", "description": "Rows of several resources in one transaction."}
 _AUTH = {"name": "auth", "description": "Log in and out, and see who you are."}
 
 

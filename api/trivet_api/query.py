@@ -7,9 +7,9 @@ of a slip; one who is not gets an answer to another question.
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
@@ -23,9 +23,18 @@ UNKNOWN = "there is no parameter of this name"
 REPEATED = "give one value; it stands here twice or more"
 NO_TIME = "write it as ISO 8601 does, as in 2013-02-04; a number is none"
 
+E = TypeVar("E", bound=Callable[..., Any])
+_READS = "__reads_query__"
+
 _TIMES = (dt.date, dt.time, dt.timedelta)
 _MANY = (list, tuple, set, frozenset)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+
+
+def reads_query(endpoint: E) -> E:
+    """Mark an endpoint of ours that reads and judges its whole query string itself."""
+    setattr(endpoint, _READS, True)
+    return endpoint
 
 
 class QueryReader:
@@ -36,6 +45,7 @@ class QueryReader:
     """
 
     def __init__(self, dependant: Dependant) -> None:
+        self._is_left = hasattr(dependant.call, _READS)
         self._is_open = _reads_requests(dependant)
         self._many: dict[str, bool] = {}
         self._times: set[str] = set()
@@ -61,7 +71,7 @@ class QueryReader:
     def check(self, scope: Scope) -> None:
         """Raise Invalid for a query string that cannot be meant."""
         query: bytes = scope["query_string"]
-        if not query:
+        if not query or self._is_left:
             return
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         if faults := list(self._find_faults(pairs)):

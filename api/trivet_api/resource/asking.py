@@ -45,6 +45,12 @@ class Asked:
         return [self.model, *models_of(self.query.filters)]
 
     @property
+    def lists(self) -> Sequence[str]:
+        """The lists of members that are shown."""
+        expanded = [each.name for each in self.query.expand]
+        return self.options.lists(self.hidden, self.query.fields, expanded)
+
+    @property
     def purpose(self) -> str:
         """What a cursor is bound to: the list, its order and its filters."""
         order = ",".join(key.word for key in self.keys)

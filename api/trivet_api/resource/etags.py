@@ -6,12 +6,15 @@ caller has read.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper
 
 _DIGEST_BYTES = 12
+encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def version_attribute(model: type[Any]) -> str | None:
@@ -19,6 +22,11 @@ def version_attribute(model: type[Any]) -> str | None:
     mapper: Mapper[Any] = inspect(model)
     column = mapper.version_id_col
     return None if column is None else mapper.get_property_by_column(column).key
+
+
+def version_with(version: object, lists: Mapping[str, Any]) -> str:
+    """A version together with the members of the row, which no counter counts."""
+    return f"{version}-{digest_of(encode(lists))}" if lists else str(version)
 
 
 def digest_of(body: bytes) -> str:

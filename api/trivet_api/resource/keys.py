@@ -17,6 +17,7 @@ from trivet.data.violation import VALUE_LENGTH
 from trivet.errors import NotFound
 from trivet.models.labels import noun_of
 from trivet.models.row_keys import key_text, split_key
+from trivet_api.resource.faults import input_error, invalid
 from trivet_api.resource.fields import fields_of
 
 
@@ -88,3 +89,17 @@ def no_row(model: type[Any], text: str) -> NotFound:
     noun = noun_of(inspect(model).local_table)
     told = f" {text}" if len(text) <= VALUE_LENGTH else ""
     return NotFound(f"{noun.lower().replace(' ', '-')}-not-found", f"There is no {noun}{told}.")
+
+
+def require_key(model: type[Any], text: str) -> tuple[Any, ...]:
+    """The primary key that `text`, a part of an address, is.
+
+    Raises Invalid if no row of the class can have it (422).
+    """
+    try:
+        if "\0" not in text:
+            return read_key(model, text)
+    except ValueError:
+        pass
+    detail = f"no {noun_of(inspect(model).local_table)} has such a key"
+    raise invalid([input_error("key", detail, "path")])

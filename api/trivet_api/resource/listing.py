@@ -24,7 +24,7 @@ class PageStatement:
     """A statement that brings a page, and one row more if there is one.
 
     Attributes:
-        read: It brings what is shown, the key if rows are expanded, and the database's own
+        read: It brings what is shown, the key if more is shown than columns, and the database's own
             values of the sort columns.
         writer: Writes the rows.
         key: The place of the key in a row.
@@ -68,7 +68,8 @@ class Listing:
         query, position = asked.query, asked.position
         fields = self._options.shown(asked.hidden, query.fields)
         keys = paging.directed(asked.keys, position)
-        own = self._key if query.expand else []
+        lists = asked.lists
+        own = self._key if query.expand or lists else []
         columns = [*(each.attribute for each in fields), *own]
         shown = [column.label(f"c{at}") for at, column in enumerate(columns)]
         raw = [
@@ -90,10 +91,11 @@ class Listing:
             rows = union_all(*(select(part.subquery()) for part in parts)).subquery()
             again = [key.order(rows.c[f"p{at}"]) for at, key in enumerate(keys)]
             statement = select(*rows.c).order_by(*again).limit(limit)
-        writer = RowWriter(fields, [each.name for each in query.expand])
+        writer = RowWriter(fields, [*lists, *(each.name for each in query.expand)])
         end = len(columns)
-        read = CompiledRead(statement)
-        return PageStatement(read, writer, slice(len(fields), end), slice(end, end + len(raw)))
+        return PageStatement(
+            CompiledRead(statement), writer, slice(len(fields), end), slice(end, end + len(raw))
+        )
 
 
 @dataclass(frozen=True, slots=True)

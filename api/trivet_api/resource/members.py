@@ -48,7 +48,10 @@ class Members:
 
     def encode_all(self, members: Iterable[Any]) -> list[Any]:
         """The keys of `members`, in their order."""
-        keys = map(inspect(self.target).primary_key_from_instance, members)
+        return self.encode_keys(map(inspect(self.target).primary_key_from_instance, members))
+
+    def encode_keys(self, keys: Iterable[Sequence[Any]]) -> list[Any]:
+        """Keys of members as JSON has them, in their order."""
         return [self._encode(key) for key in sorted(keys, key=key_text_of)]
 
     def read(self, given: Any) -> tuple[Any, ...]:

@@ -1,10 +1,11 @@
 """What a resource shows, and how it may be asked: the part of its declaration that reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from trivet_api.resource.fields import Field
+from trivet_api.resource.members import Members
 
 PAGE = 50
 PAGE_MAX = 200
@@ -17,6 +18,7 @@ class ReadOptions:
     Attributes:
         model: The mapped class.
         fields: The readable attributes by their names, in their order.
+        members: The many-to-many relationships that are shown as lists of keys.
         filters: The attributes to filter by, those of related classes with dots
             (``author.name``); ``*`` stands for all of the class's own. None is ``("*",)``.
         sorts: The attributes to sort by. None is the key, and the columns with which an index
@@ -38,9 +40,28 @@ class ReadOptions:
     default_sort: tuple[str, ...] | None = None
     page: int = PAGE
     page_max: int = PAGE_MAX
+    members: Mapping[str, Members] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all that a row shows."""
+        return (*self.fields, *self.members)
 
     def shown(self, hidden: frozenset[str], chosen: tuple[str, ...] | None) -> Sequence[Field]:
         """The fields that an actor sees from whom `hidden` are hidden; only those of `chosen`, if
         there are any."""
         names = self.fields if chosen is None else chosen
-        return [self.fields[name] for name in names if name not in hidden]
+        return [self.fields[name] for name in names if name in self.fields and name not in hidden]
+
+    def lists(
+        self,
+        hidden: frozenset[str],
+        chosen: tuple[str, ...] | None = None,
+        expanded: Collection[str] = (),
+    ) -> tuple[str, ...]:
+        """The same for the lists of members; where one is `expanded`, its rows stand there."""
+        return tuple(
+            name
+            for name in self.members
+            if name not in hidden and name not in expanded and (chosen is None or name in chosen)
+        )

@@ -129,7 +129,7 @@ class Parameters:
     def _of_words(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         choices: dict[str, Sequence[str]] = {
             "sort": tuple(self.sorting.allowed),
-            "fields": tuple(self._options.fields),
+            "fields": self._options.names,
             "expand": self.paths,
             "groups": self.groups,
             "search": self.searching.names,
@@ -164,7 +164,7 @@ class _Reading:
         """What the actor may name in a word; a word without any is unknown."""
         every: Mapping[str, Sequence[str]] = {
             "sort": tuple(self._parameters.sorting.allowed),
-            "fields": tuple(self._options.fields),
+            "fields": self._options.names,
             "groups": self._parameters.groups,
             "search": self._parameters.searching.names,
         }

@@ -5,30 +5,30 @@ What is asked for is read (`parameters`), a statement of its shape is found or m
 expansion and each count. Where one suffices no transaction is opened (docs/decisions/0025).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from trivet.data.compiled_read import CompiledRead, Rows
 from trivet.data.unit_of_work import UnitOfWork
-from trivet.errors import NotFound
 from trivet.identity.identity import Identity
 from trivet.platform import Platform
 from trivet_api.cursor import read_cursor, write_cursor
 from trivet_api.resource.asking import Asked
 from trivet_api.resource.counting import Counts
-from trivet_api.resource.expanding import Expansion, expanders_of, find_all, key_of
-from trivet_api.resource.faults import input_error, invalid
-from trivet_api.resource.keys import read_key
+from trivet_api.resource.expanding import Expansion, Key, expanders_of, find_all, key_of
+from trivet_api.resource.keys import no_row, require_key
 from trivet_api.resource.listing import Found, Listing, PageStatement, add_cursors, in_order
+from trivet_api.resource.member_lists import MemberLists
 from trivet_api.resource.options import ReadOptions
 from trivet_api.resource.paging import Position
 from trivet_api.resource.parameters import Parameters
 from trivet_api.resource.rows import Page, encode
-from trivet_api.resource.single_rows import SingleRows
+from trivet_api.resource.single_rows import RowStatement, SingleRows
 from trivet_api.resource.statements import Rules, Sight, is_plain
 
 Unit = UnitOfWork[AsyncSession]
@@ -53,6 +53,7 @@ class Reader:
         self._expanders = expanders_of(options)
         self._listing = Listing(options)
         self._single = SingleRows(options)
+        self._members = MemberLists(options.model, options.members)
         self._counts = Counts()
 
     async def list(self, unit: Unit, query_string: bytes, platform: Platform) -> bytes:
@@ -78,7 +79,7 @@ class Reader:
             place = read_cursor(platform, asked.purpose, query.cursor)
             asked.position = Position.of_json(place)
         made, values = self._listing.prepare(asked)
-        if query.asks_once:
+        if query.asks_once and not asked.lists:
             rows = await _ask(unit, made.read, values, asked.sight, asked.models)
             found = in_order(asked, rows)
             page = Page(made.writer.write_all(found.rows))
@@ -106,42 +107,46 @@ class Reader:
         """
         sight = Sight(self._rules, unit.actor)
         query = self.parameters.parse_read(query_string, sight)
-        key = self._read_key(key_text)
+        key = require_key(self._model, key_text)
         made, values = self._single.prepare(query, sight, key)
+        lists: Mapping[str, Any] = {}
         extra: Sequence[Any] = ()
-        if query.asks_once:
+        if query.asks_once and not made.lists:
             rows = await _ask(unit, made.read, values, sight, [self._model])
         else:
-            rows, extra = await unit.run(
-                self._find_row, made.read, values, (query.expand, sight, key_of(key))
+            rows, lists, extra = await unit.run(
+                self._find_row, made, values, (query.expand, sight, key_of(key))
             )
         if not rows:
-            name = self._model.__name__
-            raise NotFound("not-found", f"There is no {name} with the key {key_text[:100]!r}.")
-        body = made.body(rows[0], extra)
-        return body, None if query.expand else f'"{made.tag(rows[0], body)}"'
+            raise no_row(self._model, key_text)
+        body = made.body(rows[0], lists, extra)
+        return body, None if query.expand else f'"{made.tag(rows[0], lists, body)}"'
 
-    def represent(self, instance: object, actor: Identity) -> tuple[bytes, str]:
+    def represent(self, db: Session, actor: Identity, instance: object) -> tuple[bytes, str]:
         """The JSON of an object as `read` shows its row, and the version in its entity tag.
 
         Args:
-            instance: An object of the class, whose attributes are loaded.
+            db: The session of the object, which has been flushed.
             actor: The identity that will see it.
+            instance: An object of the class, whose attributes are loaded.
 
         Returns:
             The JSON, and what `trivet_api.set_etag` and `Condition.require` take.
         """
-        return self._single.represent(instance, self._rules.hidden_attributes(self._model, actor))
+        sight = Sight(self._rules, actor)
+        hidden = sight.hidden(self._model)
+        lists: dict[str, Any] = {}
+        if names := self._options.lists(hidden):
+            key = key_of(inspect(self._model).primary_key_from_instance(instance))
+            lists = self._find_lists(db.connection(), sight, key, names)
+        return self._single.represent(instance, hidden, lists)
 
-    def _read_key(self, text: str) -> tuple[Any, ...]:
-        try:
-            key = None if "\0" in text else read_key(self._model, text)
-        except ValueError:
-            key = None
-        if key is None:
-            detail = f"no {self._model.__name__} has such a key"
-            raise invalid([input_error("key", detail, "path")])
-        return key
+    def _find_lists(
+        self, connection: Connection, sight: Sight, key: Key, names: Sequence[str]
+    ) -> dict[str, Any]:
+        found = self._members.find(connection, sight, [key], names)
+        lists: Iterator[Any] = (next(iter(each.values()), []) for each in found)
+        return dict(zip(names, lists, strict=True))
 
     def _find_page(
         self,
@@ -154,17 +159,21 @@ class Reader:
         connection = db.connection()
         query = asked.query
         found = in_order(asked, made.read.rows(db, values))
-        rows = found.rows
-        keys = [key_of(row[made.key]) for row in rows] if query.expand else []
-        extra = find_all(self._expanders, connection, asked.sight, keys, query.expand)
-        page = Page(
-            [
-                made.writer.write(row, [inner.get(key, empty) for inner, empty in extra])
-                for row, key in zip(rows, keys, strict=True)
+        rows, lists = found.rows, asked.lists
+        if query.expand or lists:
+            keys = [key_of(row[made.key]) for row in rows]
+            extra: list[tuple[Mapping[Key, Any], Any]] = [
+                (each, []) for each in self._members.find(connection, asked.sight, keys, lists)
             ]
-            if query.expand
-            else made.writer.write_all(rows)
-        )
+            extra += find_all(self._expanders, connection, asked.sight, keys, query.expand)
+            page = Page(
+                [
+                    made.writer.write(row, [inner.get(key, empty) for inner, empty in extra])
+                    for row, key in zip(rows, keys, strict=True)
+                ]
+            )
+        else:
+            page = Page(made.writer.write_all(rows))
         if query.count:
             page.count = self._counts.count(connection, asked)
         if query.groups:
@@ -175,16 +184,18 @@ class Reader:
         self,
         db: Session,
         _actor: Identity,
-        read: CompiledRead,
+        made: RowStatement,
         values: dict[str, Any],
         expansion: tuple[Sequence[Expansion], Sight, Any],
-    ) -> tuple[Sequence[Any], Sequence[Any]]:
-        rows = read.rows(db, values)
+    ) -> tuple[Rows, Mapping[str, Any], Sequence[Any]]:
+        connection = db.connection()
+        rows = made.read.rows(db, values)
         if not rows:
-            return rows, ()
+            return rows, {}, ()
         wanted, sight, key = expansion
-        found = find_all(self._expanders, db.connection(), sight, [key], wanted)
-        return rows, [next(iter(each.values()), empty) for each, empty in found]
+        lists = self._find_lists(connection, sight, key, made.lists)
+        found = find_all(self._expanders, connection, sight, [key], wanted)
+        return rows, lists, [next(iter(each.values()), empty) for each, empty in found]
 
 
 async def _ask(

@@ -36,9 +36,9 @@ class RowWriter:
         ]
 
     @classmethod
-    def of(cls, fields: Sequence[Field]) -> "RowWriter":
-        """The writer of `fields`, made once."""
-        return _writer(tuple(fields))
+    def of(cls, fields: Sequence[Field], extra: Sequence[str] = ()) -> "RowWriter":
+        """The writer of `fields` and what is put behind them, made once."""
+        return _writer(tuple(fields), tuple(extra))
 
     def write(self, row: Sequence[Any], extra: Sequence[Any] = ()) -> Any:
         """A row as msgspec writes it."""
@@ -55,14 +55,14 @@ class RowWriter:
         struct, size = self._struct, self._size
         return [struct(*row[:size]) for row in rows]
 
-    def write_object(self, instance: object) -> Any:
+    def write_object(self, instance: object, extra: Sequence[Any] = ()) -> Any:
         """An object of the class as its row is written."""
-        return self.write([getattr(instance, each.name) for each in self.fields])
+        return self.write([getattr(instance, each.name) for each in self.fields], extra)
 
 
 @lru_cache(maxsize=1000)
-def _writer(fields: tuple[Field, ...]) -> RowWriter:
-    return RowWriter(fields)
+def _writer(fields: tuple[Field, ...], extra: tuple[str, ...]) -> RowWriter:
+    return RowWriter(fields, extra)
 
 
 class Page(msgspec.Struct, omit_defaults=True):

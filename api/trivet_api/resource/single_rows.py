@@ -1,13 +1,13 @@
 """The statement that brings one row by its key, and its entity tag."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from trivet.data.compiled_read import CompiledRead
-from trivet_api.resource.etags import digest_of, version_attribute
+from trivet_api.resource.etags import digest_of, version_attribute, version_with
 from trivet_api.resource.expanding import key_columns
 from trivet_api.resource.options import ReadOptions
 from trivet_api.resource.parameters import Query
@@ -22,28 +22,38 @@ class RowStatement:
     Attributes:
         read: The statement.
         whole: Writes all of it.
+        lists: The lists of members in it.
         chosen: Writes the part that was asked for, and expansions; None if that is all.
         places: Where the values of that part are.
+        chosen_lists: The lists of members in that part.
         version: Where the version of the row is; None if it has none.
     """
 
     read: CompiledRead
     whole: RowWriter
+    lists: tuple[str, ...]
     chosen: RowWriter | None
     places: tuple[int, ...]
+    chosen_lists: tuple[str, ...]
     version: int | None
 
-    def body(self, row: Sequence[Any], extra: Sequence[Any] = ()) -> bytes:
+    def body(
+        self, row: Sequence[Any], lists: Mapping[str, Any], extra: Sequence[Any] = ()
+    ) -> bytes:
         """The JSON of what was asked for."""
         if self.chosen is None:
-            return encode(self.whole.write(row))
-        return encode(self.chosen.write([row[place] for place in self.places], extra))
+            return self._whole(row, lists)
+        shown = [lists[name] for name in self.chosen_lists]
+        return encode(self.chosen.write([row[place] for place in self.places], [*shown, *extra]))
 
-    def tag(self, row: Sequence[Any], body: bytes) -> str:
-        """The row's version, or a digest of all of it."""
+    def tag(self, row: Sequence[Any], lists: Mapping[str, Any], body: bytes) -> str:
+        """The row's version with its members, or a digest of all of it."""
         if self.version is not None:
-            return str(row[self.version])
-        return digest_of(body if self.chosen is None else encode(self.whole.write(row)))
+            return version_with(row[self.version], lists)
+        return digest_of(body if self.chosen is None else self._whole(row, lists))
+
+    def _whole(self, row: Sequence[Any], lists: Mapping[str, Any]) -> bytes:
+        return encode(self.whole.write(row, [lists[name] for name in self.lists]))
 
 
 class SingleRows:
@@ -68,11 +78,15 @@ class SingleRows:
             values[f"k{at}"] = value
         return made, values
 
-    def represent(self, instance: object, hidden: frozenset[str]) -> tuple[bytes, str]:
-        """The JSON of an object, and its version or a digest."""
-        body = encode(RowWriter.of(self._options.shown(hidden, None)).write_object(instance))
+    def represent(
+        self, instance: object, hidden: frozenset[str], lists: Mapping[str, Any]
+    ) -> tuple[bytes, str]:
+        """The JSON of an object with the `lists` of its members, and its version or a digest."""
+        names = self._options.lists(hidden)
+        writer = RowWriter.of(self._options.shown(hidden, None), names)
+        body = encode(writer.write_object(instance, [lists[name] for name in names]))
         if self._version is not None:
-            return body, str(getattr(instance, self._version))
+            return body, version_with(getattr(instance, self._version), lists)
         return body, digest_of(body)
 
     def _make(self, query: Query, sight: Sight) -> RowStatement:
@@ -91,9 +105,20 @@ class SingleRows:
         statement = select(*named).where(*is_key)
         if (visible := sight.restrict(self._model)) is not None:
             statement = statement.where(visible)
+        lists = self._options.lists(hidden)
+        expanded = [each.name for each in query.expand]
+        chosen_lists = self._options.lists(hidden, query.fields, expanded)
         chosen = None
         if query.fields is not None or query.expand:
-            chosen = RowWriter(fields, [each.name for each in query.expand])
+            names = [*chosen_lists, *(each.name for each in query.expand)]
+            chosen = RowWriter(fields, names)
         places = tuple(every.index(each) for each in fields)
-        read = CompiledRead(statement)
-        return RowStatement(read, RowWriter.of(every), chosen, places, version)
+        return RowStatement(
+            CompiledRead(statement),
+            RowWriter.of(every, lists),
+            lists,
+            chosen,
+            places,
+            chosen_lists,
+            version,
+        )

@@ -26,21 +26,26 @@ class CompiledRead:
     """A query of Core's, with a ``bindparam`` for each value that changes.
 
     Args:
-        statement: A SELECT of columns, none of whose parameters expands (``IN``).
+        statement: A SELECT of columns. With a parameter that expands (``IN``) it is executed as any
+            other, because its text changes with each list.
     """
 
     def __init__(self, statement: "Select[Any]") -> None:
         self.statement = statement
         self._on_wire: WireQuery | None = None
+        self._is_fixed = True
 
     def rows(self, db: Session, values: Mapping[str, Any]) -> Rows:
         """Ask within the transaction of `db`."""
         return db.connection().execute(self.statement, values).all()
 
-    def on_wire(self, dialect: Dialect) -> "WireQuery":
-        """What is sent to PostgreSQL; made for the first dialect, for a process has one."""
-        if self._on_wire is None:
-            self._on_wire = WireQuery(self.statement, dialect)
+    def on_wire(self, dialect: Dialect) -> "WireQuery | None":
+        """What is sent to PostgreSQL, made for the first dialect, for a process has one; None if
+        the text is not always the same."""
+        if self._on_wire is None and self._is_fixed:
+            compiled: Any = self.statement.compile(dialect=dialect)
+            self._is_fixed = not any(each.expanding for each in compiled.binds.values())
+            self._on_wire = WireQuery(self.statement, compiled, dialect) if self._is_fixed else None
         return self._on_wire
 
 
@@ -51,8 +56,7 @@ class WireQuery:
         text: The statement, with ``$1``, ``$2``, … for its parameters.
     """
 
-    def __init__(self, statement: "Select[Any]", dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)
+    def __init__(self, statement: "Select[Any]", compiled: Any, dialect: Dialect) -> None:
         names: list[str] = []
 
         def number(found: re.Match[str]) -> str:

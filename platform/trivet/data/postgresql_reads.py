@@ -43,6 +43,9 @@ async def ask(engine: AsyncEngine, read: CompiledRead, values: Mapping[str, Any]
 
     Raises sqlalchemy.exc.DBAPIError as SQLAlchemy would.
     """
+    query = read.on_wire(engine.dialect)
+    if query is None:
+        return None
     try:
         lent, may_ask = await greenlet_spawn(_take, engine)
     except OperationalError:
@@ -50,7 +53,6 @@ async def ask(engine: AsyncEngine, read: CompiledRead, values: Mapping[str, Any]
     try:
         if not may_ask:
             return None
-        query = read.on_wire(engine.dialect)
         found = await _ask(lent, query, values)
     finally:
         await greenlet_spawn(lent.close)

@@ -186,16 +186,19 @@ class AsyncTransaction:
         return found
 
     async def ask(self, read: CompiledRead, values: Mapping[str, Any]) -> Rows:
-        """The rows of a query that was compiled once.
+        """The rows of a query that was compiled once, and that is the last one of this unit.
 
-        It is cheapest as the only one of a unit that reads, which then has no transaction. Anything
-        that the unit has begun (or a replica that it reads from) is where the query is asked too.
+        Where nothing has used the unit and it only reads, it is a single query, without a
+        transaction. Otherwise it is asked where the unit is.
         """
         self._require_undecided()
-        if self.read_only and not self.is_open and self._reads is None:
-            rows = await self._database.ask(read, values, self.origin)
-            if rows is not None:
-                return rows
+        if self.read_only and not self.is_used:
+            self.ask_once()
+            if self._reads is None:
+                rows = await self._database.ask(read, values, self.origin)
+                if rows is not None:
+                    self._has_asked = True
+                    return rows
         return await self.run(lambda db: read.rows(db, values))
 
     async def _run_with_django(self, work: Callable[[Session], T]) -> T:

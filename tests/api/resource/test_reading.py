@@ -458,7 +458,7 @@ async def test_an_object_is_shown_as_its_row_is(shelves: Platform) -> None:
     asking = await books(shelves, RULES)
 
     def service(db: Session, actor: Identity) -> tuple[bytes, str]:
-        return asking.reader.represent(db.get_one(QueryBook, 1), actor)
+        return asking.reader.represent(db, actor, db.get_one(QueryBook, 1))
 
     async with shelves.open_unit(actor=ANYBODY, read_only=True) as unit:
         body, version = await unit.run(service)

@@ -1,0 +1,94 @@
+"""``POST /api/batch``: operations on several resources in one transaction.
+
+It is there if the API has a resource that writes. Each operation asks the policies of the route
+that does the same by itself, routers around it included.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, Field, JsonValue
+from starlette.routing import BaseRoute
+
+from trivet.identity.policy import its_own
+from trivet_api.policy import policies_of
+from trivet_api.resource.answering import JSON, represent_outcomes
+from trivet_api.resource.batch import BatchTarget, Operations, run_operations
+from trivet_api.resource.described import Resource
+from trivet_api.unit import Unit
+
+PATH = "/batch"
+
+
+class BatchOutcome(BaseModel):
+    """What became of one operation."""
+
+    status: int = Field(description="As if it had been the only one.")
+    body: dict[str, JsonValue] | None = Field(None, description="The row, as it is read.")
+
+
+class BatchAnswer(BaseModel):
+    """The outcomes of the operations, in their order."""
+
+    items: list[BatchOutcome]
+
+
+_RESOURCE = "__resource__"
+_VERBS = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
+
+
+def mark(route: BaseRoute, resource: Resource) -> None:
+    """Note on the endpoint of `route` which resource it serves."""
+    setattr(route.endpoint, _RESOURCE, resource)  # type: ignore[attr-defined]  # a route of FastAPI's
+
+
+def install_batch(app: FastAPI) -> None:
+    """Add the route, if there is something that it can do."""
+    found = _find(app)
+    if not found:
+        return
+    targets = {name: target for name, (_, target) in found.items()}
+
+    async def batch(operations: Operations, unit: Unit) -> Response:
+        """Do several operations, one after the other: all of them or none."""
+        asked = operations.operations
+        outcomes = await unit.run(run_operations, targets, asked)
+        pairs = [
+            (found[each.resource.strip("/")][0], outcome)
+            for each, outcome in zip(asked, outcomes, strict=True)
+        ]
+        return Response(await unit.run(represent_outcomes, pairs), media_type=JSON)
+
+    app.add_api_route(
+        PATH,
+        batch,
+        methods=["POST"],
+        name="batch",
+        tags=["batch"],
+        summary="Write rows of several resources in one transaction",
+        dependencies=[its_own],
+        response_model=BatchAnswer,
+    )
+
+
+def _find(app: FastAPI) -> Mapping[str, tuple[Resource, BatchTarget]]:
+    """The resources that write, by their addresses below the API."""
+    found: dict[str, tuple[Resource, BatchTarget]] = {}
+    for context in iter_route_contexts(app.routes):
+        resource: Resource | None = getattr(context.endpoint, _RESOURCE, None)
+        path = context.path or ""
+        verb = "upsert" if path.endswith(":upsert") else _verb_of(context)
+        if resource is None or verb is None or ":batch" in path:
+            continue
+        address = path.removesuffix(":upsert").removesuffix("/{key}").strip("/")
+        if address not in found:
+            found[address] = resource, BatchTarget(resource.writing, resource.options.fields, {})
+        policies: Any = found[address][1].policies
+        policies[verb] = policies_of(context)
+    return found
+
+
+def _verb_of(context: Any) -> str | None:
+    return next((_VERBS[each] for each in context.methods or () if each in _VERBS), None)

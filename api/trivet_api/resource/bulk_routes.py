@@ -1,0 +1,63 @@
+"""The routes by which many rows of a resource are written at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from trivet.identity.policy import Policy
+from trivet_api.resource.answering import JSON, represent_outcomes, takes
+from trivet_api.resource.bulk import (
+    Verb,
+    answer_schema,
+    batch_schema,
+    delete_batch,
+    insert_batch,
+    update_batch,
+)
+from trivet_api.resource.described import Resource
+from trivet_api.unit import Unit
+
+_SERVICES: dict[Verb, Callable[..., Any]] = {
+    "create": insert_batch,
+    "update": update_batch,
+    "delete": delete_batch,
+}
+
+
+def add_bulk(router: APIRouter, resource: Resource) -> None:
+    """Add a route for each kind of writing that the resource has."""
+    policies: dict[Verb, Policy] = {
+        "create": resource.policies.create,
+        "update": resource.policies.update,
+        "delete": resource.policies.delete,
+    }
+    for verb, policy in policies.items():
+        if verb in resource.operations:
+            _add(router, resource, verb, policy)
+
+
+def _add(router: APIRouter, resource: Resource, verb: Verb, policy: Policy) -> None:
+    write = resource.writing
+    service = _SERVICES[verb]
+
+    async def write_batch(batch: Any, unit: Unit) -> Response:
+        outcomes = await unit.run(service, write, batch)
+        pairs = [(resource, each) for each in outcomes]
+        return Response(await unit.run(represent_outcomes, pairs), media_type=JSON)
+
+    takes(write_batch, "batch", batch_schema(write, verb))
+    row = None if verb == "delete" else resource.read_schema
+    router.add_api_route(
+        f"{resource.path}:batch{verb.capitalize()}",
+        write_batch,
+        methods=["POST"],
+        name=f"batch_{verb}_{resource.plural}",
+        summary=f"{_WORDS[verb]} many {resource.rows} at once",
+        description="All of them or none; with `atomic` false each has its own outcome.",
+        dependencies=[policy],
+        response_model=answer_schema(write, row),
+    )
+
+
+_WORDS: dict[Verb, str] = {"create": "Create", "update": "Change", "delete": "Delete"}

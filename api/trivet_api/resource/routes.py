@@ -1,0 +1,227 @@
+"""The routes of a resource: plain FastAPI, each of them an endpoint with a policy.
+
+What comes in is read by the schemas, what goes out is written by the reader: a row has one JSON,
+whether it was created, changed, read or listed. Reads go from the database to JSON without an
+object; writes go through services, as those of a hand-written endpoint do.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from trivet.context import context_of
+from trivet.identity.policy import Policy
+from trivet_api.conditions import Condition, Conditions, require_condition
+from trivet_api.preferences import PrefersMinimal
+from trivet_api.problems import Problem
+from trivet_api.query import reads_query
+from trivet_api.resource.answering import JSON, answer_write, takes
+from trivet_api.resource.batch_routes import mark
+from trivet_api.resource.bulk_routes import add_bulk
+from trivet_api.resource.described import Resource
+from trivet_api.resource.keys import require_key
+from trivet_api.resource.schemas import values_of
+from trivet_api.resource.upserting import upsert_row
+from trivet_api.resource.writing import delete_row, insert_row, update_row
+from trivet_api.unit import Unit
+
+
+def router_of(resource: Resource) -> APIRouter:
+    """A router with the operations that `resource` has."""
+    router = APIRouter()
+    for operation, add in _ADDING.items():
+        if operation in resource.operations:
+            add(router, resource)
+    for route in router.routes:
+        mark(route, resource)
+    return router
+
+
+def _add_list(router: APIRouter, resource: Resource) -> None:
+    @reads_query
+    async def list_rows(request: Request) -> Response:
+        context = context_of(request.scope)
+        reader = resource.reader_for(context.platform.capture.rules)
+        query_string: bytes = request.scope["query_string"]
+        body = await reader.list(context.unit, query_string, context.platform)
+        return Response(body, media_type=JSON)
+
+    router.add_api_route(
+        resource.path,
+        list_rows,
+        methods=["GET"],
+        name=f"list_{resource.plural}",
+        summary=f"List {resource.rows}",
+        dependencies=[resource.policies.read],
+        response_model=resource.page_schema,
+        openapi_extra={"parameters": resource.parameters.openapi()},
+    )
+
+
+def _add_read(router: APIRouter, resource: Resource) -> None:
+    @reads_query
+    async def read_row(request: Request, key: str) -> Response:
+        context = context_of(request.scope)
+        reader = resource.reader_for(context.platform.capture.rules)
+        body, etag = await reader.read(context.unit, key, request.scope["query_string"])
+        return Response(body, media_type=JSON, headers={"etag": etag} if etag else None)
+
+    router.add_api_route(
+        f"{resource.path}/{{key}}",
+        read_row,
+        methods=["GET"],
+        name=f"read_{resource.noun}",
+        summary=f"Read {resource.a_row}",
+        dependencies=[resource.policies.read],
+        response_model=resource.read_schema,
+        openapi_extra={"parameters": resource.parameters.openapi_of_read()},
+    )
+
+
+def _add_create(router: APIRouter, resource: Resource) -> None:
+    write = resource.writing
+
+    async def create_row(request: Request, row: Any, unit: Unit, minimal: PrefersMinimal) -> Any:
+        made = await unit.run(insert_row, write, values_of(row))
+        return await answer_write(request, resource, made, is_new=True, minimal=minimal)
+
+    takes(create_row, "row", write.create_schema)
+    _add_write(
+        router,
+        resource,
+        resource.path,
+        create_row,
+        method="POST",
+        name=f"create_{resource.noun}",
+        summary=f"Create {resource.a_row}",
+        policy=resource.policies.create,
+        status=HTTPStatus.CREATED,
+    )
+
+
+def _add_update(router: APIRouter, resource: Resource) -> None:
+    write = resource.writing
+
+    async def update_row_(  # its name in the document is given below
+        request: Request,
+        key: str,
+        *,
+        changes: Any,
+        unit: Unit,
+        conditions: Conditions,
+        minimal: PrefersMinimal,
+    ) -> Any:
+        _require(resource, key, conditions)
+        changed = await unit.run(update_row, write, key, values_of(changes), condition=conditions)
+        return await answer_write(request, resource, changed, is_new=False, minimal=minimal)
+
+    takes(update_row_, "changes", write.update_schema)
+    _add_write(
+        router,
+        resource,
+        f"{resource.path}/{{key}}",
+        update_row_,
+        method="PATCH",
+        name=f"update_{resource.noun}",
+        summary=f"Change {resource.a_row}",
+        policy=resource.policies.update,
+        responses=_refusals(resource),
+    )
+
+
+def _add_delete(router: APIRouter, resource: Resource) -> None:
+    write = resource.writing
+
+    async def delete_row_(key: str, unit: Unit, conditions: Conditions) -> None:
+        _require(resource, key, conditions)
+        await unit.run(delete_row, write, key, condition=conditions)
+
+    router.add_api_route(
+        f"{resource.path}/{{key}}",
+        delete_row_,
+        methods=["DELETE"],
+        name=f"delete_{resource.noun}",
+        summary=f"Delete {resource.a_row}",
+        dependencies=[resource.policies.delete],
+        status_code=HTTPStatus.NO_CONTENT,
+        response_class=Response,
+        responses=_refusals(resource),
+    )
+
+
+def _add_upsert(router: APIRouter, resource: Resource) -> None:
+    write = resource.writing
+
+    async def upsert(request: Request, row: Any, unit: Unit, minimal: PrefersMinimal) -> Any:
+        made, is_new = await unit.run(upsert_row, write, values_of(row))
+        return await answer_write(request, resource, made, is_new=is_new, minimal=minimal)
+
+    names = " and ".join(write.unique)
+    takes(upsert, "row", write.create_schema)
+    _add_write(
+        router,
+        resource,
+        f"{resource.path}:upsert",
+        upsert,
+        method="POST",
+        name=f"upsert_{resource.noun}",
+        summary=f"Create {resource.a_row}, or change the one that has the same {names}",
+        policy=resource.policies.create,
+        policies=[resource.policies.update],
+        responses={201: {"description": "It was created.", "model": resource.read_schema}},
+    )
+
+
+def _require(resource: Resource, key: str, conditions: Condition) -> None:
+    """Refuse an address that no row can have, and a change without a condition where it needs one,
+    before anything is asked of the database."""
+    require_key(resource.model, key)
+    if resource.require_match:
+        require_condition(conditions)
+
+
+def _refusals(resource: Resource) -> dict[int | str, dict[str, Any]] | None:
+    """What a change is refused with, beside what every operation is."""
+    words = "The request has no If-Match, and this resource demands one."
+    return {428: {"description": words, "model": Problem}} if resource.require_match else None
+
+
+def _add_write(
+    router: APIRouter,
+    resource: Resource,
+    path: str,
+    endpoint: Callable[..., Any],
+    *,
+    method: str,
+    name: str,
+    summary: str,
+    policy: Policy,
+    policies: list[Policy] | None = None,
+    status: HTTPStatus = HTTPStatus.OK,
+    responses: dict[int | str, dict[str, Any]] | None = None,
+) -> None:
+    more = [each for each in policies or () if each != policy]
+    router.add_api_route(
+        path,
+        endpoint,
+        methods=[method],
+        name=name,
+        summary=summary,
+        dependencies=[policy, *more],
+        response_model=resource.read_schema,
+        status_code=status,
+        responses=responses,
+    )
+
+
+_ADDING: dict[str, Callable[[APIRouter, Resource], None]] = {
+    "list": _add_list,
+    "read": _add_read,
+    "create": _add_create,
+    "update": _add_update,
+    "delete": _add_delete,
+    "upsert": _add_upsert,
+    "bulk": add_bulk,
+}

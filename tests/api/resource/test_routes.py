@@ -1,0 +1,272 @@
+"""The operations of a resource as a client meets them: addresses, methods, statuses and headers."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from tests.api.resource.bookshop.models import Base
+from tests.platform.bare import ORIGIN, NoAccounts, client_of
+from tests.services.databases import SECRET_KEY
+from trivet import Identity
+from trivet.asgi.root import Root, build_root
+from trivet.errors import ConfigurationError
+from trivet.features import load_features
+from trivet.platform import open_platform
+from trivet_api import public, resource
+from trivet_api.mount import mount as mount_api
+from trivet_settings import load_settings
+
+pytestmark = pytest.mark.anyio
+
+NOVELS = "/api/bookshop/novels"
+LABELS = "/api/bookshop/labels"
+PLACES = "/api/bookshop/places"
+EMMA = {"title": "Emma", "isbn": "1"}
+NOTHING: dict[str, Any] = {"items": [], "next_cursor": None, "previous_cursor": None}
+NEW = {"id": 1, **EMMA, "labels": []}
+WHO = {
+    "clerk": Identity(1, "clerk", "session", is_staff=True),
+    "guest": Identity(2, "guest", "session"),
+}
+
+
+class Badges:
+    """Believes the header ``x-badge``."""
+
+    is_ambient = False
+
+    def find_credential(self, connection: HTTPConnection) -> str | None:
+        return connection.headers.get("x-badge")
+
+    async def authenticate(self, credential: str, _session: AsyncSession) -> Identity | None:
+        return WHO.get(credential)
+
+
+def make_tables(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def root(fresh_database_url: str) -> Root:
+    """The API alone. It is put together on no event loop, as a server does it."""
+    make_tables(fresh_database_url)
+    settings = load_settings(
+        env_file=None,
+        secret_key=SECRET_KEY,
+        public_url=ORIGIN,
+        database_url=fresh_database_url,
+        features=("tests.api.resource.bookshop",),
+    )
+    platform = open_platform(settings, load_features(settings.features), accounts=NoAccounts())
+    return build_root(platform, [replace(mount_api(platform), authenticators=[Badges()])])
+
+
+@pytest.fixture
+async def client(root: Root) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(root) as client:
+        client.headers["x-badge"] = "clerk"
+        yield client
+    await root.platform.database.close()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request of a course, and what is answered."""
+
+    method: str
+    path: str
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    says: dict[str, str] = field(default_factory=dict)
+    answer: Any = None
+    lacks: tuple[str, ...] = ()
+
+
+COURSES: dict[str, list[Step]] = {
+    "a row is created, read, changed and deleted": [
+        Step("POST", NOVELS, 201, EMMA, says={"location": f"{NOVELS}/1", "etag": '"1-'},
+             answer={**NEW, "sold": False, "version": 1}),
+        Step("GET", f"{NOVELS}/1", 200, says={"etag": '"1-'}),
+        Step("PATCH", f"{NOVELS}/1", 200, {"sold": True}, says={"etag": '"2-'},
+             lacks=("location",)),
+        Step("GET", NOVELS, 200, answer={"items": [
+            {**NEW, "sold": True, "version": 2}],
+            "next_cursor": None, "previous_cursor": None}),
+        Step("DELETE", f"{NOVELS}/1", 204),
+        Step("GET", f"{NOVELS}/1", 404),
+        Step("DELETE", f"{NOVELS}/1", 404),
+    ],
+    "a caller who prefers it gets no body": [
+        Step("POST", NOVELS, 201, EMMA, {"prefer": "return=minimal"},
+             says={"location": f"{NOVELS}/1", "preference-applied": "return=minimal"}),
+        Step("PATCH", f"{NOVELS}/1", 204, {"sold": True}, {"prefer": "return=minimal"}),
+    ],
+    "members are a list of keys, or whole rows where somebody asks for them": [
+        Step("POST", LABELS, 201, {"word": "old"}),
+        Step("POST", NOVELS, 201, {**EMMA, "labels": [1]}),
+        Step("GET", f"{NOVELS}/1?fields=labels", 200, answer={"labels": [1]}),
+        Step("GET", f"{NOVELS}/1?expand=labels&fields=id", 200, lacks=("etag",), answer={
+            "id": 1, "labels": {"items": [{"id": 1, "word": "old by clerk"}], "has_more": False}}),
+        Step("POST", NOVELS, 409, {**EMMA, "isbn": "2", "labels": [1, 7]}),
+    ],
+    "an upsert creates, and then changes": [
+        Step("POST", f"{NOVELS}:upsert", 201, EMMA, says={"location": f"{NOVELS}/1"}),
+        Step("POST", f"{NOVELS}:upsert", 200, {**EMMA, "sold": True}, lacks=("location",)),
+    ],
+    "a key is written in its address so that it is found": [
+        Step("POST", PLACES, 201, {"mark": "a/b?c", "room": "x"},
+             says={"location": f"{PLACES}/a%2Fb%3Fc"}),
+        Step("POST", PLACES, 201, {"mark": "ü 1", "room": "x"},
+             says={"location": f"{PLACES}/%C3%BC%201"}),
+        Step("GET", f"{PLACES}/%C3%BC%201", 200, answer={"mark": "ü 1", "room": "x"}),
+    ],
+    "a resource that demands it is told what is changed": [
+        Step("POST", PLACES, 201, {"mark": "a", "room": "x"}),
+        Step("PATCH", f"{PLACES}/a", 428, {"room": "y"}),
+        Step("DELETE", f"{PLACES}/a", 428),
+        Step("PATCH", f"{PLACES}/a", 412, {"room": "y"}, {"if-match": '"never"'}),
+        Step("PATCH", f"{PLACES}/a", 200, {"room": "y"}, {"if-match": "*"}),
+    ],
+    "services do what they are named for": [
+        Step("POST", LABELS, 201, {"word": "new"}, answer={"id": 1, "word": "new by clerk"}),
+        Step("DELETE", f"{LABELS}/1", 409),
+        Step("GET", f"{LABELS}/1", 200),
+    ],
+    "what is left out is not there, and has room for an endpoint of one's own": [
+        Step("GET", LABELS, 200, answer=["ours"]),
+        Step("GET", PLACES, 405, says={"allow": "POST"}),
+        Step("POST", f"{PLACES}:batchCreate", 404, {"items": []}),
+        Step("POST", f"{LABELS}:upsert", 404, {"word": "x"}),
+    ],
+    "each operation has its policy": [
+        Step("GET", NOVELS, 200, headers={"x-badge": "guest"}),
+        Step("POST", NOVELS, 403, EMMA, {"x-badge": "guest"}),
+        Step("POST", f"{NOVELS}:batchCreate", 403, {"items": [EMMA]}, {"x-badge": "guest"}),
+        Step("POST", f"{NOVELS}:upsert", 403, EMMA, {"x-badge": "guest"}),
+        Step("POST", "/api/batch", 403, {"operations": [
+            {"operation": "create", "resource": "bookshop/novels", "values": EMMA}]},
+            {"x-badge": "guest"}),
+        Step("POST", LABELS, 201, {"word": "mine"}, {"x-badge": "guest"}),
+    ],
+    "many rows are written at once": [
+        Step("POST", f"{NOVELS}:batchCreate", 200,
+             {"items": [EMMA, {"title": "Persuasion", "isbn": "2"}]}),
+        Step("POST", f"{NOVELS}:batchUpdate", 404,
+             {"items": [{"key": "1", "changes": {"sold": True}},
+                        {"key": "9", "changes": {"sold": True}}]}),
+        Step("GET", f"{NOVELS}?sold=true", 200,
+             answer=NOTHING),
+        Step("POST", f"{NOVELS}:batchDelete", 200, {"items": [{"key": "1"}, {"key": "2"}]},
+             answer={"items": [{"status": 204}, {"status": 204}]}),
+    ],
+    "several resources are written in one transaction": [
+        Step("POST", "/api/batch", 409, {"operations": [
+            {"operation": "create", "resource": "bookshop/novels", "values": EMMA},
+            {"operation": "create", "resource": "bookshop/novels", "values": EMMA}]}),
+        Step("GET", f"{NOVELS}?fields=title", 200, answer=NOTHING),
+        Step("POST", "/api/batch", 200, {"operations": [
+            {"operation": "create", "resource": "bookshop/labels", "values": {"word": "x"}},
+            {"operation": "create", "resource": "bookshop/novels",
+             "values": {**EMMA, "labels": [{"$result": [0, "id"]}]}}]}),
+        Step("GET", f"{NOVELS}?fields=title", 200, answer={
+            "items": [{"title": "Emma"}], "next_cursor": None, "previous_cursor": None}),
+    ],
+    "what is nobody's word is refused": [
+        Step("GET", f"{NOVELS}?colour=red", 422),
+        Step("GET", f"{NOVELS}/x", 422),
+        Step("PATCH", f"{NOVELS}/x", 422, {"sold": True}),
+        Step("DELETE", f"{NOVELS}/x", 422),
+        Step("POST", NOVELS, 422, {**EMMA, "id": 7}),
+        Step("POST", f"{NOVELS}?sold=true", 422, EMMA),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("course", COURSES, ids=list(COURSES))
+async def test_a_course_of_requests(client: httpx2.AsyncClient, course: str) -> None:
+    for step in COURSES[course]:
+        answer = await client.request(step.method, step.path, json=step.body, headers=step.headers)
+        told = f"{step.method} {step.path}: {answer.status_code} {answer.text}"
+        assert answer.status_code == step.status, told
+        for name, value in step.says.items():
+            assert answer.headers[name].startswith(value), told
+        assert not {*step.lacks} & {*answer.headers}, told
+        if step.answer is not None:
+            assert answer.json() == step.answer, told
+
+
+async def test_a_change_of_members_alone_makes_another_version(client: httpx2.AsyncClient) -> None:
+    await client.post(LABELS, json={"word": "old"})
+    first = (await client.post(NOVELS, json=EMMA)).headers["etag"]
+
+    changed = await client.patch(f"{NOVELS}/1", json={"labels": [1]}, headers={"if-match": first})
+    late = await client.patch(f"{NOVELS}/1", json={"labels": []}, headers={"if-match": first})
+    read = await client.get(f"{NOVELS}/1", headers={"if-none-match": first})
+    again = await client.get(f"{NOVELS}/1", headers={"if-none-match": changed.headers["etag"]})
+
+    assert (changed.status_code, changed.json()["version"]) == (200, 1)
+    assert late.status_code == 412
+    assert (read.status_code, read.json()["labels"]) == (200, [1])
+    assert again.status_code == 304
+
+
+async def test_the_document_names_every_operation_shortly(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/api/openapi.json")).json()
+
+    named = {
+        operation["operationId"]
+        for path, item in document["paths"].items()
+        for operation in item.values()
+        if "/novels" in path
+    }
+    assert named == {
+        f"bookshop_{name}"
+        for name in ("list_novels", "read_novel", "create_novel", "update_novel", "delete_novel")
+    } | {
+        *("bookshop_upsert_novel", "bookshop_batch_create_novels"),
+        *("bookshop_batch_update_novels", "bookshop_batch_delete_novels"),
+    }
+    assert "428" in document["paths"]["/bookshop/places/{key}"]["patch"]["responses"]
+    assert {"200", "201"} <= {*document["paths"]["/bookshop/novels:upsert"]["post"]["responses"]}
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"operations": ["liste"]}, "there is no operation 'liste'. Did you mean list?"),
+    ({"without": ["updat"]}, "there is no operation 'updat'. Did you mean update?"),
+    ({"operations": ["upsert"]}, "it cannot upsert: name its constraint"),
+    ({"operations": []}, "no operation is left"),
+    ({"path": "novels/"}, "write it as '/flight-segments'"),
+    ({"policy": "staff"}, "policy is 'staff', and no policy"),
+    ({"read_policy": public.check}, "and no policy"),
+    ({"create": "services.sell"}, "is no plain function"),
+    ({"delete": lambda *_: None, "without": ["delete"]}, "the operation is left out"),
+    ({"expand": ["author"]}, "expand names 'author', which is no relationship"),
+    ({"exclude": ["titel"]}, "has no column 'titel'"),
+    ({"members": ["tags"]}, "no many-to-many relationship 'tags'"),
+    ({"upsert": "uq_title"}, "names no unique constraint"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), MISTAKES)
+def test_a_resource_that_cannot_be_is_refused_where_it_is_declared(
+    options: dict[str, Any], said: str
+) -> None:
+    from tests.api.resource.bookshop.models import Novel
+
+    with pytest.raises(ConfigurationError) as refused:
+        resource(Novel, **options)
+    assert said in refused.value.detail
+
+
+def test_only_a_mapped_class_is_a_resource() -> None:
+    with pytest.raises(ConfigurationError, match="is no mapped class"):
+        resource(dict)
