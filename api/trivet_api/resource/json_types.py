@@ -58,7 +58,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from trivet.data.fitting.documents import fit_document
-from trivet.data.fitting.examples import kind_of, members_of
+from trivet.data.fitting.examples import ANNOTATED, kind_of, members_of
 from trivet.data.fitting.fit import UnfitError
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 from trivet_api.resource.ranges import RANGES, range_annotation, write_range
@@ -99,6 +99,8 @@ def _type_of(kind: Any, hint: Any) -> JsonType:
         return UNKNOWN if isinstance(kind, PickleType) else _decorated(kind, hint)
     if isinstance(kind, (JSON, JsonDocument)):
         return JsonType(_document(hint))
+    if isinstance(kind, NullType) and hint in ANNOTATED:  # an expression, of which the class knows
+        return _BY_NAME[ANNOTATED[hint][0]]
     return next((make(kind) for known, make in _MAKERS if isinstance(kind, known)), UNKNOWN)
 
 
@@ -435,5 +437,6 @@ _BY_NAME: dict[str, JsonType] = {
     "list": JsonType(_document(list)),
     "bytes": _bytes(LargeBinary()),
     "address": _ADDRESS,
+    "text": JsonType(str),
 }
 """By the names of `trivet.data.fitting.examples.EXAMPLES`."""

@@ -19,6 +19,9 @@ from trivet_api.resource.seen import condition_of, having, key_attributes
 Found = Mapping[tuple[Any, ...], Any]
 """Members by their primary keys."""
 
+KEYS_ASKED = 1000
+"""In one statement: each is a parameter, and a database counts them."""
+
 
 class Membership:
     """The members of one relationship, as one actor sets them."""
@@ -62,12 +65,14 @@ class Membership:
             adapter.append_with_event(found[key])
 
     def _load(self, keys: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
-        if not keys:
-            return {}
-        query = select(self.members.target).where(having(self.mapper, list(keys)))
-        if self.condition is not None:
-            query = query.where(self.condition)
-        return {self._identity(each): each for each in self.db.scalars(query)}
+        every, found = list(keys), {}
+        for start in range(0, len(every), KEYS_ASKED):
+            some = every[start : start + KEYS_ASKED]
+            query = select(self.members.target).where(having(self.mapper, some))
+            if self.condition is not None:
+                query = query.where(self.condition)
+            found.update({self._identity(each): each for each in self.db.scalars(query)})
+        return found
 
     def _visible(self, keys: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if self.condition is None or not keys:

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapper, Session, lazyload, selectinload
+from sqlalchemy.orm import Mapper, Session, lazyload, selectinload, undefer
+from sqlalchemy.orm.attributes import instance_state
 
 from trivet.capture.old_values import columns_of
 from trivet.data.bounds import bounds_of, refusal
@@ -72,7 +73,7 @@ class Writer:
             rows = [self._serve_insert(values, index) for index, values in enumerate(items)]
         self.db.flush()
         require_visible(self.db, self.actor, self.write.model, rows, is_new=True)
-        return rows
+        return self._loaded(rows)
 
     def update(self, changes: Sequence[Change]) -> list[Any]:
         """Make `changes`. What is as it should be already is not written."""
@@ -93,7 +94,7 @@ class Writer:
                     self._set_members(row, values, found)
         self.db.flush()
         require_visible(self.db, self.actor, self.write.model, rows, is_new=False)
-        return rows
+        return self._loaded(rows)
 
     def delete(self, changes: Sequence[Change]) -> None:
         """Delete the rows that `changes` are about."""
@@ -128,10 +129,11 @@ class Writer:
             .execution_options(populate_existing=True)
         )
         found = {self._identity(row): row for row in self.db.scalars(locked)}
-        for index, change in enumerate(changes):
+        left = dict(found)
+        for index, (key, change) in enumerate(zip(keys, changes, strict=True)):
             with item(index):
-                self._require(found.get(keys[index]), change)
-                if keys[index] in keys[:index]:
+                self._require(found.get(key), change)
+                if left.pop(key, None) is None:
                     raise Invalid("invalid", f"The key {change.key} stands here twice.")
         return [found[key] for key in keys]
 
@@ -151,6 +153,16 @@ class Writer:
         if faults:
             raise ItemError(index, refusal(self.mapper, faults))
         return fitted
+
+    def _loaded(self, rows: list[Any]) -> list[Any]:
+        """`rows` with all their columns: what the database has computed is read for all at once."""
+        names = columns_of(self.mapper).keys()
+        if any(names & instance_state(row).unloaded for row in rows):
+            keys = [self._identity(row) for row in rows]
+            query = select(self.write.model).where(having(self.mapper, keys))
+            query = query.options(lazyload("*"), undefer("*"))
+            self.db.scalars(query.execution_options(populate_existing=True)).all()
+        return rows
 
     def _require_known(self, items: Iterable[Values]) -> None:
         for index, values in enumerate(items):

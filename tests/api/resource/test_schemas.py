@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import ForeignKey, Integer, MetaData, String, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, Integer, MetaData, String, func, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 from tests.api.resource.gadgets import Gadget
 from tests.api.resource.library import Author, Base, Book, Copy
@@ -190,6 +190,7 @@ class Odd(Base):
     fixed: Mapped[str] = mapped_column(default="", info={"editable": False})
     free: Mapped[str] = mapped_column(server_default=text("lower('X')"), info={"editable": True})
     stamped: Mapped[int] = mapped_column(default=1, onupdate=2)
+    shout: Mapped[str] = column_property(func.upper(state))
 
 
 def test_names_of_pydantics_are_attributes_as_any() -> None:
@@ -198,7 +199,9 @@ def test_names_of_pydantics_are_attributes_as_any() -> None:
     assert {*made.model_json_schema()["properties"]} == {*names}
     sent = dict.fromkeys(names, "x")
     assert values_of(made.model_validate(sent)) == sent
-    shown = schema(Odd, "read").model_validate(Odd(id=1, made="", fixed="", stamped=1, **sent))
+    odd = Odd(id=1, made="", fixed="", stamped=1, **sent)
+    shown = schema(Odd, "read").model_validate(odd)
+    assert schema(Odd, "read").model_fields["shout"].annotation == str | None
     assert json.loads(shown.model_dump_json(by_alias=True))["_hidden"] == "x"
 
 

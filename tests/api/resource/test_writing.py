@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from tests.api.resource.library import (
@@ -250,22 +250,40 @@ class TestServices:
         assert "forgetful returned NoneType" in refused.detail
 
 
-async def test_of_two_changes_of_one_version_one_is_late(library: Library) -> None:
+@pytest.mark.database("postgresql")  # SQLite has one writer, who begins when the other has ended
+async def test_of_two_changes_of_one_version_the_later_is_late(library: Library) -> None:
     key = await make(library)
-    statuses: list[int] = []
+    late: list[TrivetError] = []
 
-    async def change(number: int) -> None:
-        try:
-            values = {"title": str(number)}
-            await library.run(update_row, BOOKS, key, values, condition=if_match("1"))
-            statuses.append(200)
-        except TrivetError as error:
-            statuses.append(error.status)
+    async def change() -> None:
+        given = (update_row, BOOKS, key, {"title": "late"})
+        late.append(await library.refused(*given, condition=if_match("1")))
 
-    async with anyio.create_task_group() as tasks:
-        for number in range(4):
-            tasks.start_soon(change, number)
-    assert sorted(statuses) == [200, 412, 412, 412]
+    def change_first(db: Session) -> None:
+        update_row(db, ONE, BOOKS, key, {"title": "first"}, condition=if_match("1"))
+        db.flush()
+
+    async with anyio.create_task_group() as tasks, library.database.unit(actor=ONE) as session:
+        await session.run_sync(change_first)
+        tasks.start_soon(change)
+        with anyio.fail_after(60):
+            while not await library.run(_are_waiting):  # noqa: ASYNC110  # it is the server that waits
+                await anyio.sleep(0.01)
+    assert [each.status for each in late] == [412]
+    assert (await library.read(Book, int(key))).title == "first"
+
+
+def _are_waiting(db: Session, _actor: Identity) -> bool:
+    """Whether somebody waits for a row of another's."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    here = " AND datname = current_database()"
+    return bool(db.scalar(text(query + here)))
+
+
+async def test_what_the_database_computes_is_there(library: Library) -> None:
+    key = await make(library)
+    row = await library.run(update_row, BOOKS, key, {"title": "x"})
+    assert (row.shelf_mark, row.version) == ("x/", 2)
 
 
 async def test_a_row_of_two_tables_is_one(library: Library) -> None:

@@ -42,7 +42,7 @@ EXAMPLES: dict[str, Any] = {
 }
 """By kind, documents first, because they take flags and texts too. The values are round, so that a
 type which cuts microseconds or places knows them."""
-_ANNOTATED: dict[Any, tuple[str, ...]] = {
+ANNOTATED: dict[Any, tuple[str, ...]] = {
     uuid.UUID: ("uuid",),
     dt.datetime: ("instant", "wall time"),
     dt.date: ("day",),
@@ -59,6 +59,7 @@ _ANNOTATED: dict[Any, tuple[str, ...]] = {
     ipaddress.IPv4Address: ("address",),
     ipaddress.IPv6Address: ("address",),
 }
+"""The kinds that an annotation may mean."""
 
 
 def kind_of(kind: TypeEngine[Any], dialect: Dialect, annotation: Any = None) -> str | None:
@@ -104,8 +105,8 @@ def annotation_of(mapped: type[Any], key: str) -> Any:
 
 def _candidates(annotation: Any) -> Iterator[str]:
     """The kinds to try: those that the annotation names, or all."""
-    if annotation in _ANNOTATED:
-        yield from _ANNOTATED[annotation]
+    if annotation in ANNOTATED:
+        yield from ANNOTATED[annotation]
     elif not isinstance(annotation, type) or annotation in (Any, object):
         yield from EXAMPLES
 

@@ -85,9 +85,10 @@ def fit_of_column(column: "Column[Any]", dialect: Dialect) -> Fit | None:
 
 
 def fit_as_declared(column: "Column[Any]") -> Fit | None:
-    """The fit of a column on every database, for whoever judges a value before one is at hand."""
+    """The fit of a column on every database, for whoever judges a value before one is at hand. A
+    type of a feature's own is asked with its database alone."""
     known = _known(column.type)
-    fit = None if known is None else MAKERS[known](column.type, _STRICTEST)
+    fit = None if known in (None, TypeDecorator) else MAKERS[known](column.type, _STRICTEST)
     zone = column.info.get("zone")
     return times.fit_wall_time_in(zone) if zone and fit is times.fit_wall_time else fit
 
