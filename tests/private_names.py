@@ -218,7 +218,7 @@ PRIVATE_NAMES = [
         "_save_m2m",
         f"{ADMIN}/site/forms.py",
         "members that a visitor does not see are not taken away by a form without them",
-        "tests/admin/test_visibility.py::TestRelations::test_what_a_row_refers_to_already_stays",
+        "tests/admin/test_pins.py::test_a_form_writes_its_members_in_save_m2m",
     ),
     PrivateName(
         "django",

@@ -52,6 +52,14 @@ def test_a_form_validates_its_instance_in_post_clean() -> None:
     assert "construct_instance" in inspect.getsource(method)
 
 
+def test_a_form_writes_its_members_in_save_m2m() -> None:
+    """forms.MirrorFormMixin"""
+    from django.forms.models import BaseModelForm
+
+    method: Any = vars(BaseModelForm)["_save_m2m"]
+    assert "self.cleaned_data" in inspect.getsource(method)
+
+
 @pytest.mark.parametrize("name", ["_savepoint", "_savepoint_commit", "_savepoint_rollback"])
 def test_the_wrapper_is_called_for_savepoints(name: str) -> None:
     """backends.wrapper.UnitWrapper"""

@@ -382,3 +382,56 @@ async def test_without_a_rule_nothing_more_is_asked(
 @visible(Badge)
 def of_badges(_actor: Identity) -> bool:
     return False
+
+
+TRAIL = "/admin/trivet/auditentry/"
+
+
+class TestTheTrail:
+    @pytest.fixture
+    async def house(self, house: House) -> House:
+        """Everybody's items have a history, and one is gone."""
+        async with house.visit() as boss:
+            await boss.edit(f"{ITEMS}1/change/", name="Mallet", sku="MX-1")
+            await boss.edit(f"{ITEMS}3/change/", name="Panda", sku="PX-3")
+            added = await boss.edit(f"{ITEMS}add/", name="Pliers", category="tools", quantity="1")
+            assert added.status == 302
+            await boss.edit(f"{ITEMS}4/delete/")
+        return house
+
+    async def test_has_no_row_and_no_value_that_is_not_seen(self, house: House) -> None:
+        async with house.visit() as boss:
+            whole = (await boss.get(TRAIL)).text
+            assert all(word in whole for word in ("Panda", "Pliers", "MX-1"))
+            declare(house, tools)
+            page = await boss.get(TRAIL)
+            assert "name: Hammer → Mallet" in page.words
+            # The row is gone, and nobody can say whether it was one that is seen.
+            assert not any(word in page.text for word in ("Panda", "PX-3", "Pliers"))
+            assert page.words.count("not shown: you may not view items") == 3
+            overview = (await boss.get("/admin/")).text
+            assert not any(word in overview for word in ("Panda", "item 3"))
+            declare(house, codes)
+            page = await boss.get(TRAIL)
+            assert "name: Hammer → Mallet" in page.words
+            assert "MX-1" not in page.text
+            history = await boss.get(f"{ITEMS}1/history/")
+            assert "Mallet" in history.text
+            assert "MX-1" not in history.text
+
+    @pytest.mark.parametrize("query", ["?q=Panda", "?q=MX-1", "?q=3", "?row_key=3", "?row_key=4"])
+    async def test_does_not_find_what_is_not_seen(self, house: House, query: str) -> None:
+        async with house.visit() as boss:
+            query = f"{query}&table_name=stock_item"
+            assert "0 audit entries" not in (await boss.get(f"{TRAIL}{query}")).words
+            declare(house, tools, codes)
+            assert "0 audit entries" in (await boss.get(f"{TRAIL}{query}")).words
+            assert "0 audit entries" not in (await boss.get(f"{TRAIL}?row_key=1")).words
+
+    async def test_shows_no_entry_s_own_page(self, house: House) -> None:
+        number = await house.value("SELECT max(id) FROM trivet_audit_entry WHERE row_key = '3'")
+        declare(house, tools)
+        async with house.visit() as boss:
+            page = await boss.get(f"{TRAIL}{number}/change/")
+        assert page.status == 200
+        assert "Panda" not in page.text

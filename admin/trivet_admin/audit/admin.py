@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from trivet.audit import AuditEntry
 from trivet.audit.summary import read_changes, summarise
-from trivet_admin.audit.visibility import masked, visible_tables, with_visibility
+from trivet_admin.audit.visibility import mask, of_key, with_visibility
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import has_whole_table, model_of_table, table_name_of
 from trivet_admin.site.modeladmin import ModelAdmin
@@ -84,11 +84,8 @@ class KeyFilter(admin.SimpleListFilter):
         return [] if key is None else [(key, key)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() is None:
-            return queryset
-        found = queryset.filter(row_key=self.value())
-        tables = visible_tables(request)
-        return found if tables is None else found.filter(table_name__in=tables)
+        key = self.value()
+        return queryset if key is None else of_key(request, queryset, key)
 
 
 class MaskedChangeList(ChangeList):
@@ -96,7 +93,7 @@ class MaskedChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = [masked(entry) for entry in self.result_list]
+        self.result_list = mask(request, self.result_list)
 
 
 @register(AuditEntry)
@@ -126,7 +123,7 @@ class AuditEntryAdmin(ModelAdmin):
 
     def get_object(self, request: HttpRequest, *which: Any) -> Any:
         entry = super().get_object(request, *which)
-        return None if entry is None else masked(entry)
+        return None if entry is None else mask(request, [entry])[0]
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         return False

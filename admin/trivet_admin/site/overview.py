@@ -18,7 +18,7 @@ from trivet.asgi.root import Root
 from trivet.asgi.welcome import list_links
 from trivet.audit import AuditEntry
 from trivet.context import current_context
-from trivet_admin.audit.visibility import is_visible
+from trivet_admin.audit.visibility import mask, with_visibility
 from trivet_admin.connections.model import Connection
 from trivet_admin.mirror.registry import mirror
 from trivet_admin.mirror.shape import has_whole_table, table_name_of
@@ -55,9 +55,9 @@ def list_recent_changes(site: AdminSite, request: HttpRequest) -> list[dict[str,
     entries: Any = mirror(AuditEntry)
     newest = entries.objects.order_by("-at", "-id").values("pk")[:RECENT_SEARCHED]
     own = entries.objects.filter(pk__in=newest, actor_id=request.user.pk)
-    found = own.order_by("-at", "-id")[:RECENT_SHOWN]
+    newest_own = with_visibility(request, own).order_by("-at", "-id")[:RECENT_SHOWN]
     # A right to look may be gone since.
-    seen = [entry for entry in found if is_visible(request, entry.table_name)]
+    seen = [entry for entry in mask(request, newest_own) if entry.is_visible]
     whole = filter(has_whole_table, apps.get_models())
     models = {table_name_of(model): model for model in whole}
     texts = {

@@ -135,6 +135,14 @@ def seen_among(request: HttpRequest, model: Any, keys: Iterable[Any]) -> set[Any
     return {*rows.filter(pk__in=[*wanted]).values_list("pk", flat=True)}
 
 
+def hidden_attributes(request: HttpRequest, model: Any) -> frozenset[str]:
+    """The attributes of `model` that the visitor does not see, as the mapped class calls them."""
+    shape = find_shape(model)
+    if not narrows() or not isinstance(shape, Shape):
+        return frozenset()
+    return rules().hidden_attributes(shape.mapped, actor_of(request))
+
+
 def hidden_names(request: HttpRequest, model: Any) -> frozenset[str]:
     """The attributes of `model` that the visitor does not see, by all their names in Django."""
     return _names(request, model, "hidden_attributes")

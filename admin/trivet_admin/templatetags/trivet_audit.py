@@ -7,13 +7,13 @@ still imported: what needs models is imported inside.
 from typing import Any
 
 from django import template
-from django.db.models import Model
+from django.db.models import Model, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from trivet.audit.summary import read_changes
-from trivet_admin.audit.visibility import is_visible
+from trivet_admin.audit.visibility import is_visible, mask
 from trivet_admin.mirror.shape import has_whole_table, table_name_of
 
 register = template.Library()
@@ -40,7 +40,8 @@ def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
     entries: Any = mirror(AuditEntry)
     key = text_of_key(shown.pk)
     of_row = entries.objects.filter(table_name__in=tables, row_key=key)
-    found = list(of_row.order_by("-at", "-id")[: SHOWN + 1])
+    newest = of_row.annotate(is_visible=Value(value=True)).order_by("-at", "-id")
+    found = mask(request, newest[: SHOWN + 1])
     wanted = {"table_name": table, "row_key": key}
     return {
         "entries": [
@@ -51,6 +52,7 @@ def audit_history(request: HttpRequest, shown: Model) -> dict[str, Any]:
                 "changes": list(read_changes(entry.changes)),
             }
             for entry in found[:SHOWN]
+            if entry.is_visible
         ],
         "has_more": len(found) > SHOWN,
         "list_url": f"{reverse('admin:trivet_auditentry_changelist')}?{urlencode(wanted)}",
