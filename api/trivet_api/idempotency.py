@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
@@ -31,13 +31,15 @@ from trivet.identity import Identity
 
 
 class KeyRule:
-    """What a route does with keys. FastAPI calls it where it solves it as a dependency, and it
-    does nothing then: it is asked before anything is solved."""
+    """What a route does with keys. It is asked before anything is solved. Where FastAPI solves it
+    as a dependency, as on a release that was not proved, it can still demand a key."""
 
     def __init__(self, words: str) -> None:
         self.words = words
 
-    async def __call__(self) -> None: ...
+    async def __call__(self, request: Request) -> None:
+        if self is REQUIRES and context_of(request.scope).claim is None:
+            _require_key(request.scope)
 
 
 TAKES = KeyRule("takes a key")
@@ -103,12 +105,8 @@ async def take_key(
     context = context_of(scope)
     claim = context.claim
     if claim is None:
-        if rule is REQUIRES and scope["method"] not in SAFE_METHODS:
-            raise malformed(
-                "this route requires one; make a new one for each change, and send it again "
-                "with each attempt",
-                "idempotency-key-missing",
-            )
+        if rule is REQUIRES:
+            _require_key(scope)
         return None, receive
     if claim.is_taken:  # a router of somebody's own handed it on to a route of ours
         return None, receive
@@ -131,6 +129,15 @@ async def take_key(
     )
     kept = await claim.take(request)
     return None if kept is None else KeptResponse(kept), _again(body, receive)
+
+
+def _require_key(scope: Scope) -> None:
+    if scope["method"] not in SAFE_METHODS:
+        raise malformed(
+            "this route requires one; make a new one for each change, and send it again with "
+            "each attempt",
+            "idempotency-key-missing",
+        )
 
 
 def not_taken() -> TrivetError:

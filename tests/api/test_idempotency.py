@@ -18,6 +18,8 @@ from sqlalchemy import insert, text, update
 from tests.api.keyed_house import House, keyed_house
 from tests.platform.notes import add_note, as_service
 from trivet import Conflict
+from trivet.data.replicas.client import ClientPosition, enter_client
+from trivet.data.replicas.position import BEYOND
 from trivet.idempotency.expiry import AT_ONCE, KeptAnswers
 from trivet.idempotency.tables import IdempotencyKey
 from trivet_api import (
@@ -448,6 +450,19 @@ async def test_a_route_may_demand_a_key(house: House) -> None:
         assert (await house.post(path, path, path=path)).is_success
 
 
+async def test_routes_that_are_fastapis_own_do_nothing_under_a_key_and_demand_one(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    async with keyed_house(whole, fresh_database_url, tmp_path, is_proved=False) as house:
+        refused = await house.post("one", "k1")
+        assert refused.status_code == 422
+        assert refused.json()["code"] == "idempotency-key-not-taken"
+        assert (await house.notes(), await house.kept()) == ([], 0)
+        missing = await house.post("one", None, path="/api/strict")
+        assert (missing.status_code, missing.json()["code"]) == (400, "idempotency-key-missing")
+        assert (await house.post("one", None)).status_code == 201
+
+
 async def test_who_has_lost_the_permission_is_refused_and_not_answered(house: House) -> None:
     able = "1:notes.add_note,notes.view_note"
     assert (await house.post("one", "k1", able, path="/api/private")).status_code == 200
@@ -531,6 +546,28 @@ async def test_who_leaves_while_waiting_or_working_leaves_nothing(house: House) 
         assert (await house.notes(), await house.kept()) == ([], 0)
         house.app.state.go.set()
         assert (await house.post("gone", "k1", path="/api/waiting")).status_code == 201
+
+
+@pytest.mark.database("postgresql")
+async def test_who_is_given_a_kept_answer_reads_what_it_says_from_replicas_too(
+    house: House, second: House
+) -> None:
+    async def attempt(each: House, key: str) -> ClientPosition:
+        client = ClientPosition()
+        leave = enter_client(client)
+        assert (await each.post(f"of {key}", key)).status_code == 201
+        leave()
+        return client
+
+    first = await attempt(house, "k1")
+    later = await attempt(second, "k1")
+    assert first.written is not None
+    assert later.written is not None
+    assert first.written <= later.written < BEYOND
+    waiting = await asyncio.gather(*(attempt(house, "k2") for _ in range(5)))
+    assert {each.written for each in waiting} == {waiting[0].written}
+    assert waiting[0].written is not None
+    assert later.written < waiting[0].written < BEYOND
 
 
 async def test_a_key_past_its_time_is_new_again(house: House) -> None:

@@ -129,10 +129,15 @@ class AsyncTransaction:
                 await self._leave_async("it could not begin yet")
                 await anyio.sleep(again.seconds)
 
-    async def start_over(self, reason: str) -> None:
-        """Take `begin_with` back, for `reason`: nothing has happened yet."""
+    async def end_first(self) -> None:
+        """Commit what `begin_with` has done, and be a transaction that has not begun."""
         self._first = None
-        await self._leave_async(reason)
+        sealed, self._sealed = self._sealed, None
+        assert sealed is not None
+        try:
+            await sealed.commit()
+        finally:
+            await sealed.close()
 
     async def _leave_async(self, reason: str) -> None:
         sealed, self._sealed = self._sealed, None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from trivet.data.replicas.position import WalPosition
+
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 REPLAYED = (b"idempotent-replayed", b"true")
@@ -25,6 +27,8 @@ class KeptAnswer:
         body: The body, whole.
         fingerprint: The digest of the request.
         authority: The digest of what its caller was allowed to do.
+        written: Where in the log the change was committed, if its process knows: whoever is given
+            the answer reads what it says, from replicas too.
     """
 
     status: int
@@ -32,6 +36,7 @@ class KeptAnswer:
     body: bytes
     fingerprint: str = ""
     authority: str = ""
+    written: WalPosition | None = None
 
     @property
     def raw_headers(self) -> list[tuple[bytes, bytes]]:

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from sqlalchemy.orm import Session
 
+from trivet.data.replicas.client import current_client
+from trivet.data.replicas.position import BEYOND, WalPosition
 from trivet.data.transaction import AsyncTransaction, TryAgain
 from trivet.errors import Conflict, Forbidden, Invalid, TrivetError
 from trivet.idempotency import claiming
@@ -89,6 +91,7 @@ class KeyClaim:
             self._has_turn = True
             await self._take_in_database()
         if self.found is not None:
+            _note_position(self.found.written)
             self.require_same()
         return self.found
 
@@ -104,6 +107,7 @@ class KeyClaim:
                 self.answer,
                 fingerprint=self.request.fingerprint,
                 authority=self.request.authority,
+                written=_find_position(),
             )
         )
 
@@ -117,12 +121,15 @@ class KeyClaim:
     async def _take_in_database(self) -> None:
         try:
             await self._transaction.begin_with(self._claim)
+            if self.found is not None:
+                # A commit, for it says where in the log the change can be read.
+                await self._transaction.end_first()
+                self.found = replace(self.found, written=_find_position())
         except BaseException:
             self.release()
             raise
         self._is_taken = self.found is None
         if self.found is not None:
-            await self._transaction.start_over("it was answered before")
             self.release(self.found)
 
     def _claim(self, db: Session) -> None:
@@ -146,6 +153,7 @@ class KeyClaim:
     def _lose(self) -> NoReturn:
         if self._is_taken:
             # The endpoint may swallow the error; its answer is thrown away, whatever it says.
+            _note_position(None)
             self._is_taken, self.is_lost = False, True
         raise self._still_running() from None
 
@@ -182,3 +190,17 @@ class KeyClaim:
                 "What this Idempotency-Key was used for is done, and is not done again. Its answer "
                 "was made for other permissions than you have now, so it is not shown.",
             )
+
+
+def _find_position() -> WalPosition | None:
+    """Where this client's last commit stands in the log; None where nobody reads from replicas."""
+    client = current_client()
+    return None if client is None else client.written
+
+
+def _note_position(position: WalPosition | None) -> None:
+    """Have this client read what was committed at `position`. If nobody knows that, it reads from
+    the primary."""
+    client = current_client()
+    if client is not None:
+        client.note(position or BEYOND)
