@@ -1,16 +1,16 @@
 """Channels that commands are given: what is no channel of any feature is refused, with the cure."""
 
 from trivet.errors import Invalid
-from trivet.features import Feature, modules_of
+from trivet.features import Feature
 from trivet.suggestion import did_you_mean
-from trivet_realtime.channels import PRIVATE, ChannelRules, collect_rules
+from trivet_realtime.channels import PRIVATE, ChannelRules
 from trivet_realtime.codes import BAD_REQUEST, CommandError
+from trivet_realtime.live_channels import channels_of
 
 
 def rules_of(features: tuple[Feature, ...]) -> ChannelRules:
     """The rules of all channels of `features`."""
-    modules = modules_of(features, "realtime")
-    return collect_rules({feature.name: module for feature, module in modules})
+    return channels_of(features)
 
 
 def require_channel(rules: ChannelRules, channel: str) -> None:

@@ -15,17 +15,32 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session as Database
 
 from trivet import Platform
+from trivet.data.live import collect_live
 from trivet.delivery.sights import Sight, Sights, read_sights
 from trivet.events.live_classes import LiveFeed
 from trivet.events.outbox import StoredPublication
+from trivet.features import Feature, modules_of
 from trivet.identity import Identity
-from trivet_realtime.channels import ChannelRules
+from trivet.rules.registry import RuleRegistry
+from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.declared import Declared
 
 logger = logging.getLogger(__name__)
 
 EVERYTHING = Sight(before=True, after=True)
 UNSEEN = Sight()
+
+
+def channels_of(features: Iterable[Feature]) -> ChannelRules:
+    """The rules of all channels of `features`, for who only wants to know which there are.
+
+    Raises ConfigurationError like `trivet_realtime.channels.collect_rules`, and for a declaration
+    of a live class that cannot be right.
+    """
+    features = tuple(features)
+    modules = {feature.name: module for feature, module in modules_of(features, "realtime")}
+    live = collect_live(modules_of(features, "events"), RuleRegistry())
+    return with_live_channels(collect_rules(modules), live)
 
 
 def with_live_channels(rules: ChannelRules, feeds: Iterable[LiveFeed]) -> ChannelRules:

@@ -26,15 +26,18 @@ from trivet.data.capture import Capture
 from trivet.data.live import collect_live, live_feed
 from trivet.data.session import TrivetSession
 from trivet.delivery.sights import Sight, read_sights
-from trivet.errors import ConfigurationError
+from trivet.errors import ConfigurationError, Forbidden
 from trivet.events.feeds import LIVE_MARK, FeedRegistry
 from trivet.events.live_classes import LiveFeed, live
 from trivet.events.outbox import Channel, PublicationRow
-from trivet.features import Feature
+from trivet.features import Feature, load_features
+from trivet.identity import Identity
 from trivet.identity.policy import public
 from trivet.rules.registry import RuleRegistry
 from trivet.rules.visibility import Visible
-from trivet_realtime.live_channels import sameness
+from trivet_realtime.channels import ChannelRules
+from trivet_realtime.declared import declare
+from trivet_realtime.live_channels import channels_of, sameness, with_live_channels
 
 
 class Base(DeclarativeBase):
@@ -253,3 +256,24 @@ def test_conditions_of_the_same_meaning_are_one() -> None:
     ]
     assert [sameness(make()) for make in makes] == [sameness(make()) for make in makes]
     assert len({sameness(make()) for make in makes}) == len(makes)
+
+
+def test_the_channel_of_a_live_class_needs_no_rule_and_none_takes_its_place() -> None:
+    (feed,) = collect_live(declared(lambda: live(Inmate)), rules_of(Inmate))
+    assert with_live_channels(ChannelRules({}), [feed]).find_access("zoo:inmates").rule is not None
+    open_to_all = declare("zoo", "zoo:{anything}", lambda anything: anything != "shut", public)
+    rules = with_live_channels(ChannelRules({"zoo": [open_to_all]}), [feed])
+    visitor = Identity(user_id=1, username="eve", kind="session")
+    with pytest.raises(Forbidden, match=r"zoo\.view_inmate"):
+        rules.find_access("zoo:inmates").require(visitor)
+    rules.find_access("zoo:others").require(visitor)
+
+
+def test_commands_know_the_channels_of_live_classes() -> None:
+    rules = channels_of(load_features(["tests.realtime.freight"]))
+    assert rules.namespaces["freight"][0].pattern.startswith("freight:")
+    assert {each.pattern for each in rules.namespaces["freight"]} == {
+        "freight:consignments",
+        "freight:marks",
+        "freight:{anything}",
+    }

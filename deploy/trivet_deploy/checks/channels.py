@@ -9,7 +9,8 @@ from types import ModuleType
 from trivet.features import Feature, modules_of
 from trivet.source_files import file_of
 from trivet_deploy.checks.sources import PLACEHOLDER, calls_in
-from trivet_realtime.channels import Rule, collect_rules
+from trivet_realtime.channels import Rule
+from trivet_realtime.live_channels import channels_of
 
 _ANY = "x"
 """A value that every placeholder of a rule takes."""
@@ -21,7 +22,7 @@ def find_closed(features: Sequence[Feature]) -> Iterator[str]:
     Only a channel of whose name enough is written out is judged.
     """
     modules = {feature.name: module for feature, module in modules_of(features, "realtime")}
-    rules = [rule for each in collect_rules(modules).namespaces.values() for rule in each]
+    rules = [rule for each in channels_of(features).namespaces.values() for rule in each]
     for feature in features:
         for call in calls_in(feature, {"Publication"}):
             beginning = call.text.partition(PLACEHOLDER)[0]

@@ -104,12 +104,12 @@ def return_(as_json: Json = False) -> None:
 
 
 def _declared(settings: "Settings") -> tuple["ChannelRules", "ClientCalls"]:
-    """What the features' ``realtime.py`` declare."""
+    """What the features declare for channels."""
     from trivet.features import modules_of
     from trivet_deploy.composition import open_platform_with_django
-    from trivet_realtime.channels import collect_rules
     from trivet_realtime.client_calls import collect_calls
+    from trivet_realtime.live_channels import channels_of
 
     features = open_platform_with_django(settings).features
     modules = {feature.name: module for feature, module in modules_of(features, "realtime")}
-    return collect_rules(modules), collect_calls(modules)
+    return channels_of(features), collect_calls(modules)
