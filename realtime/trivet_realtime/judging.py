@@ -87,13 +87,12 @@ class Judging:
             behind = [each for each in waiting if each.reached < part[-1].offset]
             identities = {each.client.identity for each in behind}
             sights = await see(self._hub, self._live, part, identities)
+            # After another epoch all of them were told that their state is gone.
+            if epoch == self._stream.epoch:
+                await self._send(behind, part, sights)
         except Exception:
             logger.exception("nobody knows who sees what of %s", self._stream.channel)
             self._end(waiting)
-            return
-        if epoch != self._stream.epoch:
-            return  # all of them were told that their state is gone
-        await self._send(behind, part, sights)
 
     async def _read(self, start: int) -> Sequence[StoredPublication]:
         recent = self._stream.recent.after(start, limit_bytes=PART_BYTES)
