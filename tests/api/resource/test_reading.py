@@ -381,19 +381,14 @@ async def test_an_order_by_something_hidden_is_not_the_default(shelves: Platform
 # Keys and tags
 
 
-@pytest.mark.parametrize(
-    "key", ["x", "01", "9223372036854775808", "1%00", "1\0", "", "1.0", "-", "null"]
-)
-async def test_a_key_of_another_type_is_refused_at_its_place(shelves: Platform, key: str) -> None:
+async def test_a_key_of_another_type_is_refused_at_its_place(shelves: Platform) -> None:
     asking = await anyio.to_thread.run_sync(lambda: desk(shelves, QueryBook))
 
-    with pytest.raises(Invalid) as refused:
-        await asking.read(key)
-    assert refused.value.data["errors"][0] | {"detail": ""} == {
-        "in": "path",
-        "pointer": "/key",
-        "detail": "",
-    }
+    for key in ("x", "01", "9223372036854775808", "1%00", "1\0", "", "1.0", "-", "null"):
+        with pytest.raises(Invalid) as refused:
+            await asking.read(key)
+        (fault,) = refused.value.data["errors"]
+        assert (fault["in"], fault["pointer"]) == ("path", "/key"), key
 
 
 async def test_a_key_of_several_columns_names_one_row(shelves: Platform) -> None:
