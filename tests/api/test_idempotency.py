@@ -494,7 +494,7 @@ async def test_a_request_waits_for_another_one_and_gets_its_answer(
 
 
 async def test_a_wait_is_bounded(fresh_database_url: str, tmp_path: Path) -> None:
-    settings = {"idempotency_wait_seconds": 0.2}
+    settings: dict[str, Any] = {"idempotency_wait_seconds": 0.2}
     async with (
         keyed_house(whole, fresh_database_url, tmp_path, **settings) as house,
         keyed_house(whole, fresh_database_url, tmp_path, **settings) as second,
