@@ -84,7 +84,9 @@ async def test_each_type_can_be_walked_by(shelves: Platform) -> None:
     for name, descending in product(SORTED, (False, True)):
         sort = f"-{name}" if descending else name
         whole = await asking.walk(sort=sort, limit=200)
-        paged = await asking.walk(sort=sort, limit=6)
+        # With a count it goes another way, on which a driver says of what type a value is.
+        words = {"count": "exact"} if name == "single" else {}
+        paged = await asking.walk(sort=sort, limit=6, **words)
 
         assert in_order(whole, name, descending=descending), name
         assert len({key(row) for row in whole}) == 16
