@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import ModuleType
 from typing import Any, ClassVar
 
+import anyio
 from sqlalchemy import (
     Column,
     Computed,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     func,
+    text,
     true,
 )
 from sqlalchemy.orm import (
@@ -222,3 +224,14 @@ class Library:
     async def read(self, model: type[Any], key: Any) -> Any:
         """A row as it is stored; None if there is none."""
         return await self.run(lambda db, _actor: db.get(model, key))
+
+    async def wait_for_a_lock(self) -> None:
+        """Wait until somebody waits for a lock of another transaction (PostgreSQL)."""
+        with anyio.fail_after(60):
+            while not await self.run(_are_waiting):  # noqa: ASYNC110  # it is the server that waits
+                await anyio.sleep(0.01)
+
+
+def _are_waiting(db: Session, _actor: Identity) -> bool:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    return bool(db.scalar(text(f"{query} AND datname = current_database()")))

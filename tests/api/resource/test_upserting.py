@@ -6,7 +6,7 @@ import anyio
 import pytest
 from sqlalchemy import func, select
 
-from tests.api.resource.library import TWO, Author, Book, Copy, Library, own_rows
+from tests.api.resource.library import ONE, TWO, Author, Book, Copy, Library, own_rows
 from trivet.errors import ConfigurationError
 from trivet_api.resource.upserting import upsert_row
 from trivet_api.resource.writing import insert_row, write_options
@@ -73,6 +73,21 @@ async def test_many_at_once_make_one_row(library: Library) -> None:
     assert sorted(found) == [False] * 7 + [True]
     count = await library.run(lambda db, _actor: db.scalar(select(func.count(Book.id))))
     assert count == 1
+
+
+@pytest.mark.database("postgresql")  # SQLite has one writer, who begins when the other has ended
+async def test_one_that_comes_while_another_makes_the_row_changes_it(library: Library) -> None:
+    found: list[Any] = []
+
+    async def upsert() -> None:
+        found.append(await library.run(upsert_row, BOOKS, {**EMMA, "title": "second"}))
+
+    async with anyio.create_task_group() as tasks, library.database.unit(actor=ONE) as session:
+        await session.run_sync(lambda db: upsert_row(db, ONE, BOOKS, EMMA))
+        tasks.start_soon(upsert)
+        await library.wait_for_a_lock()
+    ((row, is_new),) = found
+    assert (is_new, row.title, row.version) == (False, "second", 2)
 
 
 @pytest.mark.parametrize(

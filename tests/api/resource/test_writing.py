@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tests.api.resource.library import (
@@ -266,18 +266,9 @@ async def test_of_two_changes_of_one_version_the_later_is_late(library: Library)
     async with anyio.create_task_group() as tasks, library.database.unit(actor=ONE) as session:
         await session.run_sync(change_first)
         tasks.start_soon(change)
-        with anyio.fail_after(60):
-            while not await library.run(_are_waiting):  # noqa: ASYNC110  # it is the server that waits
-                await anyio.sleep(0.01)
+        await library.wait_for_a_lock()
     assert [each.status for each in late] == [412]
     assert (await library.read(Book, int(key))).title == "first"
-
-
-def _are_waiting(db: Session, _actor: Identity) -> bool:
-    """Whether somebody waits for a row of another's."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    here = " AND datname = current_database()"
-    return bool(db.scalar(text(query + here)))
 
 
 async def test_what_the_database_computes_is_there(library: Library) -> None:
