@@ -4,13 +4,13 @@
     make bench ARGS="json read --rounds 9"     some of it, longer
     make bench ARGS="--json" > figures.json    for machines
 
-What can be asked for: json, read, insert, drivers, middleware, routes (FastAPI alone), probes
-(how long /healthz takes while the server has its hands full), workers (from a commit to the sockets
-of other processes), idle (50,000 watched channels in which nothing happens), fanout (one
-publication to thousands of sockets), memory (of an idle connection), slow (what those who read
-notice of those who do not), crowd (20,000 and 50,000 sockets of several workers), board (the
-demonstration's board with its listening sockets), ingest (movements in batches, until a
-subscriber has them) and admin (the admin's pages on 100,000 rows).
+What can be asked for: json, read, insert, resource-read, resource-list, resource-insert, drivers,
+middleware, routes (FastAPI alone), probes (how long /healthz takes while the server has its hands
+full), workers (from a commit to the sockets of other processes), idle (50,000 watched channels in
+which nothing happens), fanout (one publication to thousands of sockets), memory (of an idle
+connection), slow (what those who read notice of those who do not), crowd (20,000 and 50,000 sockets
+of several workers), board (the demonstration's board with its listening sockets), ingest (movements
+in batches, until a subscriber has them) and admin (the admin's pages on 100,000 rows).
 `docs/performance.md` says what the figures mean.
 """
 

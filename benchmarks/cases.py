@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.database import PARCELS
 from benchmarks.load import Load, request
@@ -62,12 +62,18 @@ API = "/api/parcels"
 TRIVET = trivet()
 DJANGO = threaded("Django, threads", "django_house.wsgi", *LOGGED)
 FASTAPI_ORM = asgi("FastAPI, SQLAlchemy ORM", "fastapi_orm", *LOGGED)
+REST = Entry(DJANGO, prefix="/rest", label="Django REST framework, threads")
+LIMIT = Entry(asgi("raw asyncpg (the limit)", "raw_asyncpg"))
+FASTAPI_ENTRY = Entry(FASTAPI_ORM)
 PEERS_WITH_DATA = (
     Entry(DJANGO),
     Entry(DJANGO, prefix="/ninja", label="Django Ninja, threads"),
     Entry(asgi("Litestar, advanced-alchemy", "litestar_alchemy", *LOGGED)),
-    Entry(asgi("raw asyncpg (the limit)", "raw_asyncpg")),
+    LIMIT,
 )
+RESOURCE = Entry(TRIVET, prefix=API, path="/items", label="Trivet, a resource")
+"""Its rows publish and are audited, its lists have cursors."""
+ONE_RESOURCE = replace(RESOURCE, path="/items/{id}")
 
 CASES = (
     Case(
@@ -116,5 +122,26 @@ CASES = (
             Entry(FASTAPI_ORM),
             *PEERS_WITH_DATA,
         ),
+    ),
+    Case(
+        "resource-read",
+        "One row of PostgreSQL, read with a key, by a resource",
+        "GET",
+        "/parcels/{id}",
+        (ONE_RESOURCE, replace(FASTAPI_ENTRY, goal=3), REST, replace(LIMIT, goal=0.5)),
+    ),
+    Case(
+        "resource-list",
+        "Fifty rows of PostgreSQL, read with a key, by a resource",
+        "GET",
+        "/parcels",
+        (RESOURCE, replace(FASTAPI_ENTRY, goal=3), REST, LIMIT),
+    ),
+    Case(
+        "resource-insert",
+        "One row inserted with a key by a resource, audited and published; the others do neither",
+        "POST",
+        "/parcels",
+        (RESOURCE, replace(FASTAPI_ENTRY, goal=1), replace(REST, goal=4), LIMIT),
     ),
 )

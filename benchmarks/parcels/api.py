@@ -1,14 +1,15 @@
-"""The three endpoints that every peer has too, the read with a transaction around it, and the
-insert that publishes nothing."""
+"""The three endpoints that every peer has too, the read with a transaction around it, the insert
+that publishes nothing, and the same rows as a resource."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.parcels import services
 from benchmarks.parcels.models import Parcel, QuietParcel
-from trivet_api import SingleQuery, Unit, authenticated
+from trivet_api import SingleQuery, Unit, authenticated, resource
 
 router = APIRouter()
+router.include_router(resource(Parcel, path="/items", policy=authenticated))
 
 
 class Greeting(BaseModel):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Header, HTTPException
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from benchmarks.peers.alchemy import ApiKey, Parcel, key_query
@@ -56,6 +57,12 @@ async def get_parcel(parcel_id: int, db: Database) -> ParcelOut:
     if parcel is None:
         raise HTTPException(404)
     return ParcelOut.model_validate(parcel)
+
+
+@app.get("/parcels", dependencies=[Depends(require_key)])
+async def list_parcels(db: Database, limit: int = 50) -> list[ParcelOut]:
+    parcels = await db.scalars(select(Parcel).order_by(Parcel.id).limit(limit))
+    return [ParcelOut.model_validate(parcel) for parcel in parcels]
 
 
 @app.post("/parcels", status_code=201, dependencies=[Depends(require_key)])

@@ -15,6 +15,7 @@ KEY = """
     FROM trivet_api_key JOIN accounts_user ON accounts_user.id = owner_id WHERE prefix = $1
 """
 READ = "SELECT label, depot, grams, fragile, id FROM parcels_parcel WHERE id = $1"
+LIST = "SELECT label, depot, grams, fragile, id FROM parcels_parcel ORDER BY id LIMIT 50"
 WRITE = """
     INSERT INTO parcels_parcel (label, depot, grams, fragile) VALUES ($1, $2, $3, $4)
     RETURNING label, depot, grams, fragile, id
@@ -52,6 +53,8 @@ class App:
                 given = msgspec.json.decode(await read_body(receive), type=ParcelIn)
                 row = await connection.fetchrow(WRITE, *msgspec.structs.astuple(given))
                 await answer(send, 201, dict(row))
+            elif scope["path"] == "/parcels":
+                await answer(send, 200, [dict(row) for row in await connection.fetch(LIST)])
             elif match := PARCEL.fullmatch(scope["path"]):
                 row = await connection.fetchrow(READ, int(match[1]))
                 await answer(send, 200 if row else 404, dict(row or {}))
@@ -76,7 +79,7 @@ async def read_body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def answer(send: Send, status: int, content: dict[str, Any]) -> None:
+async def answer(send: Send, status: int, content: Any) -> None:
     """Send JSON."""
     body = msgspec.json.encode(content)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]

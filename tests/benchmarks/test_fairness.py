@@ -76,7 +76,9 @@ def test_who_has_duties_refuses_a_wrong_key_and_the_others_have_none(
     assert answer.status_code == (200 if entry.name in OPEN else 401)
 
 
-@pytest.mark.parametrize("name", ["read", "insert"])
+@pytest.mark.parametrize(
+    "name", ["read", "insert", "resource-read", "resource-list", "resource-insert"]
+)
 @pytest.mark.parametrize("key", [None, "tvt_aaaaaaaaaaaa_" + "x" * 43, "nonsense"])
 def test_nobody_serves_data_without_a_good_key(
     servers: dict[str, RunningServer], name: str, key: str | None
@@ -86,27 +88,53 @@ def test_nobody_serves_data_without_a_good_key(
         assert answer.status_code == 401, entry.name
 
 
-@in_case("read")
+@pytest.mark.parametrize(
+    ("case", "entry"),
+    [
+        pytest.param(CASE[name], entry, id=f"{name}, {entry.name}")
+        for name in ("read", "resource-read")
+        for entry in CASE[name].entries
+    ],
+)
 def test_everybody_reads_the_same_row(
-    servers: dict[str, RunningServer], shared: SharedDatabase, entry: Entry
+    servers: dict[str, RunningServer], shared: SharedDatabase, case: Case, entry: Entry
 ) -> None:
-    answer = ask(servers[entry.program.name], CASE["read"], entry, shared.key, id=7)
+    answer = ask(servers[entry.program.name], case, entry, shared.key, id=7)
     assert answer.status_code == 200
     row = {"label": "parcel 7", "depot": "D7", "grams": 7, "fragile": True, "id": 7}
     assert answer.json() == row
 
 
-@in_case("insert")
-def test_a_row_is_committed_when_its_201_arrives_and_published_where_that_is_promised(
+@in_case("resource-list")
+def test_everybody_lists_the_same_rows(
     servers: dict[str, RunningServer], shared: SharedDatabase, entry: Entry
+) -> None:
+    answer = ask(servers[entry.program.name], CASE["resource-list"], entry, shared.key)
+    assert answer.status_code == 200
+    found = answer.json()
+    rows = found if isinstance(found, list) else found.get("items", found.get("results"))
+    assert [row["id"] for row in rows] == list(range(1, 51))
+    assert rows[6] == {"label": "parcel 7", "depot": "D7", "grams": 7, "fragile": True, "id": 7}
+
+
+@pytest.mark.parametrize(
+    ("case", "entry"),
+    [
+        pytest.param(CASE[name], entry, id=f"{name}, {entry.name}")
+        for name in ("insert", "resource-insert")
+        for entry in CASE[name].entries
+    ],
+)
+def test_a_row_is_committed_when_its_201_arrives_and_published_where_that_is_promised(
+    servers: dict[str, RunningServer], shared: SharedDatabase, case: Case, entry: Entry
 ) -> None:
     quiet = entry.path == "/quiet"
     before = shared.count(Parcel), shared.count(QuietParcel), shared.publications()
-    answer = ask(servers[entry.program.name], CASE["insert"], entry, shared.key)
+    answer = ask(servers[entry.program.name], case, entry, shared.key)
     after = shared.count(Parcel), shared.count(QuietParcel), shared.publications()
     assert answer.status_code == 201
     assert answer.json() == json.loads(parcel(3)) | {"id": answer.json()["id"]}
-    loud = entry.name == "Trivet"
+    loud = entry.name in ("Trivet", "Trivet, a resource")
     grown = [now - then for now, then in zip(after, before, strict=True)]
     assert grown == [int(not quiet), int(quiet), int(loud)]
 

@@ -1,1 +1,1 @@
-"""Django with its ORM in Gunicorn's threads, plain and with Django Ninja."""
+"""Django with its ORM in Gunicorn's threads: plain, by Django Ninja, by Django REST framework."""

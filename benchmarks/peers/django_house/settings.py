@@ -12,7 +12,7 @@ SECRET_KEY = "a-secret-of-a-benchmark-that-guards-nothing"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 USE_TZ = True
 ROOT_URLCONF = "benchmarks.peers.django_house.urls"
-INSTALLED_APPS = ["benchmarks.peers.django_house"]
+INSTALLED_APPS = ["rest_framework", "benchmarks.peers.django_house"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -29,3 +29,4 @@ DATABASES: dict[str, Any] = {
         "OPTIONS": {"pool": {"min_size": POOL, "max_size": POOL}},
     }
 }
+REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}  # whose class needs django.contrib.auth
