@@ -152,6 +152,21 @@ class TestRows:
         assert seen(engine, rules, Room, porter) == [("a", 1), ("a", 2), ("b", 1)]
         assert len(seen(engine, rules, Room, system("import"))) == 3
 
+    def test_who_has_no_id_owns_nothing(self, engine: Engine) -> None:
+        @visible(Room)
+        def own(actor: Identity) -> Any:
+            return (Room.keeper_id == actor.user_id) | (Room.number == 2)
+
+        @visible(Room)
+        def of_nobody(actor: Identity) -> Any:
+            mine = Room.keeper_id == actor.user_id
+            return mine if actor.is_authenticated else Room.keeper_id.is_(None)
+
+        assert seen(engine, registry_of(own_rooms), Room, ANONYMOUS) == []
+        assert seen(engine, registry_of(own), Room, ANONYMOUS) == [("a", 2)]
+        assert seen(engine, registry_of(of_nobody), Room, ANONYMOUS) == [("b", 1)]
+        assert seen(engine, registry_of(of_nobody), Room) == [("a", 1)]
+
     def test_of_several_rules_all_agree(self, engine: Engine) -> None:
         @visible(Room)
         def first_house(_actor: Identity) -> Any:

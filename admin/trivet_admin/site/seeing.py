@@ -13,6 +13,7 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.http import HttpRequest
 
 from trivet.errors import Forbidden
+from trivet.models.labels import with_article
 from trivet_admin.site.seen_forms import REFUSED_FORM, restrict_form
 from trivet_admin.site.seen_lists import only_seen_order, seen_changelist, with_masked_search
 from trivet_admin.site.seen_rows import (
@@ -238,8 +239,8 @@ def require_seen(request: HttpRequest, row: Any, form: Any) -> None:
         return
     if row.pk in seen_among(request, type(row), [row.pk]):
         return
-    name = row._meta.verbose_name
-    error = Forbidden("row-not-yours", f"You may not see a {name} with these values.")
+    name = str(row._meta.verbose_name)
+    error = Forbidden("row-not-yours", f"You may not see {with_article(name)} with these values.")
     setattr(error, REFUSED_FORM, form)
     raise error
 

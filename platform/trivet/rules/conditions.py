@@ -6,15 +6,19 @@ rules of its own is judged by these also where its base is listed.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
+    Null,
     Select,
     and_,
     false,
     inspect,
+    null,
     or_,
     select,
     true,
@@ -81,7 +85,7 @@ def key_in(entity: Any, keys: Select[Any]) -> ColumnElement[bool]:
 
 def _for_class(declared: Visible, mapper: Mapper[Any], actor: Identity) -> Any:
     """What a rule says, over the columns of `mapper`: a condition, or a bool."""
-    says = _judged(declared, ask(declared.function, actor))
+    says = _said(declared, actor)
     source: Mapper[Any] = inspect(declared.model)
     if isinstance(says, bool) or not _lies_elsewhere(mapper, source):
         return says
@@ -107,7 +111,7 @@ def _lies_elsewhere(mapper: Mapper[Any], base: Mapper[Any]) -> bool:
 
 def _for_rows_of(declared: Visible, mapper: Mapper[Any], actor: Identity) -> Any:
     """What a subclass's rule says of rows of its base: those of the subclass have to fulfil it."""
-    says = _judged(declared, ask(declared.function, actor))
+    says = _said(declared, actor)
     if says is True:
         return True
     mapped = declared.model
@@ -116,6 +120,35 @@ def _for_rows_of(declared: Visible, mapper: Mapper[Any], actor: Identity) -> Any
     if says is False:
         return is_other
     return or_(is_other, key_in(mapper.class_, keys_of(mapped, says)))
+
+
+def _said(declared: Visible, actor: Identity) -> Any:
+    """What a rule says: a bool, or a condition over the class that it is declared on.
+
+    A comparison with the id of an actor who has none is true of no row. SQLAlchemy makes IS NULL of
+    one with None, and who is not logged in would see the rows that are nobody's.
+    """
+    says = _judged(declared, ask(declared.function, actor))
+    if actor.user_id is not None or isinstance(says, bool):
+        return says
+    if not any(isinstance(each, Null) for each in visitors.iterate(says)):
+        return says
+    trial = _judged(declared, ask(declared.function, replace(actor, user_id=_NOBODY)))
+    if isinstance(trial, bool) or not any(_is_nobody(each) for each in visitors.iterate(trial)):
+        return says
+
+    def replaced(element: Any, **_: Any) -> Any:
+        return null() if _is_nobody(element) else None
+
+    return visitors.replacement_traverse(trial, {}, replaced)
+
+
+_NOBODY = -8_161_952_503_727_713
+"""An id that no user has, for a trial of what a rule compares with the actor's."""
+
+
+def _is_nobody(element: Any) -> bool:
+    return isinstance(element, BindParameter) and bool(element.value == _NOBODY)
 
 
 def _judged(declared: Visible, says: Any) -> Any:

@@ -35,6 +35,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from trivet.errors import ConfigurationError, Forbidden
 from trivet.identity.identity import ANONYMOUS, Identity
+from trivet.models.labels import in_words, with_article
 from trivet.rules.change import Change
 from trivet.rules.declaring import is_of_others, mark, no_attribute
 
@@ -231,9 +232,9 @@ def _is_given(change: Change[Any], mapper: Mapper[Any], column: Any) -> bool:
 
 
 def _may_not_set(mapped: type[Any], names: list[str]) -> Forbidden:
-    listed = " and ".join(names)
+    listed, noun = " and ".join(names), in_words(mapped.__name__)
     return Forbidden(
-        "attribute-fixed", f"You may not set {listed} of a {mapped.__name__}.", attributes=names
+        "attribute-fixed", f"You may not set {listed} of {with_article(noun)}.", attributes=names
     )
 
 
