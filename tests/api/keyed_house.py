@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import httpx2
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import func, select
@@ -18,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from tests.platform.bare import bare_platform, client_of
-from tests.platform.notes import Note, create_tables, feeds, published
+from tests.platform.notes import Note, feeds, published
 from trivet import Identity, Platform
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root
@@ -82,7 +81,6 @@ async def keyed_house(
 ) -> AsyncIterator[House]:
     """A process that serves `router`; several may stand on one database. Unless `is_proved`, the
     routes are FastAPI's own, as on a release of it that was not proved."""
-    await anyio.to_thread.run_sync(create_tables, url)
     # Whoever has lost a permission has lost it at once.
     given = {"identity_cache_seconds": 0, **settings}
     platform = bare_platform(directory, database_url=url, **given)

@@ -198,15 +198,15 @@ whole.include_router(own)
 
 
 @pytest.fixture
-async def house(fresh_database_url: str, tmp_path: Path) -> AsyncIterator[House]:
-    async with keyed_house(whole, fresh_database_url, tmp_path) as house:
+async def house(notes_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with keyed_house(whole, notes_url, tmp_path) as house:
         yield house
 
 
 @pytest.fixture
-async def second(fresh_database_url: str, tmp_path: Path) -> AsyncIterator[House]:
+async def second(notes_url: str, tmp_path: Path) -> AsyncIterator[House]:
     """Another process on the same database."""
-    async with keyed_house(whole, fresh_database_url, tmp_path) as house:
+    async with keyed_house(whole, notes_url, tmp_path) as house:
         yield house
 
 
@@ -407,11 +407,9 @@ async def test_whatever_is_a_key_is_taken(house: House) -> None:
 
 
 async def test_an_answer_that_is_too_large_undoes_the_change(
-    fresh_database_url: str, tmp_path: Path
+    notes_url: str, tmp_path: Path
 ) -> None:
-    async with keyed_house(
-        whole, fresh_database_url, tmp_path, idempotency_answer_bytes=1024
-    ) as house:
+    async with keyed_house(whole, notes_url, tmp_path, idempotency_answer_bytes=1024) as house:
         for size in (1025, 500_000):
             answer = await house.post("one", "k1", path=f"/api/large?size={size}")
             assert (answer.status_code, answer.json()["code"]) == (422, "answer-too-large")
@@ -451,9 +449,9 @@ async def test_a_route_may_demand_a_key(house: House) -> None:
 
 
 async def test_routes_that_are_fastapis_own_do_nothing_under_a_key_and_demand_one(
-    fresh_database_url: str, tmp_path: Path
+    notes_url: str, tmp_path: Path
 ) -> None:
-    async with keyed_house(whole, fresh_database_url, tmp_path, is_proved=False) as house:
+    async with keyed_house(whole, notes_url, tmp_path, is_proved=False) as house:
         refused = await house.post("one", "k1")
         assert refused.status_code == 422
         assert refused.json()["code"] == "idempotency-key-not-taken"
@@ -493,11 +491,11 @@ async def test_a_request_waits_for_another_one_and_gets_its_answer(
     assert [*house.calls, *second.calls] == ["slow"]
 
 
-async def test_a_wait_is_bounded(fresh_database_url: str, tmp_path: Path) -> None:
+async def test_a_wait_is_bounded(notes_url: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"idempotency_wait_seconds": 0.2}
     async with (
-        keyed_house(whole, fresh_database_url, tmp_path, **settings) as house,
-        keyed_house(whole, fresh_database_url, tmp_path, **settings) as second,
+        keyed_house(whole, notes_url, tmp_path, **settings) as house,
+        keyed_house(whole, notes_url, tmp_path, **settings) as second,
         asyncio.timeout(60),
     ):
         first = asyncio.create_task(house.post("slow", "k1", path="/api/waiting"))
