@@ -213,7 +213,8 @@ async def test_a_client_that_leaves_is_observed_once(
 
 
 async def test_a_form_of_the_admin_is_observed_once(observed: House, seen: Seen) -> None:
-    async with observed.visit() as boss:
+    async with observed.client() as boss:
+        await boss.log_in("boss")
         page = await boss.get("/admin/stock/item/1/change/")
         seen.clear()
         await boss.send(page, quantity="6")
