@@ -1,5 +1,8 @@
 """What every test stands on. The fixtures are in `tests/services/`, one noun a module."""
 
+collect_ignore = ["written/project"]
+"""Tests of a project, which are run in one."""
+
 # What a plugin imports from another stands before it, or pytest could not rewrite its asserts.
 pytest_plugins = (
     "tests.services.environment",

@@ -122,13 +122,6 @@ def singular_of(noun: str) -> str:
     return noun[:-1]
 
 
-def plural_of(noun: str) -> str:
-    """Several of what `noun` names, as resources and live channels call them."""
-    if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
-        return f"{noun[:-1]}ies"
-    return f"{noun}es" if noun.endswith(("s", "x", "z", "ch", "sh")) else f"{noun}s"
-
-
 def noun_of(model: str) -> str:
     """The name of one row in an identifier: ``flight_segment``."""
     return in_words(model).lower().replace(" ", "_")

@@ -1,0 +1,6 @@
+"""The channels of bookings."""
+
+from trivet import staff
+from trivet_realtime import Namespace
+
+namespace = Namespace(presence=True, presence_policy=staff)
