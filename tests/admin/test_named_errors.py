@@ -138,7 +138,7 @@ REFUSED = [
     ("POST", "Item", TOY | {"category_id": "none"},
      (409, at("category_id", says="there is no category 'none'"))),
     ("POST", "Item", TOY | {"keeper_id": 9999},
-     (409, at("keeper_id", says="there is no keeper 9999"))),
+     (409, at("keeper_id", says="there is no user 9999"))),
     ("POST", "Guest", {"email": "x"}, (422, at("name", says="a value is needed"))),
     ("PATCH", "Guest/1", {"email": None}, (422, at("email", says="a value is needed"))),
     ("PATCH", "Guest/1", {"beds": 4, "cots": 3},

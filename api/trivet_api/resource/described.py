@@ -9,9 +9,9 @@ from sqlalchemy.orm import object_session
 
 from trivet.data.session import TrivetSession
 from trivet.models.labels import with_article
+from trivet.models.naming import plural_of
 from trivet.rules.registry import RuleRegistry
 from trivet_api.resource.declaring import Policies
-from trivet_api.resource.naming import plural_of
 from trivet_api.resource.options import ReadOptions
 from trivet_api.resource.parameters import Parameters
 from trivet_api.resource.reading import Reader
@@ -31,7 +31,6 @@ class Resource:
         policies: Who may do it.
         parameters: The words of its query strings.
         read_schema: What is answered.
-        require_match: Whether a change has to say which version it changes.
         write: How its rows are written; None if they are only read.
     """
 
@@ -43,7 +42,6 @@ class Resource:
     options: ReadOptions
     parameters: Parameters
     read_schema: type[BaseModel]
-    require_match: bool
     write: WriteOptions | None = None
     _reader: Reader | None = None
     _rules: RuleRegistry | None = None

@@ -9,23 +9,10 @@ import re
 from typing import Any
 
 from trivet.errors import ConfigurationError
-from trivet.models.labels import in_words
 from trivet.models.mapped import find_naming_feature
+from trivet.models.naming import identifier_of, plural_of
 
 _PATH = re.compile(r"(/[a-z0-9]+(?:[-_.][a-z0-9]+)*)+")
-_ES = ("s", "x", "z", "ch", "sh")
-
-
-def noun_of(model: type[Any]) -> str:
-    """The name of one row in an identifier: ``flight_segment``."""
-    return in_words(model.__name__).lower().replace(" ", "_")
-
-
-def plural_of(noun: str) -> str:
-    """The name of several rows, as English has it in most cases."""
-    if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
-        return f"{noun[:-1]}ies"
-    return f"{noun}es" if noun.endswith(_ES) else f"{noun}s"
 
 
 def path_of(model: type[Any], given: str | None) -> str:
@@ -34,7 +21,7 @@ def path_of(model: type[Any], given: str | None) -> str:
     Raises ConfigurationError for a text that is no such address.
     """
     if given is None:
-        return f"/{plural_of(noun_of(model)).replace('_', '-')}"
+        return f"/{plural_of(identifier_of(model)).replace('_', '-')}"
     if not _PATH.fullmatch(given):
         raise ConfigurationError(
             "resource",

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from trivet.identity.policy import Policy
+from trivet.models.naming import identifier_of
 from trivet.models.views import find_reading
 from trivet_api.resource.declaring import (
     fault,
@@ -17,7 +18,7 @@ from trivet_api.resource.declaring import (
 )
 from trivet_api.resource.described import Resource
 from trivet_api.resource.members import named_members
-from trivet_api.resource.naming import noun_of, path_of
+from trivet_api.resource.naming import path_of
 from trivet_api.resource.options import PAGE, PAGE_MAX, ReadOptions
 from trivet_api.resource.parameters import Parameters
 from trivet_api.resource.routes import router_of
@@ -105,6 +106,8 @@ def resource(
     chosen = operations_of(
         model, operations, without, is_only_read=is_only_read, has_upsert=upsert is not None
     )
+    if require_match and upsert is not None:
+        raise fault(model, "an upsert cannot say which version it changes: leave one of them out.")
     services = services_of(model, chosen, {"create": create, "update": update, "delete": delete})
     exclude, as_text, members = tuple(exclude), tuple(as_text), tuple(members)
     shown = read_schema or schema(model, "read", exclude=exclude, as_text=as_text, members=members)
@@ -126,13 +129,12 @@ def resource(
     declared = Resource(
         model=model,
         path=path_of(model, path),
-        noun=noun_of(model),
+        noun=identifier_of(model),
         operations=chosen,
         policies=policies_for(model, policy, read_policy),
         options=options,
         parameters=Parameters(options),
         read_schema=shown,
-        require_match=require_match,
     )
     if not is_only_read:
         declared.write = write_options(
@@ -144,6 +146,7 @@ def resource(
             update_schema=update_schema,
             upsert=upsert,
             version=declared.version_of,
+            require_match=require_match,
             creates=not chosen.isdisjoint({"create", "upsert"}),
             **services,
         )

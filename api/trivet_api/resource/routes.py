@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from trivet.context import context_of
 from trivet.identity.policy import Policy
-from trivet_api.conditions import Condition, Conditions, require_condition
+from trivet_api.conditions import Conditions
 from trivet_api.preferences import PrefersMinimal
 from trivet_api.problems import Problem
 from trivet_api.query import reads_query
@@ -113,7 +113,7 @@ def _add_update(router: APIRouter, resource: Resource) -> None:
         conditions: Conditions,
         minimal: PrefersMinimal,
     ) -> Any:
-        _require(resource, key, conditions)
+        require_key(resource.model, key)
         changed = await unit.run(update_row, write, key, values_of(changes), condition=conditions)
         return await answer_write(request, resource, changed, is_new=False, minimal=minimal)
 
@@ -135,7 +135,7 @@ def _add_delete(router: APIRouter, resource: Resource) -> None:
     write = resource.writing
 
     async def delete_row_(key: str, unit: Unit, conditions: Conditions) -> None:
-        _require(resource, key, conditions)
+        require_key(resource.model, key)
         await unit.run(delete_row, write, key, condition=conditions)
 
     router.add_api_route(
@@ -174,18 +174,12 @@ def _add_upsert(router: APIRouter, resource: Resource) -> None:
     )
 
 
-def _require(resource: Resource, key: str, conditions: Condition) -> None:
-    """Refuse an address that no row can have, and a change without a condition where it needs one,
-    before anything is asked of the database."""
-    require_key(resource.model, key)
-    if resource.require_match:
-        require_condition(conditions)
-
-
 def _refusals(resource: Resource) -> dict[int | str, dict[str, Any]] | None:
     """What a change is refused with, beside what every operation is."""
     words = "The request has no If-Match, and this resource demands one."
-    return {428: {"description": words, "model": Problem}} if resource.require_match else None
+    return (
+        {428: {"description": words, "model": Problem}} if resource.writing.require_match else None
+    )
 
 
 def _add_write(

@@ -34,6 +34,7 @@ class WriteOptions:
         delete: The same for a deletion: ``(db, actor, key)``.
         unique: The attributes of the constraint by which an upsert knows a row.
         version: Gives what the ETag of a row is made of; None where it has none.
+        require_match: Whether a change has to say which version it changes.
     """
 
     model: type[Any]
@@ -45,6 +46,7 @@ class WriteOptions:
     delete: Service | None = None
     unique: tuple[str, ...] = ()
     version: Callable[[Any], object | None] = lambda _row: None
+    require_match: bool = False
 
     @property
     def discriminator(self) -> str | None:
@@ -74,6 +76,7 @@ def write_options(
     upsert: str | None = None,
     version: Callable[[Any], object | None] | None = None,
     creates: bool = True,
+    require_match: bool = False,
 ) -> WriteOptions:
     """How rows of a mapped class are written.
 
@@ -90,6 +93,7 @@ def write_options(
         upsert: The name of a unique constraint, or of a unique index over columns.
         version: Gives what the ETag of a row is made of; by default its version counter.
         creates: Whether rows are made at all, so that what a new one needs is asked for.
+        require_match: Whether a change has to say which version it changes.
 
     Raises:
         ConfigurationError: A name is wrong, or a new row needs a value that no client can give.
@@ -113,6 +117,7 @@ def write_options(
         delete=delete,
         unique=() if upsert is None else _attributes_of(model, upsert, made),
         version=version or _counter_of(model),
+        require_match=require_match,
     )
 
 

@@ -21,7 +21,7 @@ from trivet.data.violation import Violation
 from trivet.data.violations import find_violation
 from trivet.errors import ConfigurationError, Invalid
 from trivet.identity.identity import Identity
-from trivet_api.conditions import Condition
+from trivet_api.conditions import Condition, require_condition
 from trivet_api.resource.item_errors import ItemError, item
 from trivet_api.resource.keys import no_row, read_key
 from trivet_api.resource.membership import Found, Membership
@@ -173,6 +173,8 @@ class Writer:
         if row is None:
             raise no_row(self.write.model, change.key)
         condition = change.condition
+        if self.write.require_match:
+            require_condition(condition or Condition())
         if condition is not None and (condition.if_match or condition.if_none_match):
             condition.require(self.write.version(row))
 

@@ -133,6 +133,11 @@ COURSES: dict[str, list[Step]] = {
         Step("POST", PLACES, 201, {"mark": "a", "room": "x"}),
         Step("PATCH", f"{PLACES}/a", 428, {"room": "y"}),
         Step("DELETE", f"{PLACES}/a", 428),
+        Step("POST", "/api/batch", 428, {"operations": [
+            {"operation": "delete", "resource": "bookshop/places", "key": "a"}]}),
+        Step("POST", "/api/batch", 412, {"operations": [
+            {"operation": "delete", "resource": "bookshop/places", "key": "a",
+             "if_match": '"never"'}]}),
         Step("PATCH", f"{PLACES}/a", 412, {"room": "y"}, {"if-match": '"never"'}),
         Step("PATCH", f"{PLACES}/a", 200, {"room": "y"}, {"if-match": "*"}),
     ],
@@ -252,6 +257,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"expand": ["author"]}, "expand names 'author', which is no relationship"),
     ({"exclude": ["titel"]}, "has no column 'titel'"),
     ({"members": ["tags"]}, "no many-to-many relationship 'tags'"),
+    ({"upsert": "uq_novel_isbn", "require_match": True}, "leave one of them out"),
     ({"upsert": "uq_title"}, "names no unique constraint"),
 ]
 
