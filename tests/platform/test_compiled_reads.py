@@ -129,6 +129,17 @@ async def test_a_row_is_found_by_a_value_of_any_type(platform: Platform, name: s
     assert await ask(platform, read, given=VALUES[name]) == [(1,)]
 
 
+async def test_a_value_without_a_name_is_given_by_its_key(platform: Platform) -> None:
+    condition = PINS.c.name == "another"
+    read = CompiledRead(select(PINS.c.id).where(condition))
+    assert await ask(platform, read) == []
+
+    given = {condition.right.key: VALUES["name"]}
+
+    assert await ask(platform, read, **given) == [(1,)]
+    assert await ask(platform, read) == []
+
+
 async def test_a_unit_that_has_begun_asks_where_it_is(platform: Platform) -> None:
     async with platform.open_unit() as unit:
         transaction: Any = unit._transaction  # as the rooms have it from the context

@@ -1,6 +1,7 @@
 """What the writing operations of a resource answer: rows as they are read."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,6 @@ from fastapi import Request, Response
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
-from trivet.context import context_of
 from trivet.identity.identity import Identity
 from trivet.models.row_keys import key_text
 from trivet_api.conditions import set_etag
@@ -28,30 +28,47 @@ def takes(endpoint: Any, name: str, schema: Any) -> None:
     endpoint.__annotations__[name] = schema
 
 
-async def answer_write(
-    request: Request, resource: Resource, row: Any, *, is_new: bool, minimal: bool
-) -> Response:
-    """What a write answers: the row as it is read, with its version and, if it is new, its
-    address."""
-    context = context_of(request.scope)
-    reader = resource.reader_for(context.platform.capture.rules)
-    body, version = await context.unit.run(reader.represent, row)
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A row that was written, as it is answered.
+
+    Attributes:
+        key: The text of its key.
+        body: Its JSON.
+        version: What its entity tag is made of.
+        is_new: Whether it was made.
+    """
+
+    key: str
+    body: bytes
+    version: str
+    is_new: bool
+
+
+def represent_written(
+    db: Session, actor: Identity, resource: Resource, row: Any, *, is_new: bool
+) -> Written:
+    """A row as it is read by whoever has written it, in the transaction of the write."""
+    reader = resource.reader_for(rules_of(db))
+    body, version = reader.represent(db, actor, row)
+    key = key_text(inspect(row).mapper.primary_key_from_instance(row))
+    return Written(key, body, version, is_new)
+
+
+def answer_write(request: Request, written: Written, *, minimal: bool) -> Response:
+    """What a write answers: the row, with its version and, if it is new, its address."""
     location = None
-    if is_new:
+    if written.is_new:
         collection = request.url.path.partition(":")[0]
-        location = f"{collection}/{quote(_key_of(row), safe='')}"
+        location = f"{collection}/{quote(written.key, safe='')}"
     if minimal:
-        return minimal_response(location=location, version=version)
-    status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
-    response = Response(body, status, media_type=JSON)
-    set_etag(response, version)
+        return minimal_response(location=location, version=written.version)
+    status = HTTPStatus.CREATED if written.is_new else HTTPStatus.OK
+    response = Response(written.body, status, media_type=JSON)
+    set_etag(response, written.version)
     if location is not None:
         response.headers["location"] = location
     return response
-
-
-def _key_of(row: Any) -> str:
-    return key_text(inspect(row).mapper.primary_key_from_instance(row))
 
 
 def represent_outcomes(

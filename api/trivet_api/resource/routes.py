@@ -10,20 +10,23 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
 
 from trivet.context import context_of
+from trivet.identity.identity import Identity
 from trivet.identity.policy import Policy
 from trivet_api.conditions import Conditions
 from trivet_api.preferences import PrefersMinimal
 from trivet_api.problems import Problem
 from trivet_api.query import reads_query
-from trivet_api.resource.answering import JSON, answer_write, takes
+from trivet_api.resource.answering import JSON, Written, answer_write, represent_written, takes
 from trivet_api.resource.batch_routes import mark
 from trivet_api.resource.bulk_routes import add_bulk
 from trivet_api.resource.described import Resource
 from trivet_api.resource.keys import require_key
 from trivet_api.resource.schemas import values_of
 from trivet_api.resource.upserting import upsert_row
+from trivet_api.resource.writer import Change, Values
 from trivet_api.resource.writing import delete_row, insert_row, update_row
 from trivet_api.unit import Unit
 
@@ -84,8 +87,8 @@ def _add_create(router: APIRouter, resource: Resource) -> None:
     write = resource.writing
 
     async def create_row(request: Request, row: Any, unit: Unit, minimal: PrefersMinimal) -> Any:
-        made = await unit.run(insert_row, write, values_of(row))
-        return await answer_write(request, resource, made, is_new=True, minimal=minimal)
+        written = await unit.run(_create, resource, values_of(row))
+        return answer_write(request, written, minimal=minimal)
 
     takes(create_row, "row", write.create_schema)
     _add_write(
@@ -114,8 +117,8 @@ def _add_update(router: APIRouter, resource: Resource) -> None:
         minimal: PrefersMinimal,
     ) -> Any:
         require_key(resource.model, key)
-        changed = await unit.run(update_row, write, key, values_of(changes), condition=conditions)
-        return await answer_write(request, resource, changed, is_new=False, minimal=minimal)
+        written = await unit.run(_update, resource, Change(key, values_of(changes), conditions))
+        return answer_write(request, written, minimal=minimal)
 
     takes(update_row_, "changes", write.update_schema)
     _add_write(
@@ -155,8 +158,8 @@ def _add_upsert(router: APIRouter, resource: Resource) -> None:
     write = resource.writing
 
     async def upsert(request: Request, row: Any, unit: Unit, minimal: PrefersMinimal) -> Any:
-        made, is_new = await unit.run(upsert_row, write, values_of(row))
-        return await answer_write(request, resource, made, is_new=is_new, minimal=minimal)
+        written = await unit.run(_upsert, resource, values_of(row))
+        return answer_write(request, written, minimal=minimal)
 
     names = " and ".join(write.unique)
     takes(upsert, "row", write.create_schema)
@@ -172,6 +175,22 @@ def _add_upsert(router: APIRouter, resource: Resource) -> None:
         policies=[resource.policies.update],
         responses={201: {"description": "It was created.", "model": resource.read_schema}},
     )
+
+
+def _create(db: Session, actor: Identity, resource: Resource, values: Values) -> Written:
+    row = insert_row(db, actor, resource.writing, values)
+    return represent_written(db, actor, resource, row, is_new=True)
+
+
+def _update(db: Session, actor: Identity, resource: Resource, change: Change) -> Written:
+    key, values, condition = change.key, change.values, change.condition
+    row = update_row(db, actor, resource.writing, key, values, condition=condition)
+    return represent_written(db, actor, resource, row, is_new=False)
+
+
+def _upsert(db: Session, actor: Identity, resource: Resource, values: Values) -> Written:
+    row, is_new = upsert_row(db, actor, resource.writing, values)
+    return represent_written(db, actor, resource, row, is_new=is_new)
 
 
 def _refusals(resource: Resource) -> dict[int | str, dict[str, Any]] | None:

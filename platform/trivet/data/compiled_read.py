@@ -67,7 +67,10 @@ class WireQuery:
 
         self.text = _PARAMETER.sub(number, compiled.string).encode()
         given = {escaped: name for name, escaped in compiled.escaped_bind_names.items()}
-        self._names = [given.get(name, name) for name in names]
+        # A parameter without a name of its own is known by its key, as SQLAlchemy knows it.
+        keys = {name: bind.key for bind, name in compiled.bind_names.items()}
+        own = [given.get(name, name) for name in names]
+        self._names = [(name, keys[name]) for name in own]
         self._fixed: Mapping[str, Any] = dict(compiled.params)
         self._binding: Mapping[str, _Convert] = {
             name: convert
@@ -82,8 +85,8 @@ class WireQuery:
     def parameters(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """The parameters in their order, as the driver takes them."""
         found: list[Any] = []
-        for name in self._names:
-            value = values[name] if name in values else self._fixed[name]
+        for name, key in self._names:
+            value = values[key] if key in values else values.get(name, self._fixed[name])
             convert = self._binding.get(name)
             found.append(value if convert is None else convert(value))
         return found
