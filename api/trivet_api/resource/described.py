@@ -9,7 +9,7 @@ from sqlalchemy.orm import object_session
 
 from trivet.data.session import TrivetSession
 from trivet.models.labels import with_article
-from trivet.models.naming import plural_of
+from trivet.models.naming import plural_identifier_of
 from trivet.rules.registry import RuleRegistry
 from trivet_api.resource.declaring import Policies
 from trivet_api.resource.options import ReadOptions
@@ -49,7 +49,7 @@ class Resource:
     @property
     def plural(self) -> str:
         """The name of several rows in identifiers."""
-        return plural_of(self.noun)
+        return plural_identifier_of(self.model)
 
     @property
     def a_row(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from trivet.errors import ConfigurationError
 from trivet.models.mapped import find_naming_feature
-from trivet.models.naming import identifier_of, plural_of
+from trivet.models.naming import plural_identifier_of
 
 _PATH = re.compile(r"(/[a-z0-9]+(?:[-_.][a-z0-9]+)*)+")
 
@@ -21,7 +21,7 @@ def path_of(model: type[Any], given: str | None) -> str:
     Raises ConfigurationError for a text that is no such address.
     """
     if given is None:
-        return f"/{plural_of(identifier_of(model)).replace('_', '-')}"
+        return f"/{plural_identifier_of(model).replace('_', '-')}"
     if not _PATH.fullmatch(given):
         raise ConfigurationError(
             "resource",

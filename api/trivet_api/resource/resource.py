@@ -67,7 +67,8 @@ def resource(
 
     Args:
         model: The mapped class.
-        path: The address below the feature; by default the class in the plural (``/books``).
+        path: The address below the feature; by default the class in the plural (``/books``),
+            or the plural in the `info` of its table.
         operations: Those that there are: ``list``, ``read``, ``create``, ``update``, ``delete``,
             ``bulk`` and, with `upsert`, ``upsert``. By default all that the class allows.
         without: Those that there are not.

@@ -34,7 +34,7 @@ from trivet.events.feeds import LIVE_MARK, CapturedChange, Change, Kind
 from trivet.events.stored_rows import encode_row
 from trivet.identity.policy import Policy, requires
 from trivet.models.mapped import find_naming_feature
-from trivet.models.naming import identifier_of, plural_of
+from trivet.models.naming import identifier_of, plural_identifier_of
 from trivet.models.row_keys import key_text
 from trivet.models.secret_columns import is_secret
 
@@ -253,7 +253,7 @@ def faults_of(declared: Live) -> Iterator[str]:
 def _channel_of(declared: Live) -> str:
     if declared.channel is not None:
         return declared.channel
-    return plural_of(identifier_of(declared.model)).replace("_", "-")
+    return plural_identifier_of(declared.model).replace("_", "-")
 
 
 def _permission_of(feature: str, model: type[Any]) -> str:

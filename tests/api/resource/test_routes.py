@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import create_engine
+from fastapi.routing import APIRoute
+from sqlalchemy import Column, Integer, Table, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import registry
 from starlette.requests import HTTPConnection
 
 from tests.api.resource.bookshop.models import Base
@@ -276,3 +278,26 @@ def test_a_resource_that_cannot_be_is_refused_where_it_is_declared(
 def test_only_a_mapped_class_is_a_resource() -> None:
     with pytest.raises(ConfigurationError, match="is no mapped class"):
         resource(dict)
+
+
+@pytest.mark.parametrize(
+    ("info", "path"),
+    [
+        ({"verbose_name_plural": "sheep"}, "/sheep"),
+        ({"verbose_name_plural": "Flocks of sheep"}, "/flocks-of-sheep"),
+        ({"verbose_name_plural": "Schäfchen"}, "/bellwethers"),
+        ({"verbose_name": "sheep"}, "/bellwethers"),
+    ],
+)
+def test_an_address_is_the_plural_that_the_table_is_given(info: dict[str, str], path: str) -> None:
+    mapped = registry()
+    table = Table("bellwether", mapped.metadata, Column("id", Integer, primary_key=True), info=info)
+    bellwether = type("Bellwether", (), {})
+    try:
+        mapped.map_imperatively(bellwether, table)
+        ram = type("Ram", (bellwether,), {})
+        mapped.map_imperatively(ram, inherits=bellwether)
+        found = [resource(each, operations=["list"]).routes[0] for each in (bellwether, ram)]
+    finally:
+        mapped.dispose()
+    assert [each.path for each in found if isinstance(each, APIRoute)] == [path, "/rams"]
