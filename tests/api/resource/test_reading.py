@@ -366,6 +366,20 @@ async def test_a_statement_is_kept_for_all_actors_and_has_the_values_of_each(
     assert len({*statements.texts}) == 3
 
 
+async def test_a_statement_that_is_the_only_one_has_the_values_of_each_actor_too(
+    shelves: Platform,
+) -> None:
+    """Such a one is not executed by SQLAlchemy, which would hand the values on by itself."""
+    asking = await books(shelves, RULES)
+
+    for user, hidden in ((1, 2), (2, 4), (1, 2)):
+        asking.actor = Identity(user_id=user, username="x", kind="key")
+        assert {*await asking.ids("")} == {1, 2, 3, 4, 5} - {hidden}
+        assert (await asking.read(str(hidden ^ 6)))[0]["id"] == hidden ^ 6
+        with pytest.raises(NotFound):
+            await asking.read(str(hidden))
+
+
 async def test_an_order_by_something_hidden_is_not_the_default(shelves: Platform) -> None:
     hiding = rules((only_editors, QueryBook, ("price",)))
     await store(shelves, *rows())
