@@ -179,6 +179,11 @@ def _without_nulls(known: dict[str, Any]) -> None:
             del each["default"]
 
 
+def _without_required(known: dict[str, Any]) -> None:
+    """Promise no attribute: `fields` leaves some out, and so do rules of what an actor sees."""
+    known.pop("required", None)
+
+
 def _described(fields: Mapping[str, Field], chosen: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, (annotation, default) in chosen.items():
@@ -211,7 +216,7 @@ def _make(model: type[Any], purpose: Purpose, fields: Mapping[str, Any]) -> type
         extra="ignore" if purpose == "read" else "forbid",
         from_attributes=purpose == "read",
         protected_namespaces=(),
-        json_schema_extra=_without_nulls,
+        json_schema_extra=_without_required if purpose == "read" else _without_nulls,
     )
     made: type[BaseModel] = create_model(
         f"{model.__name__}{_SUFFIX[purpose]}",

@@ -243,6 +243,9 @@ async def test_the_document_names_every_operation_shortly(client: httpx2.AsyncCl
         *("bookshop_batch_update_novels", "bookshop_batch_delete_novels"),
     }
     assert "428" in document["paths"]["/bookshop/places/{key}"]["patch"]["responses"]
+    schemas = document["components"]["schemas"]
+    assert "required" not in schemas["Novel"], "fields, and rules, leave attributes out"
+    assert schemas["NovelCreate"]["required"] == ["title", "isbn"]
     assert {"200", "201"} <= {*document["paths"]["/bookshop/novels:upsert"]["post"]["responses"]}
 
 
