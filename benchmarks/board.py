@@ -70,13 +70,14 @@ async def run(target: Target, seconds: float, sockets: int) -> AsyncIterator[Dur
         async def get(path: str) -> None:
             (await client.get(path)).raise_for_status()
 
-        board, flights = "/api/departures/board/JFK", "/api/departures/flights?origin=JFK"
+        board, flights = "/api/departures/board/JFK", "/api/departures/flights?origin_id=JFK"
         yield await measure("read the board, 8 at once", seconds, 8, lambda: get(board))
         yield await measure("read 50 flights, 8 at once", seconds, 8, lambda: get(flights))
         # Of the last day, because the replay's own movements begin with the first.
-        late = "/api/departures/flights?origin=JFK&date=2013-02-10&status=scheduled"
+        day = "scheduled_departure.gte=2013-02-10T00:00:00-05:00"
+        late = f"/api/departures/flights?origin_id=JFK&{day}&status=scheduled"
         page = (await client.get(late)).raise_for_status().json()
-        flight = page["flights"][0]["id"]
+        flight = page["items"][0]["id"]
         gates = iter(range(1_000_000))
 
         async def assign(gate: str) -> None:

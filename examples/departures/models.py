@@ -123,12 +123,7 @@ class Aircraft(Model):
 
 
 class Flight(Versioned, Model):
-    """One departure of one flight number.
-
-    `delay_minutes` is what is expected until the flight leaves its stand, and what it was
-    from then on; negative is early. `actual_departure` is off-block, `actual_arrival` the
-    arrival as the airline reports it. `reported_at` is the instant of the newest report.
-    """
+    """One departure of one flight number."""
 
     __tablename__ = "departures_flight"
     __table_args__ = (
@@ -140,24 +135,29 @@ class Flight(Versioned, Model):
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    carrier_id: Mapped[str] = mapped_column(ForeignKey(Airline.code))
-    number: Mapped[int] = mapped_column(Integer)
-    origin_id: Mapped[str] = mapped_column(ForeignKey(Airport.code))
+    carrier_id: Mapped[str] = mapped_column(ForeignKey(Airline.code), info={"example": "B6"})
+    number: Mapped[int] = mapped_column(Integer, info={"example": 1018})
+    origin_id: Mapped[str] = mapped_column(ForeignKey(Airport.code), info={"example": "JFK"})
     dest_id: Mapped[str] = mapped_column(
-        ForeignKey(Airport.code), index=True, info={"label": "destination"}
+        ForeignKey(Airport.code), index=True, info={"label": "destination", "example": "BOS"}
     )
     aircraft_id: Mapped[str | None] = mapped_column(ForeignKey(Aircraft.tail_number), index=True)
+    """Its tail number."""
     scheduled_departure: Mapped[dt.datetime]
     scheduled_arrival: Mapped[dt.datetime | None]
     actual_departure: Mapped[dt.datetime | None]
+    """Off-block."""
     airborne_at: Mapped[dt.datetime | None]
     actual_arrival: Mapped[dt.datetime | None]
+    """As the airline reports it."""
     status: Mapped[FlightStatus] = mapped_column(
         _by_value(FlightStatus), default=FlightStatus.SCHEDULED
     )
     delay_minutes: Mapped[int] = mapped_column(Integer, default=0)
-    gate: Mapped[str | None] = mapped_column(String(4))
+    """Expected until the flight leaves its stand, and what it was from then on; negative: early."""
+    gate: Mapped[str | None] = mapped_column(String(4), info={"example": "B22"})
     reported_at: Mapped[dt.datetime | None]
+    """The instant of the newest report."""
 
     carrier: Mapped[Airline] = relationship()
     origin: Mapped[Airport] = relationship(foreign_keys=[origin_id])

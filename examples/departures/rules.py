@@ -94,17 +94,10 @@ def wrong_delay(minutes: int) -> str | None:
 
 @rule(Flight, "gate", on="update")
 def a_flight_that_does_not_wait_keeps_its_gate(change: Change[Flight]) -> None:
-    require_waiting(change.instance, change.old["status"])
-
-
-def require_waiting(flight: Flight, status: FlightStatus) -> None:
-    """Raise Conflict if `flight`, being `status`, has its gate for good."""
+    status = change.old["status"]
     if status not in _WAITING:
-        raise Conflict(
-            "flight-not-waiting",
-            f"{flight.designator} is {status}; its gate cannot change any more.",
-            attributes=["gate"],
-        )
+        sentence = f"{change.instance.designator} is {status}; its gate cannot change any more."
+        raise Conflict("flight-not-waiting", sentence, attributes=["gate"])
 
 
 @rule(Flight, "status", on="update")

@@ -15,10 +15,10 @@ from pydantic import (
 )
 
 from departures.events import BoardRow
-from departures.models import Flight, FlightStatus, MovementKind
-from departures.services import Board, FlightFilter, FlightKey, MovementReport
-from departures.services.flights import PAGE, PAGE_MAX
+from departures.models import Flight, MovementKind
+from departures.services import Board, FlightKey, MovementReport
 from departures.services.movements import BATCH_MAX
+from trivet_api import schema
 
 KEY_MAX = 2**63 - 1
 
@@ -46,83 +46,15 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class FlightOut(BaseModel):
-    """A flight. All instants are UTC; those that are not known are null."""
-
-    id: int
-    version: int = Field(description="Rises with every change; also the ETag, in quotes.")
-    carrier: str = Field(examples=["B6"])
-    number: int = Field(examples=[1018])
-    origin: str = Field(examples=["JFK"])
-    dest: str = Field(examples=["BOS"])
-    aircraft: str | None = Field(description="The tail number.", examples=["N304JB"])
-    gate: str | None = Field(examples=["B22"])
-    status: FlightStatus
-    delay_minutes: int = Field(description="Expected until off-block, then actual; negative: early")
-    scheduled_departure: dt.datetime
-    scheduled_arrival: dt.datetime | None
-    actual_departure: dt.datetime | None = Field(description="Off-block.")
-    airborne_at: dt.datetime | None
-    actual_arrival: dt.datetime | None
-
-    @classmethod
-    def of(cls, flight: Flight) -> Self:
-        return cls(
-            id=flight.id,
-            version=flight.version,
-            carrier=flight.carrier_id,
-            number=flight.number,
-            origin=flight.origin_id,
-            dest=flight.dest_id,
-            aircraft=flight.aircraft_id,
-            gate=flight.gate,
-            status=flight.status,
-            delay_minutes=flight.delay_minutes,
-            scheduled_departure=flight.scheduled_departure,
-            scheduled_arrival=flight.scheduled_arrival,
-            actual_departure=flight.actual_departure,
-            airborne_at=flight.airborne_at,
-            actual_arrival=flight.actual_arrival,
-        )
-
-
-class FlightQuery(Input):
-    """The filters of a list of flights, and the page."""
-
-    origin: AirportCode | None = None
-    dest: AirportCode | None = None
-    carrier: AirlineCode | None = None
-    date: Annotated[
-        dt.date | None,
-        Field(
-            ge=dt.date(1900, 1, 1),
-            le=dt.date(2100, 1, 1),
-            description="Of the scheduled departure, by the clocks of its origin.",
-            examples=["2013-02-08"],
-        ),
-    ] = None
-    status: FlightStatus | None = None
-    cursor: Annotated[
-        str | None, Field(max_length=200, description="next_cursor of the page before.")
-    ] = None
-    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE
-
-    def filters(self) -> FlightFilter:
-        return FlightFilter(self.origin, self.dest, self.carrier, self.date, self.status)
-
-
-class FlightPageOut(BaseModel):
-    """Flights by scheduled departure, earliest first."""
-
-    flights: list[FlightOut]
-    next_cursor: str | None = Field(description="Of the next page; null on the last one.")
+FlightOut = schema(Flight, "read")
+"""A flight, as the resource shows it."""
 
 
 class FlightChange(Input):
     """The fields to change; those that are left out stay as they are."""
 
     gate: Gate = None
-    aircraft: Annotated[
+    aircraft_id: Annotated[
         str | None,
         Field(pattern=r"^[A-Z0-9-]{1,10}$", description="A tail number; null for none."),
     ] = None

@@ -114,7 +114,8 @@ def post(name: str, status: int, body: Any, **more: Any) -> Scenario:
 
 
 LIST = "/api/departures/flights"
-ALL_FILTERS = "origin=JFK&dest=BOS&carrier=B6&status=scheduled&date=2013-02-04"
+DAY = "&".join(f"scheduled_departure.{each}=2013-02-0{{}}T00:00:00-05:00" for each in ("gte", "lt"))
+"""From one day to another by the clocks of New York."""
 SEEN = {"if-match": '"1"'}
 ANY = {"if-match": "*"}
 WEAK = {"if-match": 'W/"1"'}
@@ -126,23 +127,43 @@ READING = [
     get(LIST, "an airline may not", 403, "departures.view_flight", actor="airline"),
     get(LIST, "a bad credential is not nobody", 401, actor="stranger"),
     get(
-        f"{LIST}?origin=JFK&dest=BOS&carrier=B6&status=scheduled&date=2013-02-04", "all", 200, "BOS"
+        f"{LIST}?origin_id=JFK&dest.city=Boston&carrier_id=B6&status=scheduled&{DAY.format(4, 5)}",
+        "all",
+        200,
+        '"number":1',
+        '"number":5',
     ),
-    get(f"{LIST}?date=2013-02-05", "another day", 200, '"flights":[]'),
+    get(f"{LIST}?{DAY.format(3, 4)}", "another day", 200, '"items":[]'),
+    get(f"{LIST}?status=cancelled&status=landed", "of two states", 200, '"items":[]'),
+    get(f"{LIST}?gate.null=false", "with a gate", 200, '"items":[]'),
     get(f"{LIST}?limit=2", "a page", 200, '"number":2', lacks=['"number":3', '"next_cursor":null']),
     get(f"{LIST}?limit=201", "too long a page", 422, '"in":"query"', errors=["/limit"]),
-    get(f"{LIST}?limit=0&origin=jfk", "two faults", 422, errors=["/origin", "/limit"]),
+    get(f"{LIST}?limit=0&number=one", "two faults", 422, errors=["/number", "/limit"]),
     get(f"{LIST}?destination=BOS", "a filter that does not exist", 422, errors=["/destination"]),
     get(f"{LIST}?limit=1&limit=2", "two limits", 422, errors=["/limit"]),
-    get(f"{LIST}?date=0", "a number for a day", 422, errors=["/date"]),
+    get(
+        f"{LIST}?scheduled_departure.gte=0",
+        "a number for an instant",
+        422,
+        errors=["/scheduled_departure.gte"],
+    ),
     get(f"{FLIGHT}?x=1", "a name of nothing", 422, errors=["/x"]),
-    get(f"{LIST}?date=9999-12-31", "the end of the calendar", 422, errors=["/date"]),
-    get(f"{LIST}?status=gone", "no such status", 422, "'airborne'", errors=["/status"]),
-    get(f"{LIST}?cursor=nonsense", "no cursor", 422, "start without one", errors=["/cursor"]),
+    get(
+        f"{LIST}?scheduled_departure.lt=9999-12-31T23:00:00-05:00",
+        "the end of the calendar",
+        422,
+        errors=["/scheduled_departure.lt"],
+    ),
+    get(f"{LIST}?status=gone", "no such status", 422, "airborne", errors=["/status"]),
+    get(f"{LIST}?cursor=nonsense", "no cursor", 422, errors=["/cursor"]),
     get(FLIGHT, "one flight", 200, '"version":1', '"scheduled_departure":"2013-02-04T12:00:00Z"'),
+    get(f"{FLIGHT}?expand=dest&fields=number", "with its destination", 200, '"city":"Boston"'),
+    get(FLIGHT, "an airline may not read one", 403, actor="airline"),
     get("/api/departures/flights/99", "no such flight", 404, "There is no flight 99."),
-    get(f"/api/departures/flights/{2**70}", "no key at all", 422, errors=["/flight_id"]),
-    get("/api/departures/flights/abc", "a word for a key", 422, errors=["/flight_id"]),
+    get(f"/api/departures/flights/{2**70}", "no key at all", 422, errors=["/key"]),
+    get("/api/departures/flights/abc", "a word for a key", 422, errors=["/key"]),
+    get("/api/departures/airports/BOS", "an airport", 403, "departures.view_airport"),
+    get("/api/departures/aircraft/N304JB", "an aircraft", 403, "departures.view_aircraft"),
     get("/api/departures/board/JFK", "anybody reads a board", 200, CHANNEL, '"offset":5', actor=""),
     get("/api/departures/board/BOS", "no board", 404, "no departure board for 'BOS'", actor=""),
     get("/api/departures/board/jfk", "no code", 422, errors=["/airport"], actor=""),
@@ -154,7 +175,16 @@ CHANGING = [
     patch("nothing to change", 200, {}, contains=['"version":1']),
     patch("a field that is not there", 422, {"gate": "7", "colour": "red"}, errors=["/colour"]),
     patch("a field that is not theirs", 422, {"status": "landed"}, errors=["/status"]),
-    patch("two faults", 422, {"gate": "?", "aircraft": "N0"}, errors=["/aircraft", "/gate"]),
+    patch("two faults", 422, {"gate": 7, "aircraft_id": "n0"}, errors=["/gate", "/aircraft_id"]),
+    patch("no gate", 422, {"gate": "?"}, contains=["'?' is no gate"], errors=["/gate"]),
+    patch("no aircraft", 409, {"aircraft_id": "N0"}, errors=["/aircraft_id"]),
+    patch("an aircraft", 200, {"aircraft_id": "N304JB"}, events=["flight_changed"]),
+    patch(
+        "both, of which one is none",
+        409,
+        {"gate": "7", "aircraft_id": "N0"},
+        errors=["/aircraft_id"],
+    ),
     patch("a wrong type", 422, {"gate": 7}, errors=["/gate"]),
     patch("malformed JSON", 400, '{"gate": ', contains=["malformed-json"]),
     patch("an array", 422, [], errors=[""]),
@@ -177,6 +207,25 @@ CHANGING = [
     post(
         "a gate", 200, {"gate": "7"}, actor="staff", path=f"{FLIGHT}/gate", events=["gate_assigned"]
     ),
+    post(
+        "a gate of the version they read",
+        200,
+        {"gate": "7"},
+        headers=SEEN,
+        actor="staff",
+        path=f"{FLIGHT}/gate",
+        events=TOLD,
+    ),
+    post(
+        "a gate of an old version",
+        412,
+        {"gate": "7"},
+        headers=STALE,
+        actor="staff",
+        path=f"{FLIGHT}/gate",
+    ),
+    post("a gate of no flight", 404, {"gate": "7"}, actor="staff", path=f"{LIST}/99/gate"),
+    post("cancel no flight", 404, None, actor="staff", path=f"{LIST}/99/cancel"),
     post("no gate named", 422, {}, actor="staff", path=f"{FLIGHT}/gate", errors=["/gate"]),
     post("cancel", 200, None, actor="staff", path=f"{FLIGHT}/cancel", events=["flight_cancelled"]),
     post("an airline cancels", 403, None, path=f"{FLIGHT}/cancel"),
@@ -253,12 +302,19 @@ async def send(client: httpx2.AsyncClient, scenario: Scenario) -> httpx2.Respons
     return await client.request(scenario.method, scenario.path, content=content, headers=headers)
 
 
-async def test_pages_lead_through_the_whole_list(client: httpx2.AsyncClient) -> None:
+@pytest.mark.parametrize("departures", ["one after the other", "at one instant"])
+async def test_pages_lead_through_the_whole_list(
+    client: httpx2.AsyncClient, root: Root, departures: str
+) -> None:
+    if departures == "at one instant":
+        async with root.platform.database.unit() as session:
+            for flight in await session.scalars(select(Flight)):
+                flight.scheduled_departure = MORNING
     seen: list[int] = []
     query: dict[str, Any] = {"limit": 2}
     for _ in range(3):
         answer = await client.get(LIST, params=query, headers={"x-badge": "staff"})
-        seen += [flight["number"] for flight in answer.json()["flights"]]
+        seen += [flight["number"] for flight in answer.json()["items"]]
         query["cursor"] = answer.json()["next_cursor"]
 
     assert seen == [1, 2, 3, 4, 5]
@@ -267,11 +323,15 @@ async def test_pages_lead_through_the_whole_list(client: httpx2.AsyncClient) -> 
 
 async def test_a_cursor_is_good_for_its_own_list_and_as_it_was(client: httpx2.AsyncClient) -> None:
     staff = {"x-badge": "staff"}
-    page = (await client.get(f"{LIST}?limit=2&origin=JFK", headers=staff)).json()
+    page = (await client.get(f"{LIST}?limit=2&origin_id=JFK", headers=staff)).json()
     cursor = page["next_cursor"]
     altered = cursor[:-3] + ("A" if cursor[-3] != "A" else "B") + cursor[-2:]
 
-    for query in (f"origin=JFK&cursor={altered}", f"origin=EWR&cursor={cursor}", "cursor=é%00"):
+    for query in (
+        f"origin_id=JFK&cursor={altered}",
+        f"origin_id=EWR&cursor={cursor}",
+        "cursor=é%00",
+    ):
         answer = await client.get(f"{LIST}?{query}", headers=staff)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == "/cursor"

@@ -166,7 +166,7 @@ DELAYS = [
 ]  # fmt: skip
 OTHERS = [
     Wish(
-        "an unknown aircraft", "/flights/1", {"aircraft": "N0"}, 422, SCHEDULED,
+        "an unknown aircraft", "/flights/1", {"aircraft_id": "N0"}, 409, SCHEDULED,
         {"aircraft": "N0"}, "Select a valid choice", "aircraft", "no aircraft 'N0'", "PATCH",
     ),
     Wish(

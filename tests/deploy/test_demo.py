@@ -108,7 +108,7 @@ def _look_around(server: Demo, credentials: dict[str, str]) -> None:
     login = {"username": "demo", "password": credentials["password"]}
     assert httpx2.post(f"{server.url}/api/auth/login", json=login, timeout=60).is_success
     flights = httpx2.get(f"{server.url}/api/departures/flights", headers=headers, timeout=60).json()
-    assert flights["flights"]
+    assert flights["items"]
     assert httpx2.get(f"{server.url}/departures/JFK", timeout=60).status_code == 200
 
 

@@ -5,16 +5,7 @@ of work that runs them. Whatever they change becomes publications by `departures
 """
 
 from departures.services.board import Board, get_board, list_departure_airports
-from departures.services.flights import (
-    FlightFilter,
-    FlightPage,
-    Position,
-    assign_gate,
-    cancel_flights,
-    get_flight,
-    list_flights,
-    update_flight,
-)
+from departures.services.flights import assign_gate, cancel_flight, cancel_flights
 from departures.services.movements import (
     FlightKey,
     MovementReport,
@@ -24,18 +15,13 @@ from departures.services.movements import (
 
 __all__ = [
     "Board",
-    "FlightFilter",
     "FlightKey",
-    "FlightPage",
     "MovementReport",
-    "Position",
     "Recorded",
     "assign_gate",
+    "cancel_flight",
     "cancel_flights",
     "get_board",
-    "get_flight",
     "list_departure_airports",
-    "list_flights",
     "record_movements",
-    "update_flight",
 ]
