@@ -356,18 +356,19 @@ async def test_rules_of_visibility_hold_over_classes_that_inherit(lineage_house:
         "INSERT INTO lineage_painting (id, technique) VALUES (702, 'oil'), (703, 'oil'), "
         "(704, 'ink'), (706, 'ink')",
         "INSERT INTO lineage_sculpture (id, weight) VALUES (705, 3)",
-        "INSERT INTO lineage_fresco (fresco_id, wall) VALUES (706, 'north')",
+        "INSERT INTO lineage_fresco (fresco_id, wall) VALUES (706, 'far north')",
     )
     async with lineage_house.visit() as boss:
-        assert (await boss.get("/admin/lineage/exhibit/")).chosen == ["701", "702"]
-        assert (await boss.get("/admin/lineage/painting/")).chosen == ["702"]
+        for noun, seen in (("exhibit", {"701", "702"}), ("painting", {"702"}), ("fresco", set())):
+            listed = {*(await boss.get(f"/admin/lineage/{noun}/")).chosen}
+            # Other tests leave rows of their own.
+            assert {key for key in listed if "701" <= key <= "706"} == seen
         for page in (
             "/admin/lineage/exhibit/705/change/",
             "/admin/lineage/exhibit/703/change/",
             "/admin/lineage/painting/704/delete/",
         ):
             assert (await boss.get(page)).headers["location"] == "/admin/"
-        assert (await boss.get("/admin/lineage/fresco/")).chosen == []
         form = await boss.get("/admin/lineage/painting/702/change/")
         assert (await boss.send(form, copy_of="703")).error_at("copy_of")
         assert (await boss.send(form, copy_of="701")).status == 302
