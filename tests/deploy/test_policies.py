@@ -93,7 +93,7 @@ def walk(
         "mount_policies": json.dumps({"/old/starlette": "staff"}),
     }
     env = environment(peopled_database_url, **settings)
-    key = make_key(peopled_database_url, "chief", "--scope=departures.view_airline")
+    key = make_key(peopled_database_url, "chief", "--scope=departures.delete_airport")
     routes = json.loads(run_trivet("routes", "--json", env=env).stdout)
     url = start_server(database_url=peopled_database_url, **settings).url
     with httpx2.Client(base_url=url, trust_env=False, timeout=60) as http:
