@@ -425,4 +425,4 @@ def test_a_foreign_key_by_name_into_another_metadata_is_explained(
     with pytest.raises(ConfigurationError) as refused:
         require_configured()
     assert "by_name/models.py: Stranger.of_id refers to accounts_user.id" in refused.value.detail
-    assert "in another metadata. Cure: ForeignKey(users.c.id)" in refused.value.detail
+    assert "in another metadata. Cure: ForeignKey(User.id)" in refused.value.detail

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from trivet_admin.mirror.row_references import references_of
 from trivet_admin.mirror.typed import TypedField
 from trivet_admin.site.choosing import ChosenByText
+from trivet_admin.site.seeing import behind
 
 
 class AdminChecks(ModelAdminChecks):
@@ -54,7 +55,7 @@ def _faults_of_filters(model_admin: Any) -> Iterator[Error]:
 
 
 def _find_fault_of_search(model_admin: Any) -> list[Error]:
-    own, plain = type(model_admin), admin.ModelAdmin
+    own, plain = behind(type(model_admin)), admin.ModelAdmin
     known = (admin.ModelAdmin, ChosenByText)
     if any(
         getattr(own, name) not in [getattr(k, name, None) for k in known] for name in _BY_REQUEST

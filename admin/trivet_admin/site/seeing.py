@@ -41,6 +41,12 @@ def in_front_of(plain: type[Any], front: type[Any]) -> type[Any]:
     return type(plain.__name__, (front, plain), {**names, "__doc__": plain.__doc__})
 
 
+def behind(shown: type[Any]) -> type[Any]:
+    """The class that its author has written, behind what `in_front_of` has put before it."""
+    plain: type[Any] = vars(shown).get(PLAIN, shown)
+    return plain
+
+
 class OnlySeen:
     """In front of an admin class or an inline."""
 

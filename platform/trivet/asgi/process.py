@@ -76,9 +76,9 @@ class Process:
             # The loop is used up by what follows, and nobody waits for it any more.
             Step("the event loop is watched no more", self.watchdog.stop, seconds=1),
             # Old answers are left to other processes.
-            Step("no answer is being removed", platform.kept_answers.stop, seconds=2),
+            Step("no answer is being removed", platform.kept_answers.stop, seconds=1),
             # Expired sessions are left to other processes.
-            Step("no session is being removed", platform.expired_sessions.stop, seconds=2),
+            Step("no session is being removed", platform.expired_sessions.stop, seconds=1),
             # What this process knows of the use of keys is in the database.
             Step("uses of keys are written", platform.key_uses.stop, seconds=2),
             # Old publications are left to other processes.
