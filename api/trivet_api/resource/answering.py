@@ -20,6 +20,8 @@ from trivet_api.resource.described import Resource
 from trivet_api.resource.seen import rules_of
 
 JSON = "application/json"
+UPSERT = ":upsert"
+"""The end of the address of an upsert, behind that of its resource."""
 
 
 def takes(endpoint: Any, name: str, schema: Any) -> None:
@@ -59,7 +61,7 @@ def answer_write(request: Request, written: Written, *, minimal: bool) -> Respon
     """What a write answers: the row, with its version and, if it is new, its address."""
     location = None
     if written.is_new:
-        collection = request.url.path.partition(":")[0]
+        collection = request.url.path.removesuffix(UPSERT)
         location = f"{collection}/{quote(written.key, safe='')}"
     if minimal:
         return minimal_response(location=location, version=written.version)

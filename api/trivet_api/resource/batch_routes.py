@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from trivet.identity.policy import its_own
 from trivet_api.policy import policies_of
-from trivet_api.resource.answering import JSON, represent_outcomes
+from trivet_api.resource.answering import JSON, UPSERT, represent_outcomes
 from trivet_api.resource.batch import BatchTarget, Operations, run_operations
 from trivet_api.resource.described import Resource
 from trivet_api.unit import Unit
@@ -79,10 +79,10 @@ def _find(app: FastAPI) -> Mapping[str, tuple[Resource, BatchTarget]]:
     for context in iter_route_contexts(app.routes):
         resource: Resource | None = getattr(context.endpoint, _RESOURCE, None)
         path = context.path or ""
-        verb = "upsert" if path.endswith(":upsert") else _verb_of(context)
+        verb = "upsert" if path.endswith(UPSERT) else _verb_of(context)
         if resource is None or verb is None or ":batch" in path:
             continue
-        address = path.removesuffix(":upsert").removesuffix("/{key}").strip("/")
+        address = path.removesuffix(UPSERT).removesuffix("/{key}").strip("/")
         if address not in found:
             found[address] = resource, BatchTarget(resource.writing, resource.options.fields, {})
         policies: Any = found[address][1].policies

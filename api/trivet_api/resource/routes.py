@@ -19,7 +19,14 @@ from trivet_api.conditions import Conditions
 from trivet_api.preferences import PrefersMinimal
 from trivet_api.problems import Problem
 from trivet_api.query import reads_query
-from trivet_api.resource.answering import JSON, Written, answer_write, represent_written, takes
+from trivet_api.resource.answering import (
+    JSON,
+    UPSERT,
+    Written,
+    answer_write,
+    represent_written,
+    takes,
+)
 from trivet_api.resource.batch_routes import mark
 from trivet_api.resource.bulk_routes import add_bulk
 from trivet_api.resource.described import Resource
@@ -166,7 +173,7 @@ def _add_upsert(router: APIRouter, resource: Resource) -> None:
     _add_write(
         router,
         resource,
-        f"{resource.path}:upsert",
+        f"{resource.path}{UPSERT}",
         upsert,
         method="POST",
         name=f"upsert_{resource.noun}",

@@ -1,34 +1,25 @@
 """The operations of a resource as a client meets them: addresses, methods, statuses and headers."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import Column, Integer, Table, create_engine
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import registry
-from starlette.requests import HTTPConnection
 
 from tests.api.resource.bookshop.models import Base
-from tests.platform.bare import ORIGIN, NoAccounts, client_of
-from tests.services.databases import SECRET_KEY
+from tests.api.resource.bookshop_api import LABELS, NOVELS, PLACES, open_bookshop
+from tests.platform.bare import client_of
 from trivet import Identity
-from trivet.asgi.root import Root, build_root
+from trivet.asgi.root import Root
 from trivet.errors import ConfigurationError
-from trivet.features import load_features
-from trivet.platform import open_platform
 from trivet_api import public, resource
-from trivet_api.mount import mount as mount_api
-from trivet_settings import load_settings
 
 pytestmark = pytest.mark.anyio
 
-NOVELS = "/api/bookshop/novels"
-LABELS = "/api/bookshop/labels"
-PLACES = "/api/bookshop/places"
 EMMA = {"title": "Emma", "isbn": "1"}
 NOTHING: dict[str, Any] = {"items": [], "next_cursor": None, "previous_cursor": None}
 NEW = {"id": 1, **EMMA, "labels": []}
@@ -36,18 +27,6 @@ WHO = {
     "clerk": Identity(1, "clerk", "session", is_staff=True),
     "guest": Identity(2, "guest", "session"),
 }
-
-
-class Badges:
-    """Believes the header ``x-badge``."""
-
-    is_ambient = False
-
-    def find_credential(self, connection: HTTPConnection) -> str | None:
-        return connection.headers.get("x-badge")
-
-    async def authenticate(self, credential: str, _session: AsyncSession) -> Identity | None:
-        return WHO.get(credential)
 
 
 def make_tables(url: str) -> None:
@@ -58,17 +37,8 @@ def make_tables(url: str) -> None:
 
 @pytest.fixture
 def root(fresh_database_url: str) -> Root:
-    """The API alone. It is put together on no event loop, as a server does it."""
     make_tables(fresh_database_url)
-    settings = load_settings(
-        env_file=None,
-        secret_key=SECRET_KEY,
-        public_url=ORIGIN,
-        database_url=fresh_database_url,
-        features=("tests.api.resource.bookshop",),
-    )
-    platform = open_platform(settings, load_features(settings.features), accounts=NoAccounts())
-    return build_root(platform, [replace(mount_api(platform), authenticators=[Badges()])])
+    return open_bookshop(fresh_database_url, WHO.get)
 
 
 @pytest.fixture

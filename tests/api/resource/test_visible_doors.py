@@ -5,27 +5,20 @@ table below must show these and no other, or touch these and no other.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import create_engine, insert, or_
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from tests.api.resource.bookshop.models import Base, Label, Novel, Shelf, labelling
-from tests.api.resource.test_routes import LABELS, NOVELS, PLACES, Badges
-from tests.platform.bare import ORIGIN, NoAccounts, client_of
+from tests.api.resource.bookshop_api import LABELS, NOVELS, PLACES, open_bookshop
+from tests.platform.bare import client_of
 from tests.platform.watched_rules import module_of
-from tests.services.databases import SECRET_KEY
 from trivet import Identity
-from trivet.asgi.root import Root, build_root
-from trivet.features import load_features
-from trivet.platform import open_platform
+from trivet.asgi.root import Root
 from trivet.rules import visible
 from trivet.rules.declaring import declared_in
-from trivet_api.mount import mount as mount_api
-from trivet_settings import load_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -54,11 +47,9 @@ def some_shelves(actor: Identity) -> Any:
     return or_(*(Shelf.mark == each for each in seen))
 
 
-class Staffed(Badges):
-    """Believes the header, and takes whoever is named there for one of the staff."""
-
-    async def authenticate(self, credential: str, _session: AsyncSession) -> Identity | None:
-        return Identity(1, credential, "session", is_staff=True)
+def staff(badge: str) -> Identity:
+    """Whoever is named is one of the staff."""
+    return Identity(1, badge, "session", is_staff=True)
 
 
 def fill(url: str) -> None:
@@ -81,18 +72,11 @@ def fill(url: str) -> None:
 @pytest.fixture
 def root(fresh_database_url: str) -> Root:
     fill(fresh_database_url)
-    settings = load_settings(
-        env_file=None,
-        secret_key=SECRET_KEY,
-        public_url=ORIGIN,
-        database_url=fresh_database_url,
-        features=("tests.api.resource.bookshop",),
-    )
-    platform = open_platform(settings, load_features(settings.features), accounts=NoAccounts())
+    root = open_bookshop(fresh_database_url, staff)
     rules = module_of(novels=some_novels, labels=some_labels, shelves=some_shelves)
     for declared in declared_in(rules):
-        platform.capture.rules.add(declared)
-    return build_root(platform, [replace(mount_api(platform), authenticators=[Staffed()])])
+        root.platform.capture.rules.add(declared)
+    return root
 
 
 @pytest.fixture
