@@ -65,6 +65,7 @@ class Fork:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
         streams = [str(path) for path in (given or os.devnull, output, errors or output)]
+        output.touch()  # whoever asks reads it before the process has come so far
         self._process = context.Process(
             target=_run,
             args=(list(arguments), dict(env), str(cwd or Path.cwd()), tuple(streams)),
