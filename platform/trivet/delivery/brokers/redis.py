@@ -47,6 +47,9 @@ class RedisLink:
         self._client = Redis.from_url(
             url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
             socket_connect_timeout=5,
+            # The broker bounds each call itself. The client would do so by `asyncio.wait_for`, and
+            # Python 3.11's drops a cancellation that comes as its wait ends: nothing would stop.
+            socket_timeout=None,
             socket_keepalive=None if url.startswith("unix") else True,
             retry=Retry(NoBackoff(), 0),
             client_name="trivet",
