@@ -17,6 +17,8 @@ from typing import Any
 
 import griffe
 
+from tests import settings_page
+
 Found = griffe.Object | griffe.Alias
 
 ROOT = Path(__file__).parent.parent
@@ -176,7 +178,8 @@ def render_index() -> str:
         "# Reference\n\n"
         "What a feature may import. It is generated from the docstrings; everything that does not "
         "stand here is internal and may change without notice ([versioning](../versioning.md)).\n\n"
-        "| module | what it is for |\n|---|---|\n" + "\n".join(rows) + "\n"
+        "| module | what it is for |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+        "[Every setting](settings.md), with its variable, default and unit.\n"
     )
 
 
@@ -232,7 +235,12 @@ def written() -> dict[Path, str]:
     modules = load()
     pages = {REFERENCE / f"{name}.md": render(name, each) for name, each in modules.items()}
     surface = "\n".join(lines(modules)) + "\n"
-    return {SURFACE: surface, REFERENCE / "README.md": render_index(), **pages}
+    return {
+        SURFACE: surface,
+        REFERENCE / "README.md": render_index(),
+        REFERENCE / "settings.md": settings_page.render(),
+        **pages,
+    }
 
 
 def main(arguments: list[str]) -> int:
