@@ -139,6 +139,16 @@ def test_what_is_not_kept_any_more_is_said_and_the_rest_printed(
         assert tail.end(signal.SIGINT) == 0
 
 
+def test_after_a_restart_a_position_from_before_leads_nowhere(installed: Installation) -> None:
+    _, last = write(installed, JFK, 1, 2)
+    write(installed, LGA, 3)
+    assert "2 channels begin a new life" in installed.run("events", "restart").stderr
+    (after,) = write(installed, JFK, 4)
+    assert after.partition(":")[2] == "3"
+    refused = installed.run("events", "tail", JFK, "--from", last, code=1)
+    assert f"nothing leads there from {last}" in " ".join(refused.stderr.split())
+
+
 # what is wrong, the options, the exit code, the sentence
 MISTAKES = [
     ("another life", ("--from", "nowhere:1"), 1, "nothing leads there from nowhere:1"),

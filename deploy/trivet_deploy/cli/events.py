@@ -102,6 +102,26 @@ def publish(
         stdout.print(f"{position.epoch}:{position.offset}", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def restart() -> None:
+    """Begin a new life of every channel, after the database was restored from a copy.
+
+    Clients hold positions that the copy has not reached, and that others would get. From now on
+    they are told that they missed something, and load their state anew. Run it before the servers
+    start, and with Centrifugo in front `trivet centrifugo graduate` after it.
+    """
+    from trivet.events.restarting import restart_channels
+    from trivet.identity import system
+    from trivet_deploy.unit import run_with_platform
+    from trivet_settings import load_settings
+
+    async def run(platform: "Platform") -> int:
+        async with platform.open_unit(actor=system("cli")) as unit:
+            return await unit.run(lambda db, _: restart_channels(db))
+
+    say(f"{run_with_platform(load_settings(), run)} channels begin a new life.")
+
+
 def _read_position(text: str) -> Any:
     found = _POSITION.fullmatch(text)
     if found is None:
