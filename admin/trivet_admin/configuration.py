@@ -14,6 +14,7 @@ from trivet.data.capture import Capture, compose_capture
 from trivet.data.sqlite import BUSY_TIMEOUT_MS
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
+from trivet_admin.feature_files import static_prefixes
 from trivet_admin.joined.project import DJANGO_TEMPLATES, read_project
 from trivet_admin.joined.replaced import USER_MODEL
 from trivet_settings import Settings
@@ -86,6 +87,7 @@ def project(settings: Settings, features: Sequence[Feature]) -> dict[str, Any]:
         "STORAGES": {**ours["STORAGES"], **joined.storages},
         "STATICFILES_DIRS": list(joined.static_folders),
         "TRIVET_JOINED_APPS": list(joined.apps),
+        "TRIVET_STATIC_PREFIXES": static_prefixes(features),
     }
 
 

@@ -40,10 +40,13 @@ def mount(platform: Platform) -> MountedApp:
     runtime.set_platform(platform)
     from django.core.asgi import get_asgi_application
 
+    from trivet_admin.feature_files import refuse_hidden_files, static_prefixes
     from trivet_admin.joined.apps import static_folders
     from trivet_admin.joined.urls import require_importable
 
     require_importable(platform.settings.django_urls)
+    prefixes = static_prefixes(platform.features)
+    refuse_hidden_files(platform.features, prefixes)
     django_app: Any = get_asgi_application()
     return MountedApp(
         name="admin",
@@ -53,6 +56,7 @@ def mount(platform: Platform) -> MountedApp:
         list_routes=list_routes,
         static_packages=PACKAGES,
         static_folders=static_folders(),
+        static_prefixes=prefixes,
         find_pending=find_pending,
         login=LOGIN_PATH,
         links=(PageLink("Administration", "/", "Records, users and what was changed, for staff."),),

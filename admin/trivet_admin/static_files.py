@@ -16,8 +16,8 @@ PACKAGES = (("django.contrib.admin", "static"), ("trivet_admin", "static"))
 
 
 class HashedStaticStorage(Storage):
-    """Names the files of `PACKAGES` and of joined applications with their hashes, and leaves every
-    other name as it is.
+    """Names the files of `PACKAGES`, of features and of joined applications with their hashes, and
+    leaves every other name as it is.
 
     A page has dozens of them, so a name is looked up once. Under debug a file may change at any
     time, and is looked at each time.
@@ -38,6 +38,7 @@ class HashedStaticStorage(Storage):
     def _address_of(self, name: str) -> str:
         from trivet_admin.joined.apps import static_folders  # applications are loaded by now
 
-        file = find_in_packages(PACKAGES, name, static_folders())
+        prefixes = settings.TRIVET_STATIC_PREFIXES
+        file = find_in_packages(PACKAGES, name, static_folders(), prefixes)
         hashed = name if file is None else hashed_name(name, file)
         return urljoin(str(settings.STATIC_URL), hashed)

@@ -32,6 +32,7 @@ from trivet.outcome import NOTHING, commits_on, declared_by
 __all__ = ["authenticated", "commits_on", "files", "page", "public", "requires", "staff"]
 
 _POLICY = "trivet_policy"
+_FOLDER = "trivet_folder"
 
 
 def page(
@@ -80,6 +81,7 @@ def files(path: str, directory: Path, *, policy: Policy, name: str | None = None
     folder = HashedStaticFiles(directory=directory, is_public=policy is public)
     mount = Mount(path, folder, name=name or path.strip("/"))
     _cover(mount, policy)
+    setattr(mount, _FOLDER, directory)
     return mount
 
 
@@ -87,6 +89,12 @@ def policy_of(route: BaseRoute) -> Policy:
     """The policy of a page that `page` or `files` made."""
     policy: Policy = getattr(route, _POLICY)
     return policy
+
+
+def folder_of(route: BaseRoute) -> Path | None:
+    """The folder that `files` shows; None for every other route."""
+    folder: Path | None = getattr(route, _FOLDER, None)
+    return folder
 
 
 def list_pages(feature: str, routes: Sequence[BaseRoute]) -> Sequence[RouteInfo]:

@@ -299,6 +299,15 @@ MISTAKES = (
         features="store.shed",
     ),
     Mistake(
+        "static files for everybody that are for staff",
+        {
+            "static/store/plan.css": "body {}",
+            "web.py": "from pathlib import Path\nfrom trivet.web import files, staff\n"
+            'routes = [files("/files", Path(__file__).parent / "static", policy=staff)]\n',
+        },
+        ("store/static/store is for everybody", "move what is not for everybody into another"),
+    ),
+    Mistake(
         "a file under two names",
         {
             "sub/__init__.py": "",

@@ -4,8 +4,8 @@ The prefix stays in ``scope["path"]`` and is added to ``root_path``, as ASGI def
 Django, FastAPI, Quart, Litestar and WSGI adapters read them so.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ class MountedApp:
         list_routes: A function that lists the routes, with the prefix, for ``trivet routes``.
         static_packages: Pairs of package and folder, whose files are served at ``/static``.
         static_folders: Other folders whose files are served there, before those of packages.
+        static_prefixes: Folders whose files are served below ``/static`` and a prefix, by prefix.
         find_pending: A function for ``/readyz``. It returns a sentence that names what the app
             waits for, or an empty string if the app can work.
         links: The pages of the app at which people may begin.
@@ -108,6 +109,7 @@ class MountedApp:
     list_routes: Callable[[], Sequence[RouteInfo]] = tuple
     static_packages: Sequence[tuple[str, str]] = ()
     static_folders: Sequence[Path] = ()
+    static_prefixes: Mapping[str, Path] = field(default_factory=dict)
     find_pending: Callable[[], Awaitable[str]] = _nothing_pending
     links: Sequence[PageLink] = ()
     drain: Callable[[], Awaitable[None]] = _nothing_to_drain

@@ -238,10 +238,15 @@ def _static(mounts: Sequence[MountedApp]) -> list[BaseRoute]:
     """The rooms' static files, read from their packages: nothing has to be collected."""
     packages = [p for m in mounts for p in m.static_packages]
     folders = [f for m in mounts for f in m.static_folders]
-    if not packages and not folders:
-        return []
-    files = HashedStaticFiles(packages=packages, folders=folders)
-    return [Mount("/static", app=files, name="static")]
+    prefixes = [each for m in mounts for each in m.static_prefixes.items()]
+    routes: list[BaseRoute] = [
+        Mount(f"/static/{prefix}", HashedStaticFiles(directory=folder), name=f"static {prefix}")
+        for prefix, folder in prefixes
+    ]
+    if packages or folders:
+        files = HashedStaticFiles(packages=packages, folders=folders)
+        routes.append(Mount("/static", app=files, name="static"))
+    return routes
 
 
 def _refuse_clashes(mounts: Iterable[MountedApp]) -> None:

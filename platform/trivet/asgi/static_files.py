@@ -12,9 +12,10 @@ import importlib.util
 import mimetypes
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import anyio
 from starlette.responses import Response
@@ -41,10 +42,17 @@ def hashed_name(name: str, file: Path) -> str:
 
 
 def find_in_packages(
-    packages: Sequence[tuple[str, str]], name: str, folders: Sequence[Path] = ()
+    packages: Sequence[tuple[str, str]],
+    name: str,
+    folders: Sequence[Path] = (),
+    prefixes: Mapping[str, Path] = MappingProxyType({}),
 ) -> Path | None:
-    """The file that `name` (``admin/css/base.css``) means in `folders`, or in those of
-    `packages`."""
+    """The file that `name` (``admin/css/base.css``) means in the folder of its first part in
+    `prefixes`, or in `folders`, or in those of `packages`."""
+    prefix, _, rest = name.partition("/")
+    if prefix in prefixes:
+        file = prefixes[prefix] / rest
+        return file if file.is_file() else None
     for folder in (*folders, *map(_folder_of, packages)):
         file = folder / name
         if file.is_file():
