@@ -18,6 +18,7 @@ from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import Problem, install_problems
 from trivet_api.proof import is_proved
 from trivet_api.resource.batch_routes import install_batch
+from trivet_api.resource.marks import note_addresses
 from trivet_api.route_index import index_routes
 
 PREFIX = "/api"
@@ -26,7 +27,7 @@ PREFIX = "/api"
 def mount(platform: Platform) -> MountedApp:
     """FastAPI with the routers of all features.
 
-    Raises ConfigurationError if a route has no policy.
+    Raises ConfigurationError if a route has no policy, or a resource filters by what nobody sees.
     """
     app = FastAPI(
         title=platform.settings.name,
@@ -47,6 +48,7 @@ def mount(platform: Platform) -> MountedApp:
     for feature, module in modules_of(platform.features, "api"):
         router = attribute_of(module, "router", APIRouter, "router = APIRouter()")
         include(app, router, prefix=f"/{feature.name}", tags=[feature.name])
+    note_addresses(app, platform.capture.rules.addresses)
     install_batch(app)
     include(app, auth.router)
     install_index(app)

@@ -29,6 +29,12 @@ STAFF = Identity(
     kind="session",
     permissions=frozenset({"departures.view_flight", "departures.change_flight"}),
 )
+PLANNER = Identity(
+    user_id=4,
+    username="planner",
+    kind="session",
+    permissions=frozenset({"departures.view_flight", "departures.view_airport"}),
+)
 REPORTER = frozenset({"departures.add_movement"})
 AIRLINE = Identity(user_id=2, username="airline", kind="key", permissions=REPORTER)
 OTHER_AIRLINE = Identity(user_id=3, username="other airline", kind="key", permissions=REPORTER)

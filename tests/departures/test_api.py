@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from departures.models import Flight
-from tests.departures.house import AIRLINE, MORNING, STAFF, Desk, add_flights
+from tests.departures.house import AIRLINE, MORNING, PLANNER, STAFF, Desk, add_flights
 from tests.platform.bare import ORIGIN, NoAccounts, client_of
 from tests.services.databases import SECRET_KEY
 from trivet import Identity
@@ -47,7 +47,7 @@ class Badges:
         return connection.headers.get("x-badge")
 
     async def authenticate(self, credential: str, _session: AsyncSession) -> Identity | None:
-        known = {actor.username: actor for actor in (STAFF, AIRLINE)}
+        known = {actor.username: actor for actor in (STAFF, PLANNER, AIRLINE)}
         return known.get(credential)
 
 
@@ -132,7 +132,9 @@ READING = [
         200,
         '"number":1',
         '"number":5',
+        actor="planner",
     ),
+    get(f"{LIST}?dest.city=Boston", "by what staff may not view", 422, errors=["/dest.city"]),
     get(f"{LIST}?{DAY.format(3, 4)}", "another day", 200, '"items":[]'),
     get(f"{LIST}?status=cancelled&status=landed", "of two states", 200, '"items":[]'),
     get(f"{LIST}?gate.null=false", "with a gate", 200, '"items":[]'),
@@ -157,7 +159,14 @@ READING = [
     get(f"{LIST}?status=gone", "no such status", 422, "airborne", errors=["/status"]),
     get(f"{LIST}?cursor=nonsense", "no cursor", 422, errors=["/cursor"]),
     get(FLIGHT, "one flight", 200, '"version":1', '"scheduled_departure":"2013-02-04T12:00:00Z"'),
-    get(f"{FLIGHT}?expand=dest&fields=number", "with its destination", 200, '"city":"Boston"'),
+    get(f"{FLIGHT}?expand=dest", "with what staff may not view", 422, errors=["/expand"]),
+    get(
+        f"{FLIGHT}?expand=dest&fields=number",
+        "with its destination",
+        200,
+        '"city":"Boston"',
+        actor="planner",
+    ),
     get(FLIGHT, "an airline may not read one", 403, actor="airline"),
     get("/api/departures/flights/99", "no such flight", 404, "There is no flight 99."),
     get(f"/api/departures/flights/{2**70}", "no key at all", 422, errors=["/key"]),

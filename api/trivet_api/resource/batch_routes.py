@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Response
-from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field, JsonValue
-from starlette.routing import BaseRoute
 
 from trivet.identity.policy import its_own
 from trivet_api.policy import policies_of
 from trivet_api.resource.answering import JSON, UPSERT, represent_outcomes
 from trivet_api.resource.batch import BatchTarget, Operations, run_operations
 from trivet_api.resource.described import Resource
+from trivet_api.resource.marks import marked_in
 from trivet_api.unit import Unit
 
 PATH = "/batch"
@@ -35,13 +34,7 @@ class BatchAnswer(BaseModel):
     items: list[BatchOutcome]
 
 
-_RESOURCE = "__resource__"
 _VERBS = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
-
-
-def mark(route: BaseRoute, resource: Resource) -> None:
-    """Note on the endpoint of `route` which resource it serves."""
-    setattr(route.endpoint, _RESOURCE, resource)  # type: ignore[attr-defined]  # a route of FastAPI's
 
 
 def install_batch(app: FastAPI) -> None:
@@ -76,11 +69,10 @@ def install_batch(app: FastAPI) -> None:
 def _find(app: FastAPI) -> Mapping[str, tuple[Resource, BatchTarget]]:
     """The resources that write, by their addresses below the API."""
     found: dict[str, tuple[Resource, BatchTarget]] = {}
-    for context in iter_route_contexts(app.routes):
-        resource: Resource | None = getattr(context.endpoint, _RESOURCE, None)
+    for context, resource in marked_in(app):
         path = context.path or ""
         verb = "upsert" if path.endswith(UPSERT) else _verb_of(context)
-        if resource is None or verb is None or ":batch" in path:
+        if verb is None or ":batch" in path:
             continue
         address = path.removesuffix(UPSERT).removesuffix("/{key}").strip("/")
         if address not in found:

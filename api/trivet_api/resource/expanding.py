@@ -94,6 +94,8 @@ def _is_hidden(options: ReadOptions, path: str, sight: Sight) -> bool:
         if name in sight.hidden(options.model):
             return True
         options = options.expand[name]
+        if not sight.reads(options.model):
+            return True
     return False
 
 
@@ -125,7 +127,7 @@ class Expander:
         if not keys:
             return {}
         target = self.options.model
-        hidden = sight.hidden(target)
+        hidden = sight.withheld(target)
         shape = hidden, tuple(each.name for each in inner)
         made, parameters = self._statements.find(
             shape, sight, [target], lambda: self._make(sight, [each.name for each in inner])
@@ -161,7 +163,7 @@ class Expander:
 
     def _make(self, sight: Sight, inner: Sequence[str]) -> _Made:
         target = self.options.model
-        hidden = sight.hidden(target)
+        hidden = sight.withheld(target)
         fields = [each for name, each in self.options.fields.items() if name not in hidden]
         # The owner gets another name, so that conditions about the target mean the target, also
         # where a class refers to itself.

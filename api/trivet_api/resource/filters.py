@@ -18,6 +18,7 @@ from trivet.suggestion import did_you_mean
 from trivet_api.resource.fields import Field, fields_of
 from trivet_api.resource.operators import EQUAL, NULL, Condition, Operator, operators_of
 from trivet_api.resource.options import ReadOptions
+from trivet_api.resource.statements import Sight
 from trivet_api.resource.text_values import Reader
 
 ALL = "*"
@@ -70,11 +71,14 @@ class FilterWord:
     operator: Operator
     read: Reader
 
-    def is_hidden(self, hidden: Callable[[type[Any]], frozenset[str]]) -> bool:
+    def is_hidden(self, sight: Sight) -> bool:
         """Whether the actor may not see something on its way."""
-        owner: Any = self.path[-1].target if self.path else self.field.attribute.class_
-        return self.field.name in hidden(owner) or any(
-            step.name in hidden(step.owner) for step in self.path
+        if not self.path:
+            model: Any = self.field.attribute.class_
+            return self.field.name in sight.hidden(model)
+        return self.field.name in sight.withheld(self.path[-1].target) or any(
+            step.name in sight.hidden(step.owner) or not sight.reads(step.target)
+            for step in self.path
         )
 
 

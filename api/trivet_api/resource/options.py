@@ -29,6 +29,8 @@ class ReadOptions:
             The key always comes last; None is the key alone.
         page: The number of rows of a page.
         page_max: The largest number that a client may ask for.
+        has_policy: Whether somebody said who may read. Then that holds also for the rows of related
+            classes that have no address of their own.
     """
 
     model: type[Any]
@@ -41,6 +43,7 @@ class ReadOptions:
     page: int = PAGE
     page_max: int = PAGE_MAX
     members: Mapping[str, Members] = field(default_factory=dict)
+    has_policy: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

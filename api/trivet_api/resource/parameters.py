@@ -203,7 +203,7 @@ class _Reading:
 
     def _is_filter(self, name: str) -> bool:
         word = self._parameters.filters.get(name)
-        return self._is_list and word is not None and not word.is_hidden(self._sight.hidden)
+        return self._is_list and word is not None and not word.is_hidden(self._sight)
 
     def _read_filters(self, given: Mapping[str, list[str]]) -> tuple[Filter, ...]:
         found: dict[str, Filter] = {}

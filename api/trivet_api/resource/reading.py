@@ -71,7 +71,7 @@ class Reader:
         Raises:
             Invalid: The query string does not fit (422).
         """
-        sight = Sight(self._rules, unit.actor)
+        sight = self._sight(unit.actor)
         query = self.parameters.parse(query_string, sight)
         is_postgresql = not platform.database.is_sqlite
         asked = Asked(self._options, self.parameters, query, sight, is_postgresql)
@@ -105,7 +105,7 @@ class Reader:
             Invalid: The key or the query string does not fit (422).
             NotFound: There is no such row, or the actor may not see it (404).
         """
-        sight = Sight(self._rules, unit.actor)
+        sight = self._sight(unit.actor)
         query = self.parameters.parse_read(query_string, sight)
         key = require_key(self._model, key_text)
         made, values = self._single.prepare(query, sight, key)
@@ -133,13 +133,16 @@ class Reader:
         Returns:
             The JSON, and what `trivet_api.set_etag` and `Condition.require` take.
         """
-        sight = Sight(self._rules, actor)
+        sight = self._sight(actor)
         hidden = sight.hidden(self._model)
         lists: dict[str, Any] = {}
         if names := self._options.lists(hidden):
             key = key_of(inspect(self._model).primary_key_from_instance(instance))
             lists = self._find_lists(db.connection(), sight, key, names)
         return self._single.represent(instance, hidden, lists)
+
+    def _sight(self, actor: Identity) -> Sight:
+        return Sight(self._rules, actor, has_policy=self._options.has_policy)
 
     def _find_lists(
         self, connection: Connection, sight: Sight, key: Key, names: Sequence[str]

@@ -126,6 +126,7 @@ def resource(
         page=page,
         page_max=page_max,
         members=named_members(model, members),
+        has_policy=policy is not None or read_policy is not None,
     )
     declared = Resource(
         model=model,

@@ -27,10 +27,10 @@ from trivet_api.resource.answering import (
     represent_written,
     takes,
 )
-from trivet_api.resource.batch_routes import mark
 from trivet_api.resource.bulk_routes import add_bulk
 from trivet_api.resource.described import Resource
 from trivet_api.resource.keys import require_key
+from trivet_api.resource.marks import mark
 from trivet_api.resource.schemas import values_of
 from trivet_api.resource.upserting import upsert_row
 from trivet_api.resource.writer import Change, Values

@@ -16,6 +16,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy import BindParameter, ColumnElement
 
 from trivet.identity.identity import Identity
+from trivet.rules.addresses import Addresses
+from trivet_api.resource.fields import fields_of
+from trivet_api.resource.naming import permission_of
 
 T = TypeVar("T")
 Condition = ColumnElement[bool]
@@ -25,6 +28,9 @@ KEPT = 500
 
 class Rules(Protocol):
     """What is asked of the rules (`trivet.rules.registry.RuleRegistry`)."""
+
+    @property
+    def addresses(self) -> Addresses: ...
 
     def visible_condition(self, model: type[Any], actor: Identity) -> Condition | None: ...
 
@@ -60,11 +66,19 @@ EVERYTHING = Restriction()
 
 
 class Sight:
-    """What one actor may see, asked once for a class."""
+    """What one actor may see, asked once for a class.
 
-    def __init__(self, rules: Rules, actor: Identity) -> None:
+    Args:
+        rules: The rules.
+        actor: Who asks.
+        has_policy: Whether the resource that is asked says itself who may read.
+    """
+
+    def __init__(self, rules: Rules, actor: Identity, *, has_policy: bool = False) -> None:
         self._rules = rules
         self.actor = actor
+        self._has_policy = has_policy
+        self._withheld: dict[type[Any], frozenset[str]] = {}
         self._hidden: dict[type[Any], frozenset[str]] = {}
         self._restrictions: dict[type[Any], Restriction] = {}
 
@@ -74,6 +88,24 @@ class Sight:
         if found is None:
             found = self._hidden[model] = self._rules.hidden_attributes(model, self.actor)
         return found
+
+    def withheld(self, model: type[Any]) -> frozenset[str]:
+        """The attributes of a related class that the actor may not see: those that are hidden, and
+        those that no address of the class would show to the actor."""
+        found = self._withheld.get(model)
+        if found is None:
+            shown = self._rules.addresses.shown(model, self.actor)
+            outside = frozenset() if shown is None else fields_of(model).keys() - shown
+            found = self._withheld[model] = self.hidden(model) | outside
+        return found
+
+    def reads(self, model: type[Any]) -> bool:
+        """Whether the actor may read rows of a related class: at an address of its own; where it
+        has none, by the policy of the resource that is asked, or by Django's permission."""
+        shown = self._rules.addresses.shown(model, self.actor)
+        if shown is None:
+            return self._has_policy or self.actor.allows(permission_of(model, "view"))
+        return bool(shown)
 
     def restriction(self, model: type[Any]) -> Restriction:
         """The rows of a class that the actor may see."""

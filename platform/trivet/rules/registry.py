@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapper
 
 from trivet.errors import ConfigurationError
 from trivet.identity.identity import Identity
+from trivet.rules.addresses import Addresses
 from trivet.rules.change import Change, Kind
 from trivet.rules.conditions import condition_of
 from trivet.rules.declaring import (
@@ -98,8 +99,13 @@ def rule(
 @dataclass(slots=True)
 class RuleRegistry:
     """The rules of all features: those of change are asked by every session that writes, those of
-    visibility by every door."""
+    visibility by every door.
 
+    Attributes:
+        addresses: Where rows are read, and by whom.
+    """
+
+    addresses: Addresses = field(default_factory=Addresses)
     _rules: dict[type[Any], list[Rule]] = field(default_factory=dict)
     _visible: dict[type[Any], list[Visible]] = field(default_factory=dict)
     _changeable: dict[type[Any], list[Changeable]] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from trivet.platform import open_platform
 from trivet_api.mount import mount as mount_api
 from trivet_settings import load_settings
 
+BOOKSHOP = "tests.api.resource.bookshop"
 NOVELS = "/api/bookshop/novels"
 LABELS = "/api/bookshop/labels"
 PLACES = "/api/bookshop/places"
@@ -35,14 +36,16 @@ class Badges:
         return self._find(credential)
 
 
-def open_bookshop(url: str, find: Callable[[str], Identity | None]) -> Root:
-    """The API alone. It is put together on no event loop, as a server does it."""
+def open_bookshop(
+    url: str, find: Callable[[str], Identity | None], *, feature: str = BOOKSHOP
+) -> Root:
+    """The API of one feature alone. It is put together on no event loop, as a server does it."""
     settings = load_settings(
         env_file=None,
         secret_key=SECRET_KEY,
         public_url=ORIGIN,
         database_url=url,
-        features=("tests.api.resource.bookshop",),
+        features=(feature,),
     )
     platform = open_platform(settings, load_features(settings.features), accounts=NoAccounts())
     return build_root(platform, [replace(mount_api(platform), authenticators=[Badges(find)])])

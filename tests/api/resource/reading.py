@@ -20,6 +20,7 @@ ANYBODY = Identity(user_id=1, username="ann", kind="key")
 
 
 def options_of(model: type[Any], *, exclude: Sequence[str] = (), **options: Any) -> ReadOptions:
+    options.setdefault("has_policy", True)
     fields = {name: each for name, each in fields_of(model).items() if name not in exclude}
     return ReadOptions(model, fields, **options)
 

@@ -31,7 +31,7 @@ PLAIN = RuleRegistry()
 
 def parse(parameters: Parameters, query: str | bytes, rules: RuleRegistry = PLAIN) -> Query:
     raw = query if isinstance(query, bytes) else query.encode()
-    return parameters.parse(raw, Sight(rules, ANYBODY))
+    return parameters.parse(raw, Sight(rules, ANYBODY, has_policy=True))
 
 
 def faults(parameters: Parameters, query: str | bytes, rules: RuleRegistry = PLAIN) -> Any:

@@ -1,0 +1,55 @@
+"""The resources of an application, found by marks on the endpoints of their routes."""
+
+from collections.abc import Iterator
+
+from fastapi import FastAPI
+from fastapi.routing import RouteContext, iter_route_contexts
+from starlette.routing import BaseRoute
+
+from trivet.rules.addresses import Addresses
+from trivet_api.policy import policies_of
+from trivet_api.resource.declaring import fault
+from trivet_api.resource.described import Resource
+
+_RESOURCE = "__resource__"
+
+
+def mark(route: BaseRoute, resource: Resource) -> None:
+    """Note on the endpoint of `route` which resource it serves."""
+    setattr(route.endpoint, _RESOURCE, resource)  # type: ignore[attr-defined]  # a route of FastAPI's
+
+
+def marked_in(app: FastAPI) -> Iterator[tuple[RouteContext, Resource]]:
+    """The routes of `app` that serve resources."""
+    for context in iter_route_contexts(app.routes):
+        resource: Resource | None = getattr(context.endpoint, _RESOURCE, None)
+        if resource is not None:
+            yield context, resource
+
+
+def note_addresses(app: FastAPI, addresses: Addresses) -> None:
+    """Add to `addresses` where the resources of `app` are read, routers around them included.
+
+    Raises ConfigurationError for a filter that nobody could ever use, because no address of a
+    related class shows what it asks for.
+    """
+    marked = list(marked_in(app))
+    for context, resource in marked:
+        if "GET" in (context.methods or ()):
+            addresses.add(resource.model, policies_of(context), resource.options.fields)
+    for _, resource in marked:
+        _require_shown(resource, addresses)
+
+
+def _require_shown(resource: Resource, addresses: Addresses) -> None:
+    for word in resource.parameters.filters.values():
+        if not word.path:
+            continue
+        target, name = word.path[-1].target, word.field.name
+        shown = addresses.names(target)
+        if shown is not None and name not in shown:
+            raise fault(
+                resource.model,
+                f"the filter {word.name!r} asks for {target.__name__}.{name}, which the resource "
+                f"of {target.__name__} leaves out: leave the filter out, or show it there.",
+            )
