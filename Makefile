@@ -4,7 +4,7 @@
 #   make test     every test, on SQLite and on PostgreSQL      PYTHON=python3.13 chooses another interpreter
 #   make coverage the tests again, each once, and how much of the code they run
 #   make fuzz     generated requests at the whole API, many and new ones; FUZZ_EXAMPLES=1000 sends more
-#   make check    format, lint, types, import laws, migration drift
+#   make check    format, lint, types, import laws, migration drift, documents of the API
 #   make bench    the measurements in benchmarks/
 #   make projects the classes of public projects in the admin, and docs/projects.md; takes minutes
 #   make newest   the tests on the newest versions of every library, beside the locked ones
@@ -94,6 +94,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m tests.drift
 	@$(BIN)/python -m tests.surface
+	@$(BIN)/python -m tests.api_documents
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,6 +1,7 @@
 """The API as a mounted app: every feature's router under the feature's name."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -14,6 +15,7 @@ from trivet_api.authenticator import KeyAuthenticator
 from trivet_api.docs import ASSETS, install_docs
 from trivet_api.include import include, list_frontends
 from trivet_api.index import install_index
+from trivet_api.openapi import describe
 from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import Problem, install_problems
 from trivet_api.proof import is_proved
@@ -29,6 +31,25 @@ def mount(platform: Platform) -> MountedApp:
 
     Raises ConfigurationError if a route has no policy, or a resource filters by what nobody sees.
     """
+    app = _build(platform)
+    _list(app)
+    return MountedApp(
+        name="api",
+        prefix=PREFIX,
+        app=HttpAnswers(app, _answering(app, platform)),
+        authenticators=[KeyAuthenticator(PREFIX)],
+        list_routes=lambda: _list(app),
+        static_packages=[ASSETS],
+        links=[PageLink("API", "/docs", "Every route, what it takes and gives, to try out here.")],
+    )
+
+
+def describe_api(platform: Platform) -> dict[str, Any]:
+    """The OpenAPI document of the API that `mount` gives, for a server at ``/api``."""
+    return describe(_build(platform), root=PREFIX, cookie_name=platform.accounts.cookie_name)
+
+
+def _build(platform: Platform) -> FastAPI:
     app = FastAPI(
         title=platform.settings.name,
         description="Authenticate with an API key (`Authorization: Bearer …`) or a session; a "
@@ -53,16 +74,7 @@ def mount(platform: Platform) -> MountedApp:
     include(app, auth.router)
     install_index(app)
     install_docs(app)
-    _list(app)
-    return MountedApp(
-        name="api",
-        prefix=PREFIX,
-        app=HttpAnswers(app, _answering(app, platform)),
-        authenticators=[KeyAuthenticator(PREFIX)],
-        list_routes=lambda: _list(app),
-        static_packages=[ASSETS],
-        links=[PageLink("API", "/docs", "Every route, what it takes and gives, to try out here.")],
-    )
+    return app
 
 
 _BATCH = {"name": "batch", "description": "Rows of several resources in one transaction."}

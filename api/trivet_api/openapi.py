@@ -9,7 +9,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.problem import MEDIA_TYPE, title_of
-from trivet.identity.policy import Policy, authenticated, public
+from trivet.identity.policy import Policy, authenticated, its_own, public, staff
 from trivet_api.conditions import read_required_conditions
 from trivet_api.idempotency import REFUSES, REQUIRES, key_rule_of
 from trivet_api.policy import policies_of
@@ -84,8 +84,8 @@ def _add_policies(context: RouteContext, operation: dict[str, Any]) -> None:
     policies = [policy for policy in policies_of(context) if policy != public]
     # An empty list says that nothing is needed; without it, nothing would be said.
     operation["security"] = [{name: []} for name in SECURITY_SCHEMES] if policies else []
-    if policies:
-        operation["description"] = _say(operation.get("description", ""), policies)
+    described = operation.get("description", ""), _say(policies)
+    operation["description"] = "\n\n".join(each for each in described if each)
 
 
 _KEYS = {
@@ -196,8 +196,15 @@ def _problem(words: str) -> dict[str, Any]:
     return {"description": words, "content": {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}}}
 
 
-def _say(description: str, policies: list[Policy]) -> str:
+def _say(policies: list[Policy]) -> str:
+    """Who may call an operation, in a sentence; an operation without a docstring has it alone."""
+    if not policies:
+        return "Everybody may call this."
     permissions = [f"`{name}`" for policy in policies for name in sorted(policy.permissions)]
-    if not permissions:
-        return description
-    return f"{description}\n\nNeeds the permission {' and '.join(permissions)}.".strip()
+    if permissions:
+        return f"Needs the permission {' and '.join(permissions)}."
+    words = [_NEEDS.get(each, f"`{each.words}`") for each in policies if each != its_own]
+    return f"Needs {' and '.join(words)}." if words else ""
+
+
+_NEEDS = {authenticated: "a login", staff: "a member of staff"}

@@ -20,7 +20,8 @@ from trivet.identity.identity import Identity
 from trivet.identity.policy import Policy
 from trivet.suggestion import did_you_mean
 from trivet_api.problems import describe_all
-from trivet_api.resource.bulk import LONGEST_KEY, Outcome, condition_of_tag
+from trivet_api.resource.bulk import Outcome, condition_of_tag
+from trivet_api.resource.bulk_schemas import LONGEST_KEY
 from trivet_api.resource.fields import Field as ColumnField
 from trivet_api.resource.item_errors import at
 from trivet_api.resource.schemas import values_of
@@ -37,7 +38,7 @@ RESULT = "$result"
 Verb = Literal["create", "update", "delete", "upsert"]
 
 
-class Operation(BaseModel):
+class BatchOperation(BaseModel):
     """One of several operations."""
 
     model_config = ConfigDict(extra="forbid")
@@ -57,12 +58,12 @@ class Operation(BaseModel):
     if_match: str | None = Field(None, description="The row's ETag as you read it.")
 
 
-class Operations(BaseModel):
+class Batch(BaseModel):
     """Several operations, of which all are done or none."""
 
     model_config = ConfigDict(extra="forbid")
 
-    operations: list[Operation] = Field(min_length=1, max_length=MOST_OPERATIONS)
+    operations: list[BatchOperation] = Field(min_length=1, max_length=MOST_OPERATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def run_operations(
     db: Session,
     actor: Identity,
     targets: Mapping[str, BatchTarget],
-    operations: Sequence[Operation],
+    operations: Sequence[BatchOperation],
 ) -> list[Outcome]:
     """Do `operations`, one after the other.
 
@@ -114,7 +115,7 @@ def run_operations(
 class _located:  # noqa: N801  # a verb of a with statement
     """Give the refusals inside the block their places in the body."""
 
-    def __init__(self, index: int, operation: Operation | None = None) -> None:
+    def __init__(self, index: int, operation: BatchOperation | None = None) -> None:
         self._index = index
         self._operation = operation
 
@@ -138,7 +139,7 @@ class _Run:
         self.targets = targets
         self.made: list[tuple[BatchTarget, Any]] = []
 
-    def check(self, each: Operation) -> None:
+    def check(self, each: BatchOperation) -> None:
         """Refuse what is not there, or what the actor may not do."""
         target = self._target(each)
         for policy in target.policies[each.operation]:
@@ -151,7 +152,7 @@ class _Run:
         if each.operation == "delete" and each.values:
             raise _misplaced("values", "a deletion has none")
 
-    def do(self, each: Operation) -> Outcome:
+    def do(self, each: BatchOperation) -> Outcome:
         """Do one operation, and remember what it has made."""
         target = self._target(each)
         write, db, actor = target.write, self.db, self.actor
@@ -175,7 +176,7 @@ class _Run:
         self.made.append((target, row))
         return Outcome(status.value, row)
 
-    def _target(self, each: Operation) -> BatchTarget:
+    def _target(self, each: BatchOperation) -> BatchTarget:
         name = each.resource.strip("/")
         target = self.targets.get(name)
         if target is None:
@@ -186,7 +187,7 @@ class _Run:
             raise _misplaced("operation", f"{name} has no {each.operation}", NotFound)
         return target
 
-    def _read(self, each: Operation, schema: type[BaseModel]) -> dict[str, Any]:
+    def _read(self, each: BatchOperation, schema: type[BaseModel]) -> dict[str, Any]:
         values = {name: self._resolve(_escaped(name), value) for name, value in each.values.items()}
         try:
             return values_of(schema.model_validate(values))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, JsonValue
 from trivet.identity.policy import its_own
 from trivet_api.policy import policies_of
 from trivet_api.resource.answering import JSON, UPSERT, represent_outcomes
-from trivet_api.resource.batch import BatchTarget, Operations, run_operations
+from trivet_api.resource.batch import Batch, BatchTarget, run_operations
 from trivet_api.resource.described import Resource
 from trivet_api.resource.marks import marked_in
 from trivet_api.unit import Unit
@@ -44,8 +44,9 @@ def install_batch(app: FastAPI) -> None:
         return
     targets = {name: target for name, (_, target) in found.items()}
 
-    async def batch(operations: Operations, unit: Unit) -> Response:
-        """Do several operations, one after the other: all of them or none."""
+    async def batch(operations: Batch, unit: Unit) -> Response:
+        """Do several operations, one after the other: all of them or none. Each needs the
+        permissions that it needs by itself."""
         asked = operations.operations
         outcomes = await unit.run(run_operations, targets, asked)
         pairs = [
@@ -58,7 +59,7 @@ def install_batch(app: FastAPI) -> None:
         PATH,
         batch,
         methods=["POST"],
-        name="batch",
+        name="write",
         tags=["batch"],
         summary="Write rows of several resources in one transaction",
         dependencies=[its_own],

@@ -9,29 +9,22 @@ flush first. Only where that is refused is it done row by row: to find which row
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator, create_model
-from pydantic import Field as PydanticField
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from trivet.asgi.problem import title_of
 from trivet.data.errors import explain
-from trivet.errors import Invalid, TrivetError
+from trivet.errors import TrivetError
 from trivet.identity.identity import Identity
 from trivet_api.conditions import Condition, parse_tags
-from trivet_api.problems import Problem, describe_all
+from trivet_api.resource.bulk_schemas import InvalidItem
 from trivet_api.resource.item_errors import ItemError, at, item
 from trivet_api.resource.schemas import values_of
 from trivet_api.resource.write_options import WriteOptions
 from trivet_api.resource.writer import Change, Writer
 
-MOST_ITEMS = 1000
-"""More rows are not taken in one request."""
-LONGEST_KEY = 500
-"""In characters, of the text of a key."""
-
-Verb = Literal["create", "update", "delete"]
 Work = Callable[[Sequence[Any]], Sequence[Any]]
 
 
@@ -42,92 +35,6 @@ class Outcome:
     status: int
     row: Any = None
     error: TrivetError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidItem:
-    """One of several items that is not valid, where each has its own outcome."""
-
-    faults: Sequence[Any]
-
-    def error(self, index: int) -> TrivetError:
-        """The refusal of the item, which is the one number `index` of the body."""
-        faults = [{**each, "loc": ("body", "items", index, *each["loc"])} for each in self.faults]
-        return Invalid("invalid", "The item does not fit. See errors.", errors=describe_all(faults))
-
-
-def batch_schema(write: WriteOptions, verb: Verb) -> type[BaseModel]:
-    """The body of a batch: ``BookBatchCreate``, ``BookBatchUpdate`` or ``BookBatchDelete``."""
-    name = write.model.__name__
-    model: Any = write.create_schema if verb == "create" else _item_schema(write, verb)
-    items = Annotated[
-        list[model],
-        PydanticField(min_length=1, max_length=MOST_ITEMS),
-        WrapValidator(_items_of(model)),
-    ]
-    fields: dict[str, Any] = {"atomic": (Annotated[bool, _ATOMIC], True), "items": (items, ...)}
-    return _made(write, f"{name}Batch{verb.capitalize()}", fields)
-
-
-_ATOMIC = PydanticField(
-    strict=True, description="All or nothing; if false, each has its own outcome."
-)
-
-
-def _made(
-    write: WriteOptions, name: str, fields: Mapping[str, Any], *, extra: Any = "forbid"
-) -> type[BaseModel]:
-    made: type[BaseModel] = create_model(
-        name, __config__=ConfigDict(extra=extra), __module__=write.model.__module__, **fields
-    )
-    return made
-
-
-def _item_schema(write: WriteOptions, verb: Verb) -> type[BaseModel]:
-    name = write.model.__name__
-    key = PydanticField(
-        max_length=LONGEST_KEY, description="The key of the row, as in its address."
-    )
-    tag = PydanticField(default=None, description="Its ETag as you read it.")
-    fields: dict[str, Any] = {"key": (str, key), "if_match": (str | None, tag)}
-    if verb == "update":
-        fields["changes"] = (write.update_schema, ...)
-    return _made(write, f"{name}{'Change' if verb == 'update' else 'Deletion'}", fields)
-
-
-def _items_of(model: type[BaseModel]) -> Any:
-    """Read the items one by one, where each has an outcome of its own."""
-
-    def read(value: Any, handler: Callable[[Any], Any], info: Any) -> Any:
-        if info.data.get("atomic", True) or not isinstance(value, list):
-            return handler(value)
-        if not 0 < len(value) <= MOST_ITEMS:
-            return handler(value)
-        return [_item_of(model, each) for each in value]
-
-    return read
-
-
-def _item_of(model: type[BaseModel], value: Any) -> BaseModel | InvalidItem:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        return InvalidItem(error.errors(include_url=False, include_input=False))
-
-
-def answer_schema(write: WriteOptions, row: type[BaseModel] | None) -> type[BaseModel]:
-    """The answer to a batch: ``BookBatchAnswer``, with the outcome of each item in their order;
-    for deletions, where `row` is None, ``BookBatchDeleteAnswer``."""
-    name = write.model.__name__
-    fields: dict[str, Any] = {
-        "status": (int, PydanticField(description="As if it had been the only one.")),
-        "problem": (Problem | None, PydanticField(default=None, description="Why it is refused.")),
-    }
-    if row is not None:
-        fields["body"] = (row | None, PydanticField(default=None, description="The row."))
-    end = "" if row is not None else "Delete"
-    outcome: Any = _made(write, f"{name}{end}Outcome", fields, extra="ignore")
-    return _made(write, f"{name}Batch{end}Answer", {"items": (list[outcome], ...)}, extra="ignore")
 
 
 def insert_batch(

@@ -7,14 +7,8 @@ from fastapi import APIRouter, Response
 
 from trivet.identity.policy import Policy
 from trivet_api.resource.answering import JSON, represent_outcomes, takes
-from trivet_api.resource.bulk import (
-    Verb,
-    answer_schema,
-    batch_schema,
-    delete_batch,
-    insert_batch,
-    update_batch,
-)
+from trivet_api.resource.bulk import delete_batch, insert_batch, update_batch
+from trivet_api.resource.bulk_schemas import Verb, answer_schema, batch_schema
 from trivet_api.resource.described import Resource
 from trivet_api.unit import Unit
 

@@ -112,10 +112,15 @@ _OURS = (UtcDateTime, IsoTime, Microseconds, JsonDocument, Interval)
 
 def _whole(bits: int) -> JsonType:
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    known: dict[str, Any] = {"format": f"int{bits}"} if bits > SHORT_BITS else {}
-    return JsonType(
-        Annotated[int, Field(ge=low, le=high, strict=True, json_schema_extra=known or None)]
-    )
+
+    def name_bounds(known: dict[str, Any]) -> None:
+        # A bound of 64 bits is no double: whoever reads it as one, FastAPI's writer of documents
+        # for a start, has another one. And what has bounds is a class of its own to generators.
+        del known["minimum"], known["maximum"]
+        known["format"] = f"int{bits}"
+
+    extra = name_bounds if bits > SHORT_BITS else None
+    return JsonType(Annotated[int, Field(ge=low, le=high, strict=True, json_schema_extra=extra)])
 
 
 _FLOAT = JsonType(Annotated[float, Field(allow_inf_nan=False, strict=True)])

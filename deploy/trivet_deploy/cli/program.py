@@ -27,6 +27,7 @@ from trivet_deploy.cli import (
     keys,
     migrate,
     new,
+    openapi,
     realtime,
     routes,
     secret,
@@ -67,6 +68,7 @@ app.command("adopt")(adopt.adopt)
 app.command("check")(check.check)
 app.command("shell")(shell.shell)
 app.command("routes")(routes.routes)
+app.command("openapi")(openapi.openapi)
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.app, name="tokens")

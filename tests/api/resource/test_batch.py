@@ -10,7 +10,7 @@ from tests.api.resource.library import Author, Book, Library, Tag, rules_of
 from trivet import Identity
 from trivet.identity.policy import public, requires
 from trivet.rules import visible
-from trivet_api.resource.batch import BatchTarget, Operations, run_operations
+from trivet_api.resource.batch import Batch, BatchTarget, run_operations
 from trivet_api.resource.schemas import readable_fields
 from trivet_api.resource.writing import write_options
 
@@ -49,13 +49,13 @@ BOOK = create(
 
 
 async def do(library: Library, *operations: dict[str, Any]) -> list[Any]:
-    body = Operations.model_validate({"operations": operations})
+    body = Batch.model_validate({"operations": operations})
     found: list[Any] = await library.run(run_operations, TARGETS, body.operations)
     return found
 
 
 async def refusal(library: Library, *operations: dict[str, Any]) -> tuple[int, list[str]]:
-    body = Operations.model_validate({"operations": operations})
+    body = Batch.model_validate({"operations": operations})
     error = await library.refused(run_operations, TARGETS, body.operations)
     return error.status, [each["pointer"] for each in error.data["errors"]]
 
@@ -144,4 +144,4 @@ async def test_a_result_that_one_does_not_see_is_none(library: Library) -> None:
 )
 def test_a_body_that_is_none_is_refused(body: Any) -> None:
     with pytest.raises(ValidationError):
-        Operations.model_validate(body)
+        Batch.model_validate(body)

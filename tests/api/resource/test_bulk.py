@@ -8,21 +8,15 @@ from sqlalchemy import event, func, select
 
 from tests.api.resource.library import Author, Book, Copy, Library, Tag, own_rows
 from trivet.errors import TrivetError
-from trivet_api.resource.bulk import (
-    MOST_ITEMS,
-    answer_schema,
-    batch_schema,
-    delete_batch,
-    insert_batch,
-    problem_of,
-    update_batch,
-)
+from trivet_api.resource.bulk import delete_batch, insert_batch, problem_of, update_batch
+from trivet_api.resource.bulk_schemas import MOST_ITEMS, answer_schema, batch_schema
 from trivet_api.resource.schemas import schema
 from trivet_api.resource.writing import insert_row, write_options
 
 pytestmark = pytest.mark.anyio
 
 BOOKS = write_options(Book, members=["tags"])
+COPIES = write_options(Copy)
 CREATE, UPDATE, DELETE = (batch_schema(BOOKS, verb) for verb in ("create", "update", "delete"))
 EMMA: dict[str, Any] = {"title": "Emma", "author_id": 1}
 
@@ -116,7 +110,7 @@ async def test_changes_and_deletions_name_their_rows(library: Library) -> None:
     outcomes = await library.run(update_batch, BOOKS, body(UPDATE, items, atomic=False))
     assert [each.status for each in outcomes] == [404, 412, 409, 200]
 
-    await library.run(insert_row, write_options(Copy), {"book_id": int(one), "letter": "a"})
+    await library.run(insert_row, COPIES, {"book_id": int(one), "letter": "a"})
     gone = [{"key": two, "if_match": '"2"'}, {"key": one}, {"key": three}]
     refused = await library.refused(delete_batch, BOOKS, body(DELETE, gone))
     assert (refused.status, places(refused)) == (409, ["/items/1"])
@@ -148,9 +142,9 @@ def test_the_schemas_have_names_of_their_own() -> None:
     assert [each.__name__ for each in made] == [
         "BookBatchCreate",
         "BookBatchUpdate",
-        "BookBatchDelete",
+        "BatchDelete",
         "BookBatchAnswer",
-        "BookBatchDeleteAnswer",
+        "BatchDeleteAnswer",
     ]
     assert {*CREATE.model_json_schema()["$defs"]} == {"BookCreate", "Status"}
     assert {*UPDATE.model_json_schema()["$defs"]} == {"BookUpdate", "BookChange", "Status"}

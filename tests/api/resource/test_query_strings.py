@@ -276,12 +276,7 @@ def test_the_document_has_every_word_with_its_type() -> None:
 
     assert found["status"]["schema"]["items"]["enum"] == ["draft", "live", "gone"]
     assert (found["status"]["style"], found["status"]["explode"]) == ("form", True)
-    assert found["pages.gte"]["schema"] == {
-        "type": "integer",
-        "format": "int32",
-        "minimum": -(2**31),
-        "maximum": 2**31 - 1,
-    }
+    assert found["pages.gte"]["schema"] == {"type": "integer", "format": "int32"}
     assert found["price.null"]["schema"] == {"type": "boolean"}
     assert found["sort"]["schema"]["items"]["enum"] == ["price", "-price", "title", "-title"]
     assert found["sort"]["explode"] is False
