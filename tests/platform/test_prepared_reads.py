@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,6 +20,7 @@ from tests.services.pooler import pooler_for
 from trivet import Conflict, Identity, Platform, context_of
 from trivet.asgi.root import build_root
 from trivet.data.capture import Capture
+from trivet.data.outages import MIGRATED
 
 pytestmark = [pytest.mark.anyio, pytest.mark.database("postgresql")]
 
@@ -42,7 +44,11 @@ def read_and_change(db: Session, actor: Identity) -> int:
     return 0
 
 
-SERVICES = {each.__name__: each for each in (read, read_and_object, read_and_change)}
+def read_texts(db: Session, _actor: Identity) -> int:
+    return len(db.execute(select(Note.text, Note.board)).all())
+
+
+SERVICES = {each.__name__: each for each in (read, read_and_object, read_and_change, read_texts)}
 
 
 async def ask(request: Request) -> Response:
@@ -96,6 +102,21 @@ async def test_a_unit_that_failed_or_wrote_rolls_back(
     assert (await client.get(f"/app/{service}")).status_code in {409, 500}
     assert await count_prepared(platform) == 0
     assert (await client.get("/app/read")).json() == 0
+
+
+async def test_a_column_that_got_another_type_costs_one_try_again_and_no_500(
+    client: httpx2.AsyncClient, platform: Platform
+) -> None:
+    for _ in range(OFTEN):
+        assert (await client.get("/app/read_texts")).status_code == 200
+    assert await count_prepared(platform) == 1
+    async with await psycopg.AsyncConnection.connect(platform.settings.database_url) as migrating:
+        await migrating.execute("ALTER TABLE test_note ALTER COLUMN board TYPE varchar(777)")
+        await migrating.execute("ALTER TABLE test_note ALTER COLUMN board TYPE text")
+    refused = await client.get("/app/read_texts")
+    assert (refused.status_code, refused.json()["detail"]) == (503, MIGRATED.detail)
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await client.get("/app/read_texts")).status_code == 200
 
 
 @pytest.mark.parametrize(

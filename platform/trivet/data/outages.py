@@ -53,6 +53,11 @@ LOCKED = Outage("locked", "The database is locked by other work. Try again.")
 UNREADABLE = Outage(
     "cannot be opened", "The file of the database cannot be opened. Try again later.", spoils=True
 )
+MIGRATED = Outage(
+    "changed by a migration",
+    "The database was changed by a migration at this moment. Try again.",
+    spoils=True,
+)
 BROKEN_DISK = Outage(
     "disk error", "The disk of the database reports an error. Try again later.", spoils=True
 )
@@ -70,9 +75,12 @@ _SQLSTATES = {
     "55P03": LOCKED,
     "58030": BROKEN_DISK,
 }
-_READ_ONLY_SETTING = ("0A000", "call_bool_check_hook")
-"""A standby refuses ``BEGIN READ WRITE`` with the SQLSTATE of everything that is not supported. The
-name of the server's routine tells it from the rest, in every language."""
+_ROUTINES = {
+    "call_bool_check_hook": READ_ONLY,  # a standby, at ``BEGIN READ WRITE``
+    "RevalidateCachedQuery": MIGRATED,  # a prepared statement, whose columns have other types now
+}
+"""Both have the SQLSTATE of everything that is not supported, 0A000. The name of the server's
+routine tells them from the rest, in every language."""
 
 _SENTENCES = {
     "starting up": STARTING,
@@ -172,9 +180,8 @@ def _read(error: Any) -> Outage | None:
     sqlstate = getattr(error, "sqlstate", None)
     if sqlstate in _SQLSTATES:
         return _SQLSTATES[sqlstate]
-    routine = getattr(getattr(error, "diag", None), "source_function", None)
-    if (sqlstate, routine) == _READ_ONLY_SETTING:
-        return READ_ONLY
+    if sqlstate == "0A000" and error.diag.source_function in _ROUTINES:
+        return _ROUTINES[error.diag.source_function]
     if "OperationalError" not in _kinds(error):
         return None
     said = "" if sqlstate else str(error)
