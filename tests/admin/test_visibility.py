@@ -104,6 +104,24 @@ class TestRows:
         async with house.visit() as boss:
             assert (await boss.get(CATEGORIES)).chosen == ["tools"]
 
+    @pytest.mark.parametrize("asked", ["tags__isnull=True", "tags__isnull=1", "tags__isnull=False"])
+    async def test_what_is_not_seen_is_not_there_for_a_filter_by_what_has_none(
+        self, house: House, asked: str
+    ) -> None:
+        seen = await house.value("SELECT id FROM stock_tag WHERE name = 'sharp'")
+        unseen = await house.value("SELECT max(id) FROM stock_tag WHERE name <> 'sharp'")
+        has_none = not asked.endswith("False")
+        async with house.visit() as boss:
+            for item, tags in (("1", []), ("2", [str(unseen)]), ("3", [str(seen), str(unseen)])):
+                await boss.edit(f"{ITEMS}{item}/change/", tags=tags)
+            found = (await boss.get(f"{ITEMS}?{asked}")).chosen
+            assert sorted(found) == (["1"] if has_none else ["2", "3"])
+            declare(house, sharp)
+            page = await boss.get(f"{ITEMS}?{asked}")
+            assert sorted(page.chosen) == (["1", "2"] if has_none else ["3"])
+            both = await boss.get(f"{ITEMS}?{asked}&category__code__exact=tools")
+            assert sorted(both.chosen) == (["1", "2"] if has_none else [])
+
     async def test_a_row_that_its_writer_would_not_see_is_refused_whole(self, house: House) -> None:
         declare(house, tools)
         async with house.visit() as boss:
@@ -225,7 +243,8 @@ ASKED: tuple[tuple[str, list[str], list[str]], ...] = (
     ("category__name__startswith=T", ["1", "2"], ["1", "2", "3"]),
     ("tags__id__exact=1", [], ["1"]),
     ("tags__name=heavy", [], ["1"]),
-    ("tags__isnull=True", ["2", "3"], ["2", "3"]),
+    # Who sees none of its tags sees none.
+    ("tags__isnull=True", ["1", "2", "3"], ["2", "3"]),
     ("q=toys", [], ["3"]),
     ("q=tools", ["1", "2"], ["1", "2"]),
     ("q=heav", [], ["1"]),
@@ -430,3 +449,25 @@ class TestTheTrail:
             page = await boss.get(f"{TRAIL}{number}/change/")
         assert page.status == 200
         assert "Panda" not in page.text
+
+    async def test_names_no_member_that_is_not_seen(self, house: House) -> None:
+        seen = await house.value("SELECT id FROM stock_tag WHERE name = 'sharp'")
+        unseen = await house.value("SELECT max(id) FROM stock_tag WHERE name <> 'sharp'")
+        by_value = f"{TRAIL}?q=removed&table_name=stock_item"
+        async with house.visit() as boss:
+            await boss.edit(f"{ITEMS}2/change/", tags=[])
+            await boss.edit(f"{ITEMS}2/change/", tags=[str(unseen)])
+            await boss.edit(f"{ITEMS}2/change/", tags=[str(seen), str(unseen)])
+            await boss.edit(f"{ITEMS}2/change/", tags=[])
+            pages = [await boss.get(TRAIL), await boss.get(f"{ITEMS}2/history/")]
+            assert all(f"+{unseen}" in page.words for page in pages)
+            assert f"−{unseen} −{seen}" in pages[0].words
+            assert "0 audit entries" not in (await boss.get(by_value)).words
+            declare(house, sharp)
+            pages = [await boss.get(TRAIL), await boss.get(f"{ITEMS}2/history/")]
+            for page in pages:
+                assert f"+{seen}" in page.words
+                assert f"−{seen}" in page.words
+                assert f"+{unseen}" not in page.text
+                assert f"−{unseen}" not in page.text
+            assert "0 audit entries" in (await boss.get(by_value)).words

@@ -7,28 +7,28 @@ gone, is for superusers.
 
 Within a model that the reader may view, the rules of visibility hold (`trivet.rules`). A row that
 they do not see now, or that is gone, is not shown to somebody whom a rule about rows restricts, and
-an attribute that is hidden from them is left out. The trail has a key as a text, which no query
-compares with the key of a row; so an entry is judged when it was read, and a search does not look
-into the tables that a rule narrows.
+an attribute that is hidden from them is left out; so is a member of a many-to-many relationship
+whose row they do not see, which the entry of its owner names by its key. The trail has a key as a
+text, which no query compares with the key of a row; so an entry is judged when it was read, and a
+search does not look into the tables that a rule narrows, nor into changes that may name such
+members.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 from django.apps import apps
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, Case, F, Q, QuerySet, TextField, Value, When
 from django.http import HttpRequest
 
+from trivet_admin.audit.members import keep_seen_members, seen_keys, tables_with_members
 from trivet_admin.mirror.shape import Shape, find_shape, has_whole_table, table_name_of
 from trivet_admin.site.seen_rows import (
     hidden_attributes,
     is_restricted,
     narrows,
-    seen_among,
 )
 
 _KEPT = "trivet_visible_tables"
@@ -96,8 +96,11 @@ def with_visibility(request: HttpRequest, entries: QuerySet[Any]) -> QuerySet[An
     seen = Q() if tables is None else Q(table_name__in=sorted(tables))
     if narrowed:
         seen &= ~Q(table_name__in=sorted(narrowed))
+    whole = seen
+    if of_others := tables_with_members(request):
+        whole &= ~Q(table_name__in=sorted(of_others))
     return entries.annotate(is_visible=is_shown).alias(
-        visible_key=_if_seen(seen, "row_key"), visible_changes=_if_seen(seen, "changes")
+        visible_key=_if_seen(seen, "row_key"), visible_changes=_if_seen(whole, "changes")
     )
 
 
@@ -116,7 +119,7 @@ def of_key(request: HttpRequest, entries: QuerySet[Any], key: str) -> QuerySet[A
     unseen = [
         table
         for table, model in narrowed_tables(request).items()
-        if is_restricted(request, model) and not _seen_keys(request, model, [key])
+        if is_restricted(request, model) and not seen_keys(request, model, [key])
     ]
     return found.exclude(table_name__in=unseen) if unseen else found
 
@@ -128,6 +131,11 @@ def mask(request: HttpRequest, entries: Iterable[Any]) -> list[Any]:
     for table in {entry.table_name for entry in found} & narrowed.keys():
         of_table = [entry for entry in found if entry.table_name == table]
         _narrow(request, narrowed[table], of_table)
+    of_others = tables_with_members(request)
+    for table in {entry.table_name for entry in found} & of_others.keys():
+        keep_seen_members(
+            request, of_others[table], [entry for entry in found if entry.table_name == table]
+        )
     for entry in found:
         if not entry.is_visible:
             entry.row_key, entry.changes = "", "{}"
@@ -135,7 +143,7 @@ def mask(request: HttpRequest, entries: Iterable[Any]) -> list[Any]:
 
 
 def _narrow(request: HttpRequest, model: Any, entries: list[Any]) -> None:
-    seen = _seen_keys(request, model, {entry.row_key for entry in entries})
+    seen = seen_keys(request, model, {entry.row_key for entry in entries})
     hidden = hidden_attributes(request, model)
     is_whole = not is_restricted(request, model)
     for entry in entries:
@@ -144,12 +152,3 @@ def _narrow(request: HttpRequest, model: Any, entries: list[Any]) -> None:
             changes = msgspec.json.decode(entry.changes)
             kept = {name: each for name, each in changes.items() if name not in hidden}
             entry.changes = msgspec.json.encode(kept).decode()
-
-
-def _seen_keys(request: HttpRequest, model: Any, texts: Iterable[str]) -> set[str]:
-    """Those of the keys, as the trail has them, whose rows are there and are seen."""
-    keys: dict[Any, str] = {}
-    for each in texts:
-        with suppress(ValueError, TypeError, ArithmeticError, ValidationError):
-            keys[model._meta.pk.to_python(each)] = each
-    return {keys[key] for key in seen_among(request, model, keys) if key in keys}

@@ -17,7 +17,7 @@ from django.contrib.admin.utils import (
 )
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
 
@@ -68,15 +68,17 @@ class _SeenList:
         own: Any = self
         found = super().get_filters(request)  # type: ignore[misc]  # a class of lists stands beside us
         if narrows():
-            self._ask_for_what_is_seen(request, own.get_filters_params())
+            self._ask_for_what_is_seen(request, own.get_filters_params(), found)
             for spec in found[0]:
                 _restrict_choices(request, spec, self.model)
         return found
 
-    def _ask_for_what_is_seen(self, request: HttpRequest, parameters: dict[str, Any]) -> None:
+    def _ask_for_what_is_seen(
+        self, request: HttpRequest, parameters: dict[str, Any], filters: Any
+    ) -> None:
         for name, values in parameters.items():
             relations = restricted_on(request, self.model, name)
-            if not relations or _asks_for_none(name, values):
+            if not relations:
                 continue
             wanted = [
                 each for path, there in relations for each in conditions(request, there, path)
@@ -85,6 +87,10 @@ class _SeenList:
                 asked = build_q_object_from_lookup_parameters(
                     {name: prepare_lookup_value(name, values)}
                 )
+                if _asks_for_none(name, values):
+                    _leave_out(name, filters)
+                    wanted = [_has_none(self.model, asked, wanted)]
+                    asked = Q()
                 self.root_queryset = self.root_queryset.filter(asked, *wanted)
             except (ValueError, ValidationError) as error:
                 raise IncorrectLookupParameters(error) from error
@@ -104,6 +110,22 @@ def _asks_for_none(name: str, values: Any) -> bool:
     """Whether a parameter asks for the rows that refer to nothing."""
     value = values[-1] if isinstance(values, list) and values else values
     return name.endswith(f"{LOOKUP_SEP}isnull") and str(value).lower() not in ("", "0", "false")
+
+
+def _leave_out(name: str, filters: Any) -> None:
+    """Keep Django from asking for a parameter itself, which would look at all rows."""
+    specs, _, remaining, *_ = filters
+    remaining.pop(name, None)
+    for spec in specs:
+        getattr(spec, "used_parameters", {}).pop(name, None)
+
+
+def _has_none(model: Any, asked: Any, wanted: list[Any]) -> Any:
+    """The condition for rows that refer to nothing which is seen, or to a seen row for which
+    `asked` holds: what Django means by ``isnull`` if the others were not there."""
+    keys = [each.attname for each in model._meta.pk_fields]
+    same = rows_of(model).filter(**{each: OuterRef(each) for each in keys})
+    return Exists(same.filter(asked, *wanted)) | ~Exists(same.filter(*wanted))
 
 
 def only_seen_order(request: HttpRequest, model: Any, order: Any) -> Iterator[Any]:
