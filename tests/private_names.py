@@ -336,6 +336,30 @@ PRIVATE_NAMES = [
         "tests/platform/test_migration_differences.py::"
         "test_a_change_is_seen_and_its_revision_leaves_no_difference_there_and_back",
     ),
+    # SQLAlchemy's pool: connections that are taken without a greenlet, and one queue for all
+    PrivateName(
+        "sqlalchemy",
+        "_do_get",
+        f"{PLATFORM}/data/pool.py",
+        "what subclasses of a pool are made of: a connection, with no object around it",
+        "tests/platform/test_compiled_reads.py::"
+        "test_who_waits_for_a_connection_gets_it_in_the_order_of_coming",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_do_return_conn",
+        f"{PLATFORM}/data/pool.py",
+        "its counterpart",
+        "tests/platform/test_compiled_reads.py::"
+        "test_who_waits_for_a_connection_gets_it_in_the_order_of_coming",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_is_hard_or_soft_invalidated",
+        f"{PLATFORM}/data/postgresql.py",
+        "whether a connection that was taken so is still one; `connect` asks it itself",
+        "tests/platform/test_compiled_reads.py::test_a_connection_that_was_given_up_is_not_asked",
+    ),
     # Alembic, asgiref, uvicorn, FastAPI
     PrivateName(
         "alembic",

@@ -1,6 +1,7 @@
 """A query that was compiled once gives the rows that SQLAlchemy gives, whichever way it is sent,
 and what goes wrong on the short way goes right, or wrong as ever, on the other."""
 
+import asyncio
 import datetime as dt
 import enum
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import anyio
 import anyio.to_thread
 import pytest
 from sqlalchemy import (
@@ -26,18 +28,23 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     create_engine,
+    event,
+    func,
     insert,
     select,
     text,
 )
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tests.platform.bare import bare_platform
 from trivet import Platform
 from trivet.data.capture import Capture
 from trivet.data.compiled_read import CompiledRead
+from trivet.data.database import Database
 from trivet.models.types import JsonDocument, UtcDateTime
-from trivet.observation import UnitEnded, UnitOutcome
+from trivet.observation import Observers, PoolWaited, UnitEnded, UnitOutcome
+from trivet.origin import BACKGROUND
 
 pytestmark = pytest.mark.anyio
 
@@ -205,3 +212,142 @@ async def test_a_unit_that_writes_takes_the_connection_over(platform: Platform) 
         await unit.session.execute(insert(PINS).values(id=4, name="later"))
 
     assert [row[1] for row in await ask(platform, BY_KEY, key=4)] == ["later"]
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("length", [10, 4_000_000], ids=["short", "longer than any buffer"])
+async def test_a_value_and_an_answer_may_be_long(platform: Platform, length: int) -> None:
+    given = bindparam("given", type_=String)
+    read = CompiledRead(select(given, func.length(given)))
+    text_ = "ü" * length
+
+    with anyio.fail_after(60):
+        for _ in range(2):
+            assert await ask(platform, read, given=text_) == [(text_, length)]
+
+
+SLEEP = CompiledRead(select(func.pg_sleep(bindparam("seconds", type_=Integer))))
+SLEEPING = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE :words"
+)
+
+
+async def count_sleeping(url: str) -> int:
+    def count() -> int:
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.connect() as connection:
+            found = connection.scalar(SLEEPING, {"words": "SELECT pg_sleep(%"})
+        engine.dispose()
+        return int(found or 0)
+
+    return await anyio.to_thread.run_sync(count)
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.usefixtures("platform")
+async def test_a_query_that_nobody_waits_for_ends_in_the_server(empty_database_url: str) -> None:
+    without_limit = Database(empty_database_url, capture=Capture(), connections=1)
+    for _ in range(2):
+        await without_limit.ask(BY_KEY, {"key": 1}, BACKGROUND)
+    asking = asyncio.create_task(without_limit.ask(SLEEP, {"seconds": 600}, BACKGROUND))
+    with anyio.fail_after(60):
+        while await count_sleeping(empty_database_url) == 0:  # noqa: ASYNC110  # the server tells nobody
+            await anyio.sleep(0.02)
+
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        while await count_sleeping(empty_database_url) > 0:  # noqa: ASYNC110  # as above
+            await anyio.sleep(0.02)
+
+        assert await without_limit.ask(BY_KEY, {"key": 1}, BACKGROUND), "its place is free again"
+    await without_limit.close()
+
+
+@pytest.mark.database("postgresql")
+async def test_who_waits_for_a_connection_gets_it_in_the_order_of_coming(
+    platform: Platform,
+) -> None:
+    await ask(platform, BY_KEY, key=1)
+    served: list[str] = []
+
+    async def ask_shortly(name: str) -> None:
+        await ask(platform, BY_KEY, key=1)
+        served.append(name)
+
+    async def use_a_unit(name: str) -> None:
+        async with platform.open_unit() as unit:
+            await unit.run(lambda db, _actor: BY_KEY.rows(db, {"key": 1}))
+            served.append(name)
+
+    ways = [ask_shortly, use_a_unit, use_a_unit, ask_shortly, ask_shortly, use_a_unit]
+    names = [f"{at} {way.__name__}" for at, way in enumerate(ways)]
+    async with anyio.create_task_group() as tasks, platform.open_unit() as unit:
+        await unit.run(lambda db, _actor: BY_KEY.rows(db, {"key": 1}))
+        for way, name in zip(ways, names, strict=True):
+            tasks.start_soon(way, name)
+            await anyio.wait_all_tasks_blocked()
+        assert served == []
+    assert served == names
+
+
+@pytest.mark.database("postgresql")
+async def test_one_who_leaves_the_queue_takes_no_connection_along(platform: Platform) -> None:
+    await ask(platform, BY_KEY, key=1)
+    async with platform.open_unit() as unit:
+        await unit.run(lambda db, _actor: BY_KEY.rows(db, {"key": 1}))
+        waiting = [asyncio.create_task(ask(platform, BY_KEY, key=1)) for _ in range(3)]
+        await anyio.wait_all_tasks_blocked()
+        waiting[0].cancel()
+    # The second has been handed the connection by now, and has not run yet.
+    waiting[1].cancel()
+
+    with anyio.fail_after(60):
+        assert await waiting[2]
+        assert await ask(platform, BY_KEY, key=1)
+
+
+@pytest.mark.database("postgresql")
+async def test_a_wait_in_vain_is_refused_and_observed(
+    platform: Platform, empty_database_url: str
+) -> None:
+    observers, waits = Observers(), list[PoolWaited]()
+    options: dict[str, Any] = {"capture": Capture(), "connections": 1, "timeout": 0.2}
+    database = Database(empty_database_url, observers=observers, **options)
+    await database.ask(BY_KEY, {"key": 1}, BACKGROUND)
+    observers.add(PoolWaited, waits.append)
+
+    async with database.unit() as session:
+        await session.execute(text("SELECT 1"))
+        with pytest.raises(PoolTimeoutError):
+            await database.ask(BY_KEY, {"key": 1}, BACKGROUND)
+    assert await database.ask(BY_KEY, {"key": 1}, BACKGROUND)
+    await database.close()
+
+    assert [each.succeeded for each in waits] == [True, False, True]
+
+
+@pytest.mark.database("postgresql")
+async def test_somebody_who_listens_to_checkouts_hears_of_each(platform: Platform) -> None:
+    await ask(platform, BY_KEY, key=1)
+    heard: list[object] = []
+    pool = platform.database.engine.sync_engine.pool
+    event.listen(pool, "checkout", lambda *given: heard.append(given))
+
+    await ask(platform, BY_KEY, key=1)
+    await ask(platform, BY_KEY, key=2)
+
+    assert len(heard) == 2
+
+
+@pytest.mark.database("postgresql")
+async def test_a_connection_that_was_given_up_is_not_asked(platform: Platform) -> None:
+    backend = CompiledRead(select(func.pg_backend_pid(type_=Integer)))
+    before = await ask(platform, backend)
+    assert await ask(platform, backend) == before
+
+    async with platform.database.engine.connect() as connection:
+        lent = await connection.get_raw_connection()
+        lent.invalidate(soft=True)
+
+    assert await ask(platform, backend) != before

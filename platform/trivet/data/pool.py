@@ -1,10 +1,25 @@
-"""The pool of the async engine, and how long it lets a unit wait for a connection."""
+"""The pool of the async engine, and how long it lets a unit wait for a connection.
 
+A unit takes a connection by `connect`, in a greenlet of SQLAlchemy's, which may have to make or to
+test one. A query that is compiled and prepared takes one that is ready by `take`, without any of
+that. Those who wait stand in one queue, whichever way they came, and nobody passes them: who gives
+a connection back hands it to the first of them.
+"""
+
+import asyncio
 import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
+from sqlalchemy import exc
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import await_only
 
 from trivet.observation import Observers, PoolWaited
+
+OWN_CHECKOUTS = 1
+"""Our listeners to a checkout (`trivet.data.listeners`). It tests what was idle for long."""
 
 
 class ObservedPool(AsyncAdaptedQueuePool):
@@ -13,14 +28,81 @@ class ObservedPool(AsyncAdaptedQueuePool):
     observers: Observers = Observers()
     name = "database"
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._waiting: deque[asyncio.Future[ConnectionPoolEntry]] = deque()
+
     def connect(self) -> PoolProxiedConnection:
-        if not self.observers.active:
-            return super().connect()
         began, succeeded = time.perf_counter(), False
         try:
             connection = super().connect()
             succeeded = True
             return connection
         finally:
+            self._tell(began, succeeded=succeeded)
+
+    async def take(
+        self, is_ready: Callable[[ConnectionPoolEntry], bool]
+    ) -> ConnectionPoolEntry | None:
+        """A connection that can be used as it is; None if `connect` has to make or to test one.
+
+        It has to be given back. Raises sqlalchemy.exc.TimeoutError if all stay in use.
+        """
+        if len(self.dispatch.checkout) > OWN_CHECKOUTS:
+            return None  # somebody listens to each checkout, and expects what `connect` gives
+        began = time.perf_counter()
+        if self.checkedin():
+            entry = super()._do_get()  # without a wait
+        elif self._are_all_made():
+            try:
+                entry = await self._wait()
+            except exc.TimeoutError:
+                self._tell(began, succeeded=False)
+                raise
+        else:
+            return None
+        if not is_ready(entry):
+            self._do_return_conn(entry)
+            return None
+        self._tell(began, succeeded=True)
+        return entry
+
+    def give_back(self, entry: ConnectionPoolEntry) -> None:
+        """Give a connection back that was taken."""
+        self.dispatch.checkin(entry.dbapi_connection, entry)
+        self._do_return_conn(entry)
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        if not self.checkedin() and self._are_all_made():
+            return await_only(self._wait())
+        return super()._do_get()
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        while self._waiting:
+            first = self._waiting.popleft()
+            if not first.done():
+                first.set_result(record)
+                return
+        super()._do_return_conn(record)
+
+    def _are_all_made(self) -> bool:
+        return self.overflow() >= 0  # it is made with none beyond its size
+
+    async def _wait(self) -> ConnectionPoolEntry:
+        turn: asyncio.Future[ConnectionPoolEntry] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self.timeout()):
+                return await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self._do_return_conn(turn.result())  # it came too late
+            if isinstance(error, TimeoutError):
+                words = f"all {self.size()} connections stayed in use for {self.timeout():g} s"
+                raise exc.TimeoutError(words) from None
+            raise
+
+    def _tell(self, began: float, *, succeeded: bool) -> None:
+        if self.observers.active:
             seconds = time.perf_counter() - began
             self.observers.emit(PoolWaited(self.name, seconds, succeeded))

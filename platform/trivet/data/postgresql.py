@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
 from trivet.data.statement_limit import limit_session
@@ -96,6 +96,7 @@ def ping_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _p
 
 _MODE = "trivet_mode"
 _WRITING = (False, False)
+_SINGLE = (True, True)
 _LEVEL = "isolation_level"
 """SQLAlchemy's own execution option."""
 
@@ -122,16 +123,35 @@ def choose_mode(connection: Connection) -> None:
         connection.info[_MODE] = mode
 
 
-def enter_single_query(dialect: Any, lent: PoolProxiedConnection) -> bool:
+def is_ready(entry: ConnectionPoolEntry) -> bool:
+    """Whether a connection of the pool can be asked at once: it was used just now, nothing has
+    ended it since, and its session is its own."""
+    used_at = entry.info.get(_USED_AT)
+    return (
+        used_at is not None
+        and time.monotonic() - used_at < IDLE_SECONDS
+        and not entry.info[_LENT]
+        and not entry._is_hard_or_soft_invalidated()  # type: ignore[attr-defined]  # noqa: SLF001  # the only way to learn it without a new connection
+    )
+
+
+async def enter_single_query(driver: Any, info: dict[str, Any]) -> bool:
     """Put a connection that was taken from the pool into the mode of a single query; whether that
-    can be done."""
-    if lent.info[_LENT]:
+    can be done.
+
+    Args:
+        driver: The connection of psycopg.
+        info: What the pool remembers of it.
+    """
+    if info.get(_MODE) == _SINGLE:
+        return True
+    if info[_LENT]:
         return False
-    mode = True, True
-    if lent.info.get(_MODE, _WRITING) != mode:
-        _set_level(dialect, lent.dbapi_connection, mode)
-        dialect.set_readonly(lent.dbapi_connection, True)
-        lent.info[_MODE] = mode
+    info[_MODE] = None  # until it is whole
+    await driver.set_autocommit(True)
+    await driver.set_isolation_level(None)
+    await driver.set_read_only(True)
+    info[_MODE] = _SINGLE
     return True
 
 

@@ -1,11 +1,16 @@
-"""Prepared reads, sent to PostgreSQL by psycopg's own protocol of generators.
+"""Prepared reads, sent to PostgreSQL by libpq's own steps.
 
 A connection of the pool is taken, in the mode of a single query (docs/decisions/0025), and given
-back before the rows are used. Its statements keep their names as long as it lives. What fails for
-a reason that another connection, or another plan, would not have is left to the way of all other
-statements, which has an answer for each of them: `ask` returns None.
+back before the rows are used. Its statements keep their names as long as it lives, and so does what
+psycopg has found out about their parameters and columns. What fails for a reason that another
+connection, or another plan, would not have is left to the way of all other statements, which has an
+answer for each of them: `ask` returns None.
+
+Neither a greenlet nor psycopg's machinery of generators is needed for one question and one answer.
+Both together compute more than everything else here (docs/decisions/0155).
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -19,16 +24,17 @@ from psycopg.errors import (
     QueryCanceled,
     error_from_result,
 )
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from trivet.data.compiled_read import CompiledRead, Rows, WireQuery
-from trivet.data.postgresql import enter_single_query
+from trivet.data.pool import ObservedPool
+from trivet.data.postgresql import enter_single_query, is_ready
 
-Found = tuple[list[tuple[Any, ...]], list[int]]
+Found = tuple[list[tuple[Any, ...]], Sequence[int]]
 """Rows, and the types of their columns."""
 _PREPARED = "trivet_prepared"
 MOST_STATEMENTS = 200
@@ -36,6 +42,8 @@ MOST_STATEMENTS = 200
 _numbers = count()
 _ELSEWHERE = (OperationalError, InvalidSqlStatementName, FeatureNotSupported)
 """A connection broke; psycopg forgot its names at a ROLLBACK; a table changed beneath a plan."""
+_CANCEL_SECONDS = 5.0
+"""How long a query that nobody waits for any more may take to be told so."""
 
 
 async def ask(engine: AsyncEngine, read: CompiledRead, values: Mapping[str, Any]) -> Rows | None:
@@ -46,69 +54,157 @@ async def ask(engine: AsyncEngine, read: CompiledRead, values: Mapping[str, Any]
     query = read.on_wire(engine.dialect)
     if query is None:
         return None
-    try:
-        lent, may_ask = await greenlet_spawn(_take, engine)
-    except OperationalError:
-        return None
-    try:
-        if not may_ask:
-            return None
-        found = await _ask(lent, query, values)
-    finally:
-        await greenlet_spawn(lent.close)
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, ObservedPool), "that of `trivet.data.engine`"
+    entry = await pool.take(is_ready)
+    found = (
+        await _ask_fresh(pool, query, values)
+        if entry is None
+        else await _ask_ready(pool, entry, query, values)
+    )
     return None if found is None else query.read(*found)
 
 
-def _take(engine: AsyncEngine) -> tuple[PoolProxiedConnection, bool]:
-    """A connection of the pool, and whether it is in the mode of a single query."""
-    lent = engine.sync_engine.pool.connect()
+async def _ask_ready(
+    pool: ObservedPool, entry: ConnectionPoolEntry, query: WireQuery, values: Mapping[str, Any]
+) -> Found | None:
+    driver: Any = entry.driver_connection
     try:
-        return lent, enter_single_query(engine.dialect, lent)
-    except BaseException:
-        lent.close()
-        raise
+        return await _ask(driver, entry.info, query, values)
+    finally:
+        if not _is_idle(driver):
+            await greenlet_spawn(entry.invalidate)
+        pool.give_back(entry)
+
+
+async def _ask_fresh(
+    pool: ObservedPool, query: WireQuery, values: Mapping[str, Any]
+) -> Found | None:
+    """Ask on a connection that has to be made, or tested, first."""
+    try:
+        lent: PoolProxiedConnection = await greenlet_spawn(pool.connect)
+    except OperationalError:
+        return None
+    try:
+        return await _ask(lent.driver_connection, lent.info, query, values)
+    finally:
+        await greenlet_spawn(lent.close if _is_idle(lent.driver_connection) else lent.invalidate)
+
+
+def _is_idle(driver: Any) -> bool:
+    """Whether a connection can be asked again: it is whole, and every answer was read."""
+    return bool(driver.pgconn.transaction_status == TransactionStatus.IDLE)
 
 
 async def _ask(
-    lent: PoolProxiedConnection, query: WireQuery, values: Mapping[str, Any]
+    driver: Any, info: dict[str, Any], query: WireQuery, values: Mapping[str, Any]
 ) -> Found | None:
-    driver: Any = lent.driver_connection
-    exchange = _exchange(driver, lent.info, query.text, query.parameters(values))
     try:
-        async with driver.lock:
-            found: Found = await driver.wait(exchange)
+        if not await enter_single_query(driver, info):
+            return None
+        known: dict[bytes, _Statement] = info.setdefault(_PREPARED, {})
+        statement = known.get(query.text) or await _prepare(driver, known, query.text)
+        return await _exchange(driver, statement, query.parameters(values))
     except DatabaseError as error:
-        if driver.closed:
-            lent.invalidate(error)
         if isinstance(error, _ELSEWHERE) and not isinstance(error, QueryCanceled):
-            lent.info.pop(_PREPARED, None)
+            info.pop(_PREPARED, None)
             return None
         text = query.text.decode()
         raise DBAPIError.instance(text, None, error, DatabaseError, hide_parameters=True) from error
-    return found
 
 
-def _exchange(driver: Any, info: Any, text: bytes, values: Sequence[Any]) -> Any:
-    """Prepare the statement if it is new here, and ask."""
+class _Statement:
+    """A statement as one connection knows it.
+
+    Attributes:
+        text: Its text, if it has no name.
+        name: Its name; None if it is not prepared.
+        transformer: What psycopg has found out about its parameters and columns.
+        oids: The types of its columns; None before the first answer.
+    """
+
+    __slots__ = ("name", "oids", "text", "transformer")
+
+    def __init__(self, driver: Any, text: bytes, name: bytes | None) -> None:
+        self.text = text
+        self.name = name
+        self.transformer: Any = Transformer(driver)
+        self.oids: Sequence[int] | None = None
+
+    def send(self, wire: Any, values: Sequence[Any]) -> None:
+        given = self.transformer.dump_sequence(values, [PyFormat.TEXT] * len(values))
+        if self.name is None:
+            wire.send_query_params(self.text, given)
+        else:
+            wire.send_query_prepared(self.name, given)
+
+    def read(self, result: Any) -> Found:
+        transformer, oids = self.transformer, self.oids
+        # A plan whose columns would be others is refused by the server.
+        transformer.set_pgresult(result, set_loaders=oids is None)
+        if oids is None:
+            oids = self.oids = [result.ftype(place) for place in range(result.nfields)]
+        rows = transformer.load_rows(0, result.ntuples, tuple)
+        transformer.set_pgresult(None, set_loaders=False)  # or the rows would stay in memory
+        return rows, oids
+
+
+async def _prepare(driver: Any, known: dict[bytes, _Statement], text: bytes) -> _Statement:
+    if len(known) >= MOST_STATEMENTS:
+        return _Statement(driver, text, None)
+    name = b"trivet_%d" % next(_numbers)  # one that was given up may still be there
+    driver.pgconn.send_prepare(name, text)
+    (result,) = await driver.wait(generators.execute(driver.pgconn))
+    _require(result, ExecStatus.COMMAND_OK, driver)
+    statement = known[text] = _Statement(driver, text, name)
+    return statement
+
+
+async def _exchange(driver: Any, statement: _Statement, values: Sequence[Any]) -> Found:
     wire = driver.pgconn
-    names: dict[bytes, bytes] = info.setdefault(_PREPARED, {})
-    transformer = Transformer(driver)
-    given = transformer.dump_sequence(values, [PyFormat.TEXT] * len(values))
-    name = names.get(text)
-    if name is None and len(names) < MOST_STATEMENTS:
-        name = b"trivet_%d" % next(_numbers)  # one that was given up may still be there
-        wire.send_prepare(name, text)
-        _require((yield from generators.execute(wire))[0], ExecStatus.COMMAND_OK, driver)
-        names[text] = name
-    if name is None:
-        wire.send_query_params(text, given)
+    statement.send(wire, values)
+    if wire.flush():  # long values, which the server has to read first
+        (result,) = await driver.wait(generators.execute(wire))
     else:
-        wire.send_query_prepared(name, given)
-    (result,) = yield from generators.execute(wire)
+        try:
+            result = await _receive(wire)
+        except asyncio.CancelledError:
+            await _give_up(driver)
+            raise
     _require(result, ExecStatus.TUPLES_OK, driver)
-    transformer.set_pgresult(result)
-    oids = [result.ftype(place) for place in range(result.nfields)]
-    return transformer.load_rows(0, result.ntuples, tuple), oids
+    return statement.read(result)
+
+
+async def _receive(wire: Any) -> Any:
+    """The only result of what was sent."""
+    loop = asyncio.get_running_loop()
+    socket, result = wire.socket, None
+    while True:
+        while wire.is_busy():
+            readable = loop.create_future()
+            loop.add_reader(socket, _wake, readable)
+            try:
+                await readable
+            finally:
+                loop.remove_reader(socket)
+            wire.consume_input()
+        found = wire.get_result()
+        if found is None:
+            return result
+        result = found
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _give_up(driver: Any) -> None:
+    """End a query whose answer nobody waits for, and its connection, on which it may still come."""
+    try:
+        await driver.cancel_safe(timeout=_CANCEL_SECONDS)
+    finally:
+        await driver.close()
 
 
 def _require(result: Any, status: ExecStatus, driver: Any) -> None:
