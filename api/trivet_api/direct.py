@@ -30,10 +30,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet.context import context_of
 from trivet_api.idempotency import REQUIRES, take_key
+from trivet_api.json_answer import JsonAnswer
 from trivet_api.policy import PolicyRoute
 from trivet_api.route_index import RouteIndex, index_routes
 
-_JSON = (b"content-type", b"application/json")
 _OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
 """The arguments of a route about its response model, as FastAPI names them."""
 
@@ -143,7 +143,7 @@ class DirectAnswer:
         if isinstance(result, Response):
             return result
         body = self._serialize(result)
-        return _Json(body, self.status) if response is None else self._answer(body, response)
+        return JsonAnswer(body, self.status) if response is None else self._answer(body, response)
 
     def _read(self, request: Request) -> dict[str, Any] | None:
         """The arguments in the head of the request; None if they are for FastAPI to judge."""
@@ -193,19 +193,6 @@ class DirectAnswer:
         return answer
 
 
-class _Json:
-    """The answer of most routes. Starlette's `Response` is for those that say more."""
-
-    def __init__(self, body: bytes, status: int) -> None:
-        self.body = body
-        self.status = status
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        headers = [(b"content-length", b"%d" % len(self.body)), _JSON]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body})
-
-
 def _given(dependant: Dependant, request: Request, response: Response | None) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if dependant.request_param_name:
@@ -249,7 +236,7 @@ class DirectFirst:
             answer = await direct.prepare(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # raised again, where it is handled
             answer = _raising(error)
-        if answer is not None and not isinstance(answer, _Json):
+        if answer is not None and not _only_sends(answer):
             answer = ExceptionMiddleware(answer, self.handlers)  # for it may raise
         await (answer or self.app)(scope, receive, send)
 
@@ -261,6 +248,10 @@ class DirectFirst:
             return None
         scope.update(found.scope, app=self.app, router=self.app.router)
         return direct
+
+
+def _only_sends(answer: ASGIApp) -> bool:
+    return type(answer) is JsonAnswer and answer.background is None
 
 
 def _raising(error: Exception) -> ASGIApp:

@@ -47,10 +47,15 @@ class RouteIndex:
 
     def find(self, scope: Scope) -> Found | None:
         """The first route that takes the path and the method of a request."""
-        for route in self._candidates(scope):
-            match, found = route.matches(scope)
-            if match is Match.FULL:
-                return Found(route, found)
+        path = get_route_path(scope)
+        for route in self._candidates(path):
+            if type(route) is PolicyRoute:
+                entered = _match(route, scope, path)
+            else:
+                match, entered = route.matches(scope)
+                entered = entered if match is Match.FULL else None
+            if entered is not None:
+                return Found(route, entered)
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,10 +68,10 @@ class RouteIndex:
         scope.update(found.scope)
         await found.route.handle(scope, receive, send)
 
-    def _candidates(self, scope: Scope) -> Sequence[BaseRoute]:
+    def _candidates(self, path: str) -> Sequence[BaseRoute]:
         if self._known != len(self._router.routes):
             self._sort()
-        segments = get_route_path(scope).split("/", _DEPTH + 1)[1 : _DEPTH + 1]
+        segments = path.split("/", _DEPTH + 1)[1 : _DEPTH + 1]
         for size in range(len(segments), 0, -1):
             known = self._by_key.get(tuple(segments[:size]))
             if known is not None:
@@ -78,6 +83,19 @@ class RouteIndex:
         self._known = len(keyed)
         prefixes = {key[:size] for key, _ in keyed for size in range(len(key) + 1)} | {()}
         self._by_key = {each: _fitting(each, keyed) for each in prefixes}
+
+
+def _match(route: PolicyRoute, scope: Scope, path: str) -> Scope | None:
+    """What `route.matches` adds to the scope, if it takes all of the request: the same steps
+    without those for what no route of ours is, one of a router that was not laid flat."""
+    matched = route.path_regex.match(path)
+    if matched is None or (route.methods and scope["method"] not in route.methods):
+        return None
+    found = matched.groupdict()
+    for name, text in found.items():
+        found[name] = route.param_convertors[name].convert(text)
+    params = {**scope.get("path_params", {}), **found}
+    return {"endpoint": route.endpoint, "path_params": params, "route": route}
 
 
 def _fitting(prefix: _Key, keyed: Iterable[tuple[_Key, BaseRoute]]) -> Sequence[BaseRoute]:

@@ -20,6 +20,7 @@ from fastapi import (
 from fastapi import Path as InPath
 from fastapi.routing import APIRoute
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
@@ -31,6 +32,7 @@ from trivet.errors import NotFound
 from trivet_api import authenticated, public
 from trivet_api.direct import DirectAnswer, answer_directly
 from trivet_api.include import include
+from trivet_api.json_answer import JsonAnswer
 from trivet_api.policy import PolicyRoute
 from trivet_api.problems import install_problems
 
@@ -202,6 +204,41 @@ async def late() -> Response:
     return Late()
 
 
+WORKED: list[str] = []
+"""What was done behind an answer."""
+
+
+def dress(answer: Response) -> Response:
+    """Say more of an answer, as any code may that gets a response."""
+    answer.headers["x-more"] = "yes"
+    answer.set_cookie("biscuit", "rye")
+    answer.background = BackgroundTask(WORKED.append, type(answer).__name__)
+    return answer
+
+
+@plain.get("/written", response_model=str)
+async def written(dressed: bool = False) -> Response:
+    answer = JsonAnswer(b'{"a":1}', 203, [(b"etag", b'"7"')])
+    return dress(answer) if dressed else answer
+
+
+@plain.get("/rendered", response_model=str)
+async def rendered(dressed: bool = False) -> Response:
+    answer = Response(b'{"a":1}', 203, {"etag": '"7"'}, "application/json")
+    return dress(answer) if dressed else answer
+
+
+@plain.get("/late-behind", response_model=str)
+async def late_behind() -> Response:
+    answer = JsonAnswer(b"1")
+    answer.background = BackgroundTask(explode)
+    return answer
+
+
+async def explode() -> None:
+    raise EclipseError
+
+
 @plain.get("/pathless")
 async def pathless(missing: Annotated[int, InPath()]) -> int:
     return missing
@@ -314,6 +351,9 @@ async def ask(app: ASGIApp, folder: Path, method: str, path: str) -> tuple[int, 
         ("/marked?status=204", 204),
         ("/streamed", 200),
         ("/late", 503),
+        ("/written", 203),
+        ("/written?dressed=yes", 203),
+        ("/late-behind", 200),
         ("/pathless", 422),
         ("/limited", 500),
         ("/threaded", 200),
@@ -334,6 +374,19 @@ async def test_every_answer_is_fastapis_to_the_byte(tmp_path: Path, path: str, s
     ]
     assert answers[0] == answers[1] == answers[2]
     assert answers[0][0] == status
+
+
+@pytest.mark.parametrize("query", ["", "?dressed=yes"])
+async def test_json_that_is_written_is_sent_as_any_response(tmp_path: Path, query: str) -> None:
+    app = answer_directly(make_app(directly=True))
+    WORKED.clear()
+
+    answers = [
+        await ask(app, tmp_path, "GET", f"/{name}{query}") for name in ("written", "rendered")
+    ]
+
+    assert answers[0] == answers[1]
+    assert list(WORKED) == (["JsonAnswer", "Response"] if query else [])
 
 
 def test_plain_routes_are_answered_directly_and_others_are_not() -> None:

@@ -16,11 +16,11 @@ from trivet.context import context_of
 from trivet.identity.identity import Identity
 from trivet.identity.policy import Policy
 from trivet_api.conditions import Conditions
+from trivet_api.json_answer import JsonAnswer
 from trivet_api.preferences import PrefersMinimal
 from trivet_api.problems import Problem
 from trivet_api.query import reads_query
 from trivet_api.resource.answering import (
-    JSON,
     UPSERT,
     Written,
     answer_write,
@@ -56,7 +56,7 @@ def _add_list(router: APIRouter, resource: Resource) -> None:
         reader = resource.reader_for(context.platform.capture.rules)
         query_string: bytes = request.scope["query_string"]
         body = await reader.list(context.unit, query_string, context.platform)
-        return Response(body, media_type=JSON)
+        return JsonAnswer(body)
 
     router.add_api_route(
         resource.path,
@@ -76,7 +76,7 @@ def _add_read(router: APIRouter, resource: Resource) -> None:
         context = context_of(request.scope)
         reader = resource.reader_for(context.platform.capture.rules)
         body, etag = await reader.read(context.unit, key, request.scope["query_string"])
-        return Response(body, media_type=JSON, headers={"etag": etag} if etag else None)
+        return JsonAnswer(body, headers=[(b"etag", etag.encode())] if etag else ())
 
     router.add_api_route(
         f"{resource.path}/{{key}}",
