@@ -85,6 +85,49 @@ PRIVATE_NAMES = [
         "tests/admin/test_sessions.py::test_django_makes_no_query_of_its_own_for_identity",
     ),
     # psycopg: the time limit behind a pooler
+    # psycopg: prepared statements without a cursor, together with the ends of a transaction
+    PrivateName(
+        "psycopg",
+        "_prepared",
+        f"{PLATFORM}/data/exchange.py",
+        "the names of its prepared statements, which it forgets at a ROLLBACK; two lists of names "
+        "on one connection would contradict each other",
+        "tests/platform/test_exchange.py::"
+        "test_statements_that_a_rollback_has_made_forgotten_are_prepared_again",
+    ),
+    PrivateName(
+        "psycopg",
+        "_preparing",
+        f"{PLATFORM}/data/exchange.py",
+        "the answers of that list: known, to be prepared, not to be prepared",
+        "tests/platform/test_exchange.py::"
+        "test_a_row_is_written_published_and_audited_in_four_exchanges",
+    ),
+    PrivateName(
+        "psycopg",
+        "_get_tx_start_command",
+        f"{PLATFORM}/data/postgresql_connection.py",
+        "the BEGIN of the connection's level, to be sent with the first statement",
+        "tests/platform/test_exchange.py::"
+        "test_a_row_is_written_published_and_audited_in_four_exchanges",
+    ),
+    PrivateName(
+        "psycopg",
+        "_rollback_gen",
+        f"{PLATFORM}/data/postgresql_connection.py",
+        "the end of a transaction whose COMMIT was not reached; rollback() takes a lock that is "
+        "held",
+        "tests/platform/test_exchange.py::test_a_change_whose_entry_is_refused_is_not_committed",
+    ),
+    # SQLAlchemy: statements that go past its execution
+    PrivateName(
+        "sqlalchemy",
+        "_handle_dbapi_exception",
+        f"{PLATFORM}/fixed_statements.py",
+        "an error of the driver becomes SQLAlchemy's, its listeners hear of it, and a connection "
+        "that is lost leaves the pool; nothing public does that for a statement of one's own",
+        "tests/platform/test_exchange.py::test_a_server_that_leaves_is_one_failure_and_no_trap",
+    ),
     PrivateName(
         "psycopg",
         "_exec_command",

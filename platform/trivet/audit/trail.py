@@ -17,17 +17,17 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Executable, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
 from trivet.array_text import numbers, texts
 from trivet.audit.entry import Entry
 from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of
+from trivet.fixed_statements import FixedStatement
 from trivet.origin import Origin
 
 GENESIS = ""
@@ -52,6 +52,16 @@ _NAME_CHARACTERS = 8
 _head, _entry = AuditChain, AuditEntry
 _CONTENT = tuple(c.key for c in AuditEntry.__table__.columns if c.key != "hash")
 _dice = random.Random()  # noqa: S311  # spreads waiting writers; nothing is kept secret by it
+
+
+class Head(NamedTuple):
+    """The head of a chain, as it was locked `at` an instant of the database's clock, in UTC."""
+
+    id: int
+    length: int
+    hash: str
+    seal: str
+    at: datetime
 
 
 class AuditTrail:
@@ -88,15 +98,15 @@ class AuditTrail:
         session: Session,
         entries: Sequence[Entry],
         origin: Origin,
-        head: Row[Any] | None = None,
+        found_head: Sequence[Any] | None = None,
     ) -> None:
-        """Add `entries`, oldest first, to a free chain; all have one `origin`. `head` is the row
-        of `FIND_FREE_HEAD`, if the query has run already.
+        """Add `entries`, oldest first, to a free chain; all have one `origin`. `found_head` is the
+        row of `FIND_FREE_HEAD`, if the query has run already.
 
         It has to be the last act of a transaction: the chain stays locked until the end.
         """
         connection = session.connection()
-        head = head or self._take_chain(connection)
+        head = Head(*(found_head or self._take_chain(connection)))
         actor = origin.identity
         common = {
             "at": head.at.replace(tzinfo=UTC),
@@ -112,7 +122,7 @@ class AuditTrail:
         self._write(connection, rows, moved)
 
     def _chained(
-        self, entries: Sequence[Entry], common: Sequence[Any], head: Row[Any]
+        self, entries: Sequence[Entry], common: Sequence[Any], head: Head
     ) -> list[tuple[Any, ...]]:
         """The rows of `entries`, each with the hash of the one before it, in the order of
         `_names`; `common` are the columns from `at` to `request_id`."""
@@ -157,8 +167,8 @@ class AuditTrail:
     def _seal(self, chain: int, length: int, newest: str) -> str:
         return _seal_of(self._keys[0], _head_content(chain, length, newest))
 
-    def _take_chain(self, connection: Connection) -> Row[Any]:
-        """Lock a head and return it as ``id, length, hash, seal, at``."""
+    def _take_chain(self, connection: Connection) -> Sequence[Any]:
+        """Lock a head and return its row, as `Head` has it."""
         found = _find_free_head(connection)
         if found is None:
             # All are held, or some are gone.
@@ -179,7 +189,7 @@ class AuditTrail:
         statement = dialect.insert(_head.__table__).values(heads)
         connection.execute(statement.on_conflict_do_nothing())
 
-    def _moved(self, head: Row[Any], length: int, newest: str) -> dict[str, Any]:
+    def _moved(self, head: Head, length: int, newest: str) -> dict[str, Any]:
         """The new end of a head, as `_MOVE` takes it."""
         is_sound = self.is_sealed(head.id, head.length, head.hash, head.seal)
         seal = self._seal(head.id, length, newest) if is_sound else self._unsound(head.seal)
@@ -195,41 +205,42 @@ class AuditTrail:
     def _write(
         self, connection: Connection, rows: list[tuple[Any, ...]], moved: dict[str, Any]
     ) -> None:
-        """Write `rows` and move the head. On PostgreSQL this is one statement, because each
-        statement is a round trip while the head is held."""
+        """Write `rows` and move the head. On PostgreSQL this is one statement, and it goes with the
+        COMMIT: each round trip would be one more while the head is held."""
         if connection.dialect.name != "postgresql":
             connection.execute(_MOVE, moved)
             connection.execute(_ENTER, [dict(zip(_names, row, strict=True)) for row in rows])
         elif len(rows) == 1:
             row = dict(zip(_names, rows[0], strict=True))
-            connection.exec_driver_sql(_MOVE_AND_ENTER, row | moved)
+            _MOVE_AND_ENTER.execute_last(connection, row | moved)
         else:
             arrays = _arrays(rows)
-            connection.exec_driver_sql(_MOVE_AND_ENTER_ALL, arrays | moved)
+            _MOVE_AND_ENTER_ALL.execute_last(connection, arrays | moved)
 
 
-def _find_free_head(connection: Connection) -> Row[Any] | None:
+def _find_free_head(connection: Connection) -> Sequence[Any] | None:
     """The first free head, locked. On SQLite the one writer holds the whole database already, so
     the first head is free."""
     if connection.dialect.name == "sqlite":
         return connection.execute(_FIND_HEAD_ON_SQLITE, {"now": datetime.now(UTC)}).first()
-    return connection.exec_driver_sql(FIND_FREE_HEAD).first()
+    return next(iter(_FIND_FREE_HEAD.rows(connection, {})), None)
 
 
-# The three statements of a common transaction go to the driver as text: the work of SQLAlchemy
-# around a statement costs more than the statement.
 FIND_FREE_HEAD = (
     "SELECT id, length, hash, seal, clock_timestamp() AT TIME ZONE 'UTC' AS at "
     "FROM trivet_audit_chain ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
 """The first free head, locked; no row if all are held. For PostgreSQL."""
+_FIND_FREE_HEAD = FixedStatement(FIND_FREE_HEAD)
 _names = (*_CONTENT, "hash")
 _enter_and_move = (
     "WITH moved AS (UPDATE trivet_audit_chain SET length = %(new_length)s, hash = %(new_hash)s, "  # noqa: S608  # of the names of our own columns
     "seal = %(new_seal)s WHERE id = %(chain)s) "
     f"INSERT INTO trivet_audit_entry ({', '.join(_names)}) "
 )
-_MOVE_AND_ENTER = f"{_enter_and_move}VALUES ({', '.join(f'%({name})s' for name in _names)})"
+_MOVE_AND_ENTER = FixedStatement(
+    f"{_enter_and_move}VALUES ({', '.join(f'%({name})s' for name in _names)})"
+)
 _own = ("id", "table_name", "row_key", "kind", "changes", "previous", "hash")
 """The columns in which the entries of one transaction differ."""
 _types = {"id": "bigint", "at": "timestamptz", "actor_id": "bigint"}
@@ -237,7 +248,7 @@ _given = ", ".join(f"CAST(%({name})s AS {_types.get(name, 'text')}[])" for name 
 _selected = ", ".join(
     name if name in _own else f"CAST(%({name})s AS {_types.get(name, 'text')})" for name in _names
 )
-_MOVE_AND_ENTER_ALL = (
+_MOVE_AND_ENTER_ALL = FixedStatement(
     f"{_enter_and_move}SELECT {_selected} FROM unnest({_given}) AS given ({', '.join(_own)})"  # noqa: S608  # as above
 )
 

@@ -1,17 +1,19 @@
 """psycopg's connections: a time limit of statements goes with each BEGIN behind a pooler
-(`trivet.data.statement_limit`), and the position of the log comes with each COMMIT where a client
-needs it (`trivet.data.replicas`). Neither costs a round trip.
+(`trivet.data.statement_limit`), the position of the log comes with each COMMIT where a client
+needs it (`trivet.data.replicas`), and the last statement of a transaction goes with its COMMIT
+(`trivet.fixed_statements`). None of them costs a round trip.
 
 Apart from there, because a process on SQLite does not load psycopg.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection, Connection, generators
-from psycopg.errors import error_from_result
+from psycopg.errors import DatabaseError, error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 
+from trivet.data.exchange import COMMIT, Exchange
 from trivet.data.replicas.client import ClientPosition, current_client
 from trivet.data.replicas.position import BEYOND, WalPosition
 from trivet.data.statement_limit import limit_session, to_milliseconds
@@ -61,16 +63,22 @@ class _Limited:
             and wire.transaction_status == TransactionStatus.INTRANS
         ):
             return (yield from _commit(wire, client))
-        if not self.is_lent or self.statement_seconds is None or not _begins(command):
+        limit = self._limit_of_transaction()
+        if limit is None or not _begins(command):
             return (yield from send(command, *args, **options))
-        # A SET LOCAL ends with the transaction, and the next client of the session has its own.
-        limit = b"SET LOCAL statement_timeout = %d" % to_milliseconds(self.statement_seconds)
         # One message of two commands is one round trip, but psycopg expects one result.
         wire.send_query(command + b"; " + limit)
         for result in (yield from generators.execute(wire)):
             if result.status != ExecStatus.COMMAND_OK:
                 raise error_from_result(result)
         return result
+
+    def _limit_of_transaction(self) -> bytes | None:
+        """The command that gives a transaction its limit, behind a pooler."""
+        if not self.is_lent or self.statement_seconds is None:
+            return None
+        # A SET LOCAL ends with the transaction, and the next client of the session has its own.
+        return b"SET LOCAL statement_timeout = %d" % to_milliseconds(self.statement_seconds)
 
 
 def _commit(wire: Any, client: ClientPosition) -> Any:
@@ -97,7 +105,65 @@ def _begins(command: Any) -> bool:
 
 
 class LimitedAsyncConnection(_Limited, AsyncConnection[Any]):
-    """For the event loop."""
+    """For the event loop. It sends fixed statements itself."""
+
+    _exchange: Exchange | None = None
+
+    async def exchange(
+        self, query: bytes, values: Sequence[Any]
+    ) -> tuple[list[tuple[Any, ...]], list[int]]:
+        """Send a statement; see `trivet.fixed_statements.Exchanging`."""
+        async with self.lock:
+            found: tuple[list[tuple[Any, ...]], list[int]] = await self.wait(
+                self._ask(query, values)
+            )
+        return found
+
+    def send_with_commit(self, query: bytes, values: Sequence[Any]) -> None:
+        """Send a statement with the COMMIT; see `trivet.fixed_statements.Exchanging`."""
+        assert self.pgconn.transaction_status == TransactionStatus.INTRANS
+        self._own.last = query, values
+
+    async def rollback(self) -> None:
+        self._own.last = None
+        await super().rollback()
+
+    @property
+    def _own(self) -> Exchange:
+        if self._exchange is None:
+            self._exchange = Exchange(self)
+        return self._exchange
+
+    def _ask(self, query: bytes, values: Sequence[Any]) -> Any:
+        yield from self._own.send_last()
+        return (yield from self._own.rows(query, values, beginning=self._beginning()))
+
+    def _beginning(self) -> Sequence[bytes]:
+        """The commands that begin a transaction, if there is none and there should be one."""
+        if self.autocommit or self.pgconn.transaction_status != TransactionStatus.IDLE:
+            return ()
+        begin = self._get_tx_start_command()
+        limit = self._limit_of_transaction()
+        return (begin,) if limit is None else (begin, limit)
+
+    def _start_query(self) -> Any:
+        # Whatever a cursor sends, the statement that was to be the last comes before it.
+        yield from self._own.send_last()
+        yield from super()._start_query()
+
+    def _exec_command(self, command: Any, *args: Any, **options: Any) -> Any:
+        if command != COMMIT or self._own.last is None:
+            return (yield from super()._exec_command(command, *args, **options))
+        try:
+            if current_client() is None:
+                return (yield from self._own.commit())
+            yield from self._own.send_last()
+        except DatabaseError:
+            # A COMMIT that fails ends the transaction, and nobody would end it afterwards.
+            if self.pgconn.transaction_status == TransactionStatus.INERROR:
+                yield from self._rollback_gen()
+            raise
+        return (yield from super()._exec_command(command, *args, **options))
 
     async def begin(self) -> None:
         """Begin the transaction that the next statement would begin; in autocommit there is

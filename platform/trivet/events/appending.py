@@ -15,11 +15,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session
 
 from trivet.array_text import numbers, texts
 from trivet.events.outbox import Channel, Position, PublicationRow, new_epoch
+from trivet.fixed_statements import FixedStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def append(session: Session, publications: Sequence[NewPublication]) -> dict[str
 
 def append_and_find(
     session: Session, publication: NewPublication, query: str
-) -> tuple[Position, Row[Any] | None]:
+) -> tuple[Position, Sequence[Any] | None]:
     """Append one plain publication, and run `query` in the same round trip. For PostgreSQL.
 
     `query` may lock rows: it runs when the channel is locked, as if it came second.
@@ -83,13 +83,15 @@ def append_and_find(
         The channel's new position, and the row that `query` found; None if it found none.
     """
     statement = _append_one_and(query)
-    row = session.connection().exec_driver_sql(statement, _values_of(publication)).one()
-    return Position(row.channel_epoch, row.top_offset), row if row.is_found else None
+    ((epoch, top, is_found, *found),) = statement.rows(
+        session.connection(), _values_of(publication)
+    )
+    return Position(epoch, top), found if is_found else None
 
 
 def _append_one(connection: Connection, publication: NewPublication) -> dict[str, Position]:
-    row = connection.exec_driver_sql(_APPEND_ONE, _values_of(publication)).one()
-    return {publication.channel: Position(row.channel_epoch, row.top_offset)}
+    ((epoch, top),) = _APPEND_ONE.rows(connection, _values_of(publication))
+    return {publication.channel: Position(epoch, top)}
 
 
 def _values_of(publication: NewPublication) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _append_at_once(
         statement = _APPEND_WHOLE
         for column in _EXTRA:
             values[column] = texts([getattr(each, column) for each in publications])
-    found = connection.exec_driver_sql(statement, values)
+    found = statement.rows(connection, values)
     return {name: Position(epoch, top) for name, epoch, top in found}
 
 
@@ -147,8 +149,7 @@ def _append_in_turn(
 _EXTRA = ("tags", "publisher", "idempotency_key", "row_before", "row_after")
 _COLUMNS = ("channel", "data", *_EXTRA)
 
-# Most transactions publish once, and need no arrays for that. The driver takes the text as it is:
-# what SQLAlchemy does around a statement costs more than the statement.
+# Most transactions publish once, and need no arrays for that.
 _RAISE_AND_TELL = """
     WITH raised AS (
         INSERT INTO trivet_channel (name, epoch, top_offset) VALUES (%(name)s, %(epoch)s, 1)
@@ -159,27 +160,27 @@ _RAISE_AND_TELL = """
         SELECT name, top_offset, CAST(%(data)s AS text), CAST(%(now)s AS timestamptz) FROM raised
     )
     SELECT raised.epoch AS channel_epoch, raised.top_offset"""
-_APPEND_ONE = f"{_RAISE_AND_TELL} FROM raised"
+_APPEND_ONE = FixedStatement(f"{_RAISE_AND_TELL} FROM raised")
 
 
 @cache
-def _append_one_and(query: str) -> str:
+def _append_one_and(query: str) -> FixedStatement:
     # LATERAL by its reference to `raised`: the row of the channel is locked before any of `query`.
     lateral = f"SELECT found.* FROM ({query}) AS found WHERE raised.top_offset > 0"  # noqa: S608  # a constant of the trail
-    return (
+    return FixedStatement(
         f"{_RAISE_AND_TELL}, also.id IS NOT NULL AS is_found, also.* "
         f"FROM raised LEFT JOIN LATERAL ({lateral}) AS also ON true"
     )
 
 
-def _append_statement(extra: Sequence[str] = ()) -> str:
+def _append_statement(extra: Sequence[str] = ()) -> FixedStatement:
     # Channels are locked by name here too, because `names` is sorted. `back` says how many
     # publications of the same channel come after one. Without the last ORDER BY the ids would
     # come as the join brings the rows, which changes with the plan.
     names = "".join(f", {name}" for name in extra)
     message = "".join(f", message.{name}" for name in extra)
     arrays = "".join(f", CAST(%({name})s AS text[])" for name in extra)
-    return f"""
+    return FixedStatement(f"""
     WITH raised AS (
         INSERT INTO trivet_channel (name, epoch, top_offset)
         SELECT given.name, given.epoch, given.count
@@ -201,7 +202,7 @@ def _append_statement(extra: Sequence[str] = ()) -> str:
         JOIN raised USING (name)
         ORDER BY message.number
     )
-    SELECT name, epoch, top_offset FROM raised"""  # noqa: S608  # the names of our own columns
+    SELECT name, epoch, top_offset FROM raised""")  # noqa: S608  # the names of our own columns
 
 
 # Written once: to build a statement costs more than to run it.
