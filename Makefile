@@ -3,7 +3,7 @@
 #   make demo     serve the example on real flights            PORT=9000 changes the port
 #   make test     every test, on SQLite and on PostgreSQL      PYTHON=python3.13 chooses another interpreter
 #   make coverage the tests again, each once, and how much of the code they run
-#   make fuzz     generated requests at the whole API, many and new ones; FUZZ_EXAMPLES=1000 sends more
+#   make fuzz     generated requests at whole APIs, many and new ones; FUZZ_EXAMPLES=1000 sends more
 #   make check    format, lint, types, import laws, migration drift, documents of the API
 #   make bench    the measurements in benchmarks/
 #   make projects the classes of public projects in the admin, and docs/projects.md; takes minutes
@@ -82,10 +82,11 @@ coverage: install
 
 # Another seed for each run; FUZZ_SEED=… repeats one.
 FUZZ_EXAMPLES ?= 300
+FUZZED = tests/departures/test_generated_requests.py tests/api/resource/test_generated_requests.py
 FUZZ_SEED ?= $(shell date +%s)
 fuzz: install
 	@echo "$(FUZZ_EXAMPLES) examples for each operation, seed $(FUZZ_SEED)"
-	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m tests tests/departures/test_generated_requests.py $(ARGS)
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m tests $(FUZZED) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
