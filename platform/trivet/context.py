@@ -139,7 +139,10 @@ def context_of(scope: Mapping[str, Any]) -> RequestContext:
     Raises:
         RuntimeError: The scope did not pass Trivet's middleware.
     """
-    context = scope.get("state", {}).get(STATE_KEY)
+    try:
+        context = scope["state"][STATE_KEY]
+    except KeyError:
+        context = None
     if not isinstance(context, RequestContext):
         raise RuntimeError(  # noqa: TRY004  # not a wrong type: a wrong place
             "this scope has not passed Trivet's middleware stack"

@@ -5,7 +5,6 @@ structlog renders our own events, and by the same rules those of every library t
 request's id.
 """
 
-import contextlib
 import io
 import logging
 import os
@@ -157,9 +156,11 @@ class _LineLogger:
         self._stream = stream
 
     def _write(self, line: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._stream.write(f"{line}\n")
             self._stream.flush()
+        except (OSError, ValueError):
+            return
 
     debug = info = warning = error = critical = _write
 
@@ -209,16 +210,26 @@ def _rendering(log_format: Literal["console", "json"]) -> list[Any]:
         colors = sys.stderr.isatty()
         render = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_write_traceback)
         return [redact, _escape_controls, render, _redact_line]
-    return [
-        structlog.processors.format_exc_info,
-        redact,
-        structlog.processors.JSONRenderer(serializer=_to_json),
-        _redact_line,
-    ]
+    return [_render_json]
 
 
-def _to_json(event: Event, default: Callable[[Any], Any]) -> str:
-    return msgspec.json.encode(event, enc_hook=default).decode()
+def _render_json(logger: Any, method: str, event: Event) -> str:
+    """All steps to a line of JSON in one, because each step is a call for each line."""
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    line = _encode(redact(logger, method, event)).decode()
+    return _redact_line(logger, method, line)
+
+
+def _write_value(value: Any) -> Any:
+    """A value that JSON does not know, as structlog's own renderer writes it."""
+    try:
+        return value.__structlog__()
+    except AttributeError:
+        return repr(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_write_value).encode
 
 
 def redact(_logger: object, _method: str, event: Event) -> Event:

@@ -44,7 +44,7 @@ from trivet.data.compiled_read import CompiledRead
 from trivet.data.database import Database
 from trivet.models.types import JsonDocument, UtcDateTime
 from trivet.observation import Observers, PoolWaited, UnitEnded, UnitOutcome
-from trivet.origin import BACKGROUND
+from trivet.origin import current_origin
 
 pytestmark = pytest.mark.anyio
 
@@ -248,8 +248,8 @@ async def count_sleeping(url: str) -> int:
 async def test_a_query_that_nobody_waits_for_ends_in_the_server(empty_database_url: str) -> None:
     without_limit = Database(empty_database_url, capture=Capture(), connections=1)
     for _ in range(2):
-        await without_limit.ask(BY_KEY, {"key": 1}, BACKGROUND)
-    asking = asyncio.create_task(without_limit.ask(SLEEP, {"seconds": 600}, BACKGROUND))
+        await without_limit.ask(BY_KEY, {"key": 1}, current_origin)
+    asking = asyncio.create_task(without_limit.ask(SLEEP, {"seconds": 600}, current_origin))
     with anyio.fail_after(60):
         while await count_sleeping(empty_database_url) == 0:  # noqa: ASYNC110  # the server tells nobody
             await anyio.sleep(0.02)
@@ -260,7 +260,7 @@ async def test_a_query_that_nobody_waits_for_ends_in_the_server(empty_database_u
         while await count_sleeping(empty_database_url) > 0:  # noqa: ASYNC110  # as above
             await anyio.sleep(0.02)
 
-        assert await without_limit.ask(BY_KEY, {"key": 1}, BACKGROUND), "its place is free again"
+        assert await without_limit.ask(BY_KEY, {"key": 1}, current_origin), "its place is free"
     await without_limit.close()
 
 
@@ -314,14 +314,14 @@ async def test_a_wait_in_vain_is_refused_and_observed(
     observers, waits = Observers(), list[PoolWaited]()
     options: dict[str, Any] = {"capture": Capture(), "connections": 1, "timeout": 0.2}
     database = Database(empty_database_url, observers=observers, **options)
-    await database.ask(BY_KEY, {"key": 1}, BACKGROUND)
+    await database.ask(BY_KEY, {"key": 1}, current_origin)
     observers.add(PoolWaited, waits.append)
 
     async with database.unit() as session:
         await session.execute(text("SELECT 1"))
         with pytest.raises(PoolTimeoutError):
-            await database.ask(BY_KEY, {"key": 1}, BACKGROUND)
-    assert await database.ask(BY_KEY, {"key": 1}, BACKGROUND)
+            await database.ask(BY_KEY, {"key": 1}, current_origin)
+    assert await database.ask(BY_KEY, {"key": 1}, current_origin)
     await database.close()
 
     assert [each.succeeded for each in waits] == [True, False, True]

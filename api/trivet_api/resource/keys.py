@@ -5,7 +5,7 @@ letter: ``07`` and ``+7`` are no other names of the row 7, which would have two 
 """
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -35,10 +35,14 @@ def read_key(model: type[Any], text: str) -> tuple[Any, ...]:
         ValueError: No row of the class can have this key.
     """
     readers = _readers(inspect(model))
-    texts: Sequence[str | None] = [text] if len(readers) == 1 else split_key(text, len(readers))
-    values = tuple(
-        None if each is None else read(each) for read, each in zip(readers, texts, strict=True)
-    )
+    values: tuple[Any, ...]
+    if len(readers) == 1:
+        values = (readers[0](text),)
+    else:
+        texts = split_key(text, len(readers))
+        values = tuple(
+            None if each is None else read(each) for read, each in zip(readers, texts, strict=True)
+        )
     if key_text(values) != text:
         raise ValueError(f"{text!r} is no key of {model.__name__}")
     return values

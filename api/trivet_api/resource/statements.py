@@ -131,8 +131,11 @@ class Kept(Generic[T]):
 def is_plain(sight: Sight, models: Iterable[type[Any]]) -> bool:
     """Whether no restriction of `models` has a list of any length, so that the text of a statement
     is always the same."""
-    restrictions = map(sight.restriction, models)
-    return not any(bind.expanding for each in restrictions for bind in each.binds)
+    for each in models:
+        binds = sight.restriction(each).binds
+        if binds and any(bind.expanding for bind in binds):
+            return False
+    return True
 
 
 class Statements(Generic[T]):
@@ -151,9 +154,10 @@ class Statements(Generic[T]):
         """What was made for `shape` and the restrictions of `models`, and the values of the rules'
         parameters in it."""
         restrictions = [sight.restriction(each) for each in models]
-        if any(each.key is None for each in restrictions):
+        keys = tuple([each.key for each in restrictions])
+        if None in keys:
             return make(), {}
-        key = shape, tuple(each.key for each in restrictions)
+        key = shape, keys
         kept = self._kept.get(key)
         if kept is None:
             names = tuple(bind.key for each in restrictions for bind in each.binds)

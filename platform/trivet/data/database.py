@@ -159,9 +159,10 @@ class Database:
             await sealed.close()
 
     async def ask(
-        self, read: CompiledRead, values: Mapping[str, Any], origin: Origin
+        self, read: CompiledRead, values: Mapping[str, Any], find_origin: Callable[[], Origin]
     ) -> Rows | None:
-        """The rows of `read`, without a session; None where there is no such way.
+        """The rows of `read`, without a session; None where there is no such way. Observers are
+        told that `find_origin()` has read.
 
         Raises what a session would raise.
         """
@@ -171,7 +172,7 @@ class Database:
 
         rows = await ask(self.read_engine, read, values)
         if rows is not None and self.observers.active:
-            ended = UnitEnded(UnitOutcome.COMMITTED, "", origin.way, read_only=True)
+            ended = UnitEnded(UnitOutcome.COMMITTED, "", find_origin().way, read_only=True)
             self.observers.emit(ended)
         return rows
 

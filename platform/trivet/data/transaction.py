@@ -200,7 +200,7 @@ class AsyncTransaction:
         if self.read_only and not self.is_used:
             self.ask_once()
             if self._reads is None:
-                rows = await self._database.ask(read, values, self.origin)
+                rows = await self._database.ask(read, values, self._find_origin)
                 if rows is not None:
                     self._has_asked = True
                     return rows

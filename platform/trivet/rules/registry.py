@@ -173,9 +173,11 @@ class RuleRegistry:
 
     def hidden_attributes(self, model: type[Any], actor: Identity) -> frozenset[str]:
         """The attributes of `model` that `actor` does not see, with every name for them."""
+        if not self._visible:
+            return frozenset()
         refusing = (
             each
-            for each in (_of(self._visible, model) if self._visible else ())
+            for each in _of(self._visible, model)
             if each.attributes and not answer_of(each, actor)
         )
         return _named(model, refusing)
