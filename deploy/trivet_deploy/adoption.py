@@ -69,7 +69,7 @@ def _find(settings: Settings, named: str) -> "tuple[tuple[Feature, ...], Feature
 def _taken_by_django(settings: Settings) -> Iterator[str]:
     """Tables of Django's applications that no migration of this installation made."""
     from trivet import migrations
-    from trivet.migrations.connection import connect
+    from trivet.data.single_connection import connect
 
     with connect(settings.database_url) as connection:
         there = migrations.tables_of_database(connection)

@@ -93,7 +93,7 @@ def _has_trail(settings: Settings) -> bool:
     import sqlalchemy
 
     from trivet.audit import AuditEntry
-    from trivet.migrations.connection import connect
+    from trivet.data.single_connection import connect
 
     with connect(settings.database_url) as connection:
         return sqlalchemy.inspect(connection).has_table(AuditEntry.__tablename__)
@@ -180,7 +180,7 @@ def find_database_fault(settings: Settings) -> str:
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
-    from trivet.migrations.connection import connect
+    from trivet.data.single_connection import connect
 
     database = settings.database
     if database.is_sqlite and not database.path.exists():
@@ -197,7 +197,7 @@ def find_database_fault(settings: Settings) -> str:
 def find_pooler_fault(settings: Settings) -> tuple[str, bool]:
     """What the settings say wrongly about a pooler, in a sentence with the cure, and whether it
     breaks something; empty if they are right. The database has to answer."""
-    from trivet.migrations.connection import identify
+    from trivet.data.single_connection import identify
 
     if settings.database.is_sqlite:
         return "", False
@@ -230,7 +230,7 @@ def find_replica_faults(settings: Settings) -> Iterator[tuple[str, bool]]:
     settings are wrong. The database has to answer."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from trivet.migrations.connection import look
+    from trivet.data.single_connection import look
 
     primary = look(settings.database_url)
     for replica, address in zip(settings.replicas, settings.replica_urls, strict=True):

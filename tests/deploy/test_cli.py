@@ -263,6 +263,22 @@ def test_who_only_asks_waits_for_no_framework(arguments: str, tmp_path: Path) ->
     assert done.stderr.strip() == "[]"
 
 
+def test_a_command_loads_no_driver_and_no_framework_that_it_does_not_need(tmp_path: Path) -> None:
+    unneeded = {"alembic", "fastapi", "redis", "uvicorn"}
+    script = (
+        "import atexit, gc, sys; from trivet_deploy.cli import main\n"
+        f"atexit.register(lambda: print(sorted({unneeded!r} & set(sys.modules)), gc.isenabled(),"
+        " gc.get_threshold()[0] > 700))\n"
+        "main(['users', 'list'])\n"
+    )
+    environment = {**os.environ, "TRIVET_SECRET_KEY": "k" * 50}
+
+    done = _run("-c", script, env=environment, cwd=tmp_path)
+
+    assert "run `trivet migrate`" in done.stderr
+    assert done.stdout.strip() == "[] True True"
+
+
 def _run(*arguments: str, env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.dialects import postgresql
 
 import trivet.models.types
+from trivet.data.single_connection import connect
 from trivet.migrations import comparing
 from trivet.migrations.comparison import Comparison
-from trivet.migrations.connection import connect
 from trivet.migrations.differences import describe
 from trivet.migrations.scope import _render_item, write_percents_once
 from trivet.migrations.shapes import knowing_indexes

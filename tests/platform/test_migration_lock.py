@@ -6,8 +6,8 @@ import time
 import pytest
 from sqlalchemy import Connection, text
 
+from trivet.data.single_connection import connect
 from trivet.migrations import one_at_a_time
-from trivet.migrations.connection import connect
 
 pytestmark = pytest.mark.database("postgresql")
 

@@ -42,7 +42,7 @@ def _find_api_fault(settings: "Settings") -> str:
 def _find_advices(settings: "Settings") -> Iterator[str]:
     from sqlalchemy import text
 
-    from trivet.migrations.connection import connect
+    from trivet.data.single_connection import connect
     from trivet_realtime.centrifugo import outbox, streams
 
     triggers = {"outbox": outbox.TRIGGER, "stream": streams.TRIGGER}

@@ -52,7 +52,7 @@ def graduate(
     """
     from datetime import timedelta
 
-    from trivet.migrations.connection import connect
+    from trivet.data.single_connection import connect
     from trivet_deploy.schema import require_database
     from trivet_realtime.centrifugo import outbox, streams
     from trivet_settings import load_settings
@@ -83,7 +83,7 @@ def return_(as_json: Json = False) -> None:
 
     Let balancers send sockets to Trivet first.
     """
-    from trivet.migrations.connection import connect
+    from trivet.data.single_connection import connect
     from trivet_deploy.schema import require_database
     from trivet_realtime.centrifugo import outbox, streams
     from trivet_settings import load_settings

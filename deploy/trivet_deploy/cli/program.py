@@ -38,6 +38,7 @@ from trivet_deploy.cli import (
     users,
 )
 from trivet_deploy.cli.console import EXIT_CODES, report
+from trivet_deploy.collector import collect_seldom
 
 
 @dataclass(slots=True)
@@ -125,6 +126,7 @@ def _find_features_here() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `trivet` with `arguments` (by default the process's own); ends in SystemExit."""
+    collect_seldom()
     _find_features_here()
     _unfold_help(app)
     options = Options()

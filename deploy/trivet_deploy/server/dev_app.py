@@ -6,6 +6,7 @@ from starlette.types import ASGIApp
 
 from trivet_deploy import asgi
 from trivet_deploy.cli.console import reporting, warn
+from trivet_deploy.collector import collect_as_usual, collect_seldom
 from trivet_deploy.schema import find_schema_fault
 from trivet_settings import load_settings
 
@@ -13,6 +14,7 @@ from trivet_settings import load_settings
 def create_app() -> ASGIApp:
     """The whole application. A mistake in a feature ends this process with a sentence; the one
     that watches the files starts another as soon as they change."""
+    collect_seldom()
     with reporting():
         settings = load_settings()
         app = asgi.create_app(settings)
@@ -21,4 +23,5 @@ def create_app() -> ASGIApp:
         fault = thread.submit(find_schema_fault, settings, with_drift=True).result()
     if fault:
         warn(fault)
+    collect_as_usual()
     return app

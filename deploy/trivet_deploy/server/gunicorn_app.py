@@ -1,6 +1,5 @@
 """Gunicorn as a library: the master process behind `trivet serve`."""
 
-import gc
 import logging
 from typing import Any
 
@@ -10,6 +9,7 @@ from starlette.types import ASGIApp
 
 from trivet.log import configure_logging, name_processes
 from trivet_deploy.cli.console import reporting
+from trivet_deploy.collector import collect_as_usual, collect_seldom
 from trivet_deploy.server.handover import Handover
 from trivet_settings import Settings, load_settings
 
@@ -83,9 +83,8 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships n
         from trivet_deploy.server.memory import give_large_blocks_back
 
         give_large_blocks_back()
+        collect_seldom()
         with reporting():
             app = create_app()
-        # What was loaded stays for good: the collector need not walk through it again and again.
-        gc.collect()
-        gc.freeze()
+        collect_as_usual()
         return app

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Protocol
 
-import redis
-
 KNOWN_SECONDS = 30 * 24 * 3600
 STORE_SECONDS = 2.0
 """The longest wait for the store. A login that waits longer is counted in this process."""
@@ -154,6 +152,9 @@ class StoreCounters:
     """Counts for all processes, in sorted sets of a Redis or Valkey, by the clock of the store."""
 
     def __init__(self, url: str) -> None:
+        # Only here: a fifth of a command's start, and most commands have no store.
+        import redis
+
         self._client: Any = redis.Redis.from_url(
             url, socket_timeout=STORE_SECONDS, socket_connect_timeout=STORE_SECONDS
         )

@@ -18,12 +18,12 @@ from alembic.operations import ops
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, inspect
 
+from trivet.data.single_connection import connect
 from trivet.errors import ConfigurationError, Conflict
 from trivet.features import Feature
 from trivet.migrations import scope
 from trivet.migrations.baseline import Baseline, read_baseline
 from trivet.migrations.comparison import Comparison
-from trivet.migrations.connection import connect
 from trivet.migrations.differences import PLATFORM, describe
 from trivet.migrations.history import (
     applied_to,

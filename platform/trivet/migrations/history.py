@@ -24,12 +24,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from trivet.data.database import Database
+from trivet.data.single_connection import connect
 from trivet.errors import ConfigurationError, Conflict
 from trivet.feature_errors import find_places
 from trivet.features import Feature
 from trivet.migrations import scope
 from trivet.migrations.comparison import Comparison
-from trivet.migrations.connection import connect
 from trivet.migrations.differences import Difference, describe
 from trivet.migrations.risks import FILL
 from trivet.migrations.scope import VERSION_TABLE

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, make_url, text
 
-from trivet.migrations.connection import connect
+from trivet.data.single_connection import connect
 
 _LOCK = 0x7472_6976_6574_6D67
 """The key of PostgreSQL's advisory lock: "trivetmg" in ASCII."""

@@ -15,12 +15,12 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, ForeignKeyConstraint, inspect
 
+from trivet.data.single_connection import connect
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
 from trivet.migrations import scope
 from trivet.migrations.answers import Answers
 from trivet.migrations.comparison import Comparison
-from trivet.migrations.connection import connect
 from trivet.migrations.differences import OWN_PACKAGE, PLATFORM
 from trivet.migrations.history import configure, folder_of, require_current, with_revisions
 from trivet.migrations.revisions import Revising

@@ -10,9 +10,9 @@ from alembic import command
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
+from trivet.data.single_connection import connect
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
-from trivet.migrations.connection import connect
 from trivet.migrations.differences import PLATFORM
 from trivet.migrations.history import applied_to, configure, folder_of, with_ancestors
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.orm import Mapper
 
-from trivet.migrations.connection import connect
+from trivet.data.single_connection import connect
 from trivet.models.mapped import our_mappers
 from trivet.models.views import is_migrated, is_view
 
