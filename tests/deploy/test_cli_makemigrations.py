@@ -1,6 +1,9 @@
 """Revisions of several features, made in one place for every other database."""
 
+import ast
 import datetime as dt
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +47,9 @@ def other_kind_url(
     url = databases.create_empty()
     yield url
     databases.drop(url)
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def made(installation: Installation, *names: str) -> list[str]:
@@ -299,3 +305,112 @@ def titles(url: str, column: str) -> list[Any]:
         values = [value for (value,) in found]
     engine.dispose()
     return values
+
+
+def _of_a_moment(installation: Installation, path: Path) -> Installation:
+    """The same features, where no database is."""
+    return same_features(installation, f"sqlite:///{path / 'none' / 'clone.db'}")
+
+
+def test_a_fresh_clone_makes_revisions_without_a_database(
+    installed: Installation, write: Write, tmp_path: Path
+) -> None:
+    write(ports=PORTS)
+    clone = _of_a_moment(installed, tmp_path)
+    assert clone.run("makemigrations", "--check", code=1).stdout.count("ports_port") == 1
+    assert made(clone) == ["ports/migrations/0001_create_ports_port.py"]
+    write(ports=PORTS + "    depth: Mapped[int | None]\n")
+
+    assert made(clone) == ["ports/migrations/0002_change_ports_port.py"]
+
+    assert made(clone) == []
+    assert not (tmp_path / "none").exists()
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def test_a_database_that_is_behind_does_not_say_what_the_next_revision_is(
+    installed: Installation, write: Write
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    write(ports=PORTS + "    depth: Mapped[int | None]\n")
+
+    done = installed.run("makemigrations", "-m", "depth")
+
+    assert "does not have every revision" in done.stderr
+    revision = (Path(done.stdout.strip())).read_text()
+    assert "create_table" not in revision
+    assert "depth" in revision
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+def test_revisions_that_run_on_postgresql_alone_ask_for_the_database(
+    installed: Installation, write: Write, tmp_path: Path
+) -> None:
+    write(ports=PORTS)
+    (path,) = [each["path"] for each in installed.json("makemigrations")]
+    text = (
+        Path(path)
+        .read_text()
+        .replace(
+            "    op.create_table",
+            "    op.execute('CREATE TYPE hue AS ENUM ()')\n    op.create_table",
+        )
+    )
+    Path(path).write_text(text)
+
+    refused = _of_a_moment(installed, tmp_path).run("makemigrations", code=3).stderr
+
+    assert "0001_create_ports_port.py:" in refused
+    assert "run `trivet migrate`" in refused
+
+
+def test_a_revision_stands_as_a_formatter_would_leave_it(
+    installed: Installation, write: Write
+) -> None:
+    write(
+        ports=PORTS.replace(
+            '"ports_port"', '"ports_port"\n    __table_args__ = {"comment": "it\'s deep"}'
+        )
+    )
+    (path,) = [each["path"] for each in installed.json("makemigrations", "-m", "harbours")]
+
+    text = Path(path).read_text()
+
+    assert text.startswith('"""Harbours."""\n')
+    assert "import Text" not in text
+    for command in (["format", "--check"], ["check"]):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "ruff",
+                *command,
+                "--config",
+                str(ROOT / "pyproject.toml"),
+                path,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+KEYRINGS = """
+class Ring(Model):
+    __tablename__ = "rings_ring"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key_id: Mapped[int] = mapped_column(ForeignKey("trivet_api_key.id"))
+"""
+
+
+def test_a_revision_depends_on_another_once(installed: Installation, write: Write) -> None:
+    write(rings=KEYRINGS)
+    (path,) = [each["path"] for each in installed.json("makemigrations")]
+    (line,) = [each for each in Path(path).read_text().splitlines() if "depends_on:" in each]
+    found = ast.literal_eval(line.partition(" = ")[2])
+    assert isinstance(found, str)

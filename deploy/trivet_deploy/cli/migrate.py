@@ -225,15 +225,15 @@ def makemigrations(
 def _check_changes(settings: "Settings", names: "Sequence[str]", as_json: bool) -> None:
     from trivet import migrations
     from trivet_deploy import django_commands
+    from trivet_deploy.comparable import comparable
     from trivet_deploy.composition import open_platform_with_django
-    from trivet_deploy.schema import require_database
 
-    require_database(settings)
     features = open_platform_with_django(settings).features
     apps, ours = _divided(names)
     migrations.require_features(ours, features)
     wanted = ours if names else [each.name for each in features]
-    found = migrations.compare(settings.database_url, features).differences
+    with comparable(settings, features) as url:
+        found = migrations.compare(url, features).differences
     sentences = django_commands.list_drift(apps) if apps else []
     sentences += [each.sentence for each in found if each.owner in wanted]
     if as_json:
@@ -261,10 +261,10 @@ def _make(
     """Write revisions; `given` are the options --value and --yes."""
     from trivet import migrations
     from trivet_deploy import django_commands
+    from trivet_deploy.comparable import comparable
     from trivet_deploy.composition import open_platform_with_django
-    from trivet_deploy.schema import require_database
+    from trivet_deploy.scaffold.tidying import tidy
 
-    require_database(settings)
     platform = open_platform_with_django(settings)
     apps, ours = _divided(features)
     with redirect_stdout(sys.stderr):  # both tell their progress where results belong
@@ -272,8 +272,11 @@ def _make(
         made = [migrations.Made(path, ()) for path in files]
         if features and not ours:
             return made
-        url, answers = settings.database_url, _find_answers(*given)
-        return made + migrations.make(url, platform.features, ours, message, answers)
+        with comparable(settings, platform.features) as url:
+            new = migrations.make(url, platform.features, ours, message, _find_answers(*given))
+    for each in new:
+        tidy(each.path)
+    return made + new
 
 
 def _divided(names: "Sequence[str]") -> tuple[list[str], list[str]]:

@@ -14,6 +14,7 @@ from trivet.migrations.history import (
     find_difference,
     is_behind,
     pending,
+    requires_upgrade,
     run,
     upgrade,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "pending",
     "plan",
     "require_features",
+    "requires_upgrade",
     "run",
     "steps",
     "tables_of_database",

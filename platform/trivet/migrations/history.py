@@ -123,6 +123,13 @@ def compare_tables(
     return [] if upgrade is None else list(upgrade.ops)
 
 
+def requires_upgrade(url: str, features: Sequence[Feature]) -> bool:
+    """As `is_behind`. Raises ConfigurationError for a database that other code migrated."""
+    with connect(url) as connection:
+        _require_known(applied_to(connection), configure(features, None))
+        return _is_behind(connection, features)
+
+
 def require_current(connection: Connection, features: Sequence[Feature]) -> None:
     """Raise ConfigurationError unless the database is at the newest revisions of this code."""
     _require_known(applied_to(connection), configure(features, None))

@@ -70,7 +70,9 @@ class Revising:
         directive.message = directive.message or describe(upgrade)
         needed = {self.owners.get(table, self.owner) for table in _referred(upgrade)}
         depends = [f"{name}@head" for name in sorted(needed - {self.owner})]
-        directive.depends_on = [*_as_list(directive.depends_on), *depends] or None
+        # The platform's newest one may be asked for by the first revision and by a key.
+        every = dict.fromkeys([*_as_list(directive.depends_on), *depends])
+        directive.depends_on = list(every) or None
 
     def _postpone(self, upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps) -> None:
         for operation in upgrade.ops:
