@@ -253,7 +253,11 @@ class _Reading:
             return query
 
     def _read_fields(self, text: str) -> tuple[str, ...]:
-        known = self._choices("fields")
+        known, relations = self._choices("fields"), self._choices("expand")
+        for name in text.split(","):
+            relation = name.partition(".")[0]
+            if name not in known and relation in relations:
+                raise TextFault(f"{relation} is a relationship: write expand={relation}")
         wanted = _names(text, known, "attribute")
         return tuple(name for name in known if name in wanted)
 

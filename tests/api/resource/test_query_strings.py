@@ -165,6 +165,17 @@ def test_a_name_that_is_nearly_right_is_suggested() -> None:
     assert faults(BOOKS, "expand=autor")["/expand"].endswith("Did you mean author?")
 
 
+@pytest.mark.parametrize("query", ["fields=author", "fields=title,author.name"])
+def test_an_attribute_that_is_a_relationship_is_expanded(query: str) -> None:
+    told = faults(BOOKS, query)["/fields"]
+
+    assert told == "author is a relationship: write expand=author"
+
+
+def test_a_relationship_that_cannot_be_expanded_is_no_attribute() -> None:
+    assert "expand" not in faults(BOOKS, "fields=tags")["/fields"]
+
+
 @pytest.mark.parametrize(
     ("query", "values"),
     [
