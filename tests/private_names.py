@@ -101,7 +101,7 @@ PRIVATE_NAMES = [
         f"{PLATFORM}/data/exchange.py",
         "the answers of that list: known, to be prepared, not to be prepared",
         "tests/platform/test_exchange.py::"
-        "test_a_row_is_written_published_and_audited_in_four_exchanges",
+        "test_a_row_is_written_published_and_audited_in_three_exchanges",
     ),
     PrivateName(
         "psycopg",
@@ -109,7 +109,7 @@ PRIVATE_NAMES = [
         f"{PLATFORM}/data/postgresql_connection.py",
         "the BEGIN of the connection's level, to be sent with the first statement",
         "tests/platform/test_exchange.py::"
-        "test_a_row_is_written_published_and_audited_in_four_exchanges",
+        "test_a_row_is_written_published_and_audited_in_three_exchanges",
     ),
     PrivateName(
         "psycopg",
@@ -127,6 +127,27 @@ PRIVATE_NAMES = [
         "an error of the driver becomes SQLAlchemy's, its listeners hear of it, and a connection "
         "that is lost leaves the pool; nothing public does that for a statement of one's own",
         "tests/platform/test_exchange.py::test_a_server_that_leaves_is_one_failure_and_no_trap",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_emit_insert_statements",
+        f"{PLATFORM}/data/single_inserts.py",
+        "the one place between the rows of a flush and their statements",
+        "tests/platform/test_single_inserts.py::test_the_common_rows_do_go_past_sqlalchemy",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_postfetch",
+        f"{PLATFORM}/data/single_inserts.py",
+        "what the flush does with an object behind its INSERT: defaults, versions, keys of bases",
+        "tests/platform/test_single_inserts.py::test_a_row_is_the_same_by_both_ways",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_server_default_cols",
+        f"{PLATFORM}/data/single_inserts.py",
+        "the columns that the flush asks for by RETURNING",
+        "tests/platform/test_single_inserts.py::test_a_row_is_the_same_by_both_ways",
     ),
     PrivateName(
         "psycopg",

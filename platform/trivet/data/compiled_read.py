@@ -57,20 +57,10 @@ class WireQuery:
     """
 
     def __init__(self, statement: "Select[Any]", compiled: Any, dialect: Dialect) -> None:
-        names: list[str] = []
-
-        def number(found: re.Match[str]) -> str:
-            if found[1] is None:
-                return "%"
-            names.append(found[1])
-            return f"${len(names)}"
-
-        self.text = _PARAMETER.sub(number, compiled.string).encode()
-        given = {escaped: name for name, escaped in compiled.escaped_bind_names.items()}
+        self.text, names = number_parameters(compiled)
         # A parameter without a name of its own is known by its key, as SQLAlchemy knows it.
         keys = {name: bind.key for bind, name in compiled.bind_names.items()}
-        own = [given.get(name, name) for name in names]
-        self._names = [(name, keys[name]) for name in own]
+        self._names = [(name, keys[name]) for name in names]
         self._fixed: Mapping[str, Any] = dict(compiled.params)
         self._binding: Mapping[str, _Convert] = {
             name: convert
@@ -115,3 +105,18 @@ class WireQuery:
             if convert is not None:
                 found.append((place, convert))
         self._oids, self._reading = oids, found
+
+
+def number_parameters(compiled: Any) -> tuple[bytes, list[str]]:
+    """The text of a compiled statement with ``$1``, ``$2``, …, and their names."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return "%"
+        names.append(found[1])
+        return f"${len(names)}"
+
+    text = _PARAMETER.sub(number, compiled.string).encode()
+    given = {escaped: name for name, escaped in compiled.escaped_bind_names.items()}
+    return text, [given.get(name, name) for name in names]

@@ -22,6 +22,7 @@ from trivet.data import (
     judging,
     outages,
     postgresql,
+    single_inserts,
     sqlite,
     statement_guard,
     validators,
@@ -140,6 +141,7 @@ def listen_everywhere() -> None:
         if isinstance(target, type):
             event.listen(target, name, function)
     updates.update_together()
+    single_inserts.insert_directly()
 
 
 def listen_to_engine(engine: Engine, memory: outages.OutageMemory, pooler: Pooler) -> None:

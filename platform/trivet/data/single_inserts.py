@@ -1,0 +1,221 @@
+"""INSERT of one row: a statement that is prepared once, sent past SQLAlchemy's execution.
+
+Most flushes of a request insert one row. What SQLAlchemy does around that statement (it looks up
+what was compiled, and makes a context, a cursor and a result) computes more than all the rest of
+the flush. Here the statement is the one that SQLAlchemy has compiled, with its processors of values
+and its bookkeeping afterwards; only the way to the driver is another.
+
+Whatever is not of one kind every time stays SQLAlchemy's: several rows, expressions of SQL,
+defaults that ask for a context or for the database, other connections than those of the event loop,
+and everything while somebody listens to statements (`trivet.fixed_statements`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Mapper, persistence
+from sqlalchemy.orm.exc import FlushError
+from sqlalchemy.sql import schema
+from sqlalchemy.util import await_only
+
+from trivet.data.compiled_read import number_parameters
+from trivet.data.session import TrivetSession
+from trivet.fixed_statements import Exchanging, find_exchanging
+
+Record = tuple[Any, ...]
+"""A row to insert, as SQLAlchemy has it: state, values by attribute, parameters, mapper,
+connection, expressions, and whether keys and defaults are all given."""
+_Convert = Callable[[Any], Any]
+_finish: Any = persistence._postfetch  # noqa: SLF001  # what SQLAlchemy does behind its own statement
+_known: "WeakKeyDictionary[Any, dict[Any, SingleInsert | None]]" = WeakKeyDictionary()
+
+
+def insert_directly() -> None:
+    """Have the flushes of our sessions send an INSERT of one row themselves, where they can."""
+    emit = persistence._emit_insert_statements  # noqa: SLF001  # pinned by a test; nothing public lies between the rows and their statements
+    if not hasattr(emit, "__wrapped__"):
+        persistence._emit_insert_statements = _directly(emit)  # noqa: SLF001  # as just said
+
+
+def _directly(emit: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(emit)
+    def emit_directly(
+        base: Any, flush: Any, mapper: Any, table: Any, insert: Iterable[Record], **options: Any
+    ) -> Any:
+        if options or not isinstance(flush.session, TrivetSession):
+            return emit(base, flush, mapper, table, insert, **options)
+        records = list(insert)
+        if len(records) == 1 and _insert(base, flush, table, records[0]):
+            return None
+        return emit(base, flush, mapper, table, records)
+
+    return emit_directly
+
+
+def _insert(base: Mapper[Any], flush: Any, table: Any, record: Record) -> bool:
+    """Insert a row; False if that is left to SQLAlchemy."""
+    state, values, parameters, mapper, connection, expressions, *given = record
+    driver = None if expressions else find_exchanging(connection)
+    if driver is None or connection.get_execution_options().get("schema_translate_map"):
+        return False
+    kind = (table, mapper, frozenset(parameters), *given)
+    known = _known.setdefault(base, {})
+    if kind not in known:
+        known[kind] = _find(mapper, table, connection.dialect, record)
+    made = known[kind]
+    if made is None:
+        return False
+    complete = made.complete(parameters)
+    row = made.execute(connection, driver, complete)
+    for column in table.primary_key:
+        name = mapper.get_property_by_column(column).key
+        if values.get(name) is None:
+            values[name] = made.value_of(column, row, complete)
+    _finish(mapper, flush, table, state, values, made, complete, {}, False, row)
+    return True
+
+
+def _find(mapper: Any, table: Any, dialect: Dialect, record: Record) -> "SingleInsert | None":
+    """The statement for rows like that of `record`, as SQLAlchemy would write it."""
+    has_all_keys, has_all_defaults = record[6:]
+    if not (has_all_defaults or (dialect.insert_returning and table.implicit_returning)):
+        return None
+    statement = table.insert()
+    if not (has_all_keys and has_all_defaults):
+        wanted = () if has_all_defaults else mapper._server_default_cols[table]  # noqa: SLF001  # those that SQLAlchemy asks for
+        version = () if mapper.version_id_col is None else (mapper.version_id_col,)
+        if wanted or version:
+            statement = statement.return_defaults(*wanted, *version)
+    compiled = statement.compile(dialect=dialect, column_keys=sorted(record[2]))
+    defaults: dict[Any, Callable[[], Any]] = {}
+    for column in compiled.insert_prefetch:
+        make = _maker_of(column.default)
+        if make is None:
+            return None
+        defaults[column] = make
+    if not (compiled.effective_returning or has_all_keys):
+        return None
+    made = SingleInsert(compiled, dialect, defaults)
+    return made if made.is_complete_with(record[2]) else None
+
+
+def _maker_of(default: Any) -> Callable[[], Any] | None:
+    """What gives the value of a default in Python; None if it is none, or asks for a context."""
+    if default is None or default.is_sequence or default.is_clause_element:
+        return None
+    if default.is_scalar:
+        return lambda: default.arg
+    # A function without arguments is called by one of SQLAlchemy's that drops the context.
+    code = getattr(default.arg, "__code__", None)
+    is_dropped = code is not None and code.co_filename == schema.__file__
+    return (lambda: default.arg(None)) if is_dropped else None
+
+
+class SingleInsert:
+    """An INSERT of one row. To SQLAlchemy's bookkeeping it is its own result and context.
+
+    Attributes:
+        compiled: The statement as SQLAlchemy has compiled it.
+    """
+
+    isinsert = True
+    executemany = False
+
+    def __init__(
+        self, compiled: Any, dialect: Dialect, defaults: Mapping[Any, Callable[[], Any]]
+    ) -> None:
+        self.compiled = compiled
+        self._query, names = number_parameters(compiled)
+        binds = {name: bind for bind, name in compiled.bind_names.items()}
+        self._parameters: Sequence[tuple[str, _Convert | None]] = [
+            (binds[name].key, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in names
+        ]
+        self._defaults = [(column.key, make) for column, make in defaults.items()]
+        self._returned = list(compiled.effective_returning)
+        self._places = {column: place for place, column in enumerate(self._returned)}
+        self._dialect = dialect
+        self._oids: Sequence[int] = ()
+        self._reading: Sequence[tuple[int, _Convert]] = ()
+
+    @property
+    def context(self) -> "SingleInsert":
+        """Where SQLAlchemy looks for `compiled`."""
+        return self
+
+    def is_complete_with(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether every parameter of the statement has a value."""
+        known = {*parameters, *(key for key, _ in self._defaults)}
+        return all(key in known for key, _ in self._parameters)
+
+    def complete(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """`parameters` with the defaults."""
+        complete = dict(parameters)
+        for key, make in self._defaults:
+            complete[key] = make()
+        return complete
+
+    def execute(
+        self, connection: Connection, driver: Exchanging, parameters: Mapping[str, Any]
+    ) -> Sequence[Any] | None:
+        """Send it, and return the row of its RETURNING, if it has one."""
+        compiled = self.compiled
+        try:
+            given = [
+                parameters[key] if convert is None else convert(parameters[key])
+                for key, convert in self._parameters
+            ]
+            rows, oids = await_only(driver.exchange(self._query, given))
+        except BaseException as error:  # noqa: BLE001  # a cancellation too ends the connection
+            failed: Any = _Failed(compiled, parameters, self._dialect)
+            # What a failed cursor would do: SQLAlchemy's error, its listeners, and its pool.
+            connection._handle_dbapi_exception(error, compiled.string, parameters, None, failed)  # noqa: SLF001  # pinned by a test
+        if not self._returned:
+            return None
+        if not rows:
+            raise FlushError(
+                f"An INSERT into {compiled.statement.table} returned no row: a trigger of the "
+                "database has prevented it."
+            )
+        return self._read(rows[0], oids)
+
+    def value_of(
+        self, column: Any, row: Sequence[Any] | None, parameters: Mapping[str, Any]
+    ) -> Any:
+        """The value of a column of the key, in the returned row or among the parameters."""
+        place = self._places.get(column)
+        return parameters.get(column.key) if row is None or place is None else row[place]
+
+    def _read(self, row: Sequence[Any], oids: Sequence[int]) -> Sequence[Any]:
+        if oids != self._oids:
+            kinds = [column.type.dialect_impl(self._dialect) for column in self._returned]
+            self._reading = [
+                (place, convert)
+                for place, (kind, oid) in enumerate(zip(kinds, oids, strict=True))
+                if (convert := kind.result_processor(self._dialect, oid)) is not None
+            ]
+            self._oids = oids
+        if not self._reading:
+            return row
+        changed = list(row)
+        for place, convert in self._reading:
+            changed[place] = convert(changed[place])
+        return changed
+
+
+class _Failed:
+    """The context of a statement that failed, as far as the listeners of errors look at it."""
+
+    executemany = False
+
+    def __init__(self, compiled: Any, parameters: Mapping[str, Any], dialect: Dialect) -> None:
+        self.compiled = compiled
+        self.compiled_parameters = [parameters]
+        self.dialect = dialect
+
+    def handle_dbapi_exception(self, _error: BaseException) -> None:
+        """There is nothing to clean up."""
