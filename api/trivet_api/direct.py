@@ -31,6 +31,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from trivet.context import context_of
 from trivet_api.idempotency import REQUIRES, take_key
 from trivet_api.json_answer import JsonAnswer
+from trivet_api.plain_bodies import PlainBody, takes_plain_body
 from trivet_api.policy import PolicyRoute
 from trivet_api.route_index import RouteIndex, index_routes
 
@@ -43,6 +44,8 @@ def answer_directly(app: FastAPI) -> "DirectFirst":
     for route in app.router.routes:
         if type(route) is PolicyRoute and is_plain(route):
             route.app = DirectAnswer(route, route.app)
+        elif type(route) is PolicyRoute and takes_plain_body(route):
+            route.plain = PlainBody(route)
     return DirectFirst(app, index_routes(app.router))
 
 

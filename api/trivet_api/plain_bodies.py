@@ -1,0 +1,152 @@
+"""Plain writing routes: a body of JSON is read, checked and handed over without FastAPI's solver.
+
+FastAPI parses the type of the body as the header of a mail, solves dependencies that may clean up
+or override each other, and keeps telemetry. A route whose body is one value, and whose dependencies
+ask for no more than the head of the request, needs none of it. Its fields are FastAPI's, and so is
+the refusal: what is not valid is left to it, with the body that has been read.
+
+Like `trivet_api.direct` this is for releases of FastAPI that `trivet_api.proof` knows, and where
+TRIVET_DIRECT_ANSWERS does not say no.
+"""
+
+from collections.abc import Callable, Sequence
+from inspect import iscoroutinefunction
+from typing import Any
+
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
+from fastapi.exceptions import EndpointContext, ResponseValidationError
+from fastapi.params import File, Form
+from fastapi.routing import APIRoute
+from fastapi.utils import is_body_allowed_for_status_code
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+Sources = Sequence[tuple[Sequence[Any], Callable[[Request], Any]]]
+_JSON = b"application/json"
+_OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
+
+
+def takes_plain_body(route: APIRoute) -> bool:
+    """Whether `PlainBody` does all that FastAPI would do for a valid request of `route`."""
+    own = route.dependant
+    return (
+        len(own.body_params) == 1
+        and not isinstance(own.body_params[0].field_info, Form | File)
+        and not getattr(own.body_params[0].field_info, "embed", None)
+        and route.response_field is not None
+        and isinstance(route.response_class, DefaultPlaceholder)
+        and not route.is_sse_stream
+        and not route.is_json_stream
+        and route.max_body_size is None
+        and is_body_allowed_for_status_code(route.status_code)
+        and _asks_for_the_head(own)
+        and len({id(each.call) for each in own.dependencies}) == len(own.dependencies)
+        and all(
+            _asks_for_the_head(each) and not (each.body_params or each.dependencies)
+            for each in own.dependencies
+        )
+    )
+
+
+def _asks_for_the_head(dependant: Dependant) -> bool:
+    """Whether a coroutine, beside a body, asks for nothing but the request and its parameters."""
+    return iscoroutinefunction(dependant.call) and not (
+        dependant.response_param_name
+        or dependant.http_connection_param_name
+        or dependant.websocket_param_name
+        or dependant.background_tasks_param_name
+        or dependant.security_scopes_param_name
+        or dependant.own_oauth_scopes
+        or dependant.concurrency
+    )
+
+
+class PlainBody:
+    """Answers the valid requests of a plain writing route."""
+
+    def __init__(self, route: APIRoute) -> None:
+        self._route = route
+        own = route.dependant
+        self._own = own, _sources(own)
+        self._others = [(each, _sources(each)) for each in own.dependencies]
+        self._status = route.status_code or 200
+        self._options = {name: getattr(route, f"response_model_{name}") for name in _OPTIONS}
+
+    async def answer(self, request: Request) -> Response | None:
+        """The answer to a request; None if it is for FastAPI.
+
+        Raises what reading the body, and the endpoint, raise.
+        """
+        if not _has_json(request.scope) or self._is_overridden():
+            return None
+        if not await request.body():
+            return None
+        arguments = _head(*self._own, request)
+        if arguments is None:
+            return None
+        own = self._route.dependant
+        read, wrong = await request_body_to_args(own.body_params, await request.json(), False)
+        if wrong:
+            return None
+        arguments |= read
+        # All of them are judged before the first is called: FastAPI would call them again.
+        asked = [_head(*each, request) for each in self._others]
+        if None in asked:
+            return None
+        for (dependant, _), found in zip(self._others, asked, strict=True):
+            call: Any = dependant.call
+            solved = await call(**(found or {}))
+            if dependant.name:
+                arguments[dependant.name] = solved
+        result = await self._route.endpoint(**arguments)
+        return result if isinstance(result, Response) else self._serialize(result)
+
+    def _is_overridden(self) -> bool:
+        provider = self._route.dependency_overrides_provider
+        return bool(getattr(provider, "dependency_overrides", None))
+
+    def _serialize(self, result: Any) -> Response:
+        field = self._route.response_field
+        assert field is not None
+        value, errors = field.validate(result, {}, loc=("response",))
+        if errors:
+            where: EndpointContext = {"path": self._route.path_format}
+            raise ResponseValidationError(errors, body=result, endpoint_ctx=where)
+        body = field.serialize_json(value, **self._options)
+        return Response(body, self._status, media_type="application/json")
+
+
+def _has_json(scope: Scope) -> bool:
+    """Whether the body is JSON by the words of most clients, and has no limit of the route's."""
+    if MAX_BODY_SIZE_SCOPE_KEY in scope:
+        return False
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    return len(kinds) == 1 and kinds[0].partition(b";")[0].strip().lower() == _JSON
+
+
+def _sources(dependant: Dependant) -> Sources:
+    """The parts of a head that `dependant` asks for: the fields, and the place of each kind."""
+    sources: Sources = [
+        (dependant.path_params, lambda request: request.path_params),
+        (dependant.query_params, lambda request: request.query_params),
+        (dependant.header_params, lambda request: request.headers),
+        (dependant.cookie_params, lambda request: request.cookies),
+    ]
+    return [(fields, find) for fields, find in sources if fields]
+
+
+def _head(dependant: Dependant, sources: Sources, request: Request) -> dict[str, Any] | None:
+    """The arguments that are in the head; None if some are not valid."""
+    arguments: dict[str, Any] = {}
+    for fields, find in sources:
+        found, wrong = request_params_to_args(fields, find(request))
+        if wrong:
+            return None
+        arguments |= found
+    if dependant.request_param_name:
+        arguments[dependant.request_param_name] = request
+    return arguments
