@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Executable, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
 
 from trivet.array_text import numbers, texts
 from trivet.audit.entry import Entry
@@ -95,7 +94,7 @@ class AuditTrail:
 
     def append(
         self,
-        session: Session,
+        connection: Connection,
         entries: Sequence[Entry],
         origin: Origin,
         found_head: Sequence[Any] | None = None,
@@ -105,7 +104,6 @@ class AuditTrail:
 
         It has to be the last act of a transaction: the chain stays locked until the end.
         """
-        connection = session.connection()
         head = Head(*(found_head or self._take_chain(connection)))
         actor = origin.identity
         common = {

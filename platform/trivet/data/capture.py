@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Connection, MetaData, Table
 from sqlalchemy.orm import Mapper, Session
 
 from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, follow_audited
@@ -17,7 +17,7 @@ from trivet.audit.entry import Entry
 from trivet.audit.trail import FIND_FREE_HEAD, AuditTrail
 from trivet.capture.tables import CapturedTables
 from trivet.data.live import collect_live
-from trivet.events.appending import NewPublication, append, append_and_find
+from trivet.events.appending import NewPublication, append_and_find, append_on
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
 from trivet.events.live_classes import LiveFeed
 from trivet.features import Feature, modules_of
@@ -71,19 +71,22 @@ class Capture:
         entries = [each for each in notes if isinstance(each, Entry)]
         published: dict[str, int] = {}
         head = None
-        if self._finds_head_with(session) and entries and _is_one_plain(publications):
-            position, head = append_and_find(session, publications[0], FIND_FREE_HEAD)
+        if not publications and not entries:
+            return published
+        connection = session.connection()
+        if self._finds_head_with(connection) and entries and _is_one_plain(publications):
+            position, head = append_and_find(connection, publications[0], FIND_FREE_HEAD)
             published = {publications[0].channel: position.offset}
         elif publications:
-            positions = append(session, publications)
+            positions = append_on(connection, publications)
             published = {channel: position.offset for channel, position in positions.items()}
         if entries and self.audit is not None:
-            self.audit.append(session, entries, origin, head)
+            self.audit.append(connection, entries, origin, head)
         return published
 
-    def _finds_head_with(self, session: Session) -> bool:
+    def _finds_head_with(self, connection: Connection) -> bool:
         """Whether a publication and the trail's head go in one round trip."""
-        return self.audit is not None and session.get_bind().dialect.name == "postgresql"
+        return self.audit is not None and connection.dialect.name == "postgresql"
 
 
 def _is_one_plain(publications: Sequence[NewPublication]) -> bool:

@@ -90,6 +90,10 @@ class SealedSession:
     async def close(self, reason: str = "") -> None:
         """Give the connection back. Uncommitted changes are rolled back, for `reason`."""
         self._observe(UnitOutcome.ROLLED_BACK, reason)
+        if not (self._sync.in_transaction() or self._sync.has_found_connection):
+            with self._seal.lifted():  # nothing is left that would have to be awaited
+                self._sync.close()
+            return
         # A cancelled unit has to give its connection back too.
         with anyio.CancelScope(shield=True), self._seal.lifted():
             await self.session.close()

@@ -79,6 +79,11 @@ class TrivetSession(Session):
         return super().get_bind(*args, **options)
 
     @property
+    def has_found_connection(self) -> bool:
+        """Whether it has a connection that it gives back when it is closed."""
+        return self._found is not None
+
+    @property
     def dialect(self) -> Dialect:
         """The dialect of its database, asked for once."""
         if self._dialect is None:

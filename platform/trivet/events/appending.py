@@ -64,7 +64,13 @@ def append(session: Session, publications: Sequence[NewPublication]) -> dict[str
 
     It has to be the last act of a transaction: the channels stay locked until it ends.
     """
-    connection = session.connection()
+    return append_on(session.connection(), publications)
+
+
+def append_on(
+    connection: Connection, publications: Sequence[NewPublication]
+) -> dict[str, Position]:
+    """The same as `append`, on the connection of the transaction."""
     if connection.dialect.name != "postgresql":
         return _append_in_turn(connection, publications)
     if len(publications) == 1 and publications[0].is_plain:
@@ -73,7 +79,7 @@ def append(session: Session, publications: Sequence[NewPublication]) -> dict[str
 
 
 def append_and_find(
-    session: Session, publication: NewPublication, query: str
+    connection: Connection, publication: NewPublication, query: str
 ) -> tuple[Position, Sequence[Any] | None]:
     """Append one plain publication, and run `query` in the same round trip. For PostgreSQL.
 
@@ -83,9 +89,7 @@ def append_and_find(
         The channel's new position, and the row that `query` found; None if it found none.
     """
     statement = _append_one_and(query)
-    ((epoch, top, is_found, *found),) = statement.rows(
-        session.connection(), _values_of(publication)
-    )
+    ((epoch, top, is_found, *found),) = statement.rows(connection, _values_of(publication))
     return Position(epoch, top), found if is_found else None
 
 
