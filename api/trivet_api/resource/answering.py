@@ -73,16 +73,13 @@ def answer_write(request: Request, written: Written, *, minimal: bool) -> Respon
     return response
 
 
-def represent_outcomes(
-    db: Session, actor: Identity, outcomes: Iterable[tuple[Resource, Outcome]]
-) -> bytes:
-    """The JSON of several outcomes, each of a row of a resource."""
+def encode_outcomes(outcomes: Iterable[Outcome]) -> bytes:
+    """The JSON of several outcomes, in their order."""
     items: list[dict[str, Any]] = []
-    for resource, outcome in outcomes:
+    for outcome in outcomes:
         told: dict[str, Any] = {"status": outcome.status}
-        if outcome.row is not None:
-            body, _ = resource.reader_for(rules_of(db)).represent(db, actor, outcome.row)
-            told["body"] = msgspec.Raw(body)
+        if outcome.body is not None:
+            told["body"] = msgspec.Raw(outcome.body)
         if outcome.error is not None:
             told["problem"] = problem_of(outcome.error)
         items.append(told)

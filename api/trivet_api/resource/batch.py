@@ -6,7 +6,7 @@ at once: in the place of a value, or of one of a list, ``{"$result": [0, "id"]}`
 what the first operation has answered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
@@ -101,7 +101,8 @@ def run_operations(
     Raises:
         TrivetError: What the first of them is refused with; its faults have pointers into the body.
     """
-    run = _Run(db, actor, targets)
+    wanted = {each for operation in operations for each in _references(operation.values)}
+    run = _Run(db, actor, targets, wanted)
     for index, each in enumerate(operations):  # before anything is done
         with _located(index):
             run.check(each)
@@ -133,11 +134,19 @@ class _located:  # noqa: N801  # a verb of a with statement
 
 
 class _Run:
-    def __init__(self, db: Session, actor: Identity, targets: Mapping[str, BatchTarget]) -> None:
+    def __init__(
+        self,
+        db: Session,
+        actor: Identity,
+        targets: Mapping[str, BatchTarget],
+        wanted: Collection[tuple[int, str]],
+    ) -> None:
         self.db = db
         self.actor = actor
         self.targets = targets
-        self.made: list[tuple[BatchTarget, Any]] = []
+        self.wanted = wanted
+        self.results: dict[tuple[int, str], Any] = {}
+        self.done = 0
 
     def check(self, each: BatchOperation) -> None:
         """Refuse what is not there, or what the actor may not do."""
@@ -173,8 +182,17 @@ class _Run:
             case "delete":
                 delete_row(db, actor, write, str(each.key), condition=condition)
                 status = HTTPStatus.NO_CONTENT
-        self.made.append((target, row))
-        return Outcome(status.value, row)
+        self._keep_results(target, row)
+        return Outcome.of(status.value, row, write)
+
+    def _keep_results(self, target: BatchTarget, row: Any) -> None:
+        """Note what later operations refer to, because they may change the row."""
+        hidden = rules_of(self.db).hidden_attributes(target.write.model, self.actor)
+        for index, name in self.wanted:
+            known = target.fields.get(name)
+            if index == self.done and row is not None and known and name not in hidden:
+                self.results[index, name] = known.encode(getattr(row, name))
+        self.done += 1
 
     def _target(self, each: BatchOperation) -> BatchTarget:
         name = each.resource.strip("/")
@@ -203,13 +221,9 @@ class _Run:
             return [self._resolve(f"{name}/{i}", each) for i, each in enumerate(value)]
         if not isinstance(value, dict) or [*value] != [RESULT]:
             return value
-        match value[RESULT]:
-            case [int() as index, str() as attribute] if 0 <= index < len(self.made):
-                target, row = self.made[index]
-                hidden = rules_of(self.db).hidden_attributes(target.write.model, self.actor)
-                known = target.fields.get(attribute)
-                if row is not None and known is not None and attribute not in hidden:
-                    return known.encode(getattr(row, attribute))
+        for reference in _references(value):
+            if reference in self.results:
+                return self.results[reference]
         raise Invalid(
             "invalid",
             "The request does not fit. See errors.",
@@ -221,6 +235,17 @@ class _Run:
                 }
             ],
         )
+
+
+def _references(value: Any) -> Iterator[tuple[int, str]]:
+    """What a value refers to: the number of an operation and the name of an attribute."""
+    match value:
+        case {"$result": [int() as index, str() as name]} if [*value] == [RESULT]:
+            yield index, name
+        case dict():
+            yield from (each for inner in value.values() for each in _references(inner))
+        case list():
+            yield from (each for inner in value for each in _references(inner))
 
 
 def _escaped(name: str) -> str:

@@ -12,9 +12,8 @@ from pydantic import BaseModel, Field, JsonValue
 
 from trivet.identity.policy import its_own
 from trivet_api.policy import policies_of
-from trivet_api.resource.answering import JSON, UPSERT, represent_outcomes
+from trivet_api.resource.answering import JSON, UPSERT, encode_outcomes
 from trivet_api.resource.batch import Batch, BatchTarget, run_operations
-from trivet_api.resource.described import Resource
 from trivet_api.resource.marks import marked_in
 from trivet_api.unit import Unit
 
@@ -39,21 +38,15 @@ _VERBS = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
 
 def install_batch(app: FastAPI) -> None:
     """Add the route, if there is something that it can do."""
-    found = _find(app)
-    if not found:
+    targets = _find(app)
+    if not targets:
         return
-    targets = {name: target for name, (_, target) in found.items()}
 
     async def batch(operations: Batch, unit: Unit) -> Response:
         """Do several operations, one after the other: all of them or none. Each needs the
         permissions that it needs by itself."""
-        asked = operations.operations
-        outcomes = await unit.run(run_operations, targets, asked)
-        pairs = [
-            (found[each.resource.strip("/")][0], outcome)
-            for each, outcome in zip(asked, outcomes, strict=True)
-        ]
-        return Response(await unit.run(represent_outcomes, pairs), media_type=JSON)
+        outcomes = await unit.run(run_operations, targets, operations.operations)
+        return Response(encode_outcomes(outcomes), media_type=JSON)
 
     app.add_api_route(
         PATH,
@@ -67,9 +60,9 @@ def install_batch(app: FastAPI) -> None:
     )
 
 
-def _find(app: FastAPI) -> Mapping[str, tuple[Resource, BatchTarget]]:
+def _find(app: FastAPI) -> Mapping[str, BatchTarget]:
     """The resources that write, by their addresses below the API."""
-    found: dict[str, tuple[Resource, BatchTarget]] = {}
+    found: dict[str, BatchTarget] = {}
     for context, resource in marked_in(app):
         path = context.path or ""
         verb = "upsert" if path.endswith(UPSERT) else _verb_of(context)
@@ -77,8 +70,8 @@ def _find(app: FastAPI) -> Mapping[str, tuple[Resource, BatchTarget]]:
             continue
         address = path.removesuffix(UPSERT).removesuffix("/{key}").strip("/")
         if address not in found:
-            found[address] = resource, BatchTarget(resource.writing, resource.options.fields, {})
-        policies: Any = found[address][1].policies
+            found[address] = BatchTarget(resource.writing, resource.options.fields, {})
+        policies: Any = found[address].policies
         policies[verb] = policies_of(context)
     return found
 

@@ -30,11 +30,24 @@ Work = Callable[[Sequence[Any]], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row: its status, and the row as it is stored, or why it is not."""
+    """What became of one row.
+
+    Attributes:
+        status: As if it had been the only one.
+        row: The row; None if it was deleted or refused.
+        body: Its JSON as it was then: what is done after it may change the row again.
+        error: Why it is refused.
+    """
 
     status: int
     row: Any = None
+    body: bytes | None = None
     error: TrivetError | None = None
+
+    @classmethod
+    def of(cls, status: int, row: Any, write: WriteOptions) -> "Outcome":
+        """The outcome of a row that was just written; of one that was deleted there is None."""
+        return cls(status, row, None if row is None else write.represent(row))
 
 
 def insert_batch(
@@ -57,7 +70,8 @@ def insert_batch(
     """
     writer = Writer(db, actor, write)
     items = _given(body, values_of)
-    return _Batch(db, writer.insert, HTTPStatus.CREATED).run(items, is_atomic=_is_atomic(body))
+    batch = _Batch(writer, writer.insert, HTTPStatus.CREATED)
+    return batch.run(items, is_atomic=_is_atomic(body))
 
 
 def update_batch(
@@ -65,7 +79,7 @@ def update_batch(
 ) -> list[Outcome]:
     """Change the rows of a batch; as `insert_batch`."""
     writer = Writer(db, actor, write)
-    batch = _Batch(db, writer.update, HTTPStatus.OK, "changes")
+    batch = _Batch(writer, writer.update, HTTPStatus.OK, "changes")
     return batch.run(_given(body, _change_of), is_atomic=_is_atomic(body))
 
 
@@ -79,7 +93,7 @@ def delete_batch(
         writer.delete(changes)
         return [None] * len(changes)
 
-    batch = _Batch(db, delete, HTTPStatus.NO_CONTENT)
+    batch = _Batch(writer, delete, HTTPStatus.NO_CONTENT)
     return batch.run(_given(body, _change_of), is_atomic=_is_atomic(body))
 
 
@@ -108,8 +122,9 @@ def condition_of_tag(tag: str | None) -> Condition | None:
 class _Batch:
     """Some items of one kind, and the work that is done with several of them or with one."""
 
-    def __init__(self, db: Session, work: Work, status: HTTPStatus, part: str = "") -> None:
-        self.db = db
+    def __init__(self, writer: Writer, work: Work, status: HTTPStatus, part: str = "") -> None:
+        self.db = writer.db
+        self.write = writer.write
         self.work = work
         self.status = status.value
         self.path = (part,) if part else ()
@@ -124,7 +139,7 @@ class _Batch:
         }
         rows = self._try_all(list(valid.values()), is_atomic=is_atomic) if valid else []
         if rows is not None:
-            found |= {i: Outcome(self.status, row) for i, row in zip(valid, rows, strict=True)}
+            found |= {i: self._done(row) for i, row in zip(valid, rows, strict=True)}
         else:
             found |= {i: self._try_one(i, each) for i, each in valid.items()}
         return [found[index] for index in range(len(items))]
@@ -155,7 +170,7 @@ class _Batch:
     def _try_one(self, index: int, given: Any) -> Outcome:
         try:
             with self.db.begin_nested():
-                return Outcome(self.status, self.work([given])[0])
+                return self._done(self.work([given])[0])
         except Exception as error:  # noqa: BLE001  # what nobody is told is raised again
             known = self._known(error)
             told = known.error if isinstance(known, ItemError) else known
@@ -177,6 +192,9 @@ class _Batch:
         is_about_key = error.error.status in _ABOUT_THE_KEY
         path = ("key",) if is_about_key and not error.error.data.get("errors") else self.path
         return at(error.error, "items", error.index, *path)
+
+    def _done(self, row: Any) -> Outcome:
+        return Outcome.of(self.status, row, self.write)
 
     @staticmethod
     def _refused(error: TrivetError) -> Outcome:

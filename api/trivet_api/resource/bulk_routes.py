@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from trivet.identity.policy import Policy
-from trivet_api.resource.answering import JSON, represent_outcomes, takes
+from trivet_api.resource.answering import JSON, encode_outcomes, takes
 from trivet_api.resource.bulk import delete_batch, insert_batch, update_batch
 from trivet_api.resource.bulk_schemas import Verb, answer_schema, batch_schema
 from trivet_api.resource.described import Resource
@@ -37,8 +37,7 @@ def _add(router: APIRouter, resource: Resource, verb: Verb, policy: Policy) -> N
 
     async def write_batch(batch: Any, unit: Unit) -> Response:
         outcomes = await unit.run(service, write, batch)
-        pairs = [(resource, each) for each in outcomes]
-        return Response(await unit.run(represent_outcomes, pairs), media_type=JSON)
+        return Response(encode_outcomes(outcomes), media_type=JSON)
 
     takes(write_batch, "batch", batch_schema(write, verb))
     row = None if verb == "delete" else resource.read_schema

@@ -91,9 +91,16 @@ class Resource:
 
     def version_of(self, row: Any) -> str:
         """What the entity tag of a row is made of, for whoever writes it in its session."""
+        return self._represent(row)[1]
+
+    def body_of(self, row: Any) -> bytes:
+        """The JSON of a row as it is now, for whoever writes it in its session."""
+        return self._represent(row)[0]
+
+    def _represent(self, row: Any) -> tuple[bytes, str]:
         db = object_session(row)
         assert isinstance(db, TrivetSession), "the row is one that is being written"
-        return self.reader_for(rules_of(db)).represent(db, db.origin.identity, row)[1]
+        return self.reader_for(rules_of(db)).represent(db, db.origin.identity, row)
 
 
 def _described(annotation: Any, text: str, **options: Any) -> tuple[Any, Any]:

@@ -148,6 +148,7 @@ def resource(
             update_schema=update_schema,
             upsert=upsert,
             version=declared.version_of,
+            represent=declared.body_of,
             require_match=require_match,
             creates=not chosen.isdisjoint({"create", "upsert"}),
             **services,

@@ -34,6 +34,7 @@ class WriteOptions:
         delete: The same for a deletion: ``(db, actor, key)``.
         unique: The attributes of the constraint by which an upsert knows a row.
         version: Gives what the ETag of a row is made of; None where it has none.
+        represent: Gives the JSON of a row as it is answered; None where nobody is answered.
         require_match: Whether a change has to say which version it changes.
     """
 
@@ -46,6 +47,7 @@ class WriteOptions:
     delete: Service | None = None
     unique: tuple[str, ...] = ()
     version: Callable[[Any], object | None] = lambda _row: None
+    represent: Callable[[Any], bytes | None] = lambda _row: None
     require_match: bool = False
 
     @property
@@ -75,6 +77,7 @@ def write_options(
     delete: Service | None = None,
     upsert: str | None = None,
     version: Callable[[Any], object | None] | None = None,
+    represent: Callable[[Any], bytes | None] = lambda _row: None,
     creates: bool = True,
     require_match: bool = False,
 ) -> WriteOptions:
@@ -92,6 +95,7 @@ def write_options(
         delete: The same for deletions.
         upsert: The name of a unique constraint, or of a unique index over columns.
         version: Gives what the ETag of a row is made of; by default its version counter.
+        represent: Gives the JSON of a row as it is answered.
         creates: Whether rows are made at all, so that what a new one needs is asked for.
         require_match: Whether a change has to say which version it changes.
 
@@ -117,6 +121,7 @@ def write_options(
         delete=delete,
         unique=() if upsert is None else _attributes_of(model, upsert, made),
         version=version or _counter_of(model),
+        represent=represent,
         require_match=require_match,
     )
 

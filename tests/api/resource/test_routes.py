@@ -157,6 +157,32 @@ COURSES: dict[str, list[Step]] = {
         Step("GET", f"{NOVELS}?fields=title", 200, answer={
             "items": [{"title": "Emma"}], "next_cursor": None, "previous_cursor": None}),
     ],
+    "an operation is answered with what its row was behind it, whatever comes later": [
+        Step("POST", "/api/batch", 200, {"operations": [
+            {"operation": "create", "resource": "bookshop/novels", "values": EMMA},
+            {"operation": "upsert", "resource": "bookshop/novels",
+             "values": {**EMMA, "title": "B"}},
+            {"operation": "create", "resource": "bookshop/labels",
+             "values": {"word": {"$result": [0, "title"]}}},
+            {"operation": "update", "resource": "bookshop/novels", "key": "1",
+             "values": {"labels": [1], "sold": True}},
+            {"operation": "delete", "resource": "bookshop/novels", "key": "1"}]},
+             answer={"items": [
+                {"status": 201, "body": {**NEW, "sold": False, "version": 1}},
+                {"status": 200, "body": {**NEW, "title": "B", "sold": False, "version": 2}},
+                {"status": 201, "body": {"id": 1, "word": "Emma by clerk"}},
+                {"status": 200, "body": {
+                    **NEW, "title": "B", "sold": True, "labels": [1], "version": 3}},
+                {"status": 204}]}),
+    ],
+    "an item that stands twice is answered with what its row was behind each": [
+        Step("POST", NOVELS, 201, EMMA),
+        Step("POST", f"{NOVELS}:batchUpdate", 200, {"atomic": False, "items": [
+            {"key": "1", "changes": {"title": "C"}}, {"key": "1", "changes": {"title": "D"}}]},
+             answer={"items": [
+                {"status": 200, "body": {**NEW, "title": each, "sold": False, "version": version}}
+                for each, version in (("C", 2), ("D", 3))]}),
+    ],
     "what is nobody's word is refused": [
         Step("GET", f"{NOVELS}?colour=red", 422),
         Step("GET", f"{NOVELS}/x", 422),
