@@ -57,6 +57,7 @@ def describe(app: FastAPI, *, root: str, cookie_name: str) -> dict[str, Any]:
         operations = list(_operations(app, document))
         for method, context, operation in operations:
             _add_policies(context, operation)
+            _add_preference(operation, document["components"])
             _add_key(method, context, operation, document["components"])
         used: set[int] = set()
         for method, context, operation in operations:
@@ -124,6 +125,38 @@ def _add_key(
         if status.startswith("2"):
             replayed = {"$ref": "#/components/headers/IdempotentReplayed"}
             response.setdefault("headers", {})["Idempotent-Replayed"] = replayed
+
+
+_APPLIED = {
+    "description": "The answer has no body, because the request says `Prefer: return=minimal`.",
+    "schema": {"type": "string", "enum": ["return=minimal"]},
+}
+
+
+def _add_preference(operation: dict[str, Any], components: dict[str, Any]) -> None:
+    """Document what an operation answers to a caller who prefers no body, if it asks for that:
+    201 without one where something is made, and 204 for the rest."""
+    named = {(each.get("in"), each.get("name", "").lower()) for each in _given(operation)}
+    if ("header", "prefer") not in named:
+        return
+    components.setdefault("headers", {})["PreferenceApplied"] = _APPLIED
+    applied = {"Preference-Applied": {"$ref": "#/components/headers/PreferenceApplied"}}
+    responses = operation["responses"]
+    made = responses.get("201")
+    if made is not None:
+        made.setdefault("headers", {}).update(applied)
+        words = made.get("description", "").rstrip(".")
+        made["description"] = f"{words}. Without a body for `Prefer: return=minimal`."
+    if made is None or "200" in responses:
+        words = "It is done. Without a body, for `Prefer: return=minimal`."
+        responses.setdefault("204", {"description": words}).setdefault("headers", {}).update(
+            applied
+        )
+
+
+def _given(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = operation.get("parameters", [])
+    return found
 
 
 def _add_refusals(method: str, context: RouteContext, operation: dict[str, Any]) -> set[int]:

@@ -246,6 +246,8 @@ def _references(value: Any) -> Iterator[tuple[int, str]]:
             yield from (each for inner in value.values() for each in _references(inner))
         case list():
             yield from (each for inner in value for each in _references(inner))
+        case _:
+            pass
 
 
 def _escaped(name: str) -> str:

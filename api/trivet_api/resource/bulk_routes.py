@@ -1,6 +1,7 @@
 """The routes by which many rows of a resource are written at once."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -37,10 +38,12 @@ def _add(router: APIRouter, resource: Resource, verb: Verb, policy: Policy) -> N
 
     async def write_batch(batch: Any, unit: Unit) -> Response:
         outcomes = await unit.run(service, write, batch)
-        return Response(encode_outcomes(outcomes), media_type=JSON)
+        is_whole = all(each.error is None for each in outcomes)
+        status = HTTPStatus.OK if is_whole else HTTPStatus.MULTI_STATUS
+        return Response(encode_outcomes(outcomes), status, media_type=JSON)
 
     takes(write_batch, "batch", batch_schema(write, verb))
-    row = None if verb == "delete" else resource.read_schema
+    answer = answer_schema(write, None if verb == "delete" else resource.read_schema)
     router.add_api_route(
         f"{resource.path}:batch{verb.capitalize()}",
         write_batch,
@@ -49,8 +52,11 @@ def _add(router: APIRouter, resource: Resource, verb: Verb, policy: Policy) -> N
         summary=f"{_WORDS[verb]} many {resource.rows} at once",
         description="All of them or none; with `atomic` false each has its own outcome.",
         dependencies=[policy],
-        response_model=answer_schema(write, row),
+        response_model=answer,
+        response_description="All of them were done.",
+        responses={HTTPStatus.MULTI_STATUS.value: {"description": _MIXED, "model": answer}},
     )
 
 
+_MIXED = "With `atomic` false: some were refused, or all. `problem` of an item says why."
 _WORDS: dict[Verb, str] = {"create": "Create", "update": "Change", "delete": "Delete"}

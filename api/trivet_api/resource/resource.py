@@ -22,7 +22,7 @@ from trivet_api.resource.naming import path_of
 from trivet_api.resource.options import PAGE, PAGE_MAX, ReadOptions
 from trivet_api.resource.parameters import Parameters
 from trivet_api.resource.routes import router_of
-from trivet_api.resource.schemas import readable_fields, schema
+from trivet_api.resource.schemas import partial_of, readable_fields, schema
 from trivet_api.resource.write_options import write_options
 
 Expand = Iterable[str]
@@ -79,7 +79,8 @@ def resource(
         update: The same for changes: ``(db, actor, key, changes)``.
         delete: The same for deletions: ``(db, actor, key)``.
         read_schema: A schema of what is read in place of the derived one. It documents; what is
-            answered are its fields.
+            answered are its fields. In the document none of them is required, because a query can
+            leave each of them out (``fields``).
         create_schema: A schema of what creates.
         update_schema: A schema of what changes.
         exclude: Columns that are neither read nor written.
@@ -111,9 +112,11 @@ def resource(
         raise fault(model, "an upsert cannot say which version it changes: leave one of them out.")
     services = services_of(model, chosen, {"create": create, "update": update, "delete": delete})
     exclude, as_text, members = tuple(exclude), tuple(as_text), tuple(members)
-    shown = read_schema or schema(model, "read", exclude=exclude, as_text=as_text, members=members)
     fields = readable_fields(model, exclude=exclude, as_text=as_text)
-    if read_schema is not None:
+    if read_schema is None:
+        shown = schema(model, "read", exclude=exclude, as_text=as_text, members=members)
+    else:
+        shown = partial_of(read_schema)
         fields = {name: each for name, each in fields.items() if name in _names(read_schema)}
     options = ReadOptions(
         model=model,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from inspect import signature
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, create_model
@@ -182,6 +183,35 @@ def _without_nulls(known: dict[str, Any]) -> None:
 def _without_required(known: dict[str, Any]) -> None:
     """Promise no attribute: `fields` leaves some out, and so do rules of what an actor sees."""
     known.pop("required", None)
+
+
+def partial_of(written: type[BaseModel]) -> type[BaseModel]:
+    """A read schema that somebody wrote, as the document has it: none of its attributes is
+    required, and for the rest it is theirs."""
+    given = written.model_config.get("json_schema_extra")
+
+    def without_required(known: dict[str, Any], model: Any) -> None:
+        if callable(given):
+            _call_extra(given, known, model)
+        elif given is not None:
+            known.update(given)
+        _without_required(known)
+
+    made: type[BaseModel] = create_model(
+        f"Partial{written.__name__}",
+        __base__=written,
+        __doc__=written.__doc__,
+        __module__=written.__module__,
+    )
+    made.model_config["json_schema_extra"] = without_required
+    made.model_rebuild(force=True)
+    return made
+
+
+def _call_extra(given: Any, known: dict[str, Any], model: Any) -> None:
+    """Call what an author wrote, which takes the schema alone or the class as well."""
+    takes_class = len(signature(given).parameters) > 1
+    given(known, model) if takes_class else given(known)
 
 
 def _described(fields: Mapping[str, Field], chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Column, Integer, Table, create_engine
 from sqlalchemy.orm import registry
 
-from tests.api.resource.bookshop.models import Base
+from tests.api.resource.bookshop.models import Base, Novel
 from tests.api.resource.bookshop_api import LABELS, NOVELS, PLACES, open_bookshop
 from tests.platform.bare import client_of
 from trivet import Identity
@@ -145,6 +147,17 @@ COURSES: dict[str, list[Step]] = {
         Step("POST", f"{NOVELS}:batchDelete", 200, {"items": [{"key": "1"}, {"key": "2"}]},
              answer={"items": [{"status": 204}, {"status": 204}]}),
     ],
+    "a batch of which some are refused does not answer as one of which all were done": [
+        Step("POST", f"{NOVELS}:batchCreate", 207,
+             {"atomic": False, "items": [EMMA, {**EMMA, "title": "again"}]}),
+        Step("POST", f"{NOVELS}:batchUpdate", 207,
+             {"atomic": False, "items": [{"key": "9", "changes": {"sold": True}}]}),
+        Step("POST", f"{NOVELS}:batchUpdate", 200,
+             {"atomic": False, "items": [{"key": "1", "changes": {"sold": True}}]}),
+        Step("POST", f"{NOVELS}:batchDelete", 207,
+             {"atomic": False, "items": [{"key": "1"}, {"key": "9"}]}),
+        Step("GET", NOVELS, 200, answer=NOTHING),
+    ],
     "several resources are written in one transaction": [
         Step("POST", "/api/batch", 409, {"operations": [
             {"operation": "create", "resource": "bookshop/novels", "values": EMMA},
@@ -243,6 +256,47 @@ async def test_the_document_names_every_operation_shortly(client: httpx2.AsyncCl
     assert "required" not in schemas["Novel"], "fields, and rules, leave attributes out"
     assert schemas["NovelCreate"]["required"] == ["title", "isbn"]
     assert {"200", "201"} <= {*document["paths"]["/bookshop/novels:upsert"]["post"]["responses"]}
+    assert "207" in document["paths"]["/bookshop/novels:batchCreate"]["post"]["responses"]
+
+
+async def test_the_document_says_what_is_answered_without_a_body(
+    client: httpx2.AsyncClient,
+) -> None:
+    paths = (await client.get("/api/openapi.json")).json()["paths"]
+    for path, method, empty in (
+        (NOVELS, "post", {"201"}),
+        (f"{NOVELS}/{{key}}", "patch", {"204"}),
+        (f"{NOVELS}:upsert", "post", {"201", "204"}),
+        (f"{NOVELS}/{{key}}", "delete", set()),
+    ):
+        responses = paths[path.removeprefix("/api")][method]["responses"]
+        said = {
+            status
+            for status, each in responses.items()
+            if "Preference-Applied" in each.get("headers", {})
+        }
+        assert said == empty, (method, path)
+    created = paths["/bookshop/novels"]["post"]["responses"]["201"]
+    assert created["description"].endswith("Without a body for `Prefer: return=minimal`.")
+
+
+class NovelOut(BaseModel):
+    """What a shop window says."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"title": "Emma"}})
+
+    id: int
+    title: str
+
+
+def test_a_read_schema_of_ones_own_promises_no_attribute_in_the_document() -> None:
+    app = FastAPI()
+    app.include_router(resource(Novel, read_schema=NovelOut, policy=public, operations=["read"]))
+    schemas = app.openapi()["components"]["schemas"]
+    assert "required" not in schemas["PartialNovelOut"]
+    assert schemas["PartialNovelOut"]["properties"].keys() == {"id", "title"}
+    assert schemas["PartialNovelOut"]["example"] == {"title": "Emma"}
+    assert NovelOut.model_json_schema()["required"] == ["id", "title"]
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -267,8 +321,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 def test_a_resource_that_cannot_be_is_refused_where_it_is_declared(
     options: dict[str, Any], said: str
 ) -> None:
-    from tests.api.resource.bookshop.models import Novel
-
     with pytest.raises(ConfigurationError) as refused:
         resource(Novel, **options)
     assert said in refused.value.detail
