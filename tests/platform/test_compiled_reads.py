@@ -34,7 +34,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tests.platform.bare import bare_platform
@@ -145,6 +145,13 @@ async def test_a_value_without_a_name_is_given_by_its_key(platform: Platform) ->
 
     assert await ask(platform, read, **given) == [(1,)]
     assert await ask(platform, read) == []
+
+
+async def test_a_value_that_nobody_hands_over_is_nobody_s(platform: Platform) -> None:
+    assert len(await ask(platform, BY_KEY, key=1)) == 1
+    with pytest.raises(SQLAlchemyError, match="A value is required for bind parameter 'key'"):
+        await ask(platform, BY_KEY)
+    assert len(await ask(platform, BY_KEY, key=2)) == 1
 
 
 async def test_a_unit_that_has_begun_asks_where_it_is(platform: Platform) -> None:

@@ -5,7 +5,8 @@ So a statement is kept by what decides its text, with parameters for all values,
 object is executed again: SQLAlchemy remembers of an object how it was compiled.
 
 The conditions of the rules are made anew for each actor. Their text is compared, and the values in
-them are handed to the parameters of the first condition of the same text.
+them are handed to the parameters of the first condition of the same text. What is kept holds no
+actor's values: its parameters have none of their own, and a caller who leaves one out is refused.
 """
 
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import BindParameter, ColumnElement
+from sqlalchemy.sql import visitors
 
 from trivet.identity.identity import Identity
 from trivet.rules.addresses import Addresses
@@ -42,7 +44,7 @@ class Restriction:
     """The rows of a class that an actor may see: a condition, or None for all.
 
     Attributes:
-        condition: The condition.
+        condition: The condition with the actor's values.
         key: What decides its text; None if that cannot be told.
         binds: Its parameters, in their order.
     """
@@ -50,6 +52,15 @@ class Restriction:
     condition: Condition | None = None
     key: Hashable = ()
     binds: tuple[BindParameter[Any], ...] = ()
+
+    def without_values(self) -> Condition | None:
+        """The condition as it can be kept for other actors: each of its parameters has to be handed
+        over. One whose text cannot be told is kept for nobody, and has its values."""
+        if self.condition is None or self.key is None or not self.binds:
+            return self.condition
+        # As SQLAlchemy's own `params()` does it: keys stay, and the parameters are others.
+        options = {"maintain_key": True, "detect_subquery_cols": True}
+        return visitors.cloned_traverse(self.condition, options, {"bindparam": _take_value})
 
     @classmethod
     def of(cls, condition: Condition | None) -> "Restriction":
@@ -60,6 +71,13 @@ class Restriction:
         if found is None:
             return cls(condition, key=None)
         return cls(condition, found.key, tuple(found.bindparams))
+
+
+def _take_value(bind: BindParameter[Any]) -> None:
+    bind.value, bind.callable, bind.required = None, None, True
+    # SQLAlchemy renames a unique one where it copies a condition for an alias, and then the value
+    # that is handed over does not find it.
+    bind.unique = False
 
 
 EVERYTHING = Restriction()
@@ -81,6 +99,7 @@ class Sight:
         self._withheld: dict[type[Any], frozenset[str]] = {}
         self._hidden: dict[type[Any], frozenset[str]] = {}
         self._restrictions: dict[type[Any], Restriction] = {}
+        self._conditions: dict[type[Any], Condition | None] = {}
 
     def hidden(self, model: type[Any]) -> frozenset[str]:
         """The attributes of a class that the actor may not see."""
@@ -116,8 +135,11 @@ class Sight:
         return found
 
     def restrict(self, model: type[Any]) -> Condition | None:
-        """The condition of the restriction."""
-        return self.restriction(model).condition
+        """The condition of the restriction, for a statement that is kept: without the values of
+        its parameters, which `Statements.find` gives."""
+        if model not in self._conditions:
+            self._conditions[model] = self.restriction(model).without_values()
+        return self._conditions[model]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

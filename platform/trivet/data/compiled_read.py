@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Select
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 
 Rows = Sequence[Sequence[Any]]
@@ -28,6 +29,9 @@ class CompiledRead:
     Args:
         statement: A SELECT of columns. With a parameter that expands (``IN``) it is executed as any
             other, because its text changes with each list.
+
+    A value in the statement itself is a constant of its text, the same for everybody. Whatever
+    belongs to one caller is a parameter without a value, and has to be handed over each time.
     """
 
     def __init__(self, statement: "Select[Any]") -> None:
@@ -61,7 +65,11 @@ class WireQuery:
         # A parameter without a name of its own is known by its key, as SQLAlchemy knows it.
         keys = {name: bind.key for bind, name in compiled.bind_names.items()}
         self._names = [(name, keys[name]) for name in names]
-        self._fixed: Mapping[str, Any] = dict(compiled.params)
+        # What has to be handed over is in none of them: nobody gets what another one gave.
+        required = {name for bind, name in compiled.bind_names.items() if bind.required}
+        self._constants: Mapping[str, Any] = {
+            name: value for name, value in compiled.params.items() if name not in required
+        }
         self._binding: Mapping[str, _Convert] = {
             name: convert
             for name, bind in compiled.binds.items()
@@ -73,10 +81,21 @@ class WireQuery:
         self._reading: Sequence[tuple[int, _Convert]] = ()
 
     def parameters(self, values: Mapping[str, Any]) -> Sequence[Any]:
-        """The parameters in their order, as the driver takes them."""
+        """The parameters in their order, as the driver takes them.
+
+        Raises:
+            InvalidRequestError: One that has no value of its own was not handed over.
+        """
         found: list[Any] = []
         for name, key in self._names:
-            value = values[key] if key in values else values.get(name, self._fixed[name])
+            if key in values:
+                value = values[key]
+            elif name in values:
+                value = values[name]
+            elif name in self._constants:
+                value = self._constants[name]
+            else:
+                raise InvalidRequestError(f"A value is required for bind parameter {key!r}")
             convert = self._binding.get(name)
             found.append(value if convert is None else convert(value))
         return found

@@ -7,6 +7,8 @@ from typing import Any
 
 import anyio.to_thread
 import pytest
+from sqlalchemy import and_, bindparam, exists, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tests.api.resource.query_classes import (
@@ -20,10 +22,12 @@ from tests.api.resource.query_classes import (
 )
 from tests.api.resource.reading import ANYBODY, Desk, Statements, desk, options_of, store
 from trivet import Identity, NotFound, Platform
+from trivet.data.compiled_read import CompiledRead
 from trivet.errors import Invalid
 from trivet.rules.registry import RuleRegistry
 from trivet.rules.visibility import Visible
 from trivet_api.resource.expanding import MEMBERS
+from trivet_api.resource.statements import Sight
 
 pytestmark = pytest.mark.anyio
 
@@ -366,6 +370,18 @@ async def test_a_statement_is_kept_for_all_actors_and_has_the_values_of_each(
     assert len({*statements.texts}) == 3
 
 
+async def test_a_condition_that_is_copied_for_an_alias_has_the_values_of_each_actor(
+    shelves: Platform,
+) -> None:
+    """A class that refers to itself is asked under another name. Book 4 follows 2, and 2 follows 1;
+    user 1 does not see 2, and user 2 does not see 4."""
+    asking = await books(shelves, RULES)
+
+    for user, found in ((3, [2, 4]), (1, []), (2, [2]), (3, [2, 4])):
+        asking.actor = Identity(user_id=user, username="x", kind="key")
+        assert await asking.ids("sequel_of.price.gte=0") == found, user
+
+
 async def test_a_statement_that_is_the_only_one_has_the_values_of_each_actor_too(
     shelves: Platform,
 ) -> None:
@@ -378,6 +394,36 @@ async def test_a_statement_that_is_the_only_one_has_the_values_of_each_actor_too
         assert (await asking.read(str(hidden ^ 6)))[0]["id"] == hidden ^ 6
         with pytest.raises(NotFound):
             await asking.read(str(hidden))
+
+
+LONG = QueryBook.pages > 50
+
+
+def of_every_form(actor: Identity) -> Any:
+    number = actor.user_id or 0
+    own = select(QueryAuthor.id).where(QueryAuthor.id == number)
+    is_bound = exists().where(QueryTag.id == bindparam("who", number), QueryTag.id > 0)
+    some = QueryBook.pages.in_([number * 100, 300])
+    return and_(LONG, or_(some, QueryBook.author_id.in_(own)), is_bound)
+
+
+async def test_a_kept_statement_has_no_values_of_the_actor_for_whom_it_was_made(
+    shelves: Platform,
+) -> None:
+    every = rules((of_every_form, QueryBook, ()))
+    asking = await books(shelves, every)
+    for user, seen in ((1, [1, 2, 3]), (2, [2, 3, 5]), (1, [1, 2, 3])):
+        asking.actor = Identity(user_id=user, username="x", kind="key")
+        assert await asking.ids("") == seen
+        assert await asking.ids("author.name.ne=x&expand=author") == seen
+
+    kept: Any = Sight(every, ANYBODY).restrict(QueryBook)
+    assert {*kept.compile().params.values()} == {None}
+    assert {*LONG.compile().params.values()} == {50}, "a rule's own condition stays what it is"
+    read = CompiledRead(select(QueryBook.id).where(kept))
+    async with shelves.open_unit(actor=ANYBODY, read_only=True) as unit:
+        with pytest.raises(SQLAlchemyError, match="A value is required for bind parameter"):
+            await unit.run(lambda db, _actor: read.rows(db, {}))
 
 
 async def test_an_order_by_something_hidden_is_not_the_default(shelves: Platform) -> None:
