@@ -134,6 +134,24 @@ def find_missing_views(settings: Settings) -> Iterator[str]:
     yield from migrations.find_missing(settings.database_url)
 
 
+def find_security_faults(settings: Settings) -> Iterator[str]:
+    """The reasons why PostgreSQL would not keep tenants apart, each in a sentence with the cure.
+    The database has to answer; a replica that does not is told of elsewhere."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from trivet import migrations
+    from trivet_deploy.composition import open_platform_with_django
+
+    policies = migrations.wanted_policies(open_platform_with_django(settings).features)
+    yield from migrations.find_security_faults(settings.database_url, policies)
+    for replica, address in zip(settings.replicas, settings.replica_urls, strict=True):
+        try:
+            found = list(migrations.find_security_faults(address, policies, of_tables=False))
+        except SQLAlchemyError:
+            continue
+        yield from (f"at {replica.masked}, of TRIVET_REPLICA_URLS, {each}" for each in found)
+
+
 def find_drift(settings: Settings) -> Drift:
     """The differences between models, migrations and database."""
     from trivet import migrations
@@ -295,6 +313,8 @@ def find_schema_fault(settings: Settings, *, with_drift: bool) -> str:
     is_behind = migrations.is_behind(settings.database_url, platform.features)
     if is_behind or django_commands.find_waiting():
         return f"The database is not migrated: {MIGRATE}."
+    if insecure := next(find_security_faults(settings), ""):
+        return f"Row security does not hold: {insecure}."
     if not with_drift:
         return ""
     differences = migrations.compare(settings.database_url, platform.features).differences

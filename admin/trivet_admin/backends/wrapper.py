@@ -16,6 +16,7 @@ from django.db.transaction import TransactionManagementError
 from trivet.data.outages import Outage, find_outage, mark_own
 from trivet.data.replicas.replica import Replica
 from trivet.data.session import TrivetSession
+from trivet.data.tenant_setting import tell_again
 from trivet.observation import UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin, current_origin
 from trivet_admin import runtime
@@ -202,6 +203,8 @@ class UnitWrapper(BaseDatabaseWrapper):
             self._shared.return_to_mark(sid)
         self.rollback_exc = None  # undone with the savepoint
         super()._savepoint_rollback(sid)  # type: ignore[misc]  # private, not in the stubs
+        if self._shared is not None:
+            tell_again(self._shared.session)  # what held at its beginning may hold no more
 
     def _observe(self, outcome: UnitOutcome, reason: str = "") -> None:
         """Let the end of the outermost ``atomic()`` be observed, once: Django rolls back again

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.types import NullType, UserDefinedType
 
 from trivet.errors import ConfigurationError
+from trivet.models.filled_columns import is_filled
 from trivet_admin.generic import AnyField, IntegerField
 from trivet_admin.mirror.defaults import default_of, wants_context
 from trivet_admin.mirror.fields import Options, field_of
@@ -159,11 +160,12 @@ def is_computed(column: "Column[Any]") -> bool:
 
 
 def is_defaulted(column: "Column[Any]") -> bool:
-    """Whether a value that nobody gave is made up by the database, by an SQL expression, or by a
-    function of SQLAlchemy's that looks at the other values of the row."""
+    """Whether a value that nobody gave is made up by the database, by an SQL expression, by a
+    function of SQLAlchemy's that looks at the other values of the row, or by the flush."""
     default: Any = column.default
     made = default is not None and (default.is_clause_element or wants_context(default))
-    return made or column.server_default is not None or is_generated_key(column)
+    known = made or column.server_default is not None or is_generated_key(column)
+    return known or is_filled(column)
 
 
 def is_unique(column: "Column[Any]") -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapper, QueryableAttribute
 
 from trivet.audit.capture import POLICY, REDACTED
 from trivet.data.fitting.examples import annotation_of
+from trivet.models.filled_columns import is_filled
 from trivet_api.resource.attribute_texts import attribute_texts
 from trivet_api.resource.json_types import JsonType, json_type_of
 
@@ -180,5 +181,5 @@ def _is_made_by_server(column: "Column[Any]") -> bool:
 
 def _has_default(column: Any) -> bool:
     return isinstance(column, Column) and (
-        column.default is not None or column.server_default is not None
+        column.default is not None or column.server_default is not None or is_filled(column)
     )

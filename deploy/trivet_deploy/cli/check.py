@@ -77,6 +77,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
         migrations = _find_migrations(settings)
         yield migrations
         if migrations.state == "ok":
+            yield from _find_row_security(settings, platform)
             yield from _find_views(settings)
             yield _find_audit(settings)
             yield from _find_pages()
@@ -187,6 +188,24 @@ def _find_migrations(settings: "Settings") -> Finding:
     rest = f", and {len(others)} more (`trivet migrate --check` lists them)" if others else ""
     cure = f". To cure it, {drift.cure}" if drift.cure else ""
     return Finding("migrations", "failed", f"{first.rstrip('.')}{rest}{cure}")
+
+
+def _find_row_security(settings: "Settings", platform: "Platform") -> Iterator[Finding]:
+    """Whether PostgreSQL keeps tenants apart by itself, where a rule asks for it."""
+    from trivet import migrations
+    from trivet_deploy.schema import find_security_faults
+
+    tables = migrations.wanted_policies(platform.features)
+    if not tables:
+        return
+    if settings.database.is_sqlite:
+        yield Finding("row security", "ok", "SQLite has none: the rules alone keep tenants apart")
+        return
+    faults = list(find_security_faults(settings))
+    yield from (Finding("row security", "failed", sentence) for sentence in faults)
+    if not faults:
+        yield Finding("row security", "ok", f"PostgreSQL asks who may see rows of {len(tables)} "
+                      f"{'table' if len(tables) == 1 else 'tables'}")  # fmt: skip
 
 
 def _find_views(settings: "Settings") -> Iterator[Finding]:

@@ -1,9 +1,11 @@
 """The database: sealed sessions on one pool, that publish what they commit."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import anyio.to_thread
 from sqlalchemy import Connection, text
@@ -15,6 +17,7 @@ from trivet.data.compiled_read import CompiledRead, Rows
 from trivet.data.engine import Engines
 from trivet.data.outages import READ_ONLY, Outage
 from trivet.data.sealed_session import SealedSession
+from trivet.data.tenant_setting import opening_of
 from trivet.identity.identity import Identity
 from trivet.identity.revocation import Revocation
 from trivet.observation import Observers, UnitEnded, UnitOutcome, reason_of
@@ -66,6 +69,7 @@ class Database:
         self._on_revoked = on_revoked
         self.observers = observers or Observers()
         self.statement_seconds = statement_seconds
+        self._concerning: WeakKeyDictionary[CompiledRead, bool] = WeakKeyDictionary()
         self._engines = Engines(
             url,
             connections=connections,
@@ -78,6 +82,11 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self._engines.is_sqlite
+
+    @property
+    def secures(self) -> bool:
+        """Whether PostgreSQL asks for the tenants of who acts (`trivet.rules.row_security`)."""
+        return not self.is_sqlite and self.capture.rules.tenants.secures
 
     @property
     def is_open(self) -> bool:
@@ -106,22 +115,25 @@ class Database:
         read_only: bool = False,
         single_query: bool = False,
         observed: bool = True,
+        across_tenants: bool = False,
         find_connection: Callable[[], Connection | None] | None = None,
     ) -> SealedSession:
         """A session that has no connection yet, with the right to end its transaction.
 
-        The caller has to end it, so prefer `unit`. With `observed`, observers get its end.
-        `find_connection` may find one to another server (`trivet.data.replicas`).
+        The caller has to end it, so prefer `unit`. With `observed`, observers get its end; with
+        `across_tenants` it is the product's own, whoever has caused it. `find_connection` may find
+        one to another server (`trivet.data.replicas`).
         """
         engine = self.read_engine if read_only else self.engine
         if single_query:
-            engine = self.single_query_engine
+            engine = self._engines.single_query_within if self.secures else self.single_query_engine
         return SealedSession(
             engine,
             capture=self.capture,
             origin=origin or current_origin(),
             read_only=read_only or single_query,
             observers=self.observers if observed else None,
+            across_tenants=across_tenants,
             find_connection=find_connection,
             on_revoked=self._on_revoked,
         )
@@ -141,7 +153,9 @@ class Database:
         gets a `UnitOfWork` (`Platform.open_unit`)."""
         origin = (origin or current_origin()).by(actor)
         # Reads of the platform itself are not observed as units.
-        sealed = self.open_session(origin, read_only=read_only, observed=not read_only)
+        sealed = self.open_session(
+            origin, read_only=read_only, observed=not read_only, across_tenants=True
+        )
         try:
             yield sealed.session
             published = await sealed.commit()
@@ -152,7 +166,7 @@ class Database:
     @asynccontextmanager
     async def single_query(self) -> AsyncIterator[AsyncSession]:
         """A session that reads, by one statement; a second one raises SecondQueryError."""
-        sealed = self.open_session(single_query=True, observed=False)
+        sealed = self.open_session(single_query=True, observed=False, across_tenants=True)
         try:
             yield sealed.session
         finally:
@@ -170,11 +184,24 @@ class Database:
             return None
         from trivet.data.postgresql_reads import ask
 
-        rows = await ask(self.read_engine, read, values)
+        find_opening = None
+        if self.secures and self._concerns_tenants(read):
+            find_opening = partial(self._open_for, origin)
+        rows = await ask(self.read_engine, read, values, find_opening)
         if rows is not None and self.observers.active:
             ended = UnitEnded(UnitOutcome.COMMITTED, "", find_origin().way, read_only=True)
             self.observers.emit(ended)
         return rows
+
+    def _concerns_tenants(self, read: CompiledRead) -> bool:
+        found = self._concerning.get(read)
+        if found is None:
+            found = self._concerning[read] = self.capture.rules.tenants.concern(read.statement)
+        return found
+
+    def _open_for(self, origin: Origin, driver: Any) -> Sequence[bytes]:
+        dialect = self.read_engine.dialect
+        return opening_of(self.capture.rules, origin.actor, driver, dialect)
 
     def note_outage(self, outage: Outage) -> None:
         """Remember an outage that another way to the same database has met."""

@@ -15,7 +15,7 @@ from trivet.data.listeners import listen_to_engine
 from trivet.data.outages import OutageMemory
 from trivet.data.pool import ObservedPool
 from trivet.data.sqlite import keep_zones
-from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY
+from trivet.data.statement_guard import IN_TRANSACTION, READ_ONLY, SINGLE_QUERY
 from trivet.data.statement_limit import limited_sqlite
 from trivet.observation import Observers
 from trivet_settings.database_url import DatabaseUrl
@@ -74,6 +74,7 @@ class Engines:
         self._writing: AsyncEngine | None = None
         self._reading: AsyncEngine | None = None
         self._single: AsyncEngine | None = None
+        self._single_within: AsyncEngine | None = None
 
     @property
     def is_made(self) -> bool:
@@ -102,11 +103,19 @@ class Engines:
             self._single = self.reading.execution_options(**{SINGLE_QUERY: True})
         return self._single
 
+    @property
+    def single_query_within(self) -> AsyncEngine:
+        """The same with a transaction around the statement: something goes with its BEGIN that the
+        statement needs."""
+        if self._single_within is None:
+            self._single_within = self.single_query.execution_options(**{IN_TRANSACTION: True})
+        return self._single_within
+
     async def close(self) -> None:
         """Close every connection. A later unit makes a new engine."""
         if self._writing is not None:
             await self._writing.dispose()
-            self._writing = self._reading = self._single = None
+            self._writing = self._reading = self._single = self._single_within = None
 
     def _create(self) -> AsyncEngine:
         options: dict[str, Any] = {}

@@ -1,8 +1,9 @@
 """The meaning of a database's failure for the caller.
 
-The drivers' exceptions say what happened. This module says what the caller can do: 409 if the
-state of the data refuses the request, 422 if a value does not fit its column, 503 if the database
-cannot serve the request now. The meaning does not depend on the ORM that wraps the exception.
+The drivers' exceptions say what happened. This module says what the caller can do: 403 if a policy
+refuses a row, 409 if the state of the data refuses the request, 422 if a value does not fit its
+column, 503 if the database cannot serve the request now. The meaning does not depend on the ORM
+that wraps the exception.
 
 A refusal names its attributes where they can be known: `trivet.data.violations` finds the columns
 of a constraint, `trivet.data.validators` the validator that refused.
@@ -19,7 +20,7 @@ from trivet.data.outages import AWAY, Outage, find_outage
 from trivet.data.statement_limit import SETTING, is_over_limit
 from trivet.data.validators import Refusal, find_refusal
 from trivet.data.violations import find_violation, is_of_sending
-from trivet.errors import Conflict, Invalid, TrivetError, Unavailable
+from trivet.errors import Conflict, Forbidden, Invalid, TrivetError, Unavailable
 
 RETRY_AFTER_SECONDS = 1
 RETRY_AFTER_LIMIT_SECONDS = 60
@@ -29,6 +30,11 @@ logger = logging.getLogger(__name__)
 
 _UNDEFINED_SQLSTATES = {"42P01", "42703"}
 """undefined_table and undefined_column."""
+
+_MISSING_RIGHT = "42501"
+"""insufficient_privilege."""
+_CHECKS_POLICIES = "ExecWithCheckOptions"
+"""The function of PostgreSQL that asks the policies of a table about a new row."""
 
 _UNDEFINED = ("no such table", "no such column")
 """The same for SQLite, which has no codes for them."""
@@ -83,6 +89,8 @@ def explain_driver(error: BaseException) -> TrivetError | None:
     None if it is a fault of ours."""
     if (violation := find_violation(error)) is not None:
         return violation.error()
+    if _is_of_other_tenant(error):
+        return Forbidden("row-not-yours", "You may not write this row: it would not be yours.")
     kinds = {kind.__name__ for kind in type(error).__mro__}  # PEP 249 gives the names
     if "IntegrityError" in kinds:
         return Conflict("integrity", "This contradicts data that is already there.")
@@ -92,6 +100,14 @@ def explain_driver(error: BaseException) -> TrivetError | None:
         return _over_limit(error)
     outage = find_outage(error)
     return None if outage is None else explain_outage(outage)
+
+
+def _is_of_other_tenant(error: BaseException) -> bool:
+    """Whether a policy of PostgreSQL has refused a row. The code is that of every missing right,
+    and the sentence is in the language of the server; the place in its source is neither."""
+    diagnosis = getattr(error, "diag", None)
+    is_right = getattr(error, "sqlstate", None) == _MISSING_RIGHT
+    return is_right and getattr(diagnosis, "source_function", "") == _CHECKS_POLICIES
 
 
 def explain_outage(outage: Outage) -> Unavailable:

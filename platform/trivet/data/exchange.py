@@ -95,7 +95,7 @@ class Exchange:
         else:
             if after is not None:
                 wire.send_query_params(after, None)
-            results = yield from self._synchronized()
+            results = yield from synchronized(wire)
         answers = results if after is None else results[:-1]
         yield from self._note(statement, how, name, answers[-1])
         for each in results:
@@ -103,19 +103,20 @@ class Exchange:
                 raise error_from_result(each, encoding=self._connection.info.encoding)
         return results[-1]
 
-    def _synchronized(self) -> Any:
-        """The result of each command of the pipeline, which is left."""
-        self._wire.pipeline_sync()
-        yield from generators.send(self._wire)
-        results: list[Any] = []
-        while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
-            results += yield from generators.fetch_many(self._wire)
-        self._wire.exit_pipeline_mode()
-        return results[:-1]
-
     def _note(self, statement: _Query, how: Any, name: bytes, result: Any) -> Any:
         """Let psycopg know of the statement, as one of its cursors would."""
         key = self._prepared.maybe_add_to_cache(statement, how, name)
         if key is not None:
             self._prepared.validate(key, how, name, [result])
         yield from self._prepared.maintain_gen(self._connection)
+
+
+def synchronized(wire: Any) -> Any:
+    """The result of each command of the pipeline of a connection, which is left."""
+    wire.pipeline_sync()
+    yield from generators.send(wire)
+    results: list[Any] = []
+    while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
+        results += yield from generators.fetch_many(wire)
+    wire.exit_pipeline_mode()
+    return results[:-1]

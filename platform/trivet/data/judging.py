@@ -19,6 +19,11 @@ from trivet.rules import Change
 from trivet.rules.change import Kind
 
 
+def fill_tenants(session: TrivetSession, *_: Any) -> None:
+    """Give new rows their tenants, where they name none. A listener of ``before_flush``."""
+    session.capture.rules.tenants.fill(session, session.actor)
+
+
 def judge_flush(session: TrivetSession, *_: Any) -> None:
     """Judge the changes that `session` is about to flush. A listener of ``before_flush``."""
     if not session.capture.rules.judges:

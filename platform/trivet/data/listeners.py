@@ -25,6 +25,7 @@ from trivet.data import (
     single_inserts,
     sqlite,
     statement_guard,
+    tenant_setting,
     validators,
     violations,
 )
@@ -81,6 +82,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (SQLITE, "begin", sqlite.begin),  # IMMEDIATE to write, plain to read
     (POSTGRESQL, "begin", postgresql.choose_mode),  # a snapshot to read, none for one query
     (TrivetSession, "after_begin", statement_guard.bind_session),  # it knows whose it is
+    (TrivetSession, "after_begin", tenant_setting.tell_tenants),  # PostgreSQL, whose rows it shows
     (TrivetSession, "after_transaction_create", flush.mark_savepoint),  # its captures can be cut
 
     # A statement is sent.
@@ -98,6 +100,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (TrivetSession, "before_flush", flush.take_links_along),  # the database would cut them
     (TrivetSession, "before_flush", flush.see_assigned_documents),  # old values are as they were
     (TrivetSession, "before_flush", flush.load_what_feeds_read),  # a feed may not ask
+    (TrivetSession, "before_flush", judging.fill_tenants),  # a row that names none has its writer's
     (TrivetSession, "before_flush", judging.judge_flush),  # rules are asked, or nothing is written
     (TrivetSession, "before_flush", key_grants.judge_keys),  # no key gives more than its maker has
 
@@ -126,10 +129,13 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (POSTGRESQL, "commit", postgresql.require_intact),  # a swallowed error is no success
     (Engine, "rollback", statement_guard.refuse_sealed_rollback),  # nor does a service roll back
     (TrivetSession, "after_soft_rollback", flush.cut_savepoint),  # what it captured did not happen
+    (TrivetSession, "after_soft_rollback", tenant_setting.tell_after_savepoint),  # rows as before
     (TrivetSession, "after_transaction_end", flush.forget_transaction),  # nothing outlives it
+    (TrivetSession, "after_transaction_end", tenant_setting.forget_told),  # nor what was told
 
     # A connection goes back to the pool.
     (SQLITE, "reset", sqlite.end_what_is_open),  # also after a refused COMMIT
+    (POSTGRESQL, "checkin", tenant_setting.forget_opening),  # what did not begin is nobody else's
     (POSTGRESQL, "checkin", postgresql.note_use),  # so that an idle one is known
 )
 # fmt: on

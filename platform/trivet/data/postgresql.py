@@ -15,7 +15,12 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
+from trivet.data.statement_guard import (
+    IN_TRANSACTION,
+    READ_ONLY,
+    SINGLE_QUERY,
+    expect_one,
+)
 from trivet.data.statement_limit import limit_session
 from trivet_settings.values import Pooler
 
@@ -107,8 +112,8 @@ def choose_mode(connection: Connection) -> None:
     mode = options.get(READ_ONLY, False), options.get(SINGLE_QUERY, False)
     if mode[1]:
         expect_one(connection)
-        if connection.info[_LENT]:
-            mode = True, False  # without a transaction it would have no time limit
+        if connection.info[_LENT] or options.get(IN_TRANSACTION):
+            mode = True, False  # with which its time limit and the tenants of its reader go
     is_chosen = _LEVEL in options  # by code that asks for a connection of the engine
     if connection.info.get(_MODE, _WRITING) == mode and not is_chosen:
         return

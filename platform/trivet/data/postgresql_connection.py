@@ -1,17 +1,18 @@
 """psycopg's connections: a time limit of statements goes with each BEGIN behind a pooler
-(`trivet.data.statement_limit`), the position of the log comes with each COMMIT where a client
-needs it (`trivet.data.replicas`), and the last statement of a transaction goes with its COMMIT
+(`trivet.data.statement_limit`), and so do the tenants of who acts, where PostgreSQL asks for them
+(`trivet.data.tenant_setting`); the position of the log comes with each COMMIT where a client needs
+it (`trivet.data.replicas`), and the last statement of a transaction goes with its COMMIT
 (`trivet.fixed_statements`). None of them costs a round trip.
 
 Apart from there, because a process on SQLite does not load psycopg.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection, Connection, generators
 from psycopg.errors import DatabaseError, error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 
 from trivet.data.exchange import COMMIT, Exchange
 from trivet.data.replicas.client import ClientPosition, current_client
@@ -28,6 +29,8 @@ _COMMIT = (
 position at which the next record begins, and not how far the log is flushed, because with
 ``synchronous_commit = off`` the commit itself may not be."""
 
+_BEGIN_READING = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
 
 class _Limited:
     """What both kinds of connections have in common.
@@ -38,12 +41,18 @@ class _Limited:
             with each BEGIN.
         is_replica: Whether the server behind this connection only reads.
         replayed: Up to where it had replayed when it was asked on this connection.
+        opening: Statements that go with the next BEGIN.
+        find_opening: A function that returns them for every BEGIN; None: those of `opening` go.
+        begins_reading: Whether the next BEGIN is that of a transaction which only reads.
     """
 
     statement_seconds: float | None = None
     is_lent = False
     is_replica = False
     replayed: WalPosition | None = None
+    opening: Sequence[bytes] = ()
+    find_opening: Callable[[], Sequence[bytes]] | None = None
+    begins_reading = False
 
     def has_replayed(self, position: WalPosition) -> bool:
         """Whether the server is known to have replayed up to `position`. Nothing is known of it
@@ -63,22 +72,31 @@ class _Limited:
             and wire.transaction_status == TransactionStatus.INTRANS
         ):
             return (yield from _commit(wire, client))
-        limit = self._limit_of_transaction()
-        if limit is None or not _begins(command):
+        if not _begins(command):
             return (yield from send(command, *args, **options))
-        # One message of two commands is one round trip, but psycopg expects one result.
-        wire.send_query(command + b"; " + limit)
-        for result in (yield from generators.execute(wire)):
-            if result.status != ExecStatus.COMMAND_OK:
+        if self.begins_reading:
+            command, self.begins_reading = _BEGIN_READING, False
+        together = [command, *self._with_begin()]
+        if len(together) == 1 or wire.pipeline_status != PipelineStatus.OFF:
+            result = yield from send(command, *args, **options)
+            for each in together[1:]:  # a pipeline sends them at once, and takes one at a time
+                yield from send(each, *args, **options)
+            return result
+        # One message of several commands is one round trip, but psycopg expects one result.
+        wire.send_query(b"; ".join(together))
+        results = yield from generators.execute(wire)
+        for result in results:
+            if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
                 raise error_from_result(result)
-        return result
+        return results[0]
 
-    def _limit_of_transaction(self) -> bytes | None:
-        """The command that gives a transaction its limit, behind a pooler."""
-        if not self.is_lent or self.statement_seconds is None:
-            return None
-        # A SET LOCAL ends with the transaction, and the next client of the session has its own.
-        return b"SET LOCAL statement_timeout = %d" % to_milliseconds(self.statement_seconds)
+    def _with_begin(self) -> Iterator[bytes]:
+        """What goes with a BEGIN, and ends with its transaction."""
+        if self.is_lent and self.statement_seconds is not None:
+            # The next client of the session has its own.
+            yield b"SET LOCAL statement_timeout = %d" % to_milliseconds(self.statement_seconds)
+        opening, self.opening = self.opening, ()
+        yield from opening if self.find_opening is None else self.find_opening()
 
 
 def _commit(wire: Any, client: ClientPosition) -> Any:
@@ -142,9 +160,7 @@ class LimitedAsyncConnection(_Limited, AsyncConnection[Any]):
         """The commands that begin a transaction, if there is none and there should be one."""
         if self.autocommit or self.pgconn.transaction_status != TransactionStatus.IDLE:
             return ()
-        begin = self._get_tx_start_command()
-        limit = self._limit_of_transaction()
-        return (begin,) if limit is None else (begin, limit)
+        return (self._get_tx_start_command(), *self._with_begin())
 
     def _start_query(self) -> Any:
         # Whatever a cursor sends, the statement that was to be the last comes before it.

@@ -11,7 +11,7 @@ Both together compute more than everything else here (docs/decisions/0155).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -31,11 +31,14 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from trivet.data.compiled_read import CompiledRead, Rows, WireQuery
+from trivet.data.exchange import synchronized
 from trivet.data.pool import ObservedPool
 from trivet.data.postgresql import enter_single_query, is_ready
 
 Found = tuple[list[tuple[Any, ...]], Sequence[int]]
 """Rows, and the types of their columns."""
+Opening = Callable[[Any], Sequence[bytes]]
+"""Says to a connection of the driver what has to be sent before a read."""
 _PREPARED = "trivet_prepared"
 MOST_STATEMENTS = 200
 """Of one connection. Each keeps a plan in the server's process; later ones are not prepared."""
@@ -46,8 +49,16 @@ _CANCEL_SECONDS = 5.0
 """How long a query that nobody waits for any more may take to be told so."""
 
 
-async def ask(engine: AsyncEngine, read: CompiledRead, values: Mapping[str, Any]) -> Rows | None:
+async def ask(
+    engine: AsyncEngine,
+    read: CompiledRead,
+    values: Mapping[str, Any],
+    find_opening: Opening | None = None,
+) -> Rows | None:
     """The rows of `read`; None if they have to be asked for as any other statement.
+
+    What `find_opening` says to the connection of the driver is sent before, in the same round trip
+    and the same transaction.
 
     Raises sqlalchemy.exc.DBAPIError as SQLAlchemy would.
     """
@@ -58,19 +69,23 @@ async def ask(engine: AsyncEngine, read: CompiledRead, values: Mapping[str, Any]
     assert isinstance(pool, ObservedPool), "that of `trivet.data.engine`"
     entry = await pool.take(is_ready)
     found = (
-        await _ask_fresh(pool, query, values)
+        await _ask_fresh(pool, query, values, find_opening)
         if entry is None
-        else await _ask_ready(pool, entry, query, values)
+        else await _ask_ready(pool, entry, query, values, find_opening)
     )
     return None if found is None else query.read(*found)
 
 
 async def _ask_ready(
-    pool: ObservedPool, entry: ConnectionPoolEntry, query: WireQuery, values: Mapping[str, Any]
+    pool: ObservedPool,
+    entry: ConnectionPoolEntry,
+    query: WireQuery,
+    values: Mapping[str, Any],
+    find_opening: Opening | None,
 ) -> Found | None:
     driver: Any = entry.driver_connection
     try:
-        return await _ask(driver, entry.info, query, values)
+        return await _ask(driver, entry.info, query, values, find_opening)
     finally:
         if not _is_idle(driver):
             await greenlet_spawn(entry.invalidate)
@@ -78,7 +93,10 @@ async def _ask_ready(
 
 
 async def _ask_fresh(
-    pool: ObservedPool, query: WireQuery, values: Mapping[str, Any]
+    pool: ObservedPool,
+    query: WireQuery,
+    values: Mapping[str, Any],
+    find_opening: Opening | None,
 ) -> Found | None:
     """Ask on a connection that has to be made, or tested, first."""
     try:
@@ -86,7 +104,7 @@ async def _ask_fresh(
     except OperationalError:
         return None
     try:
-        return await _ask(lent.driver_connection, lent.info, query, values)
+        return await _ask(lent.driver_connection, lent.info, query, values, find_opening)
     finally:
         await greenlet_spawn(lent.close if _is_idle(lent.driver_connection) else lent.invalidate)
 
@@ -97,14 +115,21 @@ def _is_idle(driver: Any) -> bool:
 
 
 async def _ask(
-    driver: Any, info: dict[str, Any], query: WireQuery, values: Mapping[str, Any]
+    driver: Any,
+    info: dict[str, Any],
+    query: WireQuery,
+    values: Mapping[str, Any],
+    find_opening: Opening | None,
 ) -> Found | None:
     try:
         if not await enter_single_query(driver, info):
             return None
         known: dict[bytes, _Statement] = info.setdefault(_PREPARED, {})
         statement = known.get(query.text) or await _prepare(driver, known, query.text)
-        return await _exchange(driver, statement, query.parameters(values))
+        given = query.parameters(values)
+        if find_opening is not None:
+            return await _exchange_behind(driver, find_opening(driver), statement, given)
+        return await _exchange(driver, statement, given)
     except DatabaseError as error:
         if isinstance(error, _ELSEWHERE) and not isinstance(error, QueryCanceled):
             info.pop(_PREPARED, None)
@@ -173,6 +198,22 @@ async def _exchange(driver: Any, statement: _Statement, values: Sequence[Any]) -
             raise
     _require(result, ExecStatus.TUPLES_OK, driver)
     return statement.read(result)
+
+
+async def _exchange_behind(
+    driver: Any, opening: Sequence[bytes], statement: _Statement, values: Sequence[Any]
+) -> Found:
+    """Send `opening` and the statement together: outside of a transaction they have one of their
+    own, which ends with the last."""
+    wire = driver.pgconn
+    wire.enter_pipeline_mode()
+    for each in opening:
+        wire.send_query_params(each, None)
+    statement.send(wire, values)
+    results = await driver.wait(synchronized(wire))
+    for each in results:
+        _require(each, ExecStatus.TUPLES_OK, driver)
+    return statement.read(results[-1])
 
 
 async def _receive(wire: Any) -> Any:

@@ -14,6 +14,7 @@ from trivet.data.session import TrivetSession
 from trivet.identity.revocation import Revocation
 from trivet.observation import Observers, UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin
+from trivet.rules.tenant_changes import ACROSS
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class SealedSession:
         origin: Origin,
         read_only: bool,
         observers: Observers | None = None,
+        across_tenants: bool = False,
         find_connection: Callable[[], Connection | None] | None = None,
         on_revoked: Callable[[Revocation], None] | None = None,
     ) -> None:
@@ -43,6 +45,7 @@ class SealedSession:
             read_only=read_only,
             find_connection=find_connection,
             expire_on_commit=False,
+            info={ACROSS: across_tenants},
         )
         self._seal = self._sync.seal()
         self._observers = observers
@@ -80,6 +83,9 @@ class SealedSession:
             found = work(db)
             self._sync.require_unchanged()
             with self._seal.lifted():
+                if self._sync.capture.rules.tenants.secures:
+                    # At a ROLLBACK psycopg would forget the statements that it has prepared.
+                    db.commit()
                 db.close()
             return found
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import URL, Connection, create_engine, text
 
 from trivet.data.engine import async_url
 from trivet.data.replicas.server import LOOK, ServerState
 from trivet.data.statement_limit import SERVER_PROCESS, is_pooler
+from trivet.rules.row_security import OPEN_EVERYTHING
 
 
 @contextmanager
@@ -17,9 +19,10 @@ def connect(url: str) -> Iterator[Connection]:
     """A connection of a command. It is closed at the end of the block, with its engine."""
     parsed = async_url(url)
     driver = parsed.drivername.replace("+aiosqlite", "")
-    # A pooler may lend another connection of the server after each transaction.
-    options = {} if driver == "sqlite" else {"prepare_threshold": None}
-    engine = create_engine(parsed.set(drivername=driver), connect_args=options)
+    options: dict[str, Any] = {}
+    if driver != "sqlite":
+        options["creator"] = partial(_connect, parsed.set(drivername=driver))
+    engine = create_engine(parsed.set(drivername=driver), **options)
     try:
         with engine.connect() as connection:
             if driver != "sqlite":
@@ -28,6 +31,18 @@ def connect(url: str) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def _connect(address: URL) -> Any:
+    """A connection of psycopg, for work of the product itself: a revision may change rows of any
+    tenant. That is said in each transaction, because a pooler may lend the session to somebody else
+    afterwards; so nothing is prepared either."""
+    from trivet.data.postgresql_connection import LimitedConnection  # SQLite does without psycopg
+
+    arguments, options = address.get_dialect()().create_connect_args(address)
+    connection = LimitedConnection.connect(*arguments, **options, prepare_threshold=None)
+    connection.find_opening = lambda: (OPEN_EVERYTHING.encode(),)
+    return connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ READ_ONLY = "trivet_read_only"
 """The execution option of an engine whose transactions only read."""
 SINGLE_QUERY = "trivet_single_query"
 """The execution option of an engine whose sessions send one query, without a transaction."""
+IN_TRANSACTION = "trivet_in_transaction"
+"""The execution option of an engine whose single query has a transaction around it, with which
+something goes that the query needs."""
 _SESSION = "trivet_session"
 """The execution option of a connection: the session that uses it."""
 

@@ -256,7 +256,8 @@ class AsyncTransaction:
         self._origin = self._find_origin()
         find = None
         if self._reads is not None:
-            find = partial(self._reads.connect, single_query=single_query)
+            within = self._database.secures
+            find = partial(self._reads.connect, single_query=single_query, within=within)
         return self._database.open_session(
             self._origin,
             read_only=self.read_only,

@@ -20,6 +20,7 @@ from trivet.migrations.history import (
 )
 from trivet.migrations.lock import one_at_a_time
 from trivet.migrations.making import Made, make, require_features
+from trivet.migrations.policies import find_security_faults, wanted_policies
 from trivet.migrations.steps import Step, Target, find_target, steps, write_sql
 from trivet.migrations.unmade import find_missing
 
@@ -36,6 +37,7 @@ __all__ = [
     "find_difference",
     "find_feature",
     "find_missing",
+    "find_security_faults",
     "find_target",
     "is_behind",
     "make",
@@ -48,5 +50,6 @@ __all__ = [
     "steps",
     "tables_of_database",
     "upgrade",
+    "wanted_policies",
     "write_sql",
 ]

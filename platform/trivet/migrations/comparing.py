@@ -17,6 +17,7 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import Column, Table
 
 from trivet.migrations.comparison import Comparison, Pair
+from trivet.migrations.policies import secure
 from trivet.migrations.table_comparison import TableComparison
 
 NAME = "trivet.migrations.comparing"
@@ -94,6 +95,8 @@ def _compare_rest(  # the signature is Alembic's
     now: Table | None,
     wanted: Table | None,
 ) -> PriorityDispatchResult:
+    if wanted is not None:
+        _compare_policies(context, change, wanted, is_new=now is None)
     if now is None or wanted is None:
         return PriorityDispatchResult.CONTINUE
     pair = _pair_for(context, wanted)
@@ -101,3 +104,15 @@ def _compare_rest(  # the signature is Alembic's
         comparison: Comparison = context.opts["comparison"]
         TableComparison(comparison, context.connection, change, pair, now, wanted).run()
     return PriorityDispatchResult.CONTINUE
+
+
+def _compare_policies(
+    context: AutogenContext, change: ops.ModifyTableOps, table: Table, *, is_new: bool
+) -> None:
+    comparison: Comparison | None = context.opts.get("comparison")
+    if comparison is None or context.connection is None:
+        return
+    policy = comparison.policies.get(table.key)
+    found = secure(context.connection, table, policy, is_new=is_new)
+    if found is not None:
+        change.ops.append(found)

@@ -1,6 +1,6 @@
 """What one run of Alembic's comparison knows: both shapes of each table, and what has none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Enum, Identity, Table
 
 from trivet.migrations.scratch import Wanted, build
 from trivet.migrations.shapes import ColumnShape, Shape, read_shape
+from trivet.rules.policies import Policy
 
 _EXAMPLES = 2
 
@@ -31,11 +32,13 @@ class Comparison:
         unwritten: Differences for which no revision can be written: the table, and a sentence.
         unknown: What this database cannot say: the kind, and where it is.
         enums: The enumerations whose change is written, which several tables may use.
+        policies: The policies that tables should have, by their keys.
     """
 
     unwritten: list[tuple[str, str]] = field(default_factory=list)
     unknown: dict[str, list[str]] = field(default_factory=dict)
     enums: set[str] = field(default_factory=set)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
     _pairs: dict[str, Pair | None] = field(default_factory=dict)
 
     @property
@@ -56,6 +59,8 @@ class Comparison:
                 if connection.dialect.name == "sqlite":
                     for what, where in _unknown_to_sqlite(table):
                         self._note(what, where)
+                    if table.key in self.policies:
+                        self._note("row security", table.name)
         return self._pairs[table.key]
 
     def _note(self, what: str, where: str) -> None:

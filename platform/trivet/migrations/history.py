@@ -31,6 +31,7 @@ from trivet.features import Feature
 from trivet.migrations import scope
 from trivet.migrations.comparison import Comparison
 from trivet.migrations.differences import Difference, describe
+from trivet.migrations.policies import wanted_policies
 from trivet.migrations.risks import FILL
 from trivet.migrations.scope import VERSION_TABLE
 from trivet.migrations.shapes import knowing_indexes
@@ -94,7 +95,7 @@ def compare(url: str, features: Sequence[Feature]) -> Compared:
     """
     with connect(url) as connection:
         require_current(connection, features)
-        comparison = Comparison()
+        comparison = Comparison(policies=wanted_policies(features))
         found = describe(compare_tables(connection, comparison), features, comparison.unwritten)
         return Compared(found, comparison.uncompared)
 

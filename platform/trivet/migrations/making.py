@@ -23,6 +23,7 @@ from trivet.migrations.answers import Answers
 from trivet.migrations.comparison import Comparison
 from trivet.migrations.differences import OWN_PACKAGE, PLATFORM
 from trivet.migrations.history import configure, folder_of, require_current, with_revisions
+from trivet.migrations.policies import wanted_policies
 from trivet.migrations.revisions import Revising
 from trivet.migrations.shapes import knowing_indexes
 from trivet.models.mapped import our_tables
@@ -82,6 +83,7 @@ class _Maker:
         self._connection = connection
         self._answers = answers
         self._features = features
+        self._policies = wanted_policies(features)
         self._tables = {each.name: scope.tables_of(each.name) for each in with_revisions(features)}
         self._tables[PLATFORM] = scope.tables_of(PLATFORM)
         self._owners = {table: name for name, all_ in self._tables.items() for table in all_}
@@ -141,6 +143,7 @@ class _Maker:
         name = revising.owner
         owner = next((each for each in self._features if each.name == name), None)
         asked = Asked(revising.revise, message, self._tables[name])
+        asked.comparison.policies = self._policies
         script = write_revision(self._connection, self._features, owner, asked)
         self.by_hand += [sentence for _, sentence in asked.comparison.unwritten]
         return [] if script is None else [Made(Path(script.path), tuple(asked.risks))]

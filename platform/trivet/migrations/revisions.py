@@ -25,6 +25,7 @@ from trivet.migrations.constraint_names import name_added
 from trivet.migrations.enumerations import DropEnumOp
 from trivet.migrations.filling import fill
 from trivet.migrations.losses import find_losses
+from trivet.migrations.policies import SecureRowsOp, order_policies
 from trivet.models.mapped import our_tables
 
 
@@ -67,6 +68,7 @@ class Revising:
             self.answers.require_loss(list(find_losses(upgrade)))
             fill(self.connection, upgrade, _tables_by_key(), self.answers)
             downgrade.ops.extend(DropEnumOp(name) for name in _new_enums(upgrade))
+            order_policies(upgrade, downgrade)
         directive.message = directive.message or describe(upgrade)
         needed = {self.owners.get(table, self.owner) for table in _referred(upgrade)}
         depends = [f"{name}@head" for name in sorted(needed - {self.owner})]
@@ -140,7 +142,10 @@ def describe(upgrade: ops.UpgradeOps) -> str:
     """A message for a revision without one."""
     created = [each.table_name for each in upgrade.ops if isinstance(each, ops.CreateTableOp)]
     changed = [each.table_name for each in upgrade.ops if isinstance(each, ops.ModifyTableOps)]
+    secured = [each.table for each in upgrade.ops if isinstance(each, SecureRowsOp)]
     verb, tables = ("create", created) if created else ("change", changed)
+    if not tables:
+        verb, tables = "secure", secured
     return " ".join([verb, *dict.fromkeys(tables)]) if tables else "changes"
 
 
@@ -192,6 +197,9 @@ def _referred(upgrade: ops.UpgradeOps) -> Iterator[str]:
         elif isinstance(operation, ops.ModifyTableOps):
             every = (_key_of(each) for each in operation.ops)
             keys = [each for each in every if isinstance(each, ForeignKeyConstraint)]
+        elif isinstance(operation, SecureRowsOp):
+            yield from operation.reads
+            keys = []
         else:
             keys = []
         yield from map(_target, keys)

@@ -5,12 +5,13 @@ is selected: a subclass with a table of its own, or an alias. And a row that is 
 rules of its own is judged by these also where its base is listed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    ClauseElement,
     Column,
     ColumnElement,
     Null,
@@ -131,16 +132,26 @@ def _said(declared: Visible, actor: Identity) -> Any:
     says = _judged(declared, ask(declared.function, actor))
     if actor.user_id is not None or isinstance(says, bool):
         return says
+
+    def again(nobody: int) -> Any:
+        return _judged(declared, ask(declared.function, replace(actor, user_id=nobody)))
+
+    return without_nobody(says, again)
+
+
+def without_nobody(says: Any, again: Callable[[int], Any]) -> Any:
+    """`says`, a condition or a query for an actor who has no id, in which a comparison with that
+    id is true of no row. `again` says it for an actor with the id that it is given."""
     if not any(isinstance(each, Null) for each in visitors.iterate(says)):
         return says
-    trial = _judged(declared, ask(declared.function, replace(actor, user_id=_NOBODY)))
-    if isinstance(trial, bool) or not any(_is_nobody(each) for each in visitors.iterate(trial)):
-        return says
+    trial = again(_NOBODY)
+    if isinstance(trial, ClauseElement) and any(map(_is_nobody, visitors.iterate(trial))):
+        return visitors.replacement_traverse(trial, {}, _nothing_for_nobody)
+    return says
 
-    def replaced(element: Any, **_: Any) -> Any:
-        return null() if _is_nobody(element) else None
 
-    return visitors.replacement_traverse(trial, {}, replaced)
+def _nothing_for_nobody(element: Any, **_: Any) -> Any:
+    return null() if _is_nobody(element) else None
 
 
 _NOBODY = -8_161_952_503_727_713

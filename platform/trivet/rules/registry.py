@@ -32,6 +32,8 @@ from trivet.rules.declaring import (
     no_attribute,
 )
 from trivet.rules.judged_tables import JudgedTables, follow_judged
+from trivet.rules.tenants import InTenant, faults_together
+from trivet.rules.tenants_by_class import TenantsByClass
 from trivet.rules.visibility import Changeable, Visible, answer_of, with_siblings
 
 RuleFunction = Callable[[Change[Any]], None]
@@ -110,6 +112,7 @@ class RuleRegistry:
     _visible: dict[type[Any], list[Visible]] = field(default_factory=dict)
     _changeable: dict[type[Any], list[Changeable]] = field(default_factory=dict)
     _of_class: dict[type[Any], tuple[Rule, ...]] = field(default_factory=dict)
+    tenants: TenantsByClass = field(default_factory=TenantsByClass)
     _tables: JudgedTables | None = None
 
     def add(self, declared: Declared) -> None:
@@ -123,10 +126,20 @@ class RuleRegistry:
                 if _append(self._changeable, declared):
                     judging = Rule(declared.judge, declared.model, (), ("insert", "update"))
                     self._rules.setdefault(declared.model, []).append(judging)
+            case InTenant():
+                if self.tenants.add(declared):
+                    self._add_tenant(declared)
             case _:
                 raise TypeError(f"{declared!r} is no declaration of a rule")
         self._of_class.clear()
         self._tables = None
+
+    def _add_tenant(self, declared: InTenant) -> None:
+        """A tenant is a rule about which rows one sees, and one about changes."""
+        seen = Visible(self.tenants.seen_by(declared), declared.model)
+        self._visible.setdefault(declared.model, []).append(seen)
+        judging = Rule(self.tenants.judging(declared), declared.model, (), _KINDS)
+        self._rules.setdefault(declared.model, []).append(judging)
 
     def rules_of(self, model: type[Any]) -> tuple[Rule, ...]:
         """The rules of change of `model` and of the classes that it is derived from."""
@@ -212,6 +225,7 @@ class RuleRegistry:
     def follow(self) -> None:
         """Have sessions do first what the database would do to judged rows by itself."""
         follow_judged(self._rules)
+        self.tenants.mark_columns()
 
     def __bool__(self) -> bool:
         return bool(self._rules or self._visible)
@@ -274,6 +288,7 @@ def collect_rules(modules: Iterable[ModuleType]) -> RuleRegistry:
             faults += found
             if not found:
                 registry.add(each)
+    faults += faults_together(registry.tenants.declared)
     if faults:
         raise ConfigurationError("rule", " ".join(faults))
     registry.follow()

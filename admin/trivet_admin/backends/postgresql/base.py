@@ -1,6 +1,7 @@
 """PostgreSQL (``ENGINE = "trivet_admin.backends.postgresql"``)."""
 
 import atexit
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, ClassVar, Self
 
@@ -12,9 +13,12 @@ from psycopg_pool import PoolTimeout
 
 from trivet.data.postgresql_connection import LimitedConnection
 from trivet.data.replicas.client import current_client
+from trivet.data.tenant_setting import opening_of
+from trivet.origin import current_origin
 from trivet_admin import runtime
 from trivet_admin.backends.guard import writes
 from trivet_admin.backends.postgresql.replicas import ReplicaWrapper
+from trivet_admin.backends.shared_connection import dialect_of
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor
 from trivet_admin.configuration import POOL_TIMEOUT_SECONDS
 
@@ -76,7 +80,7 @@ class DatabaseWrapper(ReplicaWrapper, base.DatabaseWrapper):
         short ones: who waits when the database comes back is served, not only who comes later.
         """
         if (found := self.connect_to_replica()) is not None:
-            return found
+            return self._asking(found)
         began = monotonic()
         deadline = began + POOL_TIMEOUT_SECONDS
         while True:
@@ -88,23 +92,39 @@ class DatabaseWrapper(ReplicaWrapper, base.DatabaseWrapper):
                     raise error from PooledConnection.find_failure(since=began)
                 continue
             if self.pool is None:
-                return connection
+                return self._asking(connection)
             try:
                 self.pool.check_connection(connection)
                 connection.limit_statements(runtime.statement_seconds(), runtime.pooler())
             except Error:
                 self.pool.putconn(connection)  # which replaces it, as it is dead
             else:
-                return connection
+                return self._asking(connection)
+
+    def _asking(self, connection: Any) -> Any:
+        """`connection`, which asks at each BEGIN whose rows PostgreSQL shows."""
+        connection.find_opening = self._find_opening
+        connection.begins_reading = False
+        return connection
+
+    def _find_opening(self) -> Sequence[bytes]:
+        """What tells PostgreSQL the tenants of who acts; nothing where no rule needs it. While a
+        schema editor is open the product itself acts."""
+        rules = runtime.capture().rules
+        if not rules.tenants.secures:
+            return ()
+        actor = None if self.unguarded else (self.origin or current_origin()).actor
+        return opening_of(rules, actor, self.connection, dialect_of("postgresql"))
 
     def _give_transaction(
         self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
         """A statement outside of a transaction: behind a pooler it gets one, with which its time
-        limit goes, and a write gets one whose COMMIT says where its client will find it."""
+        limit goes; a write gets one whose COMMIT says where its client will find it; and one about
+        rows of tenants gets one with which these go."""
         raw = self.connection
         needs_one = isinstance(raw, LimitedConnection) and (
-            raw.is_lent or (current_client() is not None and writes(sql))
+            raw.is_lent or (current_client() is not None and writes(sql)) or _is_secured(sql)
         )
         if not needs_one or not raw.autocommit:
             return execute(sql, params, many, context)
@@ -121,5 +141,18 @@ class DatabaseWrapper(ReplicaWrapper, base.DatabaseWrapper):
             )
 
     def refuse_writes(self) -> None:
+        raw = self.connection
+        is_idle = raw.info.transaction_status == TransactionStatus.IDLE
+        if isinstance(raw, LimitedConnection) and is_idle:
+            raw.begins_reading = (
+                True  # for a question that goes with the BEGIN it would be too late
+            )
+            return
         with self.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+def _is_secured(sql: Any) -> bool:
+    """Whether a statement may be about rows of tenants that PostgreSQL keeps apart."""
+    tenants = runtime.capture().rules.tenants
+    return tenants.secures and tenants.mentions(str(sql))

@@ -19,12 +19,14 @@ class ReplicaReads:
         """A replica for Django, whose connection is made on a thread; None for the primary."""
         return await self._replicas.choose(self._client)
 
-    def connect(self, *, single_query: bool) -> Connection | None:
+    def connect(self, *, single_query: bool, within: bool = False) -> Connection | None:
         """A connection that shows everything that the client has to see; None if the primary is
         the place to read. Call it in a greenlet of SQLAlchemy's."""
         tried: set[Replica] = set()
         while (replica := await_only(self._replicas.choose(self._client, tried))) is not None:
-            connection = replica.connect(self._client.newest, single_query=single_query)
+            connection = replica.connect(
+                self._client.newest, single_query=single_query, within=within
+            )
             if connection is not None:
                 return connection
             tried.add(replica)

@@ -80,13 +80,18 @@ class Replica:
         """Whether it probably shows what was committed at `position`."""
         return self.position is not None and self.position.covers(position)
 
-    def connect(self, position: WalPosition | None, *, single_query: bool) -> Connection | None:
-        """A connection that shows everything up to `position`; None if there is none now.
+    def connect(
+        self, position: WalPosition | None, *, single_query: bool, within: bool = False
+    ) -> Connection | None:
+        """A connection that shows everything up to `position`; None if there is none now. A single
+        query has a transaction around it with `within`.
 
         The transaction of a snapshot has begun on it, so that a connection which is lost is found
         before anybody has read. Call it in a greenlet of SQLAlchemy's.
         """
         engine = self._engines.single_query if single_query else self._engines.reading
+        if single_query and within:
+            engine = self._engines.single_query_within
         try:
             connection = engine.sync_engine.connect()
         except PoolTimeoutError:

@@ -1,0 +1,129 @@
+"""The tenants of a transaction's actor, told to PostgreSQL before anything else is asked in it.
+
+Only where a rule has ``row_security=True``. It goes with the BEGIN, in one message
+(`trivet.data.postgresql_connection`), so it costs no round trip. A connection on which something
+was sent already is told by a statement of its own.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import SessionTransaction
+
+from trivet.data.session import TrivetSession
+from trivet.data.statement_guard import SINGLE_QUERY
+from trivet.identity.identity import Identity
+from trivet.rules.registry import RuleRegistry
+from trivet.rules.row_security import EVERYTHING, OPEN_EVERYTHING, SETTING, setting_of
+from trivet.rules.tenant_changes import ACROSS, TELL, WAS_ACROSS
+
+
+def opening_of(
+    rules: RuleRegistry, actor: Identity | None, driver: Any, dialect: Dialect
+) -> Sequence[bytes]:
+    """The statements that tell PostgreSQL the tenants of `actor`; none if nobody has to.
+
+    Args:
+        rules: The rules of the application.
+        actor: Who acts; None is the product itself.
+        driver: The connection of psycopg, which knows how to quote.
+        dialect: SQLAlchemy's.
+    """
+    if not rules.tenants.secures:
+        return ()
+    setting = setting_of(rules.tenants.secured, actor)
+    if not isinstance(setting, str):
+        # The tables that say who has which tenant may be under row security too.
+        return OPEN_EVERYTHING.encode(), _in_full(setting, driver, dialect).encode()
+    if setting == EVERYTHING:
+        return (OPEN_EVERYTHING.encode(),)
+    from psycopg.pq import Escaping  # a process on SQLite does not load it
+
+    value = Escaping(driver.pgconn).escape_literal(setting.encode())
+    return (b"SELECT set_config('%s', %s, true)" % (SETTING.encode(), bytes(value)),)
+
+
+def _in_full(statement: Any, driver: Any, dialect: Dialect) -> str:
+    """A statement with its values in it, because a message of several takes no parameters."""
+    from psycopg import AsyncClientCursor, AsyncConnection, ClientCursor
+
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    values = compiled.construct_params()
+    for name, bind in compiled.binds.items():
+        process = bind.type.dialect_impl(dialect).bind_processor(dialect)
+        if process is not None and name in values:
+            values[name] = process(values[name])
+    kind: Any = AsyncClientCursor if isinstance(driver, AsyncConnection) else ClientCursor
+    return str(kind(driver).mogrify(str(compiled), values))
+
+
+def tell_tenants(
+    session: TrivetSession, transaction: SessionTransaction, connection: Connection
+) -> None:
+    """Tell PostgreSQL who acts in a transaction that begins. A listener of ``after_begin``."""
+    tenants = session.capture.rules.tenants
+    if not tenants.secures or transaction.nested or connection.dialect.name != "postgresql":
+        return
+    session.info[TELL] = partial(_tell_again, session, connection)
+    driver: Any = connection.connection.driver_connection
+    if getattr(driver, "find_opening", None) is not None:
+        return  # Django's, which asks by itself
+    opening = _opening(session, driver, connection.dialect)
+    is_idle = driver.info.transaction_status.name == "IDLE"
+    if is_idle and not driver.autocommit and hasattr(driver, "opening"):
+        driver.opening = opening
+    else:
+        _send(connection, opening)
+
+
+def _opening(session: TrivetSession, driver: Any, dialect: Dialect) -> Sequence[bytes]:
+    actor = None if session.info.get(ACROSS) else session.actor
+    return opening_of(session.capture.rules, actor, driver, dialect)
+
+
+def _send(connection: Connection, opening: Sequence[bytes]) -> None:
+    cursor: Any = connection.connection.cursor()
+    try:
+        cursor.execute(b"; ".join(opening))
+    finally:
+        cursor.close()
+
+
+def forget_told(session: TrivetSession, transaction: SessionTransaction) -> None:
+    """Know no connection when the transaction is over. A listener of ``after_transaction_end``."""
+    if transaction.parent is None:
+        session.info.pop(TELL, None)
+
+
+def forget_opening(connection: Any, _record: Any) -> None:
+    """Let nothing that was meant for a transaction which did not begin be told in another one. A
+    listener of ``checkin``."""
+    driver: Any = getattr(connection, "driver_connection", None)
+    if getattr(driver, "opening", ()):
+        driver.opening = ()
+
+
+def tell_after_savepoint(session: TrivetSession, previous: SessionTransaction) -> None:
+    """Tell again, where a savepoint has brought back what held at its beginning: that may have been
+    inside of `across_tenants`. A listener of ``after_soft_rollback``."""
+    if previous.nested:
+        tell_again(session)
+
+
+def tell_again(session: TrivetSession) -> None:
+    """Tell PostgreSQL what holds now, if it was told something else meanwhile."""
+    tell = session.info.get(TELL)
+    if tell is not None and WAS_ACROSS in session.info:
+        tell()
+
+
+def _tell_again(session: TrivetSession, connection: Connection) -> None:
+    if connection.get_execution_options().get(SINGLE_QUERY):
+        return
+    driver: Any = connection.connection.driver_connection
+    if driver.info.transaction_status.name != "INTRANS":
+        return  # nothing can be asked any more, until a savepoint is restored; or nothing has begun
+    _send(connection, _opening(session, driver, connection.dialect))

@@ -1,0 +1,60 @@
+"""Tenants as PostgreSQL sees them: one setting of a transaction, and policies that read it.
+
+The setting, ``trivet.tenants``, is an array of texts. ``school=7`` is a tenant, ``school`` alone
+every tenant of that kind, and ``*`` everything: that is the product's own work. Without a setting
+no row is there. It ends with its transaction, so it is right behind any pooler.
+
+A policy depends on the way from a row to its tenant alone, and not on who has which tenant: what
+the rule's function says is asked anew for each transaction, and changing it needs no migration.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Select, Text, cast, func, literal, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.selectable import SelectBase
+
+from trivet.array_text import texts
+from trivet.identity.identity import Identity
+from trivet.rules.tenants import EVERY_TENANT, InTenant, asked_alone
+
+SETTING = "trivet.tenants"
+EVERYTHING = "{*}"
+"""The value of the setting for the product's own work."""
+OPEN_EVERYTHING = f"SELECT set_config('{SETTING}', '{EVERYTHING}', true)"
+
+
+def setting_of(declared: Iterable[InTenant], actor: Identity | None) -> "str | Select[Any]":
+    """The setting for a transaction of `actor`: its value, or a query that sets it.
+
+    Args:
+        declared: The declarations that PostgreSQL asks about.
+        actor: Who acts; None is the product itself.
+    """
+    if actor is None or actor.kind == "system":
+        return EVERYTHING
+    known: list[str | None] = []
+    asked: list[Any] = []
+    for name, function in {each.name: each.function for each in declared}.items():
+        said = asked_alone(function, actor)
+        if said is EVERY_TENANT:
+            known.append(name)
+        elif isinstance(said, SelectBase):
+            asked.append(_texts_of(name, said))
+        else:
+            known += [f"{name}={key}" for key in said]
+    value = texts(known)
+    if not asked:
+        return value
+    array: Any = cast(literal(value, Text()), ARRAY(Text))
+    for each in asked:
+        array = array.op("||")(each)
+    return select(func.set_config(SETTING, cast(array, Text), true()))
+
+
+def _texts_of(name: str, query: SelectBase) -> Any:
+    """The tenants that a query finds, as an array."""
+    found: Any = query.subquery()
+    (key,) = found.c
+    return func.array(select(literal(f"{name}=", Text()) + cast(key, Text)).scalar_subquery())

@@ -1,0 +1,1 @@
+"""Two schools in one database, and everybody who asks for their rows."""

@@ -1,0 +1,1 @@
+"""A feature of the tests: schools, with courses and their lessons."""
