@@ -13,6 +13,9 @@ from trivet.identity.policy import Policy, authenticated, its_own, public, staff
 from trivet_api.conditions import read_required_conditions
 from trivet_api.idempotency import REFUSES, REQUIRES, key_rule_of
 from trivet_api.policy import policies_of
+from trivet_api.resource.described import Resource
+from trivet_api.resource.marks import marked_in
+from trivet_api.resource.openapi_expansions import add_expansions
 
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {
     "key": {
@@ -66,6 +69,7 @@ def describe(app: FastAPI, *, root: str, cookie_name: str) -> dict[str, Any]:
             _name(status): _problem(words) for status, words in _REFUSALS.items() if status in used
         }
         _name_operations(operations)
+        add_expansions(document["components"]["schemas"], _reading(app, document))
     return {**document, "servers": [{"url": root or "/"}]}
 
 
@@ -79,6 +83,14 @@ def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[Operation]:
         for method in sorted(context.methods or ()):
             if method.lower() in described:
                 yield method, context, described[method.lower()]
+
+
+def _reading(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[Resource, dict[str, Any]]]:
+    """The resources that read, each with the operations by which it does."""
+    for context, resource in marked_in(app):
+        described = document["paths"].get(context.path_format, {})
+        if "GET" in (context.methods or ()) and "get" in described:
+            yield resource, described["get"]
 
 
 def _add_policies(context: RouteContext, operation: dict[str, Any]) -> None:

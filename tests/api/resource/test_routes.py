@@ -299,6 +299,20 @@ def test_a_read_schema_of_ones_own_promises_no_attribute_in_the_document() -> No
     assert NovelOut.model_json_schema()["required"] == ["id", "title"]
 
 
+async def test_the_document_has_what_expand_brings(client: httpx2.AsyncClient) -> None:
+    schemas = (await client.get("/api/openapi.json")).json()["components"]["schemas"]
+    await client.post(LABELS, json={"word": "old"})
+    await client.post(NOVELS, json={**EMMA, "labels": [1]})
+    keys, rows = schemas["Novel"]["properties"]["labels"]["anyOf"]
+    assert keys["items"]["type"] == "integer"
+    assert rows == {"$ref": "#/components/schemas/LabelMembers"}
+    shown = (await client.get(f"{NOVELS}/1?expand=labels")).json()["labels"]
+    assert {*shown} == {*schemas["LabelMembers"]["required"]}
+    assert schemas["LabelMembers"]["properties"]["items"]["items"] == {
+        "$ref": "#/components/schemas/Label"
+    }
+
+
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"operations": ["liste"]}, "there is no operation 'liste'. Did you mean list?"),
     ({"without": ["updat"]}, "there is no operation 'updat'. Did you mean update?"),
