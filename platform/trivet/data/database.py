@@ -186,7 +186,7 @@ class Database:
 
         find_opening = None
         if self.secures and self._concerns_tenants(read):
-            find_opening = partial(self._open_for, origin)
+            find_opening = partial(self._open_for, find_origin())
         rows = await ask(self.read_engine, read, values, find_opening)
         if rows is not None and self.observers.active:
             ended = UnitEnded(UnitOutcome.COMMITTED, "", find_origin().way, read_only=True)

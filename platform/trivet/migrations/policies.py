@@ -15,8 +15,8 @@ from alembic.operations import MigrateOperation, ops
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import DBAPIError
 
+from trivet.data.single_connection import connect
 from trivet.features import Feature, modules_of
-from trivet.migrations.connection import connect
 from trivet.migrations.conversions import POSTGRESQL, SENTENCE
 from trivet.rules.declaring import declared_in
 from trivet.rules.policies import POLICY, Policy, policies_of
