@@ -144,9 +144,8 @@ class DatabaseWrapper(ReplicaWrapper, base.DatabaseWrapper):
         raw = self.connection
         is_idle = raw.info.transaction_status == TransactionStatus.IDLE
         if isinstance(raw, LimitedConnection) and is_idle:
-            raw.begins_reading = (
-                True  # for a question that goes with the BEGIN it would be too late
-            )
+            # With the BEGIN: behind a question that goes with it, it would come too late.
+            raw.begins_reading = True
             return
         with self.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
