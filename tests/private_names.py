@@ -62,6 +62,14 @@ PRIVATE_NAMES = [
         "conditions of the same SQL and values are asked once; compare() is for pairs",
         "tests/realtime/test_live_conditions.py::test_conditions_of_the_same_meaning_are_one",
     ),
+    PrivateName(
+        "sqlalchemy",
+        "_generate_cache_key",
+        f"{PLATFORM}/data/tenant_setting.py",
+        "what decides the text of a question about tenants, which is compiled once, and its values",
+        "tests/tenancy/test_row_security.py::"
+        "test_a_service_that_asks_no_rule_sees_the_rows_of_its_tenants",
+    ),
     # Django: the identity that the root established
     PrivateName(
         "django",

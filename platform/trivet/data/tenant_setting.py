@@ -5,13 +5,15 @@ Only where a rule has ``row_security=True``. It goes with the BEGIN, in one mess
 was sent already is told by a statement of its own.
 """
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import SessionTransaction
+from sqlalchemy.sql.selectable import SelectBase
 
 from trivet.data.session import TrivetSession
 from trivet.data.statement_guard import SINGLE_QUERY
@@ -34,30 +36,67 @@ def opening_of(
     """
     if not rules.tenants.secures:
         return ()
-    setting = setting_of(rules.tenants.secured, actor)
-    if not isinstance(setting, str):
-        # The tables that say who has which tenant may be under row security too.
-        return OPEN_EVERYTHING.encode(), _in_full(setting, driver, dialect).encode()
-    if setting == EVERYTHING:
+    value, asked = setting_of(rules.tenants.secured, actor)
+    if value == EVERYTHING:
         return (OPEN_EVERYTHING.encode(),)
     from psycopg.pq import Escaping  # a process on SQLite does not load it
 
-    value = Escaping(driver.pgconn).escape_literal(setting.encode())
-    return (b"SELECT set_config('%s', %s, true)" % (SETTING.encode(), bytes(value)),)
+    array = bytes(Escaping(driver.pgconn).escape_literal(value.encode()))
+    if not asked:
+        return (_SET % array,)
+    found = [_FOUND % (name.encode(), _in_full(each, driver, dialect)) for name, each in asked]
+    # The tables that say who has which tenant may be under row security too.
+    return OPEN_EVERYTHING.encode(), _SET % (b"(%s::text[]%s)::text" % (array, b"".join(found)))
 
 
-def _in_full(statement: Any, driver: Any, dialect: Dialect) -> str:
-    """A statement with its values in it, because a message of several takes no parameters."""
+_SET = b"SELECT set_config('" + SETTING.encode() + b"', %s, true)"
+_FOUND = b" || ARRAY(SELECT '%s=' || found.key::text FROM (%s) AS found (key))"
+
+
+def _in_full(statement: SelectBase, driver: Any, dialect: Dialect) -> bytes:
+    """A query with its values in it, because a message of several takes no parameters."""
     from psycopg import AsyncClientCursor, AsyncConnection, ClientCursor
 
-    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    values = compiled.construct_params()
+    compiled, values = _compiled(statement, dialect)
+    kind: Any = AsyncClientCursor if isinstance(driver, AsyncConnection) else ClientCursor
+    text: str = kind(driver).mogrify(str(compiled), values)
+    return text.encode()
+
+
+_Kept = tuple[Any, tuple[str, ...]]
+_kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+"""What was compiled for each text, with the names of its parameters: a rule says another statement
+for each actor, of a text that is nearly always the same, and to compile it costs most of all."""
+_MOST_KEPT = 100
+
+
+def _compiled(statement: SelectBase, dialect: Dialect) -> tuple[Any, dict[str, Any]]:
+    """A query in PostgreSQL's words, and the values of its parameters as the driver takes
+    them."""
+    key = statement._generate_cache_key()  # noqa: SLF001  # there is no public way; pinned by a test
+    if key is None or any(each.expanding for each in key.bindparams):
+        compiled: Any = statement.compile(
+            dialect=dialect, compile_kwargs={"render_postcompile": True}
+        )
+        return compiled, _bound(compiled, {}, dialect)
+    found = _kept.get(key.key)
+    if found is None:
+        names = tuple(each.key for each in key.bindparams)
+        found = _kept[key.key] = statement.compile(dialect=dialect), names
+        if len(_kept) > _MOST_KEPT:
+            _kept.popitem(last=False)
+    compiled, names = found
+    given = (each.effective_value for each in key.bindparams)
+    return compiled, _bound(compiled, dict(zip(names, given, strict=True)), dialect)
+
+
+def _bound(compiled: Any, given: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+    values: dict[str, Any] = compiled.construct_params(given)
     for name, bind in compiled.binds.items():
         process = bind.type.dialect_impl(dialect).bind_processor(dialect)
         if process is not None and name in values:
             values[name] = process(values[name])
-    kind: Any = AsyncClientCursor if isinstance(driver, AsyncConnection) else ClientCursor
-    return str(kind(driver).mogrify(str(compiled), values))
+    return values
 
 
 def tell_tenants(

@@ -8,11 +8,9 @@ A policy depends on the way from a row to its tenant alone, and not on who has w
 the rule's function says is asked anew for each transaction, and changing it needs no migration.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Select, Text, cast, func, literal, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import SelectBase
 
 from trivet.array_text import texts
@@ -25,36 +23,35 @@ EVERYTHING = "{*}"
 OPEN_EVERYTHING = f"SELECT set_config('{SETTING}', '{EVERYTHING}', true)"
 
 
-def setting_of(declared: Iterable[InTenant], actor: Identity | None) -> "str | Select[Any]":
-    """The setting for a transaction of `actor`: its value, or a query that sets it.
+class Setting(NamedTuple):
+    """The tenants of an actor.
+
+    Attributes:
+        value: Those that are known, as the setting has them.
+        asked: Queries for more of them, each with the name of its kind.
+    """
+
+    value: str
+    asked: Sequence[tuple[str, SelectBase]] = ()
+
+
+def setting_of(declared: Iterable[InTenant], actor: Identity | None) -> Setting:
+    """The setting for a transaction of `actor`.
 
     Args:
         declared: The declarations that PostgreSQL asks about.
         actor: Who acts; None is the product itself.
     """
     if actor is None or actor.kind == "system":
-        return EVERYTHING
+        return Setting(EVERYTHING)
     known: list[str | None] = []
-    asked: list[Any] = []
+    asked: list[tuple[str, SelectBase]] = []
     for name, function in {each.name: each.function for each in declared}.items():
         said = asked_alone(function, actor)
         if said is EVERY_TENANT:
             known.append(name)
         elif isinstance(said, SelectBase):
-            asked.append(_texts_of(name, said))
+            asked.append((name, said))
         else:
             known += [f"{name}={key}" for key in said]
-    value = texts(known)
-    if not asked:
-        return value
-    array: Any = cast(literal(value, Text()), ARRAY(Text))
-    for each in asked:
-        array = array.op("||")(each)
-    return select(func.set_config(SETTING, cast(array, Text), true()))
-
-
-def _texts_of(name: str, query: SelectBase) -> Any:
-    """The tenants that a query finds, as an array."""
-    found: Any = query.subquery()
-    (key,) = found.c
-    return func.array(select(literal(f"{name}=", Text()) + cast(key, Text)).scalar_subquery())
+    return Setting(texts(known), asked)

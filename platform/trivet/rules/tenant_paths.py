@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, Uuid, inspect, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, String, Uuid, and_, inspect, select, tuple_
 from sqlalchemy.orm import (
     Mapper,
     RelationshipDirection,
@@ -177,8 +177,6 @@ def _is_one_of(column: Any, tenants: Any) -> ColumnElement[bool]:
 
 
 def _all(conditions: Iterator[Any]) -> Any:
-    from sqlalchemy import and_
-
     return and_(*conditions)
 
 

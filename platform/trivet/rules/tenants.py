@@ -20,12 +20,13 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Table, inspect
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.selectable import SelectBase
 
 from trivet.errors import ConfigurationError
 from trivet.identity.identity import Identity
+from trivet.models.views import is_migrated
 from trivet.rules.conditions import without_nobody
 from trivet.rules.declaring import mark, no_attribute
 from trivet.rules.tenant_paths import TenantPath, TenantPathError, path_of
@@ -70,6 +71,12 @@ class InTenant:
                 f"The rule {subject} has the name {self.name!r}: write small letters, digits and "
                 "underscores, such as @tenant('school', {…})."
             )
+        table = mapper.local_table
+        if self.row_security and not (isinstance(table, Table) and is_migrated(table)):
+            yield (
+                f"The rule {subject} asks for row security of {mapper.class_.__name__}, whose rows "
+                "are in no table that Trivet's migrations make: declare that class without it."
+            )
         try:
             path_of(mapper, self.path)
         except TenantPathError as error:
@@ -83,8 +90,6 @@ class InTenant:
     @property
     def way(self) -> TenantPath:
         """The way from a row to the key of its tenant."""
-        from sqlalchemy import inspect
-
         return path_of(inspect(self.model), self.path)
 
     def condition(self, actor: Identity) -> ColumnElement[bool] | bool:

@@ -144,7 +144,7 @@ class DatabaseWrapper(ReplicaWrapper, base.DatabaseWrapper):
         raw = self.connection
         is_idle = raw.info.transaction_status == TransactionStatus.IDLE
         if isinstance(raw, LimitedConnection) and is_idle:
-            # With the BEGIN: behind a question that goes with it, it would come too late.
+            # Behind what goes with the BEGIN it would be too late to say it.
             raw.begins_reading = True
             return
         with self.cursor() as cursor:
