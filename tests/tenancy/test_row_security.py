@@ -1,11 +1,17 @@
 """PostgreSQL keeps tenants apart by itself, whatever the application forgets."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import httpx2
 import pytest
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import Text, create_engine, literal, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import SelectBase
 
+from tests.platform.watched_rules import module_of
 from tests.tenancy.campus.models import TABLES, Academy, Enrolment, Lecture
 from tests.tenancy.campus_house import (
     NORTH,
@@ -21,8 +27,14 @@ from tests.tenancy.campus_house import (
 from tests.tenancy.test_tenant_doors import DOORS, PATHS
 from trivet import Forbidden, Identity
 from trivet.asgi.root import Root
+from trivet.data.capture import Capture
 from trivet.data.errors import explain
-from trivet.rules import across_tenants
+from trivet.data.replicas.replica import Replica
+from trivet.data.session import TrivetSession
+from trivet.observation import Observers
+from trivet.origin import Origin
+from trivet.rules import across_tenants, tenant
+from trivet.rules.registry import collect_rules
 
 pytestmark = [
     pytest.mark.anyio,
@@ -175,3 +187,50 @@ async def test_a_failed_part_leaves_the_tenants_of_the_actor(secured: Root) -> N
     async with secured.platform.open_unit(actor=identity("bob")) as unit:
         assert await unit.run(work) == sorted(seen_by("bob"))
     await secured.platform.database.close()
+
+
+@pytest.mark.parametrize("single", [False, True], ids=["unit", "single query"])
+async def test_a_connection_that_has_begun_elsewhere_is_told_too(
+    secured: Root, campus_url: str, single: bool
+) -> None:
+    """As one to a replica has, before a session knows of it."""
+    replica = Replica(
+        campus_url, connections=1, observers=Observers(), pooler="none", statement_seconds=None
+    )
+    sealed = secured.platform.database.open_session(
+        Origin(identity("bob")),
+        read_only=True,
+        single_query=single,
+        find_connection=partial(replica.connect, None, single_query=single, within=True),
+    )
+
+    found = await sealed.session.run_sync(lambda db: [*db.scalars(HANDOUTS)])
+
+    assert found == sorted(seen_by("bob"))
+    await sealed.close()
+    await replica.close()
+    await secured.platform.database.close()
+
+
+NASTY = ["o'neil", 'a"b', "back\\slash", "{*}", "*", "%s %% %(x)s", "a,b", "", "ünï", "NULL", "$1"]
+
+
+def all_at_once(_actor: Identity) -> list[str]:
+    return NASTY
+
+
+def by_queries(actor: Identity) -> SelectBase:
+    of_name = select(literal(actor.username, Text()))
+    return of_name.union_all(*(select(literal(each, Text())) for each in NASTY[1:]))
+
+
+@pytest.mark.parametrize("rule", [all_at_once, by_queries])
+def test_the_key_of_a_tenant_arrives_as_it_is(campus_url: str, rule: Callable[..., Any]) -> None:
+    declared = tenant("kind", {Lecture: "title"}, row_security=True)(rule)
+    rules = collect_rules([module_of(declared=declared)])
+    origin = Origin(Identity(1, NASTY[0], "session"))
+    engine = engine_of(campus_url)
+    with TrivetSession(bind=engine, capture=Capture(rules=rules), origin=origin) as db:
+        told = db.scalar(text("SELECT CAST(current_setting('trivet.tenants') AS text[])"))
+    engine.dispose()
+    assert told == [f"kind={each}" for each in NASTY]
