@@ -164,10 +164,15 @@ def set_etag(response: Response, version: object) -> None:
     Raises:
         ValueError: The text cannot stand in a tag.
     """
+    response.headers["etag"] = etag_of(version)
+
+
+def etag_of(version: object) -> str:
+    """The strong ETag of `version`. Raises ValueError if its text cannot stand in one."""
     etag = f'"{version}"'
     if parse_tag(etag) is None:
         raise ValueError(f"{version!r} cannot stand in an ETag")
-    response.headers["etag"] = etag
+    return etag
 
 
 async def _read_conditions(
@@ -186,6 +191,9 @@ async def _read_conditions(
         parse_tags(headers.getlist("if-match")), parse_tags(headers.getlist("if-none-match"))
     )
 
+
+# Asked for every change: `trivet_api.plain_bodies` need not read the lines a second time.
+_read_conditions.__reads_head_itself__ = True  # type: ignore[attr-defined]  # a mark
 
 Conditions = Annotated[Condition, Depends(_read_conditions)]
 """The annotation by which an endpoint asks for the conditions of its request."""

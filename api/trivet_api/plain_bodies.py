@@ -25,6 +25,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from trivet_api.json_answer import JsonAnswer
+
 Sources = Sequence[tuple[Sequence[Any], Callable[[Request], Any]]]
 _JSON = b"application/json"
 _OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
@@ -117,7 +119,7 @@ class PlainBody:
             where: EndpointContext = {"path": self._route.path_format}
             raise ResponseValidationError(errors, body=result, endpoint_ctx=where)
         body = field.serialize_json(value, **self._options)
-        return Response(body, self._status, media_type="application/json")
+        return JsonAnswer(body, self._status)
 
 
 def _has_json(scope: Scope) -> bool:
@@ -130,6 +132,8 @@ def _has_json(scope: Scope) -> bool:
 
 def _sources(dependant: Dependant) -> Sources:
     """The parts of a head that `dependant` asks for: the fields, and the place of each kind."""
+    if getattr(dependant.call, "__reads_head_itself__", False):
+        return ()  # its parameters, which are all optional texts, are for the document
     sources: Sources = [
         (dependant.path_params, lambda request: request.path_params),
         (dependant.query_params, lambda request: request.query_params),

@@ -85,5 +85,8 @@ async def _prefers_minimal(
     return prefers_minimal(request)
 
 
+# Asked for every write: `trivet_api.plain_bodies` need not read the line a second time.
+_prefers_minimal.__reads_head_itself__ = True  # type: ignore[attr-defined]  # a mark
+
 PrefersMinimal = Annotated[bool, Depends(_prefers_minimal)]
 """The annotation by which an endpoint asks whether the caller wants no body."""

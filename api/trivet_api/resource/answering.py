@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from trivet.identity.identity import Identity
 from trivet.models.row_keys import key_text
-from trivet_api.conditions import set_etag
+from trivet_api.conditions import etag_of
+from trivet_api.json_answer import JsonAnswer
 from trivet_api.preferences import minimal_response
 from trivet_api.resource.bulk import Outcome, problem_of
 from trivet_api.resource.described import Resource
@@ -61,16 +62,15 @@ def answer_write(request: Request, written: Written, *, minimal: bool) -> Respon
     """What a write answers: the row, with its version and, if it is new, its address."""
     location = None
     if written.is_new:
-        collection = request.url.path.removesuffix(UPSERT)
+        collection = request.scope["path"].removesuffix(UPSERT)
         location = f"{collection}/{quote(written.key, safe='')}"
     if minimal:
         return minimal_response(location=location, version=written.version)
     status = HTTPStatus.CREATED if written.is_new else HTTPStatus.OK
-    response = Response(written.body, status, media_type=JSON)
-    set_etag(response, written.version)
+    headers = [(b"etag", etag_of(written.version).encode("latin-1"))]
     if location is not None:
-        response.headers["location"] = location
-    return response
+        headers.append((b"location", location.encode("latin-1")))
+    return JsonAnswer(written.body, status, headers)
 
 
 def encode_outcomes(outcomes: Iterable[Outcome]) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -53,15 +54,19 @@ class WriteOptions:
     @property
     def discriminator(self) -> str | None:
         """The attribute that says of which class a row is, if it is one."""
-        wanted = self.mapper.polymorphic_on
-        columns = self.mapper.columns.items()
-        return next((key for key, column in columns if column is wanted), None)
+        return _discriminator_of(self.mapper)
 
     @property
     def mapper(self) -> Mapper[Any]:
         """The mapper of the class."""
         found: Mapper[Any] = inspect(self.model)
         return found
+
+
+@cache  # classes stand in source code
+def _discriminator_of(mapper: Mapper[Any]) -> str | None:
+    columns = mapper.columns.items()
+    return next((key for key, column in columns if column is mapper.polymorphic_on), None)
 
 
 def write_options(
