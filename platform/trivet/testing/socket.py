@@ -17,6 +17,8 @@ from anyio.from_thread import BlockingPortal
 from starlette.types import ASGIApp, Message
 
 WAIT_SECONDS = 5.0
+_CHANNEL_REFUSED = frozenset({102, 103})
+"""The protocol's codes for a channel that is unknown, and for one that is not for this user."""
 
 
 class SocketClosed(Exception):
@@ -111,7 +113,8 @@ class Socket:
                 break
             self._keep(reply)
         if "error" in reply:
-            raise ProtocolError(reply["error"]["code"], reply["error"]["message"])
+            error = reply["error"]
+            raise ProtocolError(error["code"], error["message"] + _advice(error["code"], method))
         found: dict[str, Any] = reply[next(iter(method))]
         return found
 
@@ -261,6 +264,19 @@ class ProtocolError(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+
+
+def _advice(code: int, method: Mapping[str, Any]) -> str:
+    """What to look at when a channel is refused: the protocol says a number and two words."""
+    channel = method.get("subscribe", {}).get("channel")
+    if channel is None or code not in _CHANNEL_REFUSED:
+        return ""
+    feature = channel.partition(":")[0]
+    return (
+        f", to subscribe to {channel!r}. Cure: a live(…) in {feature}/events.py or a @channel in "
+        f"{feature}/realtime.py has to open it, and this user needs the permission for which that "
+        "asks"
+    )
 
 
 def _code(message: Message) -> int:
