@@ -76,9 +76,12 @@ def visible_paths(options: ReadOptions, paths: Sequence[str], sight: Sight) -> S
 def read_expansions(text: str, known: Sequence[str]) -> tuple[Expansion, ...]:
     """The expansions that an ``expand`` asks for, of those that are `known`. Raises `TextFault`."""
     wanted: dict[str, Any] = {}
-    for path in text.split(","):
+    paths = text.split(",")
+    for path in paths:
         if path not in known:
             raise TextFault(f"it cannot expand {path[:100]!r}{did_you_mean(path, known)}")
+        if paths.count(path) > 1:
+            raise TextFault(f"{path} stands here twice")
         inside = wanted
         for name in path.split("."):
             inside = inside.setdefault(name, {})
