@@ -20,7 +20,8 @@ from tests.platform.notes import add_note, as_service
 from trivet import Conflict
 from trivet.data.replicas.client import ClientPosition, enter_client
 from trivet.data.replicas.position import BEYOND
-from trivet.idempotency.expiry import AT_ONCE, KeptAnswers
+from trivet.expired_rows import AT_ONCE
+from trivet.idempotency.expiry import KeptAnswers
 from trivet.idempotency.tables import IdempotencyKey
 from trivet_api import (
     Unit,

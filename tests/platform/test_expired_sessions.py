@@ -10,8 +10,9 @@ from sqlalchemy import func, insert, select
 from trivet.data.capture import Capture
 from trivet.data.database import Database
 from trivet.events.feeds import FeedRegistry
+from trivet.expired_rows import AT_ONCE
 from trivet.identity.django_tables import sessions
-from trivet.identity.expired_sessions import AT_ONCE, ExpiredSessions
+from trivet.identity.expired_sessions import ExpiredSessions
 
 pytestmark = pytest.mark.anyio
 
