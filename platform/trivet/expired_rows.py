@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, Delete, Select, Table, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from trivet.data.errors import lacks_table
+from trivet.missing_tables import lacks_table
 from trivet.periodic import PeriodicTask
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
-from trivet.data.errors import lacks_table
 from trivet.data.outages import find_outage
 from trivet.delivery import presence as rows
 from trivet.delivery.presence import RENEW_SECONDS, Member
+from trivet.missing_tables import lacks_table
 from trivet_realtime.frames import Frame
 from trivet_realtime.protocol import ClientInfo, encode_join, encode_json, encode_leave
 

@@ -14,10 +14,10 @@ from itertools import islice
 
 from trivet import Platform
 from trivet.broker import MessagesMissed
-from trivet.data.errors import lacks_table
 from trivet.data.outages import find_outage
 from trivet.identity import Identity, Revocation
 from trivet.identity.recheck import AT_ONCE, find_lost
+from trivet.missing_tables import lacks_table
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ of a constraint, `trivet.data.validators` the validator that refused.
 """
 
 import logging
-import sqlite3
 
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -28,16 +27,11 @@ RETRY_AFTER_LIMIT_SECONDS = 60
 
 logger = logging.getLogger(__name__)
 
-_UNDEFINED_SQLSTATES = {"42P01", "42703"}
-"""undefined_table and undefined_column."""
 
 _MISSING_RIGHT = "42501"
 """insufficient_privilege."""
 _CHECKS_POLICIES = "ExecWithCheckOptions"
 """The function of PostgreSQL that asks the policies of a table about a new row."""
-
-_UNDEFINED = ("no such table", "no such column")
-"""The same for SQLite, which has no codes for them."""
 
 
 def explain(error: BaseException) -> TrivetError | None:
@@ -129,14 +123,6 @@ def _over_limit(error: BaseException) -> Unavailable:
 
 
 _LOGGED = "trivet_logged"
-
-
-def lacks_table(error: BaseException) -> bool:
-    """Whether the database lacks tables or columns of the models, so that it is not migrated."""
-    driver = error.orig if isinstance(error, DBAPIError) else error
-    if getattr(driver, "sqlstate", None) in _UNDEFINED_SQLSTATES:
-        return True
-    return isinstance(driver, sqlite3.OperationalError) and str(driver).startswith(_UNDEFINED)
 
 
 def busy() -> Unavailable:

@@ -23,7 +23,6 @@ from typing import Protocol, TypeVar
 
 from trivet.broker import Broker, MessagesMissed, Unsubscribe
 from trivet.data.database import Database
-from trivet.data.errors import lacks_table
 from trivet.data.outages import find_outage
 from trivet.delivery.batched_read import BatchedRead
 from trivet.delivery.cursor import OutboxCursor
@@ -32,6 +31,7 @@ from trivet.delivery.steps import to_its_end
 from trivet.events import outbox
 from trivet.events.outbox import Position, StoredPublication
 from trivet.events.wake_up import WakeUp
+from trivet.missing_tables import lacks_table
 from trivet.observation import Observers, RelayMeasured
 
 T = TypeVar("T")

@@ -22,11 +22,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trivet.data.database import Database
-from trivet.data.errors import lacks_table
 from trivet.data.outages import find_outage
 from trivet.delivery.steps import to_its_end
 from trivet.events import pruning
 from trivet.events.pruning import Seen
+from trivet.missing_tables import lacks_table
 from trivet.periodic import PeriodicTask
 
 T = TypeVar("T")
