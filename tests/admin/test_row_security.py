@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tests.admin.house import House
@@ -104,6 +104,12 @@ def count_in_both(db: Session, actor: Identity) -> tuple[int, int]:
     return count_by_django(db, actor), len(db.scalars(select(Item)).all())
 
 
+def count_across_at_first(db: Session, actor: Identity) -> tuple[int, int]:
+    with across_tenants(db):
+        inside = count_by_django(db, actor)
+    return inside, count_by_django(db, actor)
+
+
 def count_across(db: Session, actor: Identity) -> tuple[int, int, int]:
     before = count_by_django(db, actor)
     with across_tenants(db):
@@ -116,6 +122,9 @@ async def test_both_orms_see_the_rows_of_the_units_actor(guarded: House, read_on
     for name in (*OWN, "guest"):
         actor = Identity(user_id=5, username=name, kind="session")
         async with guarded.platform.open_unit(actor=actor, read_only=read_only) as unit:
+            inside, after = await unit.run_with_django(count_across_at_first)
+        assert (inside, after) == (3, len(ITEMS.get(name, ())))
+        async with guarded.platform.open_unit(actor=actor, read_only=read_only) as unit:
             found = await unit.run_with_django(count_in_both)
             across = await unit.run_with_django(count_across)
         count = len(ITEMS.get(name, ()))
@@ -123,6 +132,18 @@ async def test_both_orms_see_the_rows_of_the_units_actor(guarded: House, read_on
         assert across == (count, 3, count)
     async with guarded.platform.open_unit(read_only=read_only) as unit:
         assert await unit.run_with_django(count_in_both) == (3, 3)
+
+
+async def test_a_unit_that_reads_is_told_and_still_only_reads(guarded: House) -> None:
+    def modes(db: Session, _actor: Identity) -> list[str]:
+        asked = ("transaction_read_only", "transaction_isolation")
+        return [str(db.scalar(text(f"SHOW {each}"))) for each in asked]
+
+    actor = Identity(user_id=5, username="boss", kind="session")
+    async with guarded.platform.open_unit(actor=actor, read_only=True) as unit:
+        assert await unit.run_with_django(modes) == ["on", "repeatable read"]
+    async with guarded.platform.open_unit(actor=actor) as unit:
+        assert await unit.run_with_django(modes) == ["off", "read committed"]
 
 
 async def test_what_django_writes_for_another_tenant_is_refused(guarded: House) -> None:

@@ -32,7 +32,7 @@ from trivet.data.errors import explain
 from trivet.data.replicas.replica import Replica
 from trivet.data.session import TrivetSession
 from trivet.observation import Observers
-from trivet.origin import Origin
+from trivet.origin import Origin, enter_origin
 from trivet.rules import across_tenants, tenant
 from trivet.rules.registry import collect_rules
 
@@ -76,8 +76,10 @@ async def test_what_nobody_asked_for_sees_all_rows_and_a_plain_connection_none(
 ) -> None:
     database = secured.platform.database
     every = sorted(OF_ACADEMY[NORTH] | OF_ACADEMY[SOUTH])
+    leave = enter_origin(Origin(identity("ada")))  # who has caused it does not matter
     async with database.unit(read_only=True) as session:
         assert [*await session.scalars(HANDOUTS)] == every
+    leave()
     async with database.engine.begin() as connection:
         assert [*await connection.scalars(HANDOUTS)] == []
     engine = engine_of(campus_url)
@@ -129,14 +131,13 @@ async def test_no_statement_reaches_a_table_untold(
                 "USING ((SELECT campus_told()))"
             )
     engine.dispose()
-    for name in ("ada", "boss", ""):
+    for name in ("", "boss", "ada"):
         act_as(client, name)
         for path in FORGETFUL:
             assert (await client.get(f"/api/campus/{path}")).status_code == 200
-        for door in DOORS[:-1]:
-            for path in PATHS:
-                assert await door(client, f"/api/campus/{path}") <= seen_by(name)
-    act_as(client, "ada")
+    for door in DOORS[:-1]:
+        for path in PATHS:
+            assert await door(client, f"/api/campus/{path}") <= seen_by("ada")
     expanded = await client.get("/api/campus/lectures?expand=handouts,academy")
     assert [len(row["handouts"]["items"]) for row in expanded.json()["items"]] == [1, 1, 1]
     made = await client.post("/api/campus/lectures", json={"title": "new"})
@@ -175,6 +176,35 @@ async def test_who_founds_a_tenant_is_in_it_at_once(secured: Root) -> None:
 
     async with secured.platform.open_unit(actor=identity("ada")) as unit:
         assert await unit.run(found) == ["T1", "T3", "T5", "first"]
+    await secured.platform.database.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["writing", "reading"])
+async def test_work_across_tenants_begins_and_ends_wherever_it_stands(
+    secured: Root, read_only: bool
+) -> None:
+    def at_first(db: Session, _actor: Identity) -> list[int]:
+        with across_tenants(db):
+            found = [*db.scalars(HANDOUTS)]
+        return [len(found), len([*db.scalars(HANDOUTS)])]
+
+    def behind_a_connection(db: Session, actor: Identity) -> list[int]:
+        db.connection()
+        return at_first(db, actor)
+
+    def without_a_statement(db: Session, _actor: Identity) -> list[int]:
+        with across_tenants(db):
+            db.connection()
+        return [len([*db.scalars(HANDOUTS)])]
+
+    for work, counts in (
+        (at_first, [6, 3]),
+        (behind_a_connection, [6, 3]),
+        (without_a_statement, [3]),
+    ):
+        unit = secured.platform.open_unit(actor=identity("bob"), read_only=read_only)
+        async with unit as opened:
+            assert await opened.run(work) == counts, work.__name__
     await secured.platform.database.close()
 
 

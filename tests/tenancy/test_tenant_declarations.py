@@ -14,6 +14,7 @@ from trivet import Identity, User
 from trivet.errors import ConfigurationError
 from trivet.identity import system
 from trivet.rules import EVERY_TENANT, tenant
+from trivet.rules.policies import policies_of
 from trivet.rules.registry import collect_rules
 from trivet.rules.tenants import said_by
 
@@ -76,6 +77,20 @@ def test_another_feature_adds_its_classes_to_the_same_rule() -> None:
     rules = collect_rules([module_of(one=one), module_of(one=one)])
 
     assert [each.model for each in rules.tenants.declared] == [Lecture, Enrolment]
+
+
+def test_of_two_rules_about_one_table_both_must_hold() -> None:
+    one = tenant("academy", {Lecture: "academy_id"}, row_security=True)(rule(1))
+    other = tenant("theme", {Lecture: "title"}, row_security=True)(rule("x"))
+    rules = collect_rules([module_of(one=one, other=other)])
+
+    seen = rules.visible_condition(Lecture, ADA)
+    policy = policies_of(rules.tenants.secured)["campus_lecture"]
+
+    assert str(seen).count(" = ") == 2
+    assert [part.count("current_setting") for part in policy.using.split(" AND ")] == [2, 2]
+    assert "'academy='" in policy.using
+    assert "'theme='" in policy.using
 
 
 SAID: list[tuple[Any, Any]] = [

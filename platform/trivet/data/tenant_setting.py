@@ -16,7 +16,6 @@ from sqlalchemy.orm import SessionTransaction
 from sqlalchemy.sql.selectable import SelectBase
 
 from trivet.data.session import TrivetSession
-from trivet.data.statement_guard import SINGLE_QUERY
 from trivet.identity.identity import Identity
 from trivet.rules.registry import RuleRegistry
 from trivet.rules.row_security import EVERYTHING, OPEN_EVERYTHING, SETTING, setting_of
@@ -106,13 +105,21 @@ def tell_tenants(
     tenants = session.capture.rules.tenants
     if not tenants.secures or transaction.nested or connection.dialect.name != "postgresql":
         return
-    session.info[TELL] = partial(_tell_again, session, connection)
+    session.info[TELL] = partial(_tell, session, connection)
     driver: Any = connection.connection.driver_connection
-    if getattr(driver, "find_opening", None) is not None:
-        return  # Django's, which asks by itself
+    if getattr(driver, "find_opening", None) is None or session.info.get(ACROSS):
+        _tell(session, connection)  # Django's connection asks by itself, but for the actor
+
+
+def _tell(session: TrivetSession, connection: Connection) -> None:
+    """Tell PostgreSQL what holds now, with the BEGIN if that is still to come."""
+    driver: Any = connection.connection.driver_connection
+    status = driver.info.transaction_status.name
+    if status == "INERROR":
+        return  # nothing can be asked any more, until a savepoint is restored
     opening = _opening(session, driver, connection.dialect)
-    is_idle = driver.info.transaction_status.name == "IDLE"
-    if is_idle and not driver.autocommit and hasattr(driver, "opening"):
+    is_ours = hasattr(driver, "opening") and driver.find_opening is None
+    if status == "IDLE" and not driver.autocommit and is_ours:
         driver.opening = opening
     else:
         _send(connection, opening)
@@ -157,12 +164,3 @@ def tell_again(session: TrivetSession) -> None:
     tell = session.info.get(TELL)
     if tell is not None and WAS_ACROSS in session.info:
         tell()
-
-
-def _tell_again(session: TrivetSession, connection: Connection) -> None:
-    if connection.get_execution_options().get(SINGLE_QUERY):
-        return
-    driver: Any = connection.connection.driver_connection
-    if driver.info.transaction_status.name != "INTRANS":
-        return  # nothing can be asked any more, until a savepoint is restored; or nothing has begun
-    _send(connection, _opening(session, driver, connection.dialect))

@@ -47,7 +47,12 @@ def _flush(session: Any) -> None:
 
 
 def _tell(session: Any) -> None:
-    """Let PostgreSQL know, if it was told anything."""
+    """Let PostgreSQL know, if it asks. A transaction that has not begun begins: the other ORM may
+    be the first that asks something in it."""
+    if not session.capture.rules.tenants.secures or session.dialect.name != "postgresql":
+        return
     tell = session.info.get(TELL)
     if tell is not None:
         tell()
+    elif session.info.get(ACROSS):
+        session.connection()
