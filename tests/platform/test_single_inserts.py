@@ -215,12 +215,13 @@ def listen(database: Database) -> list[str]:
     return heard
 
 
-@pytest.mark.parametrize("name", ROWS)
-async def test_a_row_is_the_same_by_both_ways(database: Database, name: str) -> None:
-    short = await make(database, ROWS[name])
+async def test_a_row_is_the_same_by_both_ways(database: Database) -> None:
+    short = {name: await make(database, row) for name, row in ROWS.items()}
     heard = listen(database)
-    assert short == await make(database, ROWS[name])
-    assert any(each.startswith("INSERT INTO test_") for each in heard)
+    whole = {name: await make(database, row) for name, row in ROWS.items()}
+    assert len([each for each in heard if each.startswith("INSERT INTO test_")]) >= len(ROWS)
+    for name in ROWS:
+        assert short[name] == whole[name], name
 
 
 REFUSED: dict[str, Callable[[], Any]] = {
@@ -230,24 +231,23 @@ REFUSED: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
 async def test_what_the_database_refuses_is_the_same_error_by_both_ways(
-    database: Database, name: str
+    database: Database,
 ) -> None:
     async with database.unit() as session:
         session.add(Note(board="a", text="taken"))
 
-    async def fail() -> tuple[Any, ...]:
+    async def fail(row: Callable[[], Any]) -> tuple[Any, ...]:
         with pytest.raises(DBAPIError) as failed:
-            await make(database, REFUSED[name])
+            await make(database, row)
         violation = find_violation(failed.value)
         found = violation and (violation.kind, violation.table, violation.columns)
         said = [line for line in str(failed.value).splitlines() if not line.startswith("DETAIL")]
         return type(failed.value), failed.value.statement, said, found
 
-    short = await fail()
+    short = {name: await fail(row) for name, row in REFUSED.items()}
     listen(database)
-    assert short == await fail()
+    assert short == {name: await fail(row) for name, row in REFUSED.items()}
 
 
 async def test_a_trigger_that_keeps_a_row_away_is_an_error(database: Database) -> None:
