@@ -50,6 +50,7 @@ _NAME_CHARACTERS = 8
 
 _head, _entry = AuditChain, AuditEntry
 _CONTENT = tuple(c.key for c in AuditEntry.__table__.columns if c.key != "hash")
+_encode = msgspec.json.Encoder().encode
 _dice = random.Random()  # noqa: S311  # spreads waiting writers; nothing is kept secret by it
 
 
@@ -126,7 +127,7 @@ class AuditTrail:
         `_names`; `common` are the columns from `at` to `request_id`."""
         rows: list[tuple[Any, ...]] = []
         previous: str = head.hash
-        key, chain, encode = self._keys[0], head.id, msgspec.json.Encoder().encode
+        key, chain = self._keys[0], head.id
         for position, entry in enumerate(entries, start=head.length + 1):
             content = (
                 id_of(chain, position),
@@ -137,7 +138,7 @@ class AuditTrail:
                 entry.changes,
                 previous,
             )
-            previous = _mac(key, encode(content))
+            previous = _mac(key, _encode(content))
             rows.append((*content, previous))
         return rows
 
@@ -152,11 +153,12 @@ class AuditTrail:
     def is_sealed(self, chain: int, length: int, newest: str, seal: str) -> bool:
         """Whether a head is unchanged since it was written."""
         content = _head_content(chain, length, newest)
-        # Seals of earlier versions do not name their key.
-        return self._is_known(content, seal) or any(
+        named = any(
             hmac.compare_digest(_seal_of(key, content).encode(), seal.encode())
             for key in self._keys
         )
+        # Seals of earlier versions do not name their key.
+        return named or self._is_known(content, seal)
 
     def _is_known(self, content: bytes, mac: str) -> bool:
         given = mac.encode()

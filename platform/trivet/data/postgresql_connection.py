@@ -144,7 +144,9 @@ class LimitedAsyncConnection(_Limited, AsyncConnection[Any]):
 
     async def rollback(self) -> None:
         self._own.last = None
-        await super().rollback()
+        # As when a connection goes back to the pool after its COMMIT.
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            await super().rollback()
 
     @property
     def _own(self) -> Exchange:
