@@ -7,10 +7,12 @@ import enum
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from select import select as select_sockets
 from typing import Any
 from uuid import UUID
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 from sqlalchemy import (
@@ -107,7 +109,8 @@ async def platform(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Pla
 async def ask(platform: Platform, read: CompiledRead, **values: Any) -> list[tuple[Any, ...]]:
     transaction = platform.open_transaction(read_only=True)
     try:
-        rows = await transaction.ask(read, values)
+        with anyio.fail_after(60):
+            rows = await transaction.ask(read, values)
         await transaction.commit()
         return [tuple(row) for row in rows]
     finally:
@@ -358,3 +361,50 @@ async def test_a_connection_that_was_given_up_is_not_asked(platform: Platform) -
         lent.invalidate(soft=True)
 
     assert await ask(platform, backend) != before
+
+
+async def find_socket(platform: Platform) -> int:
+    """The socket of the only connection, which asks a read behind this."""
+    async with platform.database.engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+    await ask(platform, BY_KEY, key=1)
+    return int(driver.pgconn.socket)
+
+
+@pytest.mark.database("postgresql")
+async def test_the_loop_looks_at_a_socket_between_two_reads(platform: Platform) -> None:
+    socket = await find_socket(platform)
+
+    # What the two tests below say would otherwise be true of any socket.
+    assert asyncio.get_running_loop().remove_reader(socket)
+
+
+@pytest.mark.database("postgresql")
+async def test_the_loop_forgets_a_connection_that_the_server_ends(
+    platform: Platform, empty_database_url: str
+) -> None:
+    socket = await find_socket(platform)
+    ((pid,),) = await ask(platform, CompiledRead(select(func.pg_backend_pid(type_=Integer))))
+
+    def end() -> None:
+        engine = create_engine(empty_database_url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.connect() as connection:
+            assert connection.scalar(select(func.pg_terminate_backend(pid, 60_000)))
+        engine.dispose()
+        assert any(select_sockets([socket], [], [], 60))
+
+    await anyio.to_thread.run_sync(end)
+    for _ in range(3):
+        await anyio.lowlevel.checkpoint()  # the loop has looked at its sockets
+
+    assert not asyncio.get_running_loop().remove_reader(socket)
+    assert await ask(platform, BY_KEY, key=1), "and the next read is served"
+
+
+@pytest.mark.database("postgresql")
+async def test_the_loop_forgets_a_connection_that_is_closed(platform: Platform) -> None:
+    socket = await find_socket(platform)
+
+    await platform.database.close()
+
+    assert not asyncio.get_running_loop().remove_reader(socket)

@@ -18,6 +18,7 @@ from trivet.data.exchange import COMMIT, Exchange
 from trivet.data.replicas.client import ClientPosition, current_client
 from trivet.data.replicas.position import BEYOND, WalPosition
 from trivet.data.statement_limit import limit_session, to_milliseconds
+from trivet.data.watched_socket import WatchedSocket
 from trivet_settings.values import Pooler
 
 _COMMIT = (
@@ -122,7 +123,7 @@ def _begins(command: Any) -> bool:
     return isinstance(command, bytes) and command.startswith(b"BEGIN")
 
 
-class LimitedAsyncConnection(_Limited, AsyncConnection[Any]):
+class LimitedAsyncConnection(WatchedSocket, _Limited, AsyncConnection[Any]):
     """For the event loop. It sends fixed statements itself."""
 
     _exchange: Exchange | None = None

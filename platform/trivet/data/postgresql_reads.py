@@ -192,7 +192,7 @@ async def _exchange(driver: Any, statement: _Statement, values: Sequence[Any]) -
         (result,) = await driver.wait(generators.execute(wire))
     else:
         try:
-            result = await _receive(wire)
+            result = await _receive(driver)
         except asyncio.CancelledError:
             await _give_up(driver)
             raise
@@ -216,28 +216,21 @@ async def _exchange_behind(
     return statement.read(results[-1])
 
 
-async def _receive(wire: Any) -> Any:
+async def _receive(driver: Any) -> Any:
     """The only result of what was sent."""
-    loop = asyncio.get_running_loop()
-    socket, result = wire.socket, None
+    wire, result = driver.pgconn, None
     while True:
         while wire.is_busy():
-            readable = loop.create_future()
-            loop.add_reader(socket, _wake, readable)
+            await driver.readable()
             try:
-                await readable
-            finally:
-                loop.remove_reader(socket)
-            wire.consume_input()
+                wire.consume_input()
+            except OperationalError:
+                driver.forget_socket()
+                raise
         found = wire.get_result()
         if found is None:
             return result
         result = found
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 async def _give_up(driver: Any) -> None:
