@@ -15,7 +15,8 @@ from trivet_api.resource.statements import Sight
 
 @dataclass(eq=False)
 class Asked:
-    """What one actor asks of a resource, and all that was worked out about it."""
+    """What one actor asks of a resource, and all that was worked out about it. `channel` is the one
+    whose position is wanted."""
 
     options: ReadOptions
     parameters: Parameters
@@ -23,6 +24,7 @@ class Asked:
     sight: Sight
     is_postgresql: bool
     position: Position | None = None
+    channel: str = ""
 
     @property
     def model(self) -> type[Any]:

@@ -75,6 +75,8 @@ class Resource:
             groups=_described(
                 dict[str, Any], "How many there are by each value, if asked for.", default=None
             ),
+            epoch=_described(str, "Of the live channel, with `live=true`.", default=None),
+            offset=_described(int, "The same: subscribe from behind it.", default=None),
         )
 
     @property

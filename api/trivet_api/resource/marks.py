@@ -1,15 +1,19 @@
 """The resources of an application, found by marks on the endpoints of their routes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
 
+from trivet.events.live_classes import LiveFeed
 from trivet.rules.addresses import Addresses
 from trivet_api.policy import policies_of
+from trivet_api.resource import openapi_parameters
 from trivet_api.resource.declaring import fault
 from trivet_api.resource.described import Resource
+from trivet_api.resource.live_positions import find_feed
 
 _RESOURCE = "__resource__"
 
@@ -53,3 +57,16 @@ def _require_shown(resource: Resource, addresses: Addresses) -> None:
                 f"the filter {word.name!r} asks for {target.__name__}.{name}, which the resource "
                 f"of {target.__name__} leaves out: leave the filter out, or show it there.",
             )
+
+
+def document_live(app: FastAPI, feeds: Iterable[LiveFeed]) -> None:
+    """Let the lists of live classes say in the document what they take."""
+    known = list(feeds)
+    for context, resource in marked_in(app):
+        feed = find_feed(known, resource.model)
+        is_list = "GET" in (context.methods or ()) and (context.path or "").endswith(resource.path)
+        if feed is not None and is_list:
+            route: Any = context.original_route
+            parameters: Any = resource.parameters.openapi()
+            word = openapi_parameters.of_live(feed.channel)
+            route.openapi_extra = {"parameters": [*parameters, word]}

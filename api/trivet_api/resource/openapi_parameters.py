@@ -64,6 +64,18 @@ _SAID = {
 _SEARCH_LONGEST = 200
 
 
+def of_live(channel: str) -> dict[str, Any]:
+    """The word that asks for the position of a channel."""
+    return {
+        "name": "live",
+        "in": "query",
+        "required": False,
+        "description": f"Answer with `epoch` and `offset` of the channel `{channel}` as it was "
+        "when the rows were read: who subscribes from there misses nothing and gets nothing twice.",
+        "schema": {"type": "boolean", "default": False},
+    }
+
+
 def of_word(name: str, choices: Sequence[str], page: int, page_max: int) -> dict[str, Any]:
     """A word that is no filter; `choices` are the names that it takes."""
     found: dict[str, Any] = {

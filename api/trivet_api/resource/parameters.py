@@ -23,10 +23,12 @@ from trivet_api.resource.options import ReadOptions
 from trivet_api.resource.searching import Search, Searching, read_search
 from trivet_api.resource.sorting import Sorting
 from trivet_api.resource.statements import Sight
-from trivet_api.resource.text_values import read_integer
+from trivet_api.resource.text_values import read_flag, read_integer
 
 OF_READ = ("fields", "expand")
-RESERVED = ("sort", *OF_READ, "search", "count", "groups", "limit", "cursor")
+LIVE = "live"
+"""Asks for the position of the channel to which changes of the class are published."""
+RESERVED = ("sort", *OF_READ, "search", "count", "groups", "limit", "cursor", LIVE)
 """The words that are no filters. An attribute of such a name is filtered by ``sort.eq``."""
 COUNTS = ("exact", "planned")
 PAIRS_MAX = 200
@@ -52,6 +54,7 @@ class Query:
         count: ``exact``, ``planned`` or None.
         groups: The attributes to count by.
         cursor: Where the page begins, unread.
+        live: Whether the position of the live channel is wanted.
         asked: What a cursor is bound to: filters and search as they were written.
     """
 
@@ -64,12 +67,13 @@ class Query:
     count: str | None = None
     groups: tuple[str, ...] = ()
     cursor: str | None = None
+    live: bool = False
     asked: str = ""
 
     @property
     def asks_once(self) -> bool:
         """Whether one statement answers it."""
-        return not (self.expand or self.count or self.groups)
+        return not (self.expand or self.count or self.groups or self.live)
 
 
 class Parameters:
@@ -111,7 +115,7 @@ class Parameters:
         """The parameters of a list as OpenAPI describes them."""
         return [
             *map(openapi_parameters.of_filter, self._described()),
-            *self._of_words(RESERVED),
+            *self._of_words([name for name in RESERVED if name != LIVE]),
         ]
 
     def openapi_of_read(self) -> list[dict[str, Any]]:
@@ -245,6 +249,7 @@ class _Reading:
             "groups": self._read_groups,
             "limit": self._read_limit,
             "cursor": _read_cursor,
+            LIVE: read_flag,
         }
         try:
             return replace(query, **{name: readers[name](texts[0])})

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from trivet.data.compiled_read import CompiledRead, Rows
 from trivet.data.unit_of_work import UnitOfWork
+from trivet.events.outbox import find_position
 from trivet.identity.identity import Identity
 from trivet.platform import Platform
 from trivet_api.cursor import read_cursor, write_cursor
@@ -23,6 +24,7 @@ from trivet_api.resource.counting import Counts
 from trivet_api.resource.expanding import Expansion, Key, expanders_of, find_all, key_of
 from trivet_api.resource.keys import no_row, require_key
 from trivet_api.resource.listing import Found, Listing, PageStatement, add_cursors, in_order
+from trivet_api.resource.live_positions import require_channel
 from trivet_api.resource.member_lists import MemberLists
 from trivet_api.resource.options import ReadOptions
 from trivet_api.resource.paging import Position
@@ -65,11 +67,13 @@ class Reader:
             platform: The platform, which signs cursors.
 
         Returns:
-            ``{"items": […], "next_cursor": …, "previous_cursor": …}``, with ``count`` and
-            ``groups`` where they were asked for.
+            ``{"items": […], "next_cursor": …, "previous_cursor": …}``, with ``count``, ``groups``,
+            and ``epoch`` and ``offset`` of the live channel, where they were asked for.
 
         Raises:
             Invalid: The query string does not fit (422).
+            Unauthenticated, Forbidden: The actor may not subscribe to the live channel whose
+                position is wanted (401, 403).
         """
         sight = self._sight(unit.actor)
         query = self.parameters.parse(query_string, sight)
@@ -78,6 +82,8 @@ class Reader:
         if query.cursor is not None:
             place = read_cursor(platform, asked.purpose, query.cursor)
             asked.position = Position.of_json(place)
+        if query.live:
+            asked.channel = require_channel(platform.capture.live, self._model, unit.actor)
         made, values = self._listing.prepare(asked)
         if query.asks_once and not asked.lists:
             rows = await _ask(unit, made.read, values, asked.sight, asked.models)
@@ -181,6 +187,10 @@ class Reader:
             page.count = self._counts.count(connection, asked)
         if query.groups:
             page.groups = dict(self._counts.groups(connection, asked))
+        if asked.channel:
+            # Of the moment of the rows, because a unit that reads sees one moment.
+            place = find_position(db, asked.channel)
+            page.epoch, page.offset = place.epoch, place.offset
         return page, found
 
     def _find_row(

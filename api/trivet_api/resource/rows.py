@@ -66,13 +66,16 @@ def _writer(fields: tuple[Field, ...], extra: tuple[str, ...]) -> RowWriter:
 
 
 class Page(msgspec.Struct, omit_defaults=True):
-    """The answer of a list. `count` and `groups` are there where they were asked for."""
+    """The answer of a list. `count`, `groups`, and the position of the live channel (`epoch` and
+    `offset`), are there where they were asked for."""
 
     items: list[Any]
     next_cursor: str | msgspec.UnsetType | None = msgspec.UNSET
     previous_cursor: str | msgspec.UnsetType | None = msgspec.UNSET
     count: int | msgspec.UnsetType = msgspec.UNSET
     groups: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    epoch: str | msgspec.UnsetType = msgspec.UNSET
+    offset: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Members(msgspec.Struct):
