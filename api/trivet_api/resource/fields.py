@@ -23,7 +23,8 @@ from trivet.audit.capture import POLICY, REDACTED
 from trivet.data.fitting.examples import annotation_of
 from trivet.models.filled_columns import is_filled
 from trivet_api.resource.attribute_texts import attribute_texts
-from trivet_api.resource.json_types import JsonType, json_type_of
+from trivet_api.resource.json_type import JsonType
+from trivet_api.resource.json_types import json_type_of
 
 _HIDDEN = re.compile("_trivet_|_sa_")
 

@@ -10,18 +10,15 @@ Numbers, flags and texts are read by the letter: a JSON ``"5"`` is no number and
 
 import base64
 import binascii
-import datetime as dt
 import enum
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     Field,
@@ -29,7 +26,6 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
 from sqlalchemy import (
     ARRAY,
     BINARY,
@@ -53,40 +49,27 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from trivet.data.fitting.documents import fit_document
-from trivet.data.fitting.examples import ANNOTATED, kind_of, members_of
+from trivet.data.fitting.examples import ANNOTATED, members_of
 from trivet.data.fitting.fit import UnfitError
+from trivet.data.json_values import (
+    is_of_others,
+    kind_anywhere,
+    stored_names,
+    write_decimal,
+    write_each,
+    write_model,
+    write_range,
+)
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
-from trivet_api.resource.ranges import RANGES, range_annotation, write_range
+from trivet_api.resource.json_times import DAY, INSTANT, SPAN, TIME, WALL_TIME, ZONED_TIME
+from trivet_api.resource.json_type import UNKNOWN, Encoder, JsonType, unfit
+from trivet_api.resource.ranges import RANGES, range_annotation
 
-Encoder = Callable[[Any], Any]
 SHORT_BITS = 16
 """Of a ``SmallInteger``, for which OpenAPI has no format."""
-_DIALECTS: tuple[Any, ...] = tuple(kind() for kind in (PGDialect, SQLiteDialect))
-"""Those that a column's type may be asked for, the stricter one first."""
-
-
-@dataclass(frozen=True, slots=True)
-class JsonType:
-    """How values are read and written. `encode` is None where msgspec writes them by itself as
-    Pydantic does; `is_readable` and `is_writable` say whether a client may see and send them."""
-
-    annotation: Any
-    encode: Encoder | None = None
-    is_readable: bool = True
-    is_writable: bool = True
-
-
-def unfit(why: str) -> PydanticCustomError:
-    """The refusal of a value in Pydantic, in our words alone."""
-    return PydanticCustomError("bad_value", "{why}", {"why": why})
-
-
-UNKNOWN = JsonType(Any, is_readable=False, is_writable=False)
 
 
 def json_type_of(column: "Column[Any]", hint: Any = None) -> JsonType:
@@ -95,16 +78,13 @@ def json_type_of(column: "Column[Any]", hint: Any = None) -> JsonType:
 
 
 def _type_of(kind: Any, hint: Any) -> JsonType:
-    if isinstance(kind, TypeDecorator) and not isinstance(kind, _OURS):
+    if is_of_others(kind):
         return UNKNOWN if isinstance(kind, PickleType) else _decorated(kind, hint)
     if isinstance(kind, (JSON, JsonDocument)):
         return JsonType(_document(hint))
     if isinstance(kind, NullType) and hint in ANNOTATED:  # an expression, of which the class knows
         return _BY_NAME[ANNOTATED[hint][0]]
     return next((make(kind) for known, make in _MAKERS if isinstance(kind, known)), UNKNOWN)
-
-
-_OURS = (UtcDateTime, IsoTime, Microseconds, JsonDocument, Interval)
 
 
 # Whole numbers, decimals and flags
@@ -155,11 +135,6 @@ def _decimal(kind: Any) -> JsonType:
     return JsonType(annotation, None if is_plain else write_decimal)
 
 
-def write_decimal(value: Decimal) -> str:
-    """A decimal in digits, without an exponent."""
-    return format(value, "f")
-
-
 def _read_decimal(value: Any) -> Any:
     if isinstance(value, bool) or (isinstance(value, str) and not _DECIMAL.fullmatch(value)):
         raise unfit("it must be a number, such as 12.50")
@@ -183,16 +158,17 @@ def _choice(kind: Enum) -> JsonType:
     if kind.enum_class is None:
         return JsonType(Literal[tuple(kind.enums)])
     members: type[enum.Enum] = kind.enum_class
-    stored = dict(zip(kind.enums, members, strict=False))
-    if list(stored) == [each.value for each in members]:
-        return JsonType(members)
-    return JsonType(_by_names(stored), _namer(stored))
+    names = stored_names(kind)
+    return JsonType(members) if names is None else JsonType(*_by_names(members, names))
 
 
-def _by_names(stored: dict[str, enum.Enum]) -> Any:
+def _by_names(members: Any, written: Mapping[enum.Enum, str]) -> tuple[Any, Encoder]:
     """An enum by what its column stores, which are not the values of its members."""
-    members = type(next(iter(stored.values())))
+    stored = {name: member for member, name in written.items()}
     names = list(stored)
+
+    def write(member: enum.Enum) -> str:
+        return written[member]
 
     def read(value: Any) -> Any:
         if isinstance(value, members):
@@ -201,17 +177,13 @@ def _by_names(stored: dict[str, enum.Enum]) -> Any:
             return stored[value]
         raise unfit(f"it must be one of {', '.join(names)}")
 
-    return Annotated[
+    annotation = Annotated[
         members,
         BeforeValidator(read),
-        PlainSerializer(_namer(stored), return_type=str, when_used="json"),
+        PlainSerializer(write, return_type=str, when_used="json"),
         WithJsonSchema({"type": "string", "enum": names}),
     ]
-
-
-def _namer(stored: dict[str, enum.Enum]) -> Encoder:
-    names = {member: name for name, member in stored.items()}
-    return lambda member: names[member]
+    return annotation, write
 
 
 def write_bytes(value: Any) -> str:
@@ -254,65 +226,6 @@ def _uuid(kind: Any) -> JsonType:
     return JsonType(Annotated[str, normal, WithJsonSchema(schema)])
 
 
-# Times
-
-_DIGITS = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
-
-
-def _refuse_number(value: Any) -> Any:
-    """A number is no time since 1970 (docs/decisions/0080)."""
-    is_number = isinstance(value, int | float | Decimal)
-    if is_number or (isinstance(value, str) and _DIGITS.fullmatch(value)):
-        raise unfit("write it as ISO 8601 does; a number is none")
-    return value
-
-
-_no_number = BeforeValidator(_refuse_number)
-
-
-def _in_utc(value: dt.datetime) -> dt.datetime:
-    try:
-        return value.astimezone(dt.UTC)
-    except OverflowError:
-        raise unfit("in UTC it is not in the years 1 to 9999") from None
-
-
-_INSTANT = JsonType(Annotated[AwareDatetime, _no_number, AfterValidator(_in_utc)])
-_WALL_TIME = JsonType(
-    Annotated[
-        dt.datetime,
-        _no_number,
-        WithJsonSchema({"type": "string", "format": "date-time-local"}),
-    ]
-)
-"""Formats of OpenAPI's registry: ``date-time`` and ``time`` of JSON Schema ask for a zone."""
-_DAY = JsonType(Annotated[dt.date, _no_number])
-_TIME = JsonType(
-    Annotated[dt.time, _no_number, WithJsonSchema({"type": "string", "format": "time-local"})]
-)
-_ZONED_TIME = JsonType(Annotated[dt.time, _no_number])
-
-
-def write_span(value: dt.timedelta) -> str:
-    """A span of time as ISO 8601 has it, in days and seconds."""
-    sign = "-" if value < dt.timedelta() else ""
-    value = abs(value)
-    fraction = f".{value.microseconds:06d}".rstrip("0") if value.microseconds else ""
-    days = f"{value.days}D" if value.days else ""
-    seconds = f"T{value.seconds}{fraction}S" if value.seconds or fraction or not days else ""
-    return f"{sign}P{days}{seconds}"
-
-
-_SPAN = JsonType(
-    Annotated[
-        dt.timedelta,
-        _no_number,
-        PlainSerializer(write_span, return_type=str, when_used="json"),
-        WithJsonSchema({"type": "string", "format": "duration"}),
-    ],
-    write_span,
-)
-
 # Documents, lists, and what PostgreSQL has alone
 
 
@@ -336,16 +249,10 @@ def _array(kind: Any) -> JsonType:
     encode = inner.encode
     return JsonType(
         annotation,
-        None if encode is None else lambda value: _each(encode, value),
+        None if encode is None else write_each(encode),
         inner.is_readable,
         inner.is_writable,
     )
-
-
-def _each(encode: Encoder, value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_each(encode, each) for each in value]
-    return None if value is None else encode(value)
 
 
 def _as_text(value: Any) -> Any:
@@ -372,18 +279,18 @@ def _always(found: JsonType) -> Callable[[Any], JsonType]:
 
 
 _MAKERS: tuple[tuple[Any, Callable[[Any], JsonType]], ...] = (
-    (UtcDateTime, _always(_INSTANT)),
-    (IsoTime, _always(_TIME)),
-    ((Microseconds, Interval, pg.INTERVAL), _always(_SPAN)),
+    (UtcDateTime, _always(INSTANT)),
+    (IsoTime, _always(TIME)),
+    ((Microseconds, Interval, pg.INTERVAL), _always(SPAN)),
     (Enum, _choice),
     (Boolean, _always(_FLAG)),
     (BigInteger, _always(_whole(64))),
     (SmallInteger, _always(_whole(16))),
     (Integer, _always(_whole(32))),
     ((Numeric, Float), _decimal),
-    (DateTime, lambda kind: _INSTANT if kind.timezone else _WALL_TIME),
-    (Date, _always(_DAY)),
-    (Time, lambda kind: _ZONED_TIME if kind.timezone else _TIME),
+    (DateTime, lambda kind: INSTANT if kind.timezone else WALL_TIME),
+    (Date, _always(DAY)),
+    (Time, lambda kind: ZONED_TIME if kind.timezone else TIME),
     (Uuid, _uuid),
     (LargeBinary, _bytes),
     ((BINARY, VARBINARY), _bytes),
@@ -404,20 +311,13 @@ def _decorated(kind: "TypeDecorator[Any]", hint: Any) -> JsonType:
     if (members := members_of(hint)) is not None:
         return JsonType(members)
     if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return JsonType(hint, lambda value: value.model_dump(mode="json"))
-    name = next(filter(None, (_kind(kind, dialect, hint) for dialect in _DIALECTS)), None)
+        return JsonType(hint, write_model)
+    name = kind_anywhere(kind, hint)
     if name == "text":
         below = _below(kind)
         length = getattr(below, "length", None) if isinstance(below, String) else None
         return JsonType(Annotated[str, Field(max_length=length)] if length else str)
     return UNKNOWN if name is None else _BY_NAME[name]
-
-
-def _kind(kind: Any, dialect: Any, hint: Any) -> str | None:
-    try:
-        return kind_of(kind, dialect, hint)
-    except Exception:  # noqa: BLE001  # whatever code of others says about a foreign database
-        return None
 
 
 def _below(kind: Any) -> TypeEngine[Any]:
@@ -429,11 +329,11 @@ def _below(kind: Any) -> TypeEngine[Any]:
 
 _BY_NAME: dict[str, JsonType] = {
     "uuid": JsonType(UUID),
-    "instant": _INSTANT,
-    "wall time": _WALL_TIME,
-    "day": _DAY,
-    "time": _TIME,
-    "span": _SPAN,
+    "instant": INSTANT,
+    "wall time": WALL_TIME,
+    "day": DAY,
+    "time": TIME,
+    "span": SPAN,
     "decimal": _decimal(Numeric()),
     "flag": _FLAG,
     "whole": _whole(64),

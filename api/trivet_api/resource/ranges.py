@@ -10,6 +10,8 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.types import TypeEngine
 
+from trivet.data.json_values import write_range
+
 RANGES: Mapping[type[Any], Callable[[], TypeEngine[Any]]] = {
     pg.INT4RANGE: Integer,
     pg.INT8RANGE: BigInteger,
@@ -28,16 +30,6 @@ _NAMES = {
     "TSRANGE": "LocalTimeRange",
     "TSTZRANGE": "InstantRange",
 }
-
-
-def write_range(value: Any) -> dict[str, Any]:
-    """A range as its schema has it."""
-    return {
-        "lower": value.lower,
-        "upper": value.upper,
-        "bounds": value.bounds,
-        "empty": value.isempty,
-    }
 
 
 def range_annotation(kind: str, end: Any) -> Any:

@@ -21,7 +21,7 @@ from trivet.data.fitting.types import fit_as_declared
 from trivet.errors import ConfigurationError
 from trivet.suggestion import did_you_mean
 from trivet_api.resource.fields import Field, fields_of
-from trivet_api.resource.json_types import unfit as refusal
+from trivet_api.resource.json_type import unfit as refusal
 from trivet_api.resource.members import Members, named_members
 from trivet_api.whole_numbers import BigIntString
 

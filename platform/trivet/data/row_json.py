@@ -33,17 +33,25 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapper
 from sqlalchemy.types import PickleType, TypeDecorator
 
 from trivet.capture.old_values import columns_of
-from trivet.data.fitting.examples import annotation_of, kind_of
+from trivet.data.fitting.examples import annotation_of
+from trivet.data.json_values import (
+    RANGES,
+    Writer,
+    is_of_others,
+    kind_anywhere,
+    stored_names,
+    write_decimal,
+    write_each,
+    write_model,
+    write_range,
+    write_span,
+)
 from trivet.models.secret_columns import is_secret
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
-
-Writer = Callable[[Any], Any]
 
 
 class Unreadable(Exception):
@@ -64,7 +72,7 @@ def writers_of(mapper: Mapper[Any]) -> dict[str, Writer | None]:
 
 
 def _writer_of(kind: Any, hint: Any = None) -> Writer | None:
-    if isinstance(kind, TypeDecorator) and not isinstance(kind, _OURS):
+    if is_of_others(kind):
         return _writer_of_decorated(kind, hint)
     for kinds, make in _MAKERS:
         if isinstance(kind, kinds):
@@ -77,36 +85,15 @@ def write_instant(value: dt.datetime) -> dt.datetime:
     return value if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
-def write_span(value: dt.timedelta) -> str:
-    """A span of time as ISO 8601 has it, in days and seconds."""
-    sign = "-" if value < dt.timedelta() else ""
-    value = abs(value)
-    fraction = f".{value.microseconds:06d}".rstrip("0") if value.microseconds else ""
-    days = f"{value.days}D" if value.days else ""
-    seconds = f"T{value.seconds}{fraction}S" if value.seconds or fraction or not days else ""
-    return f"{sign}P{days}{seconds}"
-
-
-def write_range(value: Any) -> dict[str, Any]:
-    """A range of PostgreSQL's: both ends, and whether they belong to it."""
-    ends = {"lower": value.lower, "upper": value.upper}
-    return {**ends, "bounds": value.bounds, "empty": value.isempty}
-
-
-def write_decimal(value: Any) -> Any:
-    """A decimal in digits, without an exponent."""
-    return format(value, "f") if isinstance(value, Decimal) else value
+def _write_decimal(value: Any) -> Any:
+    """A value of a column without places, which may have been given as another number."""
+    return write_decimal(value) if isinstance(value, Decimal) else value
 
 
 def _enum_writer(kind: Enum) -> Writer | None:
     """An enum by what its column stores, where that is not the value of its members."""
-    if kind.enum_class is None:
-        return None
-    members: list[enum.Enum] = list(kind.enum_class)
-    if kind.enums == [each.value for each in members]:
-        return None
-    names = dict(zip(members, kind.enums, strict=False))
-    return lambda member: names.get(member, member)
+    names = stored_names(kind)
+    return None if names is None else lambda member: names.get(member, member)
 
 
 def _decimal_writer(kind: Any) -> Writer | None:
@@ -115,7 +102,7 @@ def _decimal_writer(kind: Any) -> Writer | None:
         return float
     places = (kind.decimal_return_scale or FLOAT_PLACES) if isinstance(kind, Float) else kind.scale
     if places is None:
-        return write_decimal
+        return _write_decimal
     step = Decimal(1).scaleb(-places)
 
     def write(value: Any) -> Any:
@@ -127,15 +114,7 @@ def _decimal_writer(kind: Any) -> Writer | None:
 
 def _array_writer(kind: Any) -> Writer | None:
     writer = _writer_of(kind.item_type)
-    if writer is None:
-        return None
-
-    def write(value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return [write(each) for each in value]
-        return None if value is None else writer(value)
-
-    return write
+    return None if writer is None else write_each(writer)
 
 
 def _writer_of_decorated(kind: "TypeDecorator[Any]", hint: Any) -> Writer | None:
@@ -144,37 +123,27 @@ def _writer_of_decorated(kind: "TypeDecorator[Any]", hint: Any) -> Writer | None
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return None
     if hasattr(hint, "model_dump"):
-        return lambda value: value.model_dump(mode="json")
+        return write_model
     if isinstance(kind, PickleType):
         raise Unreadable
-    for dialect in _DIALECTS:
-        try:
-            name = kind_of(kind, dialect, hint)
-        except Exception:  # noqa: BLE001  # whatever code of others says about a foreign database
-            name = None
-        if name is not None:
-            return _BY_NAME.get(name)
-    raise Unreadable
+    name = kind_anywhere(kind, hint)
+    if name is None:
+        raise Unreadable
+    return _BY_NAME.get(name)
 
 
 def _always(writer: Writer | None) -> Callable[[Any], Writer | None]:
     return lambda _kind: writer
 
 
-_OURS = (UtcDateTime, IsoTime, Microseconds, JsonDocument, Interval)
 _WIDE = Context(prec=2_000, rounding=ROUND_HALF_UP)
 """As PostgreSQL rounds; more digits than any column has."""
-_DIALECTS: tuple[Dialect, ...] = (pg.dialect(), sqlite.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy's
 FLOAT_PLACES = 10
 """With which SQLAlchemy makes decimals of floats."""
-_RANGES = (
-    *(pg.INT4RANGE, pg.INT8RANGE, pg.NUMRANGE),
-    *(pg.DATERANGE, pg.TSRANGE, pg.TSTZRANGE),
-)
 _BY_NAME: Mapping[str, Writer] = {
     "instant": write_instant,
     "span": write_span,
-    "decimal": write_decimal,
+    "decimal": _write_decimal,
     "address": str,
 }
 """By the names of `trivet.data.fitting.examples`; msgspec writes the others."""
@@ -184,7 +153,7 @@ _MAKERS: tuple[tuple[Any, Callable[[Any], Writer | None]], ...] = (
     (Enum, _enum_writer),
     ((Numeric, Float), _decimal_writer),
     (ARRAY, _array_writer),
-    (_RANGES, _always(write_range)),
+    (RANGES, _always(write_range)),
     ((pg.INET, pg.CIDR, pg.MACADDR, pg.MACADDR8, pg.BIT, pg.MONEY, pg.OID), _always(str)),
     ((Boolean, Integer, Date, Time, IsoTime, Uuid, String), _always(None)),
     ((JSON, JsonDocument, pg.HSTORE), _always(None)),
