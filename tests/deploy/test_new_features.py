@@ -13,7 +13,13 @@ from tests.services.databases import run_trivet
 from trivet.errors import Invalid
 from trivet_deploy.scaffold import names
 from trivet_deploy.scaffold.features import TAKEN
-from trivet_deploy.scaffold.fields import FieldText, read_field, read_fields, require_attributes
+from trivet_deploy.scaffold.fields import (
+    FieldText,
+    read_field,
+    read_fields,
+    require_attributes,
+    require_conditions,
+)
 
 
 @pytest.mark.timeout(480)  # it runs a test suite
@@ -54,6 +60,16 @@ def test_what_is_written_is_what_is_kept_and_works_with_no_edit(tmp_path: Path) 
         ("price:decimal:8,3:null", FieldText("price", "decimal", ("8", "3"), True)),
         ("kind:enum:a,B-c", FieldText("kind", "enum", ("a", "B-c"))),
         ("author:ref", FieldText("author", "ref", ("author",))),
+        ("tags:many", FieldText("tags", "many", ("tag",))),
+        ("tags:many(books.label)", FieldText("tags", "many", ("books.label",))),
+        (
+            "code:str:9!:if:ended_on=null",
+            FieldText("code", "str", ("9",), is_unique=True, only_if=("ended_on", "null")),
+        ),
+        (
+            "book:ref:unique:if:is_out=true:index",
+            FieldText("book", "ref", ("book",), False, True, True, ("is_out", "true")),
+        ),
         ("author_id:ref(books.writer)?", FieldText("author", "ref", ("books.writer",), True)),
     ],
 )
@@ -81,6 +97,12 @@ def test_a_field_is_read_in_either_spelling(word: str, field: FieldText) -> None
         ("status:enum(draft,Draft)", "has a value twice"),
         ("status:enum(2nd)", "begins with a letter"),
         ("author:ref(a,b)", "refers to one model"),
+        ("tags:many(a,b)", "refers to one model"),
+        ("tags:m2m", "Did you mean many?"),
+        ("tags:many:tag?", "leave null out"),
+        ("code:str:if:ended_on=null", "code:TYPE:unique:if:other=null"),
+        ("code:str!:if", "code:TYPE:unique:if:other=null"),
+        ("code:str!:if:ended_on", "code:TYPE:unique:if:other=null"),
         ("title:str title:text", "title stands there twice"),
         ("a:strr b:intt", "Did you mean int?"),  # every fault at once
     ],
@@ -98,6 +120,22 @@ def test_a_field_that_could_not_work_is_refused(words: str, sentence: str) -> No
 def test_a_field_whose_name_is_taken_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match=name):
         require_attributes([FieldText(name, "str")], TAKEN)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("code:str!:if:endedon=null ended_on:date?", "Did you mean ended_on?"),
+        ("code:str!:if:code=null", "no other field"),
+        ("code:str!:if:ended_on=null ended_on:date", "write another field"),
+        ("code:str!:if:is_out=yes is_out:bool", "write is_out=true or is_out=false"),
+        ("code:str!:if:state=gone state:enum(on,off)?", "state=on or state=off or state=null"),
+    ],
+)
+def test_a_condition_of_nothing_is_refused(words: str, sentence: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        require_conditions(read_fields(words.split()))
+    assert sentence in refused.value.detail
 
 
 @pytest.mark.parametrize(
@@ -155,6 +193,7 @@ def test_what_could_not_work_is_refused_and_nothing_is_written(tmp_path: Path) -
         ("feature members title:str", "trivet new model members NAME title:str"),
         ("feature loans who:ref(memberr)", "Did you mean member?"),
         ("feature pages parent:ref(page)", "parent:ref(page)?"),
+        ("feature pages near:many(page)", "write that association by hand"),
         ("feature pages a:ref(member) a_id:int", "a_id is the key of a reference"),
         ("model memebrs badge name:str", "Did you mean members?"),
         ("model members member name:str", "members has a model Member already"),

@@ -21,6 +21,7 @@ COMMANDS = (
         *("feature", "bookings", "title:str", "note:text?", "seats:int", "serial:bigint:index"),
         *("price:decimal(8,2)", "ratio:float", "is_paid:bool", "day:date", "starts_at:datetime"),
         *("opens_at:time", "lasts:duration", "token:uuid:unique", "extra:json"),
+        *("code:str:12:unique:if:is_paid=true", "guests:many(member)", "seen_by:many:user"),
         *(
             "state:enum(open,sold-out)",
             "member:ref(member)",

@@ -54,11 +54,11 @@ def feature(
     """Write a feature with one model: API, admin, live channel, rules, migration and tests.
 
     A field is NAME:TYPE. The types are str, str:80, text, int, bigint, decimal:8,2, float, bool,
-    date, datetime, time, duration, uuid, json, enum:draft,live and ref:model; ref:user is somebody
-    who may log in. Instead of a colon, parentheses do: 'decimal(8,2)'.
+    date, datetime, time, duration, uuid, json, enum:draft,live, ref:model and many:model; ref:user
+    is somebody who may log in. Instead of a colon, parentheses do: 'decimal(8,2)'.
 
     Behind it: ? or :null for a value that may be absent, ! or :unique for one that no two rows
-    share, :index for an index.
+    share, :unique:if:returned_at=null for one that no two such rows share, :index for an index.
     """
     from trivet_deploy.scaffold.features import write_feature
     from trivet_deploy.scaffold.settings_files import require_project

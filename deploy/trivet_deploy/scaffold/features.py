@@ -14,7 +14,12 @@ from trivet.models.mapped import find_naming_feature, our_mappers
 from trivet.models.naming import plural_of
 from trivet.suggestion import did_you_mean
 from trivet_deploy.scaffold import names, settings_files
-from trivet_deploy.scaffold.fields import FieldText, read_fields, require_attributes
+from trivet_deploy.scaffold.fields import (
+    FieldText,
+    read_fields,
+    require_attributes,
+    require_conditions,
+)
 from trivet_deploy.scaffold.models import NewModel, Referred
 from trivet_deploy.scaffold.plugs import PLUGS
 from trivet_deploy.scaffold.revisions import make_revision, make_revision_anew
@@ -120,6 +125,7 @@ def _plan(
 ) -> tuple[NewModel, dict[str, type[Any]]]:
     """The model with the classes that it refers to, for its code and for its tests."""
     require_attributes(fields, TAKEN)
+    require_conditions(fields)
     attributes = [each.name for each in fields]
     keys = [f"{each.name}_id" for each in fields if each.type == "ref"]
     if twice := sorted(set(attributes).intersection(keys)):
@@ -127,7 +133,7 @@ def _plan(
     classes = {
         each.name: _find_referred(each, feature, model, features)
         for each in fields
-        if each.type == "ref"
+        if each.type in {"ref", "many"}
     }
     referred = {
         name: Referred(model, f"{feature}.models") if found is None else _referred(name, found)
@@ -146,6 +152,12 @@ def _find_referred(
     if plain == "user" and not of:
         return User
     if plain == model.lower() and of in ("", feature):
+        if field.type == "many":
+            raise Invalid(
+                "field",
+                f"{field.name} links rows of {model} with each other, and the two sides need names "
+                "that only you know: write that association by hand.",
+            )
         if not field.is_nullable:
             raise Invalid(
                 "field",

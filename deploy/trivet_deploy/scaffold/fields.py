@@ -3,7 +3,8 @@
 A field is a name and a type. What a type needs to know stands in parentheses or behind a colon,
 which a shell does not ask to be quoted: ``price:decimal:8,2``. Then come the marks: ``?`` or
 ``:null`` for a value that may be absent, ``!`` or ``:unique`` for one that no two rows share,
-``:index`` for one that is searched for.
+``:index`` for one that is searched for. ``:unique:if:returned_at=null`` says that only rows with
+that value of another field share none.
 """
 
 import keyword
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 
 from trivet.errors import Invalid
 from trivet.suggestion import did_you_mean
+from trivet_deploy.scaffold.names import singular_of
 
 TYPES = (
     *("str", "text", "int", "bigint", "decimal", "float", "bool"),
-    *("date", "datetime", "time", "duration", "uuid", "json", "enum", "ref"),
+    *("date", "datetime", "time", "duration", "uuid", "json", "enum", "ref", "many"),
 )
 """The types of fields."""
 
@@ -39,6 +41,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("jsonb", "dict", "object"), "json"),
     **dict.fromkeys(("choice", "choices"), "enum"),
     **dict.fromkeys(("references", "reference", "belongs_to", "foreignkey", "fk"), "ref"),
+    **dict.fromkeys(("m2m", "manytomany", "manytomanyfield", "has_many"), "many"),
     "user": "ref(user)",
     "guid": "uuid",
 }
@@ -47,6 +50,7 @@ _ELSEWHERE = {
 _FIELD = re.compile(
     r"(?P<name>[^:()?!]+):(?P<type>[^:()?!]+)(?:\((?P<args>[^()]*)\))?(?P<rest>[?!]*(?::[^():]*)*)"
 )
+_CONDITION = re.compile(r":if(?::([^:]*))?")
 _MARKS = {"?": "null", "!": "unique"}
 _FLAGS = frozenset({"null", "unique", "index"})
 _ENUM_VALUE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*", re.IGNORECASE)
@@ -57,12 +61,14 @@ class FieldText:
     """A field as it was asked for.
 
     Attributes:
-        name: The name of the attribute; of a ``ref`` that of the relationship.
+        name: The name of the attribute; of a ``ref`` or a ``many`` that of the relationship.
         type: One of `TYPES`.
         args: What the type was told, such as the digits of a decimal.
         is_nullable: Whether the value may be absent.
         is_unique: Whether no two rows share a value.
         is_indexed: Whether an index was asked for.
+        only_if: The other field, and its value, of the rows among which it is unique; without it
+            all of them are.
     """
 
     name: str
@@ -71,6 +77,7 @@ class FieldText:
     is_nullable: bool = False
     is_unique: bool = False
     is_indexed: bool = False
+    only_if: tuple[str, str] | None = None
 
 
 def read_fields(words: Sequence[str]) -> list[FieldText]:
@@ -99,12 +106,17 @@ def read_field(word: str) -> FieldText:
     name, kind, args, rest = parts["name"], parts["type"], parts["args"], parts["rest"]
     if kind not in TYPES:
         raise Invalid("field", f"{name} has the type {kind}, which is none{_hint(kind)}")
+    rest, only_if = _read_condition(name, rest)
     given, flags = _read_rest(name, rest)
     if args is not None and given is not None:
         raise Invalid("field", f"{name} says twice what its {kind} is: leave {given!r} out.")
     told = args if args is not None else given
     read = tuple(each.strip() for each in told.split(",")) if told else ()
     _require_args(name, kind, read)
+    if kind == "many":
+        if flags:
+            raise Invalid("field", f"{name} has many rows, or none: leave {', '.join(flags)} out.")
+        read = read or (singular_of(name),)
     if kind == "ref":
         read, name = read or (name.removesuffix("_id"),), name.removesuffix("_id") or name
     return FieldText(
@@ -114,7 +126,22 @@ def read_field(word: str) -> FieldText:
         is_nullable="null" in flags,
         is_unique="unique" in flags,
         is_indexed="index" in flags,
+        only_if=only_if,
     )
+
+
+def _read_condition(name: str, rest: str) -> tuple[str, tuple[str, str] | None]:
+    """The marks without the condition of a ``unique``, and that."""
+    found = _CONDITION.search(rest)
+    if found is None:
+        return rest, None
+    before = rest[: found.start()]
+    field, is_there, value = (found[1] or "").partition("=")
+    if not (is_there and field and value) or not ("!" in before or before.endswith(":unique")):
+        raise Invalid(
+            "field", f"{name} is unique among some rows by {name}:TYPE:unique:if:other=null."
+        )
+    return before + rest[found.end() :], (field, value)
 
 
 def _read_rest(name: str, rest: str) -> tuple[str | None, set[str]]:
@@ -159,9 +186,9 @@ def _require_args(name: str, kind: str, args: tuple[str, ...]) -> None:
                 )
         case "enum":
             _require_values(name, args)
-        case "ref":
+        case "ref" | "many":
             if len(args) > 1:
-                raise Invalid("field", f"{name} refers to one model: {name}:ref({args[0]}).")
+                raise Invalid("field", f"{name} refers to one model: {name}:{kind}({args[0]}).")
         case _:
             if args:
                 said = ",".join(args)
@@ -195,6 +222,37 @@ def _require_values(name: str, values: tuple[str, ...]) -> None:
 def member_of(value: str) -> str:
     """The name of an enum's member for a value."""
     return value.replace("-", "_").upper()
+
+
+def require_conditions(fields: Sequence[FieldText]) -> None:
+    """Raise Invalid, with the cure, unless what is unique among some rows names another field and
+    a value that it can have."""
+    known = {each.name: each for each in fields}
+    for each in fields:
+        if each.only_if is None:
+            continue
+        name, value = each.only_if
+        other = known.get(name)
+        if other is None or other is each:
+            hint = did_you_mean(name, [one for one in known if one != each.name])
+            raise Invalid(
+                "field", f"{each.name} is unique if {name}, which is no other field{hint}"
+            )
+        if value not in (values := _values_of(other)):
+            told = " or ".join(f"{name}={one}" for one in values) or "another field"
+            raise Invalid("field", f"{each.name} is unique if {name}={value}: write {told}.")
+
+
+def _values_of(field: FieldText) -> tuple[str, ...]:
+    """The values of a field of which a condition may speak."""
+    absent = ("null",) if field.is_nullable else ()
+    match field.type:
+        case "bool":
+            return ("true", "false", *absent)
+        case "enum":
+            return (*field.args, *absent)
+        case _:
+            return absent
 
 
 def require_attributes(fields: Sequence[FieldText], taken: frozenset[str]) -> None:

@@ -1,12 +1,16 @@
-"""The class of a new model, with its enums, its columns and its relationships."""
+"""The class of a new model, with its enums, its columns, its relationships and the tables of those
+that link many rows with many."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trivet_deploy.scaffold.fields import FieldText, member_of
-from trivet_deploy.scaffold.names import noun_of
+from trivet_deploy.scaffold.names import noun_of, singular_of
 from trivet_deploy.scaffold.source import Source
+
+MAX_IDENTIFIER = 63
+"""The longest name of an index that PostgreSQL keeps."""
 
 _TYPES = {
     "str": ("str", "String({0})", "sqlalchemy String"),
@@ -38,7 +42,7 @@ class Referred:
 
 @dataclass(frozen=True, slots=True)
 class NewModel:
-    """A model that is to be written; `referred` are the classes of its ``ref`` fields, by name.
+    """A model that is to be written; `referred` are the classes that its fields refer to, by name.
     `is_first`: its feature has no other yet."""
 
     feature: str
@@ -58,6 +62,16 @@ class NewModel:
         return f"{self.feature}_{noun_of(self.name)}"
 
     @property
+    def columns(self) -> list[FieldText]:
+        """The fields that are a column of its table."""
+        return [each for each in self.fields if each.type != "many"]
+
+    @property
+    def many(self) -> list[FieldText]:
+        """The fields that are rows of another table."""
+        return [each for each in self.fields if each.type == "many"]
+
+    @property
     def texts(self) -> list[FieldText]:
         """The fields with a line of text."""
         return [each for each in self.fields if each.type == "str"]
@@ -75,19 +89,36 @@ class NewModel:
             if each.type == "enum":
                 source.take("enum")
                 source.parts.append(self._enum(each))
+        source.parts += [self._links(each, source) for each in self.many]
         source.parts.append(self._class(source))
 
     def _enum(self, field: FieldText) -> str:
         members = "".join(f'\n    {member_of(each)} = "{each}"' for each in field.args)
         return f"class {self.enum_of(field)}(enum.StrEnum):{members}"
 
+    def _links(self, field: FieldText, source: Source) -> str:
+        """The association table of a field, with a key of each side."""
+        source.take("sqlalchemy", "Column", "ForeignKey", "Table")
+        referred, noun = self.referred[field.name], noun_of(self.name)
+        self._take(referred, source)
+        other = noun_of(referred.name)
+        other = singular_of(field.name) if other == noun else other
+        return f"""{noun}_{field.name} = Table(
+    "{self.table}_{field.name}",
+    Model.metadata,
+    Column("{noun}_id", ForeignKey("{self.table}.id"), primary_key=True),
+    Column("{other}_id", ForeignKey({referred.name}.{referred.key}), primary_key=True, index=True),
+)"""
+
     def _class(self, source: Source) -> str:
+        indexes = [self._index(each, source) for each in self.fields if each.only_if]
         lines = [
             f"class {self.name}(Versioned, Model):",
             f'    __tablename__ = "{self.table}"',
+            *(["    __table_args__ = (", *indexes, "    )"] if indexes else []),
             "",
             "    id: Mapped[int] = mapped_column(BigKey, primary_key=True)",
-            *(f"    {self._column(each, source)}" for each in self.fields),
+            *(f"    {self._column(each, source)}" for each in self.columns),
         ]
         if relationships := [f"    {each}" for each in self._relationships(source)]:
             lines += ["", *relationships]
@@ -96,12 +127,33 @@ class NewModel:
             lines += ["", "    def __str__(self) -> str:", f"        return self.{text.name}"]
         return "\n".join(lines)
 
+    def _index(self, field: FieldText, source: Source) -> str:
+        """The index that makes a field unique among the rows of its condition."""
+        assert field.only_if is not None
+        source.take("sqlalchemy", "Index", "text")
+        name, value = field.only_if
+        other = self._column_name(next(each for each in self.fields if each.name == name))
+        condition = {
+            "null": f"{other} IS NULL",
+            "true": f"{other} IS TRUE",
+            "false": f"{other} IS FALSE",
+        }.get(value, f"{other} = '{value}'")
+        column = self._column_name(field)
+        name = f"uq_{self.table}_{column}_if_{other}"[:MAX_IDENTIFIER]
+        return f"""        Index(
+            "{name}",
+            "{column}",
+            unique=True,
+            postgresql_where=text("{condition}"),
+            sqlite_where=text("{condition}"),
+        ),"""
+
     def _column(self, field: FieldText, source: Source) -> str:
         annotation, arguments = self._type_of(field, source)
-        name = f"{field.name}_id" if field.type == "ref" else field.name
+        name = self._column_name(field)
         if field.is_nullable:
             annotation += " | None"
-        if field.is_unique:
+        if field.is_unique and not field.only_if:
             arguments.append("unique=True")
         elif field.is_indexed or field.type == "ref":
             arguments.append("index=True")
@@ -109,6 +161,9 @@ class NewModel:
             arguments.append(f"default={default}")
         line = f"{name}: Mapped[{annotation}]"
         return f"{line} = mapped_column({', '.join(arguments)})" if arguments else line
+
+    def _column_name(self, field: FieldText) -> str:
+        return f"{field.name}_id" if field.type == "ref" else field.name
 
     def _type_of(self, field: FieldText, source: Source) -> tuple[str, list[str]]:
         """The annotation of a column, and the arguments that say more than it does."""
@@ -126,11 +181,14 @@ class NewModel:
         referred = self.referred[field.name]
         if self._is_self(referred):
             return "int", [f'ForeignKey("{self.table}.id")']
-        if referred.module != self.module:
-            source.take("trivet" if referred.name == "User" else referred.module, referred.name)
+        self._take(referred, source)
         if referred.key_type == "UUID":
             source.take("uuid", "UUID")
         return referred.key_type, [f"ForeignKey({referred.name}.{referred.key})"]
+
+    def _take(self, referred: Referred, source: Source) -> None:
+        if referred.module != self.module:
+            source.take("trivet" if referred.name == "User" else referred.module, referred.name)
 
     def _relationships(self, source: Source) -> Iterator[str]:
         found = [each for each in self.fields if each.type == "ref"]
@@ -147,6 +205,11 @@ class NewModel:
             if self._is_self(referred):
                 annotation = f'"{annotation}"'
             yield f"{field.name}: Mapped[{annotation}] = relationship({', '.join(arguments)})"
+        for field in self.many:
+            source.take("sqlalchemy.orm", "relationship")
+            links = f"{noun_of(self.name)}_{field.name}"
+            annotation = f"list[{self.referred[field.name].name}]"
+            yield f"{field.name}: Mapped[{annotation}] = relationship(secondary={links})"
 
     def _default_of(self, field: FieldText) -> str:
         match field.type:

@@ -27,8 +27,8 @@ permission of Django's has 100."""
 _HOUSE = frozenset({"migrations", "new", "project", "scaffold", "tests", "var"})
 """Names that mean something else in the folder of a project."""
 _IMPORTED = frozenset(
-    {"Any", "BigInteger", "BigKey", "Decimal", "ForeignKey", "Identity", "Mapped", "Model"}
-    | {"Numeric", "String", "Text", "UUID", "Versioned"}
+    {"Any", "BigInteger", "BigKey", "Column", "Decimal", "ForeignKey", "Identity", "Index"}
+    | {"Mapped", "Model", "Numeric", "String", "Table", "Text", "UUID", "Versioned"}
 )
 """Names that the ``models.py`` of a feature may import."""
 

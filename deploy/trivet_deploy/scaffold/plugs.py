@@ -67,7 +67,10 @@ def write_api(source: Source, model: NewModel) -> None:
     source.take("trivet_api", "resource")
     source.take(model.module, model.name)
     expand = [each.name for each in model.fields if each.type == "ref"]
+    expand += [each.name for each in model.many]
     options = f", expand={_tuple(expand)}" if expand else ""
+    if model.many:
+        options += f", members={_tuple([each.name for each in model.many])}"
     if model.is_first:
         source.take("fastapi", "APIRouter")
         source.parts.append("router = APIRouter()")
@@ -79,13 +82,14 @@ def write_admin(source: Source, model: NewModel) -> None:
     source.docstring = f"The pages of {words_of(model)} in the admin."
     source.take("trivet_admin", "ModelAdmin", "register")
     source.take(model.module, model.name)
-    columns = [each.name for each in model.fields if each.type not in _LONG][:LISTED]
+    columns = [each.name for each in model.columns if each.type not in _LONG][:LISTED]
     filters = [each.name for each in model.fields if each.type in {"enum", "bool"}]
     searched = [each.name for each in model.fields if each.type in {"str", "text"}]
     options = {
         "list_display": columns or ["id"],
         "list_filter": filters,
         "search_fields": searched,
+        "filter_horizontal": [each.name for each in model.many],
     }
     lines = [f"    {name} = {_tuple(names)}" for name, names in options.items() if names]
     body = "\n".join(lines)

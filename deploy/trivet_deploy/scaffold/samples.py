@@ -56,16 +56,17 @@ def repr_of(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def row_of(mapped: type[Any], source: Source, depth: int = 0) -> str:
+def row_of(mapped: type[Any], source: Source, number: int = 1, depth: int = 0) -> str:
     """An expression for a new row of `mapped`, with a value for each column that needs one; those
-    of references are keys of rows that ``add`` stores. `source` imports what it names."""
+    of references are keys of rows that ``add`` stores. `source` imports what it names. Rows of
+    another `number` have other texts and numbers, so that two are there beside each other."""
     mapper: Mapper[Any] = inspect(mapped)
     source.take(mapped.__module__, mapped.__name__)
     given = []
     for attribute in mapper.column_attrs:
         column = attribute.columns[0]
         if isinstance(column, Column) and _is_needed(column, mapper):
-            given.append(f"{attribute.key}={_value_of(column, source, depth)}")
+            given.append(f"{attribute.key}={_value_of(column, source, number, depth)}")
     return f"{mapped.__name__}({', '.join(given)})"
 
 
@@ -80,32 +81,34 @@ def _is_needed(column: "Column[Any]", mapper: Mapper[Any]) -> bool:
     return not makes_itself
 
 
-def _value_of(column: "Column[Any]", source: Source, depth: int) -> str:
+def _value_of(column: "Column[Any]", source: Source, number: int, depth: int) -> str:
     for key in column.foreign_keys:
         if key.column.table is User.__table__:
-            return 'trivet.make_user("somebody").id'
+            name = "somebody" if number == 1 else f"somebody{number}"
+            return f'trivet.make_user("{name}").id'
         found = next(
             (each for each in User.registry.mappers if each.local_table is key.column.table), None
         )
         if found is not None and depth < MAX_DEPTH:
-            return f"trivet.run(add, {row_of(found.class_, source, depth + 1)})"
+            return f"trivet.run(add, {row_of(found.class_, source, number, depth + 1)})"
     kind = column.type.python_type
     if issubclass(kind, enum.Enum):
         source.take(kind.__module__, kind.__name__)
         return f"{kind.__name__}.{next(iter(kind)).name}"
-    return _literal(kind, column, source)
+    return _literal(kind, column, source, number)
 
 
-def _literal(kind: type[Any], column: "Column[Any]", source: Source) -> str:
+def _literal(kind: type[Any], column: "Column[Any]", source: Source, number: int) -> str:
     if issubclass(kind, str):
         length = column.type.length if isinstance(column.type, String) else None
-        return repr_of(f"A {column.key.replace('_', ' ')}"[:length])
+        first = "A" if number == 1 else str(number)
+        return repr_of(f"{first} {column.key.replace('_', ' ')}"[:length])
     if kind is Decimal:
         source.take("decimal", "Decimal")
-        return "Decimal(1)"
+        return f"Decimal({number})"
     if kind is UUID:
         source.take("uuid", "UUID")
-        return f'UUID("{_UUID}")'
+        return f'UUID("{UUID(int=UUID(_UUID).int + number - 1)}")'
     instants = {
         dt.datetime: "dt.datetime(2030, 1, 2, tzinfo=dt.UTC)",
         dt.date: "dt.date(2030, 1, 2)",
@@ -115,5 +118,11 @@ def _literal(kind: type[Any], column: "Column[Any]", source: Source) -> str:
     if kind in instants:
         source.take("datetime")
         return instants[kind]
-    plain: dict[Any, str] = {bool: "True", int: "1", float: "1.5", bytes: 'b"1"', list: "[]"}
+    plain: dict[Any, str] = {
+        bool: "True",
+        int: str(number),
+        float: f"{number}.5",
+        bytes: 'b"1"',
+        list: "[]",
+    }
     return plain.get(kind, "{}")

@@ -6,6 +6,7 @@ from string import Template
 from typing import Any
 
 from trivet.models.naming import plural_of
+from trivet_deploy.scaffold.fields import FieldText
 from trivet_deploy.scaffold.models import NewModel
 from trivet_deploy.scaffold.names import noun_of
 from trivet_deploy.scaffold.plugs import words_of
@@ -85,14 +86,27 @@ def write_tests(source: Source, model: NewModel, referred: Mapping[str, type[Any
 
 def _values(source: Source, model: NewModel, referred: Mapping[str, type[Any]]) -> str:
     """A literal of the body of a new row, with the fields that it needs."""
-    lines = []
+    lines, number = [], 0
     for each in (field for field in model.fields if not field.is_nullable):
-        if each.type != "ref":
+        number += each.type in {"ref", "many"}
+        if each.type == "many":
+            lines.append(f'"{each.name}": [{_key_of(each, source, model, referred, number)}]')
+        elif each.type != "ref":
             lines.append(f'"{each.name}": {json_of(each)}')
-        elif model.referred[each.name].name == "User":
-            lines.append(f'"{each.name}_id": trivet.make_user("{each.name}").id')
         else:
-            row = row_of(referred[each.name], source)
-            lines.append(f'"{each.name}_id": trivet.run(add, {row})')
+            lines.append(f'"{each.name}_id": {_key_of(each, source, model, referred, number)}')
     inside = "".join(f"        {line},\n" for line in lines)
     return f"{{\n{inside}    }}" if lines else "{}"
+
+
+def _key_of(
+    field: FieldText,
+    source: Source,
+    model: NewModel,
+    referred: Mapping[str, type[Any]],
+    number: int,
+) -> str:
+    """An expression for the key of a new row to which a field refers, the `number`th of a test."""
+    if model.referred[field.name].name == "User":
+        return f'trivet.make_user("{field.name}").id'
+    return f"trivet.run(add, {row_of(referred[field.name], source, number)})"

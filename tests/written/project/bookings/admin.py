@@ -9,4 +9,5 @@ from bookings.models import Booking
 class BookingAdmin(ModelAdmin):
     list_display = ("title", "seats", "serial", "price", "ratio", "is_paid")
     list_filter = ("is_paid", "state")
-    search_fields = ("title", "note")
+    search_fields = ("title", "note", "code")
+    filter_horizontal = ("guests", "seen_by")

@@ -6,4 +6,10 @@ from trivet_api import resource
 from bookings.models import Booking
 
 router = APIRouter()
-router.include_router(resource(Booking, expand=("member", "owner", "parent")))
+router.include_router(
+    resource(
+        Booking,
+        expand=("member", "owner", "parent", "guests", "seen_by"),
+        members=("guests", "seen_by"),
+    ),
+)

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Numeric, String, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Numeric, String, Table, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trivet import Model, User, Versioned
 from trivet.models import BigKey
@@ -17,8 +17,33 @@ class BookingState(enum.StrEnum):
     SOLD_OUT = "sold-out"
 
 
+booking_guests = Table(
+    "bookings_booking_guests",
+    Model.metadata,
+    Column("booking_id", ForeignKey("bookings_booking.id"), primary_key=True),
+    Column("member_id", ForeignKey(Member.id), primary_key=True, index=True),
+)
+
+
+booking_seen_by = Table(
+    "bookings_booking_seen_by",
+    Model.metadata,
+    Column("booking_id", ForeignKey("bookings_booking.id"), primary_key=True),
+    Column("user_id", ForeignKey(User.id), primary_key=True, index=True),
+)
+
+
 class Booking(Versioned, Model):
     __tablename__ = "bookings_booking"
+    __table_args__ = (
+        Index(
+            "uq_bookings_booking_code_if_is_paid",
+            "code",
+            unique=True,
+            postgresql_where=text("is_paid IS TRUE"),
+            sqlite_where=text("is_paid IS TRUE"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     title: Mapped[str] = mapped_column(String(200))
@@ -34,6 +59,7 @@ class Booking(Versioned, Model):
     lasts: Mapped[dt.timedelta]
     token: Mapped[UUID] = mapped_column(unique=True)
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    code: Mapped[str] = mapped_column(String(12))
     state: Mapped[BookingState] = mapped_column(default=BookingState.OPEN)
     member_id: Mapped[int] = mapped_column(ForeignKey(Member.id), index=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
@@ -42,6 +68,8 @@ class Booking(Versioned, Model):
     member: Mapped[Member] = relationship()
     owner: Mapped[User] = relationship()
     parent: Mapped["Booking | None"] = relationship(remote_side="Booking.id")
+    guests: Mapped[list[Member]] = relationship(secondary=booking_guests)
+    seen_by: Mapped[list[User]] = relationship(secondary=booking_seen_by)
 
     def __str__(self) -> str:
         return self.title

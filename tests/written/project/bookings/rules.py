@@ -9,5 +9,5 @@ from bookings.models import Booking
 @visible(Booking)
 def every_booking(_actor: Identity) -> bool:
     """Whoever may read bookings sees them all. To show fewer, return a condition, such as
-    Booking.owner_id == actor.user_id."""
+    Booking.seen_by_id == actor.user_id."""
     return True

@@ -33,8 +33,11 @@ def new_booking(trivet: Application) -> dict[str, Any]:
         "lasts": "PT1H",
         "token": "7a5c1f3e-0c68-4b0f-9c0e-2f8b7c1d9e55",
         "extra": {"a": 1},
+        "code": "A code",
+        "guests": [trivet.run(add, Member(name="A name"))],
+        "seen_by": [trivet.make_user("seen_by").id],
         "state": "open",
-        "member_id": trivet.run(add, Member(name="A name")),
+        "member_id": trivet.run(add, Member(name="3 name")),
         "owner_id": trivet.make_user("owner").id,
     }
 
