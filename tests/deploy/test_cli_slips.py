@@ -64,7 +64,33 @@ DECLARED = SHELF.replace(
     '"store_shelf"\n    __table_args__ = {"info": {"permissions": [("fill_shelf", "Can fill")]}}\n',
 )
 
+LOOSE = """
+from sqlalchemy import exists
+from store.models import Box, Shelf
+from trivet.rules import visible
+
+
+@visible(Shelf)
+def some(actor):
+    return actor.is_staff or exists().where(Box.id > 0, exists().where(Box.id == Shelf.id){end})
+"""
+
 SLIPS = (
+    Slip(
+        "a rule whose inner sub-select means any row",
+        {"rules.py": LOOSE.format(end="")},
+        "rules",
+        "warning",
+        ("store.rules.some", "compares something with store_shelf", "say .correlate(Shelf)"),
+        models=SHELF + BOX,
+    ),
+    Slip(
+        "a rule whose inner sub-select says which row it means",
+        {"rules.py": LOOSE.format(end=".correlate(Shelf)")},
+        "rules",
+        "",
+        models=SHELF + BOX,
+    ),
     Slip(
         "a permission of a page that no model has",
         {"web.py": PAGE.format(policy='requires("store.chnge_shelf")')},

@@ -100,6 +100,7 @@ def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Itera
         find_unknown_in_code,
         known_permissions,
     )
+    from trivet_deploy.checks.rules import find_loose_rules
     from trivet_deploy.checks.system_checks import run_system_checks
 
     features, known = platform.features, known_permissions()
@@ -121,6 +122,7 @@ def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Itera
         ("capture", find_unseen()),
         ("channels", find_closed(features)),
         ("indexes", find_missing_indexes(features)),
+        ("rules", find_loose_rules(features)),
     ):
         yield from (advise(name, sentence) for sentence in sentences)
 
