@@ -9,12 +9,14 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.types import Scope
 
 from trivet import outcome
+from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.mount import RouteInfo
 from trivet.context import RequestContext, context_of
 from trivet.errors import ConfigurationError
 from trivet.identity.policy import Policy
 from trivet_api.body_times import judge_of
 from trivet_api.idempotency import (
+    REFUSES,
     REQUIRES,
     TAKES,
     KeyRule,
@@ -138,4 +140,12 @@ def _describe(context: RouteContext, prefix: str) -> RouteInfo:
         policy=" + ".join(policy.words for policy in policies),
         policies=tuple(policies),
         commits_on=outcome.declared_by(context.endpoint),
+        idempotency_key=_word_of_key(context),
     )
+
+
+def _word_of_key(context: RouteContext) -> str:
+    """Whether a route takes a key, as ``trivet routes`` has it; a safe method ignores keys."""
+    if SAFE_METHODS.issuperset(context.methods or ()):
+        return ""
+    return {TAKES: "takes", REQUIRES: "requires", REFUSES: "refuses"}[key_rule_of(context)]

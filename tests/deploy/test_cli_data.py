@@ -194,6 +194,10 @@ def test_one_table_shows_the_routes_of_every_mount(installed: Installation) -> N
     assert all(route["policy"] for route in routes)
     paths = {route["path"] for route in routes}
     assert {"/healthz", "/api/auth/me", "/api/departures/flights", "/ws"} <= paths
+    keys = {(route["methods"], route["path"]): route["idempotency_key"] for route in routes}
+    assert keys["POST", "/api/departures/flights/{flight_id}/gate"] == "takes"
+    assert keys["GET", "/api/departures/flights"] == ""
+    assert keys["POST", "/api/auth/login"] == "refuses"
     only = installed.json("routes", "--mount", "realtime")
     assert {route["mount"] for route in only} == {"realtime"}
     assert "/api/auth/login" in installed.run("routes").stdout

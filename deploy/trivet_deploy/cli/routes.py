@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the table; `policy` says who may use the route, `commits_on` which of its
-    refusals keep what the request did."""
+    refusals keep what the request did, `idempotency_key` whether it takes one."""
 
     mount: str
     methods: str
@@ -24,18 +24,21 @@ class Line:
     name: str
     policy: str
     commits_on: tuple[int, ...] = ()
+    idempotency_key: str = ""
 
     @classmethod
     def of(cls, mount: str, route: "RouteInfo") -> "Line":
         kept = tuple(sorted(route.commits_on))
-        return cls(mount, route.methods, route.path, route.name, route.policy, kept)
+        key = route.idempotency_key
+        return cls(mount, route.methods, route.path, route.name, route.policy, kept, key)
 
 
 def routes(
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     mount: Annotated[str | None, typer.Option(help="Only the routes of this mount.")] = None,
 ) -> None:
-    """Show every route of every mount: method, path, name and policy."""
+    """Show every route of every mount: method, path, name, policy, and whether it takes an
+    Idempotency-Key."""
     from trivet.outcome import in_words
     from trivet_deploy.composition import open_platform_with_django
     from trivet_settings import load_settings
@@ -47,13 +50,13 @@ def routes(
         print_json([asdict(line) for line in lines])
         return
     table = Table("mount", "method", box=None, header_style="bold")
-    for column in ("path", "name", "policy"):
+    for column in ("path", "name", "policy", "idempotency key"):
         table.add_column(column, overflow="fold")
     for line in lines:
         policy = line.policy
         if line.commits_on:
             policy += f"; commits on {in_words(line.commits_on)}"
-        table.add_row(line.mount, line.methods, line.path, line.name, policy)
+        table.add_row(line.mount, line.methods, line.path, line.name, policy, line.idempotency_key)
     print_table(table)
 
 

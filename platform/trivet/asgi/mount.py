@@ -28,7 +28,9 @@ class RouteInfo:
     """One line of ``trivet routes``. `policy` names the condition for the use of the route.
 
     `policies` are the policies behind that name, as far as they are ours. `commits_on` are the
-    refusals that the route declares as outcomes (`trivet.commits_on`).
+    refusals that the route declares as outcomes (`trivet.commits_on`). `idempotency_key` says
+    whether the route ``takes``, ``requires`` or ``refuses`` one; it is empty where keys mean
+    nothing.
     """
 
     methods: str
@@ -37,6 +39,7 @@ class RouteInfo:
     policy: str
     policies: tuple[Policy, ...] = ()
     commits_on: frozenset[int] = NOTHING
+    idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
