@@ -11,7 +11,7 @@ whose parameters are not valid. So do all routes on a release of FastAPI that `t
 does not know, and where TRIVET_DIRECT_ANSWERS says no. docs/decisions/0023 says what this is worth.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any
@@ -41,12 +41,13 @@ _OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults
 
 def answer_directly(app: FastAPI) -> "DirectFirst":
     """`app` with its plain routes answered directly; those that are added later are not."""
+    writing: dict[int, PlainBody] = {}
     for route in app.router.routes:
         if type(route) is PolicyRoute and is_plain(route):
             route.app = DirectAnswer(route, route.app)
         elif type(route) is PolicyRoute and takes_plain_body(route):
-            route.plain = PlainBody(route)
-    return DirectFirst(app, index_routes(app.router))
+            writing[id(route)] = PlainBody(route)
+    return DirectFirst(app, index_routes(app.router), writing)
 
 
 def is_plain(route: APIRoute) -> bool:
@@ -217,13 +218,14 @@ class DirectFirst:
     """`app`, whose plain routes are answered before its own middleware is asked.
 
     That middleware opens stacks and watches for exceptions; here an exception finds the
-    handler that `app` has for it, once it is raised. Only GET is looked at, because most of
-    what is sent elsewhere has a body, and would be matched in vain.
+    handler that `app` has for it, once it is raised. `writing` are the routes that take a plain
+    body, by their identities.
     """
 
-    def __init__(self, app: FastAPI, index: RouteIndex) -> None:
+    def __init__(self, app: FastAPI, index: RouteIndex, writing: Mapping[int, PlainBody]) -> None:
         self.app = app
         self.index = index
+        self.writing = writing
         self.handlers = {
             kind: handler
             for kind, handler in app.exception_handlers.items()
@@ -231,23 +233,31 @@ class DirectFirst:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        direct = self._find(scope) if scope.get("method") == "GET" else None
+        direct = self._find(scope) if scope["type"] == "http" else None
         if direct is None:
             await self.app(scope, receive, send)
             return
+        answer: ASGIApp | None
         try:
-            answer = await direct.prepare(scope, receive, send)
+            if isinstance(direct, PlainBody):
+                answer, receive = await direct.prepare(scope, receive)
+            else:
+                answer = await direct.prepare(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # raised again, where it is handled
             answer = _raising(error)
         if answer is not None and not _only_sends(answer):
             answer = ExceptionMiddleware(answer, self.handlers)  # for it may raise
         await (answer or self.app)(scope, receive, send)
 
-    def _find(self, scope: Scope) -> DirectAnswer | None:
+    def _find(self, scope: Scope) -> "DirectAnswer | PlainBody | None":
         """The plain route that is meant, entered in `scope` as the app's router would do."""
         found = self.index.find(scope)
-        direct = None if found is None else getattr(found.route, "app", None)
-        if found is None or not isinstance(direct, DirectAnswer):
+        if found is None:
+            return None
+        direct: object = getattr(found.route, "app", None)
+        if scope["method"] != "GET" or not isinstance(direct, DirectAnswer):
+            direct = self.writing.get(id(found.route))
+        if not isinstance(direct, DirectAnswer | PlainBody):
             return None
         scope.update(found.scope, app=self.app, router=self.app.router)
         return direct

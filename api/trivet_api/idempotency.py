@@ -128,7 +128,7 @@ async def take_key(
         request_id=context.request_id,
     )
     kept = await claim.take(request)
-    return None if kept is None else KeptResponse(kept), _again(body, receive)
+    return None if kept is None else KeptResponse(kept), read_again(body, receive)
 
 
 def _require_key(scope: Scope) -> None:
@@ -182,7 +182,7 @@ async def _read(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def read_again(body: bytes, receive: Receive) -> Receive:
     """A way to read `body` once more; after it comes what `receive` says."""
     is_read = False
 

@@ -16,16 +16,20 @@ from typing import Any
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
-from fastapi.exceptions import EndpointContext, ResponseValidationError
+from fastapi.exceptions import EndpointContext, HTTPException, ResponseValidationError
 from fastapi.params import File, Form
 from fastapi.routing import APIRoute
 from fastapi.utils import is_body_allowed_for_status_code
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope
 
+from trivet.outcome import declared_by
+from trivet_api.idempotency import REQUIRES, read_again, take_key
 from trivet_api.json_answer import JsonAnswer
+from trivet_api.json_body import JsonRequest
+from trivet_api.policy import PolicyRoute, enter
 
 Sources = Sequence[tuple[Sequence[Any], Callable[[Request], Any]]]
 _JSON = b"application/json"
@@ -70,28 +74,47 @@ def _asks_for_the_head(dependant: Dependant) -> bool:
 class PlainBody:
     """Answers the valid requests of a plain writing route."""
 
-    def __init__(self, route: APIRoute) -> None:
+    def __init__(self, route: PolicyRoute) -> None:
         self._route = route
+        self._commits_on = declared_by(route.endpoint)
         own = route.dependant
         self._own = own, _sources(own)
         self._others = [(each, _sources(each)) for each in own.dependencies]
         self._status = route.status_code or 200
         self._options = {name: getattr(route, f"response_model_{name}") for name in _OPTIONS}
 
-    async def answer(self, request: Request) -> Response | None:
-        """The answer to a request; None if it is for FastAPI.
+    async def prepare(self, scope: Scope, receive: Receive) -> tuple[ASGIApp | None, Receive]:
+        """Do the work, and return the answer before any of it is sent; None if the request is for
+        FastAPI, which then reads the body that has been read by the second value.
 
-        Raises what reading the body, and the endpoint, raise.
+        Raises what the policies, reading the body, and the endpoint raise.
         """
-        if not _has_json(request.scope) or self._is_overridden():
-            return None
-        if not await request.body():
-            return None
+        route = self._route
+        context = enter(scope, route.policies, self._commits_on)
+        route.check_query(scope)
+        if context.claim is not None or route.key_rule is REQUIRES:
+            kept, receive = await take_key(scope, receive, route.key_rule)
+            if kept is not None:
+                return kept, receive
+        if not _has_json(scope) or self._is_overridden():
+            return None, receive
+        request = JsonRequest(scope, receive, route.judge)
+        try:
+            body = await request.body()
+            value = await request.json() if body else None
+        except HTTPException:
+            raise
+        except Exception as error:
+            raise HTTPException(400, "There was an error parsing the body") from error  # FastAPI's
+        answer = await self._answer(request, value) if body else None
+        return answer, receive if answer is not None else read_again(body, receive)
+
+    async def _answer(self, request: Request, value: Any) -> Response | None:
         arguments = _head(*self._own, request)
         if arguments is None:
             return None
         own = self._route.dependant
-        read, wrong = await request_body_to_args(own.body_params, await request.json(), False)
+        read, wrong = await request_body_to_args(own.body_params, value, False)
         if wrong:
             return None
         arguments |= read

@@ -1,7 +1,7 @@
 """Policies in the API: each route has one, and asks it before anything of the request is read."""
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.params import Depends as Dependency
@@ -29,13 +29,6 @@ from trivet_api.proof import is_proved
 from trivet_api.unawaitable import require_awaitable
 
 
-class Answering(Protocol):
-    """Answers requests in FastAPI's place (`trivet_api.plain_bodies`)."""
-
-    async def answer(self, request: Request) -> Response | None:
-        """The answer; None if the request is for FastAPI."""
-
-
 class PolicyRoute(APIRoute):
     """A route that asks its policies itself, before FastAPI reads anything of the request.
 
@@ -55,7 +48,6 @@ class PolicyRoute(APIRoute):
         self.policies = policies_among(given)
         self.key_rule = key_rule_among(given) or TAKES
         others = [each for each in given if not isinstance(each.dependency, Policy | KeyRule)]
-        self.plain: Answering | None = None
         super().__init__(path, endpoint, dependencies=others, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -63,7 +55,7 @@ class PolicyRoute(APIRoute):
         policies, commits_on = self.policies, outcome.declared_by(self.endpoint)
         self.check_query = check_query = _query_check(self.dependant)
         field = self.body_field
-        judge = None if field is None else judge_of(field.field_info.annotation)
+        self.judge = judge = None if field is None else judge_of(field.field_info.annotation)
         self.key_rule = rule = key_rule_of(self, self.key_rule)
 
         async def check_and_handle(request: Request) -> Response:
@@ -74,9 +66,7 @@ class PolicyRoute(APIRoute):
                 kept, receive = await take_key(request.scope, receive, rule)
                 if kept is not None:
                     return kept
-            request = JsonRequest(request.scope, receive, judge)
-            answer = None if self.plain is None else await self.plain.answer(request)
-            return answer or await handle(request)
+            return await handle(JsonRequest(request.scope, receive, judge))
 
         return check_and_handle
 

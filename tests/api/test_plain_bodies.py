@@ -123,13 +123,11 @@ async def say(cargo: Cargo, response: Response) -> str:
     return cargo.name
 
 
-def make_app(*, directly: bool) -> FastAPI:
+def make_app() -> FastAPI:
     app = FastAPI()
     install_problems(app)
     for router in (plain, others):
         include(app, router)
-    if directly:
-        answer_directly(app)
     return app
 
 
@@ -187,14 +185,16 @@ async def test_every_answer_is_fastapis_to_the_byte(
     tmp_path: Path, request_line: str, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     given = (tmp_path, request_line, body, headers)
-    theirs = await ask(make_app(directly=False), *given)
-    assert await ask(make_app(directly=True), *given) == theirs
+    theirs = await ask(make_app(), *given)
+    assert await ask(answer_directly(make_app()), *given) == theirs
     assert theirs[0] == status
 
 
 def test_plain_routes_go_past_the_solver_and_others_do_not() -> None:
-    routes = [each for each in make_app(directly=True).routes if isinstance(each, PolicyRoute)]
-    found = {route.path for route in routes if route.plain is not None}
+    app = make_app()
+    writing = answer_directly(app).writing
+    routes = [each for each in app.routes if isinstance(each, PolicyRoute)]
+    found = {route.path for route in routes if id(route) in writing}
     assert found == {getattr(route, "path", "") for route in plain.routes}
     assert len(routes) == len(plain.routes) + len(others.routes)
 
@@ -202,11 +202,11 @@ def test_plain_routes_go_past_the_solver_and_others_do_not() -> None:
 async def test_a_dependency_is_asked_once_and_may_be_overridden(tmp_path: Path) -> None:
     given = (tmp_path, "POST /carried", CARGO, JSON)
     asked.clear()
-    await ask(make_app(directly=True), *given)
+    await ask(answer_directly(make_app()), *given)
     assert asked == ["/api/carried"]
-    app = make_app(directly=True)
+    app = make_app()
     app.dependency_overrides[find_porter] = lambda: "grace"
-    assert (await ask(app, *given))[2] == '"crate by grace"'
+    assert (await ask(answer_directly(app), *given))[2] == '"crate by grace"'
 
 
 async def test_a_policy_is_asked_before_the_body_is_read(tmp_path: Path) -> None:
@@ -214,5 +214,35 @@ async def test_a_policy_is_asked_before_the_body_is_read(tmp_path: Path) -> None
     install_problems(app)
     router.add_api_route("/cargo", load, methods=["POST"], dependencies=[authenticated])
     include(app, router)
-    answer_directly(app)
-    assert (await ask(app, tmp_path, "POST /cargo", b"{", JSON))[0] == 401
+    assert (await ask(answer_directly(app), tmp_path, "POST /cargo", b"{", JSON))[0] == 401
+
+
+async def test_a_client_that_leaves_within_its_body_is_told_what_fastapi_tells(
+    tmp_path: Path,
+) -> None:
+    assert await leave(make_app(), tmp_path) == await leave(answer_directly(make_app()), tmp_path)
+
+
+async def leave(app: ASGIApp, folder: Path) -> list[int]:
+    """The status of what is sent to a client that leaves within its body."""
+    sent: list[int] = []
+    events = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+    async def receive() -> Any:
+        return next(events, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        sent.extend([message["status"]] if "status" in message else [])
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/cargo",
+        "raw_path": b"/api/cargo",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost:8000"), (b"content-type", b"application/json")],
+    }
+    mounted = MountedApp("api", "/api", app, lifespan=False)
+    await build_root(bare_platform(folder), [mounted])(scope, receive, send)
+    return sent
