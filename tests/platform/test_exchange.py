@@ -33,8 +33,10 @@ async def counting_proxy(url: str) -> AsyncIterator[tuple[str, list[int]]]:
     server, exchanges = make_url(url), [0]
 
     async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, count: Any) -> None:
+        end = b""  # of what came before, because a message may come in two pieces
         while data := await source.read(65536):
-            count[0] += data.count(READY)
+            count[0] += (end + data).count(READY)
+            end = (end + data)[1 - len(READY) :]
             target.write(data)
         target.close()
         await target.wait_closed()
