@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trivet_admin.outcomes import views_commit_on
-    from trivet_admin.site.modeladmin import ModelAdmin, StackedInline, TabularInline
+    from trivet_admin.site.inlines import StackedInline, TabularInline
+    from trivet_admin.site.modeladmin import ModelAdmin
     from trivet_admin.site.registration import register
     from trivet_admin.unit import actor_of, unit_of, unit_session
 
@@ -33,8 +34,8 @@ __all__ = [
 
 _NEEDS_DJANGO = {
     "ModelAdmin": "site.modeladmin",
-    "StackedInline": "site.modeladmin",
-    "TabularInline": "site.modeladmin",
+    "StackedInline": "site.inlines",
+    "TabularInline": "site.inlines",
     "actor_of": "unit",
     "register": "site.registration",
     "unit_of": "unit",

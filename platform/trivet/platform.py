@@ -208,16 +208,7 @@ def open_platform(
     broker, observers = broker or open_broker(settings), observers or Observers()
     if broker.state.is_shared:
         observers.measure(partial(measure_broker, broker))
-    database = Database(
-        settings.database_url,
-        capture=capture,
-        on_published=partial(publish_wake_up, broker),
-        on_revoked=broker.publish,
-        observers=observers,
-        connections=settings.database_connections,
-        pooler=settings.database_pooler,
-        statement_seconds=settings.statement_seconds if serves else None,
-    )
+    database = _open_database(settings, capture, broker, observers, serves=serves)
     identities = IdentityCache(seconds=settings.identity_cache_seconds)
     broker.subscribe(Revocation, identities.forget)
     broker.subscribe(Revocation, observers.emit)
@@ -237,15 +228,34 @@ def open_platform(
         database=database,
         relay=relay,
         retention=Retention(database, settings.history_hours, watched=lambda: relay.watched),
-        idempotency=IdempotencyKeys(
-            hours=settings.idempotency_hours,
-            wait_seconds=settings.idempotency_wait_seconds,
-            answer_bytes=settings.idempotency_answer_bytes,
-        ),
+        idempotency=_open_keys(settings),
         kept_answers=KeptAnswers(database, settings.idempotency_hours),
         surveys=Surveys(broker, database),
         django=django,
         replicas=_open_replicas(settings, database) if serves and settings.replica_urls else None,
+    )
+
+
+def _open_database(
+    settings: Settings, capture: Capture, broker: Broker, observers: Observers, *, serves: bool
+) -> Database:
+    return Database(
+        settings.database_url,
+        capture=capture,
+        on_published=partial(publish_wake_up, broker),
+        on_revoked=broker.publish,
+        observers=observers,
+        connections=settings.database_connections,
+        pooler=settings.database_pooler,
+        statement_seconds=settings.statement_seconds if serves else None,
+    )
+
+
+def _open_keys(settings: Settings) -> IdempotencyKeys:
+    return IdempotencyKeys(
+        hours=settings.idempotency_hours,
+        wait_seconds=settings.idempotency_wait_seconds,
+        answer_bytes=settings.idempotency_answer_bytes,
     )
 
 

@@ -17,6 +17,7 @@ from trivet_api.resource.declaring import (
     services_of,
 )
 from trivet_api.resource.described import Resource
+from trivet_api.resource.fields import Field
 from trivet_api.resource.members import named_members
 from trivet_api.resource.naming import path_of
 from trivet_api.resource.options import PAGE, PAGE_MAX, ReadOptions
@@ -110,17 +111,17 @@ def resource(
     )
     if require_match and upsert is not None:
         raise fault(model, "an upsert cannot say which version it changes: leave one of them out.")
-    services = services_of(model, chosen, {"create": create, "update": update, "delete": delete})
-    exclude, as_text, members = tuple(exclude), tuple(as_text), tuple(members)
-    fields = readable_fields(model, exclude=exclude, as_text=as_text)
-    if read_schema is None:
-        shown = schema(model, "read", exclude=exclude, as_text=as_text, members=members)
-    else:
-        shown = partial_of(read_schema)
-        fields = {name: each for name, each in fields.items() if name in _names(read_schema)}
+    given = {"create": create, "update": update, "delete": delete}
+    services: dict[str, Any] = services_of(model, chosen, given)
+    shape: dict[str, Any] = {
+        "exclude": tuple(exclude),
+        "as_text": tuple(as_text),
+        "members": tuple(members),
+    }
+    shown = partial_of(read_schema) if read_schema else schema(model, "read", **shape)
     options = ReadOptions(
         model=model,
-        fields=fields,
+        fields=_fields_of(model, shown, shape),
         filters=None if filters is None else tuple(filters),
         sorts=None if sorts is None else tuple(sorts),
         expand=_expansions(model, expand),
@@ -128,7 +129,7 @@ def resource(
         default_sort=None if sort is None else tuple(sort.split(",")),
         page=page,
         page_max=page_max,
-        members=named_members(model, members),
+        members=named_members(model, shape["members"]),
         has_policy=policy is not None or read_policy is not None,
     )
     declared = Resource(
@@ -144,9 +145,7 @@ def resource(
     if not is_only_read:
         declared.write = write_options(
             model,
-            exclude=exclude,
-            as_text=as_text,
-            members=members,
+            **shape,
             create_schema=create_schema,
             update_schema=update_schema,
             upsert=upsert,
@@ -159,8 +158,13 @@ def resource(
     return router_of(declared)
 
 
-def _names(given: type[BaseModel]) -> set[str]:
-    return {each.alias or name for name, each in given.model_fields.items()}
+def _fields_of(
+    model: type[Any], shown: type[BaseModel], shape: Mapping[str, Any]
+) -> Mapping[str, Field]:
+    """The attributes that are answered: those of the read schema."""
+    names = {each.alias or name for name, each in shown.model_fields.items()}
+    readable = readable_fields(model, exclude=shape["exclude"], as_text=shape["as_text"])
+    return {name: each for name, each in readable.items() if name in names}
 
 
 def _expansions(model: type[Any], paths: Iterable[str]) -> Mapping[str, ReadOptions]:

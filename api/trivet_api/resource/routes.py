@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from trivet.context import context_of
 from trivet.identity.identity import Identity
-from trivet.identity.policy import Policy
 from trivet_api.conditions import Conditions
 from trivet_api.json_answer import JsonAnswer
 from trivet_api.preferences import PrefersMinimal
@@ -36,6 +35,15 @@ from trivet_api.resource.upserting import upsert_row
 from trivet_api.resource.writer import Change, Values
 from trivet_api.resource.writing import delete_row, insert_row, update_row
 from trivet_api.unit import Unit
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    428: {
+        "description": "The request has no If-Match, and this resource demands one.",
+        "model": Problem,
+    }
+}
+"""What a change of a resource that demands a condition is refused with, beside what every operation
+is."""
 
 
 def router_of(resource: Resource) -> APIRouter:
@@ -98,16 +106,15 @@ def _add_create(router: APIRouter, resource: Resource) -> None:
         return answer_write(request, written, minimal=minimal)
 
     takes(create_row, "row", write.create_schema)
-    _add_write(
-        router,
-        resource,
+    router.add_api_route(
         resource.path,
         create_row,
-        method="POST",
+        methods=["POST"],
         name=f"create_{resource.noun}",
         summary=f"Create {resource.a_row}",
-        policy=resource.policies.create,
-        status=HTTPStatus.CREATED,
+        dependencies=[resource.policies.create],
+        response_model=resource.read_schema,
+        status_code=HTTPStatus.CREATED,
     )
 
 
@@ -128,16 +135,15 @@ def _add_update(router: APIRouter, resource: Resource) -> None:
         return answer_write(request, written, minimal=minimal)
 
     takes(update_row_, "changes", write.update_schema)
-    _add_write(
-        router,
-        resource,
+    router.add_api_route(
         f"{resource.path}/{{key}}",
         update_row_,
-        method="PATCH",
+        methods=["PATCH"],
         name=f"update_{resource.noun}",
         summary=f"Change {resource.a_row}",
-        policy=resource.policies.update,
-        responses=_refusals(resource),
+        dependencies=[resource.policies.update],
+        response_model=resource.read_schema,
+        responses=_REFUSED if write.require_match else None,
     )
 
 
@@ -157,7 +163,7 @@ def _add_delete(router: APIRouter, resource: Resource) -> None:
         dependencies=[resource.policies.delete],
         status_code=HTTPStatus.NO_CONTENT,
         response_class=Response,
-        responses=_refusals(resource),
+        responses=_REFUSED if write.require_match else None,
     )
 
 
@@ -170,16 +176,15 @@ def _add_upsert(router: APIRouter, resource: Resource) -> None:
 
     names = " and ".join(write.unique)
     takes(upsert, "row", write.create_schema)
-    _add_write(
-        router,
-        resource,
+    policies = dict.fromkeys([resource.policies.create, resource.policies.update])
+    router.add_api_route(
         f"{resource.path}{UPSERT}",
         upsert,
-        method="POST",
+        methods=["POST"],
         name=f"upsert_{resource.noun}",
         summary=f"Create {resource.a_row}, or change the one that has the same {names}",
-        policy=resource.policies.create,
-        policies=[resource.policies.update],
+        dependencies=[*policies],
+        response_model=resource.read_schema,
         responses={201: {"description": "It was created.", "model": resource.read_schema}},
     )
 
@@ -198,42 +203,6 @@ def _update(db: Session, actor: Identity, resource: Resource, change: Change) ->
 def _upsert(db: Session, actor: Identity, resource: Resource, values: Values) -> Written:
     row, is_new = upsert_row(db, actor, resource.writing, values)
     return represent_written(db, actor, resource, row, is_new=is_new)
-
-
-def _refusals(resource: Resource) -> dict[int | str, dict[str, Any]] | None:
-    """What a change is refused with, beside what every operation is."""
-    words = "The request has no If-Match, and this resource demands one."
-    return (
-        {428: {"description": words, "model": Problem}} if resource.writing.require_match else None
-    )
-
-
-def _add_write(
-    router: APIRouter,
-    resource: Resource,
-    path: str,
-    endpoint: Callable[..., Any],
-    *,
-    method: str,
-    name: str,
-    summary: str,
-    policy: Policy,
-    policies: list[Policy] | None = None,
-    status: HTTPStatus = HTTPStatus.OK,
-    responses: dict[int | str, dict[str, Any]] | None = None,
-) -> None:
-    more = [each for each in policies or () if each != policy]
-    router.add_api_route(
-        path,
-        endpoint,
-        methods=[method],
-        name=name,
-        summary=summary,
-        dependencies=[policy, *more],
-        response_model=resource.read_schema,
-        status_code=status,
-        responses=responses,
-    )
 
 
 _ADDING: dict[str, Callable[[APIRouter, Resource], None]] = {
