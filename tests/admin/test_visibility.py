@@ -92,6 +92,8 @@ class TestRows:
             declare(house, sharp)
             page = await boss.get(f"{ITEMS}?{asked}")
             assert sorted(page.chosen) == (["1", "2"] if has_none else ["3"])
+            facets = (await boss.get(f"{ITEMS}?_facets=True")).words
+            assert re.search(r"By tags? .*?sharp \(1\) - \(2\)", facets), facets
             both = await boss.get(f"{ITEMS}?{asked}&category__code__exact=tools")
             assert sorted(both.chosen) == (["1", "2"] if has_none else [])
 

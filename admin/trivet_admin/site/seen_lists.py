@@ -17,7 +17,7 @@ from django.contrib.admin.utils import (
 )
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
-from django.db.models import Case, Exists, F, OuterRef, Q, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, When
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
 
@@ -170,11 +170,33 @@ def _restrict_choices(request: HttpRequest, spec: Any, model: Any) -> None:
         rows = rows_of(there).filter(*conditions(request, there))
         seen = {str(value) for value in rows.values_list(name, flat=True)}
         spec.lookup_choices = [each for each in spec.lookup_choices if str(each[0]) in seen]
+        _restrict_facets(request, spec, model)
     elif isinstance(spec, AllValuesFieldListFilter):
         relations = restricted_on(request, model, spec.field_path)
         if relations:
             (*_, (_, owner)) = relations
             spec.lookup_choices = spec.lookup_choices.filter(*conditions(request, owner))
+
+
+def _restrict_facets(request: HttpRequest, spec: Any, model: Any) -> None:
+    """Have a filter count as rows without a related one those that have none which is seen."""
+    plain = spec.get_facet_counts
+    wanted = conditions(request, spec.field.related_model, spec.field_path)
+    asked = Q(**{spec.lookup_kwarg_isnull: True})
+
+    def count(key: str, rows: Any) -> dict[str, Any]:
+        found: dict[str, Any] = plain(key, rows)
+        if _NONE_COUNTED in found:
+            # Distinct, because a row stands there once for each of its related ones.
+            none = _has_none(model, asked, wanted)
+            found[_NONE_COUNTED] = Count(key, filter=none, distinct=True)
+        return found
+
+    spec.get_facet_counts = count
+
+
+_NONE_COUNTED = "__c"
+"""Django's name of the number of rows without a related one, beside ``7__c`` of those with 7."""
 
 
 def with_masked_search(request: HttpRequest, rows: Any, fields: Any) -> tuple[Any, dict[str, str]]:
