@@ -44,11 +44,13 @@ def count_users() -> int:
 
 @contextmanager
 def _closing() -> Iterator[None]:
+    from django.conf import settings
     from django.db import connection, connections
 
     try:
         yield
     finally:
-        connections.close_all()
-        if hasattr(connection, "close_pool"):
-            connection.close_pool()
+        if settings.configured:  # it is not if a feature cannot be loaded
+            connections.close_all()
+            if hasattr(connection, "close_pool"):
+                connection.close_pool()

@@ -22,6 +22,7 @@ from trivet.errors import ConfigurationError
 from trivet.feature_errors import naming_lines
 from trivet.models.mapped import Source, bring
 from trivet.source_files import file_of, folder_of_module, folders_of
+from trivet.suggestion import did_you_mean
 from trivet.taken_classes import take, take_below, taken_from
 
 T = TypeVar("T")
@@ -147,6 +148,11 @@ def _load(entry: str) -> Feature:
     return feature
 
 
+def _packages_here() -> list[str]:
+    """The packages in the working directory, where features of a project lie."""
+    return [each.parent.name for each in Path.cwd().glob("*/__init__.py")]
+
+
 def _require_package(package: str) -> None:
     """Raise ConfigurationError if there is no such package. Its parents are imported."""
     try:
@@ -158,7 +164,8 @@ def _require_package(package: str) -> None:
     if found is None:
         raise ConfigurationError(
             "no-feature",
-            f"TRIVET_FEATURES names {package!r}, and there is no such package on the import path.",
+            f"TRIVET_FEATURES names {package!r}, and there is no such package on the import path"
+            f"{did_you_mean(package, _packages_here())}",
         )
     if not found.submodule_search_locations:
         raise ConfigurationError(

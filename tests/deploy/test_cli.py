@@ -248,6 +248,18 @@ def test_importing_the_entry_reads_and_opens_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_misspelled_feature_is_refused_with_the_one_that_lies_there(tmp_path: Path) -> None:
+    (tmp_path / "gardens").mkdir()
+    (tmp_path / "gardens" / "__init__.py").touch()
+    env = {**os.environ, "TRIVET_SECRET_KEY": "k" * 50, "TRIVET_FEATURES": "gardns"}
+
+    done = run_trivet("routes", env=env, cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "names 'gardns'" in done.stderr
+    assert "Did you mean gardens?" in done.stderr
+
+
 @pytest.mark.parametrize("arguments", ["--version", "--help", "keys --help", "audit --help"])
 def test_who_only_asks_waits_for_no_framework(arguments: str, tmp_path: Path) -> None:
     """Not even for the settings: nothing is read from them."""

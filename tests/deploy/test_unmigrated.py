@@ -101,20 +101,23 @@ def test_every_worker_together_says_it_once(empty_database_url: str, tmp_path: P
 def test_dev_tells_what_a_changed_file_gets_wrong_and_goes_on(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
-    """A model without a migration, a syntax error, and the cure of both, file by file."""
+    """A syntax error from the start, a model without a migration, a syntax error that comes later,
+    and the cure of all, file by file."""
     package = tmp_path / "shed"
     package.mkdir()
     (package / "__init__.py").touch()
-    (models := package / "models.py").write_text(MODELS)
+    (models := package / "models.py").write_text(MODELS.replace("class Tool", "clas Tool"))
     features = {"features": "departures,shed"}
     env = environment(fresh_database_url, **features)
     with running("dev", fresh_database_url, tmp_path, **features) as server:
+        server.until(lambda: bool(server.lines_with("shed/models.py:7: ")))
+        models.write_text(MODELS)
         server.until(server.is_alive)
         unready = server.get("/readyz").json()["checks"]["migrations"]
         server.until(lambda: bool(server.lines_with("Models and database differ")))
 
         models.write_text(MODELS.replace("(Model)", "(Model"))
-        server.until(lambda: bool(server.lines_with("shed/models.py:7: ")))
+        server.until(lambda: len(server.lines_with("shed/models.py:7: ")) >= 2)
         models.write_text(MODELS)
         server.until(lambda: len(server.lines_with("Application startup complete")) >= 2)
         for command in (("--make", "shed", "-m", "tools"), ()):

@@ -110,7 +110,11 @@ def test_a_feature_is_tested_on_the_database_that_is_named(
 def test_what_is_wrong_is_said_with_the_way_out(project: Path, databases: object) -> None:
     done = run_pytest(project, "--trivet-database=mysql://here")
     assert "'sqlite' or 'postgresql://user:password@host/postgres'" in done.stdout + done.stderr
-    (project / "lounge" / "events.py").write_text("import no_such_module\n")
-    done = run_pytest(project, "--exitfirst")  # the others would fail alike
+    tries = project / "tries"
+    (project / "lounge" / "events.py").write_text(
+        f"open({str(tries)!r}, 'a').write('x')\nimport no_such_module\n"
+    )
+    done = run_pytest(project)
+    assert tries.read_text() == "x", "every test waits for the same failure"
     assert "`trivet migrate` failed" in done.stdout
     assert "no_such_module" in done.stdout

@@ -59,9 +59,17 @@ def trivet_databases(
 
     folder = tmp_path_factory.mktemp("trivet")
 
+    failed: list[str] = []
+
     def migrate(url: str) -> None:
+        if failed:  # each test would ask again, and wait for the same answer
+            raise RuntimeError(failed[0])
         variables = variables_of(url, trivet_features, trivet_variables)
-        run_command(trivet_composition.command("migrate"), variables, folder)
+        try:
+            run_command(trivet_composition.command("migrate"), variables, folder)
+        except RuntimeError as error:
+            failed.append(str(error))
+            raise
 
     where = str(request.config.getoption("--trivet-database"))
     if where == "sqlite":
