@@ -23,7 +23,7 @@ def served(desk: Desk, fresh_database_url: str, start_server: StartServer) -> Se
     return start_server(database_url=fresh_database_url)
 
 
-@pytest.mark.timeout(SECONDS + 60)  # a few hundred requests, beside other tests
+@pytest.mark.timeout(SECONDS + 200)  # a few hundred requests, beside other tests
 # Another credential sends no other data, so each has one database.
 @pytest.mark.parametrize(
     "credential",

@@ -35,8 +35,8 @@ CHECKS_OF = {"key": (*CHECKS, "ignored_auth"), "session": CHECKS}
 may be meant. The check would have it refused."""
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 SEED = int(os.environ.get("FUZZ_SEED", "20130204"))
-SECONDS = max(200.0, 20.0 * EXAMPLES)
-"""A bound for a machine that is busy."""
+SECONDS = 200.0 if not EXAMPLES else 1200.0 + 30.0 * EXAMPLES
+"""A bound for a machine that is busy. All phases take their time for few examples, too."""
 ALL = "examples,coverage,fuzzing,stateful"
 CONFIGURATION = """
 [parameters]

@@ -21,7 +21,7 @@ def served(
     return start_server(database_url=peopled_database_url, features=features)
 
 
-@pytest.mark.timeout(SECONDS + 60)  # a few hundred requests, beside other tests
+@pytest.mark.timeout(SECONDS + 200)  # a few hundred requests, beside other tests
 # Another credential sends no other data, so each has one database.
 @pytest.mark.parametrize(
     "credential",
