@@ -2,89 +2,30 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import msgspec
 import pytest
-from sqlalchemy import event, func, insert, select, text, update
+from sqlalchemy import event, insert, select, text
 
 from tests.realtime.beacons.models import Beacon
-from tests.realtime.house import create_tables, eventually, open_platform_with_django
+from tests.realtime.house import eventually
+from tests.realtime.relays import NORTH, grow_old, light, opened, relaying
 from trivet import Platform
-from trivet.broker import Broker, BrokerState, MessagesMissed
+from trivet.broker import BrokerState, MessagesMissed
 from trivet.delivery.brokers.memory import MemoryBroker
-from trivet.delivery.relay import Relay
-from trivet.delivery.retention import Retention, remove_some
-from trivet.events.outbox import Channel, Position, PublicationRow, StoredPublication
+from trivet.delivery.retention import Retention
+from trivet.events.outbox import Channel, PublicationRow
 from trivet.events.wake_up import WakeUp
 
 pytestmark = pytest.mark.anyio
 
-NORTH = "beacons:north"
-
-
-class Ledger:
-    """A receiver that writes down what it is given."""
-
-    def __init__(self) -> None:
-        self.delivered: dict[str, list[StoredPublication]] = {}
-        self.invalidated: list[str] = []
-
-    async def deliver(
-        self, channel: str, epoch: str, publications: Sequence[StoredPublication]
-    ) -> None:
-        assert epoch
-        self.delivered.setdefault(channel, []).extend(publications)
-
-    async def invalidate(self, channel: str, position: Position) -> None:
-        assert position.epoch
-        self.invalidated.append(channel)
-
-    def offsets(self, channel: str = NORTH) -> list[int]:
-        return [publication.offset for publication in self.delivered.get(channel, [])]
-
-    def labels(self, channel: str = NORTH) -> list[str]:
-        events = [msgspec.json.decode(each.data) for each in self.delivered.get(channel, [])]
-        return [each["label"] for each in events]
-
 
 @pytest.fixture
 async def platform(empty_database_url: str) -> AsyncIterator[Platform]:
-    """A platform whose own relay does not run."""
-    platform = await asyncio.to_thread(open_platform_with_django, empty_database_url)
-    await create_tables(platform)
-    yield platform
-    await platform.database.close()
-
-
-@asynccontextmanager
-async def relaying(
-    platform: Platform,
-    *,
-    broker: Broker | None = None,
-    poll: float = 60,
-    watching: Sequence[str] = (),
-) -> AsyncIterator[tuple[Relay, Ledger]]:
-    """A running relay; it listens to the platform's broker unless it is given another.
-
-    It watches the channels of `watching` before it starts, so that its first look is at them.
-    """
-    relay = Relay(platform.database, broker or platform.broker, poll)
-    relay.receiver = ledger = Ledger()
-    for channel in watching:
-        await relay.watch(channel)
-    await relay.start()
-    try:
-        yield relay, ledger
-    finally:
-        await relay.stop()
-
-
-async def light(platform: Platform, harbour: str, *labels: str) -> None:
-    async with platform.database.unit() as session:
-        session.add_all([Beacon(harbour=harbour, label=label) for label in labels])
+    async with opened(empty_database_url) as platform:
+        yield platform
 
 
 async def labels_in_order(platform: Platform, channel: str) -> list[str]:
@@ -247,104 +188,6 @@ async def test_a_watch_that_fails_is_undone_like_any_other(platform: Platform) -
         assert relay.watched == frozenset()
 
 
-async def test_publications_past_their_time_are_removed_and_offsets_go_on(
-    platform: Platform,
-) -> None:
-    await light(platform, "north", "old", "older", "new")
-    async with platform.database.engine.begin() as connection:
-        past = datetime.now(UTC) - timedelta(hours=2)
-        await connection.execute(
-            update(PublicationRow).where(PublicationRow.offset < 3).values(created_at=past)
-        )
-
-    async def count() -> int:
-        async with platform.database.unit(read_only=True) as session:
-            return await session.scalar(select(func.count()).select_from(PublicationRow)) or 0
-
-    assert await Retention(platform.database, 1.0).remove() == 2
-    assert await count() == 1
-    async with relaying(platform) as (relay, ledger):
-        await relay.watch(NORTH)
-        await light(platform, "north", "next")
-        await eventually(lambda: ledger.offsets() == [4])
-
-
-async def test_any_number_of_publications_past_their_time_is_removed_in_one_go(
-    platform: Platform,
-) -> None:
-    """One statement removes a part of them, because statements have a time limit."""
-    await light(platform, "north", "old")
-    many = (
-        "WITH RECURSIVE number(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < 25000) "
-        'INSERT INTO trivet_publication (channel, "offset", data, created_at) '
-        "SELECT channel, n, data, created_at FROM number, trivet_publication"
-    )
-    past = datetime.now(UTC) - timedelta(hours=2)
-    async with platform.database.engine.begin() as connection:
-        await connection.execute(update(PublicationRow).values(created_at=past))
-        await connection.execute(text(many))
-    await light(platform, "south", "new")
-
-    async def count() -> int:
-        async with platform.database.unit(read_only=True) as session:
-            return await session.scalar(select(func.count()).select_from(PublicationRow)) or 0
-
-    assert await count() == 25001
-    retention = Retention(platform.database, 1.0, seconds=0.1)
-    await retention.start()
-    async with asyncio.timeout(60):
-        while await count() > 1:  # noqa: ASYNC110  # the database rings for no removal
-            await asyncio.sleep(0.05)
-    await retention.stop()
-
-
-async def grow_old(platform: Platform) -> None:
-    """Let everything have happened two hours ago."""
-    past = datetime.now(UTC) - timedelta(hours=2)
-    async with platform.database.engine.begin() as connection:
-        await connection.execute(update(PublicationRow).values(created_at=past))
-        await connection.execute(
-            update(Channel).where(Channel.kept_at.is_not(None)).values(kept_at=past)
-        )
-
-
-async def test_a_channel_goes_in_time_unless_somebody_watches_it(platform: Platform) -> None:
-    await light(platform, "north", "one")
-    await light(platform, "east", "one")
-    async with relaying(platform, watching=[NORTH]) as (relay, ledger):
-        retention = Retention(platform.database, 1.0, watched=lambda: relay.watched)
-        assert (await retention.keep(), await retention.forget()) == (0, 0)
-        await grow_old(platform)
-        assert await retention.keep() == 1
-        assert (await retention.remove(), await retention.forget()) == (2, 1)
-        await light(platform, "north", "two")
-        await eventually(lambda: ledger.labels() == ["two"])
-        assert (ledger.offsets(), ledger.invalidated) == ([2], [])
-        await grow_old(platform)
-        relay.unwatch(NORTH)
-        assert await retention.keep() == 0
-        assert (await retention.remove(), await retention.forget()) == (1, 1)
-
-
-async def test_what_is_past_its_time_goes_and_what_is_watched_stays_by_themselves(
-    platform: Platform,
-) -> None:
-    await light(platform, "north", "one")
-    await light(platform, "east", "one")
-    await grow_old(platform)
-
-    async def left() -> list[str]:
-        async with platform.database.unit(read_only=True) as session:
-            return list(await session.scalars(select(Channel.name)))
-
-    retention = Retention(platform.database, 1.0, watched=lambda: [NORTH], seconds=0.05)
-    await retention.start()
-    async with asyncio.timeout(60):
-        while await left() != [NORTH]:  # noqa: ASYNC110  # the database rings for no removal
-            await asyncio.sleep(0.02)
-    await retention.stop()
-
-
 async def test_a_new_life_of_a_channel_is_found_by_a_poll_although_its_offset_is_the_same(
     platform: Platform,
 ) -> None:
@@ -360,19 +203,6 @@ async def test_a_new_life_of_a_channel_is_found_by_a_poll_although_its_offset_is
         after = await relay.watch(NORTH)
         assert (after.offset, before.offset) == (1, 1)
         assert after.epoch != before.epoch
-
-
-@pytest.mark.database("postgresql")
-async def test_one_process_at_a_time_removes_what_is_past_its_time(platform: Platform) -> None:
-    await light(platform, "north", "old", "older")
-    async with platform.database.engine.begin() as connection:
-        past = datetime.now(UTC) - timedelta(hours=2)
-        await connection.execute(update(PublicationRow).values(created_at=past))
-    retention = Retention(platform.database, 1.0)
-    async with platform.database.unit() as session:
-        await session.run_sync(remove_some, timedelta(hours=100))  # another process is at it
-        assert await retention.remove() == 0
-    assert await retention.remove() == 2
 
 
 async def test_channels_that_are_watched_at_once_are_looked_for_together(
