@@ -42,6 +42,10 @@ CONFIGURATION = """
 [parameters]
 # OpenAPI has no words for an answer with a body that a caller may do without.
 "header.prefer" = "return=representation"
+
+[checks.negative_data_rejection]
+# 207 says of each item by itself that it is refused.
+expected-statuses = ["207", "4xx", "5xx"]
 """
 
 
