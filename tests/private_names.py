@@ -57,6 +57,13 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "sqlalchemy",
+        "_from_obj",
+        f"{PLATFORM}/rules/correlation.py",
+        "from which tables a sub-select reads because its author has said so",
+        "tests/platform/test_correlation.py::test_a_table_that_is_read_as_a_whole_is_named",
+    ),
+    PrivateName(
+        "sqlalchemy",
         "_generate_cache_key",
         f"{REALTIME}/live_channels.py",
         "conditions of the same SQL and values are asked once; compare() is for pairs",
