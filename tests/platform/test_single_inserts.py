@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import (
     ARRAY,
+    JSON,
     Computed,
     Enum,
     FetchedValue,
@@ -53,7 +54,8 @@ class Shade(enum.Enum):
 
 
 class Crate(Versioned, Model):
-    """Values of every kind, and every kind of default."""
+    """Values of every kind, and every kind of default. Only PostgreSQL has some of them, and SQLite
+    a table all the same, because all tests' tables are made together."""
 
     __tablename__ = "test_single_crate"
 
@@ -67,9 +69,11 @@ class Crate(Versioned, Model):
     token: Mapped[uuid.UUID | None]
     picture: Mapped[bytes | None] = mapped_column(LargeBinary)
     notes: Mapped[Any | None] = mapped_column(JsonDocument)
-    marks: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
-    span: Mapped[Any | None] = mapped_column(INT4RANGE)
-    address: Mapped[Any | None] = mapped_column(INET)
+    marks: Mapped[list[int] | None] = mapped_column(
+        JSON().with_variant(ARRAY(Integer), "postgresql")
+    )
+    span: Mapped[Any | None] = mapped_column(JSON().with_variant(INT4RANGE, "postgresql"))
+    address: Mapped[Any | None] = mapped_column(String(40).with_variant(INET, "postgresql"))
     plain: Mapped[int] = mapped_column(default=7)
     called: Mapped[str] = mapped_column(String(9), default=lambda: "called")
     by_database: Mapped[str] = mapped_column(String(9), server_default="given")
