@@ -33,8 +33,9 @@ class Exchanging(Protocol):
         it begins if there is none. Returns its rows, and the types of their columns as the server
         calls them."""
 
-    def send_with_commit(self, query: bytes, values: Sequence[Any]) -> None:
-        """Send a statement together with the COMMIT, or before whatever else comes first."""
+    def send_with_commit(self, query: bytes, values: Sequence[Any]) -> bool:
+        """Send a statement together with the COMMIT, or before whatever else comes first. Returns
+        whether there is a transaction, and so a COMMIT."""
 
 
 class FixedStatement:
@@ -63,8 +64,8 @@ class FixedStatement:
         driver = find_exchanging(connection)
         if driver is None:
             connection.exec_driver_sql(self._text, values)
-        else:
-            driver.send_with_commit(self._query, self._in_order(values))
+        elif not driver.send_with_commit(self._query, self._in_order(values)):
+            self.rows(connection, values)
 
     def _in_order(self, values: Mapping[str, Any]) -> list[Any]:
         return [values[name] for name in self._names]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from tests.platform.notes import SECRET, Note, add_note, feeds, published
@@ -16,6 +17,7 @@ from tests.platform.trail import check, execute, noted
 from trivet.audit import AuditTrail
 from trivet.data.capture import Capture
 from trivet.data.database import Database
+from trivet.data.session import TrivetSession
 
 pytestmark = [pytest.mark.anyio, pytest.mark.database("postgresql")]
 
@@ -169,3 +171,13 @@ async def test_a_server_that_leaves_is_one_failure_and_no_trap(
     await write(database, "after")
     assert await texts(database) == ["after", "before"]
     await other.close()
+
+
+async def test_where_there_is_no_commit_the_entry_waits_for_none(database: Database) -> None:
+    """Somebody's own session, in autocommit."""
+    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    capture = database.capture
+    async with AsyncSession(engine, sync_session_class=TrivetSession, capture=capture) as session:
+        await session.run_sync(add_note, "a", "note")
+        await session.commit()
+    assert len(await noted(database)) == 1

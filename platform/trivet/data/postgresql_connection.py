@@ -138,10 +138,12 @@ class LimitedAsyncConnection(WatchedSocket, _Limited, AsyncConnection[Any]):
             )
         return found
 
-    def send_with_commit(self, query: bytes, values: Sequence[Any]) -> None:
+    def send_with_commit(self, query: bytes, values: Sequence[Any]) -> bool:
         """Send a statement with the COMMIT; see `trivet.fixed_statements.Exchanging`."""
-        assert self.pgconn.transaction_status == TransactionStatus.INTRANS
-        self._own.last = query, values
+        is_begun = self.pgconn.transaction_status == TransactionStatus.INTRANS
+        if is_begun:
+            self._own.last = query, values
+        return is_begun
 
     async def rollback(self) -> None:
         self._own.last = None
