@@ -82,6 +82,15 @@ OF_TANKER = exists().where(Cargo.owner == Tanker.tons)
         (Ship, exists().where(Voyage.id > 0, OF_SHIP.correlate(Ship, Voyage)), []),
         (Ship, exists().where(Voyage.id > 0, OF_SHIP.correlate_except(Cargo)), []),
         (Tanker, exists().where(Voyage.id > 0, OF_TANKER.correlate(Tanker)), []),
+        (
+            Ship,
+            exists(
+                select(1)
+                .select_from(Voyage)
+                .where(exists(select(1).select_from(Ship).where(Ship.kind == "tanker")))
+            ),
+            [],
+        ),
         (Cargo, Cargo.voyage.has(Voyage.ship.has(Ship.kind == "tanker")), []),
         (Ship, Ship.id.in_(select(Ship.id).where(exists().where(Voyage.ship_id == Ship.id))), []),
         (
