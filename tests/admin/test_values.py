@@ -285,7 +285,7 @@ async def test_what_the_database_worked_out_can_be_answered(house: House, boss: 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ("[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("[" * 3000 + "]" * 3000, "is nested"),  # too deeply for Python 3.11, and for us
         ("[" * 101 + "]" * 101, "nested deeper than 100 levels"),
         ("7" * 5000, "too many digits"),
         ('{"a": NaN}', "NaN is no number"),
