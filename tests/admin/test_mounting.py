@@ -84,7 +84,7 @@ def _threads_of_django() -> int:
 
 
 async def test_a_lifespan_is_answered_as_django_does(house: House) -> None:
-    app = mount_admin(house.platform).app
+    app = (await asyncio.to_thread(mount_admin, house.platform)).app
     with pytest.raises(ValueError, match="Django can only handle ASGI/HTTP"):
         await app({"type": "lifespan"}, None, None)  # type: ignore[arg-type]  # never called
 

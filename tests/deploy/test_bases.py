@@ -51,7 +51,7 @@ def test_classes_on_every_base_are_migrated_and_work_at_every_door(
         "declarative_parent_name_key",
         "users_child_parent_id_fkey",
     ):
-        assert f"op.f('{name}')" in written
+        assert f'op.f("{name}")' in written
     assert "theirs_clerk_shop_id_fkey" in written
     assert not list(project.glob("others/migrations"))
     where = "sqlite"
