@@ -85,10 +85,10 @@ SCENARIOS = (
         stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
     ),
     Scenario(
-        "a revision before the first migrate",
+        "a revision before the first migrate, of models that have all theirs",
         ("migrate", "--make", "departures", "-m", "first"),
-        1,
-        stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
+        3,
+        stderr=("a database of a moment, made of the revisions", "have not changed"),
     ),
     *(
         Scenario(

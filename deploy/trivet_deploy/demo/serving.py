@@ -8,7 +8,7 @@ from contextlib import suppress
 import uvicorn
 
 from trivet_deploy.asgi import create_app
-from trivet_deploy.collector import collect_as_usual
+from trivet_deploy.collector import collect_for_serving
 from trivet_deploy.server.options import server_options
 from trivet_settings import Settings
 
@@ -35,7 +35,7 @@ def serve(settings: Settings, listener: socket.socket, ready: Callable[[], None]
     # uvicorn stops gracefully, then raises the signal again: both ways to stop shall end alike.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     app = create_app(settings)
-    collect_as_usual()
+    collect_for_serving()
     server = _Server(uvicorn.Config(app, **server_options(settings)), ready)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

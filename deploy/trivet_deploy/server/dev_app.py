@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 
 from trivet_deploy import asgi
 from trivet_deploy.cli.console import reporting, warn
-from trivet_deploy.collector import collect_as_usual, collect_seldom
+from trivet_deploy.collector import collect_for_serving, collect_seldom
 from trivet_deploy.schema import find_schema_fault
 from trivet_settings import load_settings
 
@@ -23,5 +23,5 @@ def create_app() -> ASGIApp:
         fault = thread.submit(find_schema_fault, settings, with_drift=True).result()
     if fault:
         warn(fault)
-    collect_as_usual()
+    collect_for_serving()
     return app

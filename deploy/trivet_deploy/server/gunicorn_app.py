@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from trivet.log import configure_logging, name_processes
 from trivet_deploy.cli.console import reporting
-from trivet_deploy.collector import collect_as_usual, collect_seldom
+from trivet_deploy.collector import collect_for_serving, collect_seldom
 from trivet_deploy.server.handover import Handover
 from trivet_settings import Settings, load_settings
 
@@ -86,5 +86,5 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships n
         collect_seldom()
         with reporting():
             app = create_app()
-        collect_as_usual()
+        collect_for_serving()
         return app

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import exc
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
@@ -22,6 +22,13 @@ OWN_CHECKOUTS = 1
 """Our listeners to a checkout (`trivet.data.listeners`). It tests what was idle for long."""
 
 
+class _Turn(NamedTuple):
+    """Somebody who waits for a connection until a time of the event loop."""
+
+    ends_at: float
+    given: asyncio.Future[ConnectionPoolEntry]
+
+
 class ObservedPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's own pool; `observers` get the time of each checkout, by the pool's `name`."""
 
@@ -30,7 +37,8 @@ class ObservedPool(AsyncAdaptedQueuePool):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._waiting: deque[asyncio.Future[ConnectionPoolEntry]] = deque()
+        self._waiting: deque[_Turn] = deque()
+        self._watching: asyncio.AbstractEventLoop | None = None
 
     def connect(self) -> PoolProxiedConnection:
         began, succeeded = time.perf_counter(), False
@@ -79,7 +87,7 @@ class ObservedPool(AsyncAdaptedQueuePool):
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         while self._waiting:
-            first = self._waiting.popleft()
+            first = self._waiting.popleft().given
             if not first.done():
                 first.set_result(record)
                 return
@@ -89,18 +97,37 @@ class ObservedPool(AsyncAdaptedQueuePool):
         return self.overflow() >= 0  # it is made with none beyond its size
 
     async def _wait(self) -> ConnectionPoolEntry:
-        turn: asyncio.Future[ConnectionPoolEntry] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn = _Turn(loop.time() + self.timeout(), loop.create_future())
         self._waiting.append(turn)
+        if self._watching is not loop:
+            self._watch(loop)
         try:
-            async with asyncio.timeout(self.timeout()):
-                return await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self._do_return_conn(turn.result())  # it came too late
-            if isinstance(error, TimeoutError):
-                words = f"all {self.size()} connections stayed in use for {self.timeout():g} s"
-                raise exc.TimeoutError(words) from None
+            return await turn.given
+        except asyncio.CancelledError:
+            if not turn.given.cancelled() and turn.given.exception() is None:
+                self._do_return_conn(turn.given.result())  # it came too late
             raise
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look again when the first of those who wait has waited for too long."""
+        self._watching = loop
+        loop.call_at(self._waiting[0].ends_at, self._refuse, loop)
+
+    def _refuse(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuse those who have waited for too long. All have the same time, so they stand in the
+        order in which it ends, and one timer does for them: a timer for each of them computes more
+        than the wait."""
+        self._watching = None
+        while self._waiting and (
+            self._waiting[0].given.done() or self._waiting[0].ends_at <= loop.time()
+        ):
+            first = self._waiting.popleft().given
+            if not first.done():
+                words = f"all {self.size()} connections stayed in use for {self.timeout():g} s"
+                first.set_exception(exc.TimeoutError(words))
+        if self._waiting:
+            self._watch(loop)
 
     def _tell(self, began: float, *, succeeded: bool) -> None:
         if self.observers.active:
