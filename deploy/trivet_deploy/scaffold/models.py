@@ -97,7 +97,8 @@ class NewModel:
         return f"class {self.enum_of(field)}(enum.StrEnum):{members}"
 
     def _links(self, field: FieldText, source: Source) -> str:
-        """The association table of a field, with a key of each side."""
+        """The association table of a field, with a key of each side. Its rows go with the row of
+        either, as Django has it."""
         source.take("sqlalchemy", "Column", "ForeignKey", "Table")
         referred, noun = self.referred[field.name], noun_of(self.name)
         self._take(referred, source)
@@ -106,8 +107,17 @@ class NewModel:
         return f"""{noun}_{field.name} = Table(
     "{self.table}_{field.name}",
     Model.metadata,
-    Column("{noun}_id", ForeignKey("{self.table}.id"), primary_key=True),
-    Column("{other}_id", ForeignKey({referred.name}.{referred.key}), primary_key=True, index=True),
+    Column(
+        "{noun}_id",
+        ForeignKey("{self.table}.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "{other}_id",
+        ForeignKey({referred.name}.{referred.key}, ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
 )"""
 
     def _class(self, source: Source) -> str:

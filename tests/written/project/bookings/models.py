@@ -20,16 +20,34 @@ class BookingState(enum.StrEnum):
 booking_guests = Table(
     "bookings_booking_guests",
     Model.metadata,
-    Column("booking_id", ForeignKey("bookings_booking.id"), primary_key=True),
-    Column("member_id", ForeignKey(Member.id), primary_key=True, index=True),
+    Column(
+        "booking_id",
+        ForeignKey("bookings_booking.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "member_id",
+        ForeignKey(Member.id, ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
 )
 
 
 booking_seen_by = Table(
     "bookings_booking_seen_by",
     Model.metadata,
-    Column("booking_id", ForeignKey("bookings_booking.id"), primary_key=True),
-    Column("user_id", ForeignKey(User.id), primary_key=True, index=True),
+    Column(
+        "booking_id",
+        ForeignKey("bookings_booking.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "user_id",
+        ForeignKey(User.id, ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
 )
 
 

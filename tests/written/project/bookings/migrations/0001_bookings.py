@@ -89,11 +89,13 @@ def upgrade() -> None:
             ["booking_id"],
             ["bookings_booking.id"],
             name=op.f("fk_bookings_booking_guests_booking_id_bookings_booking"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["member_id"],
             ["members_member.id"],
             name=op.f("fk_bookings_booking_guests_member_id_members_member"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("booking_id", "member_id", name=op.f("pk_bookings_booking_guests")),
     )
@@ -111,11 +113,13 @@ def upgrade() -> None:
             ["booking_id"],
             ["bookings_booking.id"],
             name=op.f("fk_bookings_booking_seen_by_booking_id_bookings_booking"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["user_id"],
             ["accounts_user.id"],
             name=op.f("fk_bookings_booking_seen_by_user_id_accounts_user"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("booking_id", "user_id", name=op.f("pk_bookings_booking_seen_by")),
     )
