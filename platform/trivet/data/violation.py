@@ -12,6 +12,7 @@ from sqlalchemy import Column, Table
 from trivet.data.constraints import find_column
 from trivet.errors import Conflict, Invalid, TrivetError, errors_at
 from trivet.models.labels import attribute_of, find_mapper, label_of, noun_of, with_article
+from trivet.models.naming import plural_of
 
 VALUE_LENGTH = 60
 """The longest value, in characters, that a sentence repeats."""
@@ -69,8 +70,7 @@ class Violation:
             case "missing":
                 return f"there is no {self._parent()} {self.detail}".strip()
             case "referred":
-                other = "something" if self.other is None else f"{noun_of(self.other)}s"
-                return f"{other} still refer to this"
+                return _still_refer(self.other)
             case "null":
                 return "a value is needed"
             case "check":
@@ -82,6 +82,15 @@ class Violation:
         if self.other is not None and find_mapper(self.other) is not None:
             return noun_of(self.other)
         return " and ".join(label_of(column) for column in self.columns)
+
+
+def _still_refer(table: Table | None) -> str:
+    """Rows of a table without a class of its own, as of an association, are called by its name,
+    which mostly is a plural already."""
+    if table is None:
+        return "something still refers to this"
+    several = noun_of(table) if find_mapper(table) is None else plural_of(noun_of(table))
+    return f"{several} still refer to this"
 
 
 def named(table: Table, names: Sequence[str]) -> Columns:
