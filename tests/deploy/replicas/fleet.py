@@ -27,7 +27,7 @@ from tests.services.postgres import Cluster, running_cluster
 from tests.services.server import Server, StartServer
 from trivet.data.engine import async_url
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for what is bound to come. No claim rests on it."""
 WAIT_SECONDS = 1.0
 """The server's, longer than the delay of a replica that is waited for, on a slow machine too."""
@@ -122,7 +122,11 @@ class Fleet:
             recent = [set(ports[-4:]) for ports in found.values()]
             return len(found) == 2 and all(each == set(wanted) for each in recent)
 
-        until(settled)
+        try:
+            until(settled)
+        except AssertionError:
+            recent = {process: ports[-8:] for process, ports in found.items()}
+            raise AssertionError(f"{wanted} wanted, {recent} read: {self.states()}") from None
 
     def until_read_back(self) -> None:
         """Return when both workers read from replicas what somebody has just written: they do not
