@@ -11,13 +11,11 @@ whose parameters are not valid. So do all routes on a release of FastAPI that `t
 does not know, and where TRIVET_DIRECT_ANSWERS says no. docs/decisions/0023 says what this is worth.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import EndpointContext, ResponseValidationError
@@ -32,11 +30,15 @@ from trivet.context import context_of
 from trivet_api.idempotency import REQUIRES, take_key
 from trivet_api.json_answer import JsonAnswer
 from trivet_api.plain_bodies import PlainBody, takes_plain_body
+from trivet_api.plain_routes import (
+    OPTIONS,
+    answers_with_its_model,
+    asks_plainly,
+    occur_once,
+    sources_of,
+)
 from trivet_api.policy import PolicyRoute
 from trivet_api.route_index import RouteIndex, index_routes
-
-_OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
-"""The arguments of a route about its response model, as FastAPI names them."""
 
 
 def answer_directly(app: FastAPI) -> "DirectFirst":
@@ -52,48 +54,19 @@ def answer_directly(app: FastAPI) -> "DirectFirst":
 
 def is_plain(route: APIRoute) -> bool:
     """Whether `DirectAnswer` does all that FastAPI would do for `route`."""
-    return (
-        route.response_field is not None
-        and isinstance(route.response_class, DefaultPlaceholder)
-        and not route.is_sse_stream
-        and not route.is_json_stream
-        and route.max_body_size is None
-        and is_body_allowed_for_status_code(route.status_code)
-        and _reads_head_only(route.dependant)
-        and _are_leaves(route.dependant.dependencies)
-    )
+    own = route.dependant
+    return answers_with_its_model(route) and _needs_no_body(own) and _are_leaves(own.dependencies)
 
 
-def _reads_head_only(dependant: Dependant) -> bool:
-    """A coroutine of nothing but what the head of a request says."""
-    return iscoroutinefunction(dependant.call) and not (
-        dependant.body_params
-        or dependant.http_connection_param_name
-        or dependant.websocket_param_name
-        or dependant.background_tasks_param_name
-        or dependant.security_scopes_param_name
-        or dependant.own_oauth_scopes
-        or dependant.concurrency
-    )
+def _needs_no_body(dependant: Dependant) -> bool:
+    return asks_plainly(dependant) and not dependant.body_params
 
 
 def _are_leaves(dependants: Sequence[Dependant]) -> bool:
-    """Whether the dependencies need only request and response and occur once each, so that they
-    share no result."""
-    return len({id(each.call) for each in dependants}) == len(dependants) and all(
-        _reads_head_only(each) and not (_sources(each) or each.dependencies) for each in dependants
+    """Whether the dependencies need only request and response and share no result."""
+    return occur_once(dependants) and all(
+        _needs_no_body(each) and not (sources_of(each) or each.dependencies) for each in dependants
     )
-
-
-def _sources(dependant: Dependant) -> list[tuple[Sequence[Any], Callable[[Request], Any]]]:
-    """The parts of a request that `dependant` asks for: the fields, and the place of each kind."""
-    sources: list[tuple[Sequence[Any], Callable[[Request], Any]]] = [
-        (dependant.path_params, lambda request: request.path_params),
-        (dependant.query_params, lambda request: request.query_params),
-        (dependant.header_params, lambda request: request.headers),
-        (dependant.cookie_params, lambda request: request.cookies),
-    ]
-    return [(fields, find) for fields, find in sources if fields]
 
 
 class DirectAnswer:
@@ -115,12 +88,12 @@ class DirectAnswer:
         is_there = {each.alias for each in in_path} <= set(route.param_convertors)
         renamed = any(each.validation_alias for each in in_path)
         self.in_path = in_path if is_there and not renamed else []
-        self.sources = [each for each in _sources(route.dependant) if each[0] is not self.in_path]
+        self.sources = [each for each in sources_of(route.dependant) if each[0] is not self.in_path]
         self.says_more = any(
             each.response_param_name for each in (route.dependant, *route.dependant.dependencies)
         )
         self.status = route.status_code or HTTPStatus.OK.value
-        self.options = {name: getattr(route, f"response_model_{name}") for name in _OPTIONS}
+        self.options = {name: getattr(route, f"response_model_{name}") for name in OPTIONS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self.prepare(scope, receive, send)

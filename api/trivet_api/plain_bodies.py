@@ -9,17 +9,13 @@ Like `trivet_api.direct` this is for releases of FastAPI that `trivet_api.proof`
 TRIVET_DIRECT_ANSWERS does not say no.
 """
 
-from collections.abc import Callable, Sequence
-from inspect import iscoroutinefunction
 from typing import Any
 
-from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
 from fastapi.exceptions import EndpointContext, HTTPException, ResponseValidationError
 from fastapi.params import File, Form
 from fastapi.routing import APIRoute
-from fastapi.utils import is_body_allowed_for_status_code
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,11 +25,17 @@ from trivet.outcome import declared_by
 from trivet_api.idempotency import REQUIRES, read_again, take_key
 from trivet_api.json_answer import JsonAnswer
 from trivet_api.json_body import JsonRequest
+from trivet_api.plain_routes import (
+    OPTIONS,
+    Sources,
+    answers_with_its_model,
+    asks_plainly,
+    occur_once,
+    sources_of,
+)
 from trivet_api.policy import PolicyRoute, enter
 
-Sources = Sequence[tuple[Sequence[Any], Callable[[Request], Any]]]
 _JSON = b"application/json"
-_OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
 
 
 def takes_plain_body(route: APIRoute) -> bool:
@@ -43,32 +45,18 @@ def takes_plain_body(route: APIRoute) -> bool:
         len(own.body_params) == 1
         and not isinstance(own.body_params[0].field_info, Form | File)
         and not getattr(own.body_params[0].field_info, "embed", None)
-        and route.response_field is not None
-        and isinstance(route.response_class, DefaultPlaceholder)
-        and not route.is_sse_stream
-        and not route.is_json_stream
-        and route.max_body_size is None
-        and is_body_allowed_for_status_code(route.status_code)
-        and _asks_for_the_head(own)
-        and len({id(each.call) for each in own.dependencies}) == len(own.dependencies)
+        and answers_with_its_model(route)
+        and _needs_no_response(own)
+        and occur_once(own.dependencies)
         and all(
-            _asks_for_the_head(each) and not (each.body_params or each.dependencies)
+            _needs_no_response(each) and not (each.body_params or each.dependencies)
             for each in own.dependencies
         )
     )
 
 
-def _asks_for_the_head(dependant: Dependant) -> bool:
-    """Whether a coroutine, beside a body, asks for nothing but the request and its parameters."""
-    return iscoroutinefunction(dependant.call) and not (
-        dependant.response_param_name
-        or dependant.http_connection_param_name
-        or dependant.websocket_param_name
-        or dependant.background_tasks_param_name
-        or dependant.security_scopes_param_name
-        or dependant.own_oauth_scopes
-        or dependant.concurrency
-    )
+def _needs_no_response(dependant: Dependant) -> bool:
+    return asks_plainly(dependant) and not dependant.response_param_name
 
 
 class PlainBody:
@@ -78,10 +66,10 @@ class PlainBody:
         self._route = route
         self._commits_on = declared_by(route.endpoint)
         own = route.dependant
-        self._own = own, _sources(own)
-        self._others = [(each, _sources(each)) for each in own.dependencies]
+        self._own = own, sources_of(own)
+        self._others = [(each, sources_of(each)) for each in own.dependencies]
         self._status = route.status_code or 200
-        self._options = {name: getattr(route, f"response_model_{name}") for name in _OPTIONS}
+        self._options = {name: getattr(route, f"response_model_{name}") for name in OPTIONS}
 
     async def prepare(self, scope: Scope, receive: Receive) -> tuple[ASGIApp | None, Receive]:
         """Do the work, and return the answer before any of it is sent; None if the request is for
@@ -151,19 +139,6 @@ def _has_json(scope: Scope) -> bool:
         return False
     kinds = [value for name, value in scope["headers"] if name == b"content-type"]
     return len(kinds) == 1 and kinds[0].partition(b";")[0].strip().lower() == _JSON
-
-
-def _sources(dependant: Dependant) -> Sources:
-    """The parts of a head that `dependant` asks for: the fields, and the place of each kind."""
-    if getattr(dependant.call, "__reads_head_itself__", False):
-        return ()  # its parameters, which are all optional texts, are for the document
-    sources: Sources = [
-        (dependant.path_params, lambda request: request.path_params),
-        (dependant.query_params, lambda request: request.query_params),
-        (dependant.header_params, lambda request: request.headers),
-        (dependant.cookie_params, lambda request: request.cookies),
-    ]
-    return [(fields, find) for fields, find in sources if fields]
 
 
 def _head(dependant: Dependant, sources: Sources, request: Request) -> dict[str, Any] | None:
