@@ -20,7 +20,8 @@ from typing import Any
 from tests.admin.forms import Page, read_page
 from tests.projects.catalog import Project
 from tests.projects.filling import candidates_of, change_of
-from trivet.testing.application import Application, Client
+from trivet.testing.application import Application
+from trivet.testing.client import Client
 from trivet_deploy.testing import RoomsComposition
 from trivet_settings import load_settings
 

@@ -37,7 +37,8 @@ own, which `trivet_server` starts::
         assert httpx.get(server.url + "/healthz").status_code == 200
 """
 
-from trivet.testing.application import Application, AuditedChange, Client, Published, User
+from trivet.testing.application import Application, AuditedChange, Published
+from trivet.testing.client import Client, User
 from trivet.testing.processes import Server, StartServer
 from trivet.testing.socket import ProtocolError, Socket, SocketClosed
 
