@@ -8,6 +8,8 @@ something comes that nobody has asked for.
 import asyncio
 from typing import Any
 
+from psycopg.waiting import READY_R, WAIT_R
+
 
 class WatchedSocket:
     """A base of an async connection, in front of psycopg's own."""
@@ -45,12 +47,48 @@ class WatchedSocket:
             self._watching.remove_reader(self._socket)
             self._watching = None
 
-    def wait(self, *args: Any, **options: Any) -> Any:
-        """As psycopg's, which registers the socket itself."""
+    async def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
+        """As psycopg's, which registers the socket for each wait, and sets a timer.
+
+        What it does where a wait has a limit, where a long message has to be sent piece by piece,
+        and where nobody waits any more, is left to it.
+        """
+        rest = steps = gen
+        if not args and not options:
+            try:
+                wanted = next(steps)
+                while wanted == WAIT_R:
+                    await self.readable()
+                    wanted = steps.send(READY_R)
+                rest = _Resumed(steps, wanted)
+            except StopIteration as end:
+                return end.value
+            except asyncio.CancelledError as error:
+                rest = _Resumed(steps, error)
+            except BaseException:
+                self.forget_socket()  # libpq may have closed it
+                raise
         self.forget_socket()
-        return super().wait(*args, **options)  # type: ignore[misc]  # psycopg's, beside us
+        return await super().wait(rest, *args, **options)  # type: ignore[misc]  # psycopg's, beside us
 
     async def close(self) -> None:
         """As psycopg's."""
         self.forget_socket()
         await super().close()  # type: ignore[misc]  # as above
+
+
+class _Resumed:
+    """Steps of psycopg's that have begun: the first `next` brings what was `met` last, a wish to
+    wait or an error."""
+
+    def __init__(self, steps: Any, met: Any) -> None:
+        self._steps, self._met = steps, met
+
+    def __next__(self) -> Any:
+        met, self._met = self._met, None
+        if isinstance(met, BaseException):
+            raise met
+        return next(self._steps) if met is None else met
+
+    def send(self, ready: Any) -> Any:
+        return self._steps.send(ready)
