@@ -165,6 +165,28 @@ PRIVATE_NAMES = [
         "tests/platform/test_single_inserts.py::test_a_row_is_the_same_by_both_ways",
     ),
     PrivateName(
+        "sqlalchemy",
+        "_collect_insert_commands",
+        f"{PLATFORM}/data/single_inserts.py",
+        "what a flush makes of an object for its INSERT",
+        "tests/platform/test_lone_inserts.py::test_a_row_is_the_same_without_a_session",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_readonly_props",
+        f"{PLATFORM}/data/lone_inserts.py",
+        "columns of expressions, which a flush has to read again",
+        "tests/platform/test_lone_inserts.py::test_a_column_of_an_expression_needs_a_session",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_clslevel",
+        f"{PLATFORM}/data/lone_inserts.py",
+        "who listens to every session, for whom there has to be one",
+        "tests/platform/test_lone_inserts.py::"
+        "test_where_somebody_has_a_say_in_it_a_session_does_it",
+    ),
+    PrivateName(
         "psycopg",
         "_exec_command",
         f"{PLATFORM}/data/postgresql_connection.py",

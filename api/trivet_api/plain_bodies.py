@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope
 
+from trivet.context import context_of
 from trivet.outcome import declared_by
 from trivet_api.idempotency import REQUIRES, read_again, take_key
 from trivet_api.json_answer import JsonAnswer
@@ -67,7 +68,7 @@ class PlainBody:
         self._commits_on = declared_by(route.endpoint)
         own = route.dependant
         self._own = own, sources_of(own)
-        self._others = [(each, sources_of(each)) for each in own.dependencies]
+        self._others = [(each, _sources(each)) for each in own.dependencies]
         self._status = route.status_code or 200
         self._options = {name: getattr(route, f"response_model_{name}") for name in OPTIONS}
 
@@ -115,6 +116,7 @@ class PlainBody:
             solved = await call(**(found or {}))
             if dependant.name:
                 arguments[dependant.name] = solved
+        context_of(request.scope).require_transaction().may_end_early = True
         result = await self._route.endpoint(**arguments)
         return result if isinstance(result, Response) else self._serialize(result)
 
@@ -131,6 +133,12 @@ class PlainBody:
             raise ResponseValidationError(errors, body=result, endpoint_ctx=where)
         body = field.serialize_json(value, **self._options)
         return JsonAnswer(body, self._status)
+
+
+def _sources(dependant: Dependant) -> Sources:
+    if getattr(dependant.call, "__reads_head_itself__", False):
+        return ()  # its parameters, which are all optional texts, are for the document
+    return sources_of(dependant)
 
 
 def _has_json(scope: Scope) -> bool:

@@ -11,9 +11,10 @@ Nothing guards them, so they are for the outbox, the trail and the flush alone.
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import Dialect
 from sqlalchemy.util import await_only
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -38,6 +39,41 @@ class Exchanging(Protocol):
         whether there is a transaction, and so a COMMIT."""
 
 
+class NeedsSessionError(Exception):
+    """Raised on a `DirectConnection` by what only a session can do, or can explain."""
+
+
+class DirectConnection:
+    """A connection of the driver with nothing of SQLAlchemy's around it, for fixed statements.
+
+    Everything else, and every failure, raises `NeedsSessionError`: whoever uses one gives up then,
+    and does all of it again by a session, which has the words for what went wrong.
+    """
+
+    def __init__(self, driver: Exchanging, dialect: Dialect) -> None:
+        self.driver = driver
+        self.dialect = dialect
+
+    def get_execution_options(self) -> Mapping[str, Any]:
+        """None."""
+        return {}
+
+    def execute(self, *_: Any) -> NoReturn:
+        """It takes no other statements."""
+        raise NeedsSessionError
+
+    exec_driver_sql = execute
+
+    def _handle_dbapi_exception(self, error: BaseException, *_: Any) -> NoReturn:
+        if isinstance(error, Exception):
+            raise NeedsSessionError from error
+        raise error
+
+
+Writable = Connection | DirectConnection
+"""What the outbox and the trail write on."""
+
+
 class FixedStatement:
     """A statement of PostgreSQL with named parameters, ``%(name)s``, as the driver takes them."""
 
@@ -47,7 +83,7 @@ class FixedStatement:
         numbers = iter(range(1, len(self._names) + 1))
         self._query = _PARAMETER.sub(lambda _: f"${next(numbers)}", text).encode()
 
-    def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    def rows(self, connection: Writable, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Execute it in the transaction of `connection`, and return its rows."""
         driver = find_exchanging(connection)
         if driver is None:
@@ -58,7 +94,7 @@ class FixedStatement:
             # What a failed cursor would do: SQLAlchemy's error, its listeners, and its pool.
             connection._handle_dbapi_exception(error, self._text, values, None, None)  # noqa: SLF001  # pinned by a test
 
-    def execute_last(self, connection: Connection, values: Mapping[str, Any]) -> None:
+    def execute_last(self, connection: Writable, values: Mapping[str, Any]) -> None:
         """Execute it as the last one of the transaction of `connection`: it may be sent together
         with the COMMIT, which then fails if it fails."""
         driver = find_exchanging(connection)
@@ -71,21 +107,24 @@ class FixedStatement:
         return [values[name] for name in self._names]
 
 
-def find_exchanging(connection: Connection) -> Exchanging | None:
+def find_exchanging(connection: Writable) -> Exchanging | None:
     """The connection of the driver, if it exchanges prepared statements and nobody wants to hear
     of what is executed."""
+    if isinstance(connection, DirectConnection):
+        return connection.driver
     driver: Any = connection.connection.driver_connection
-    if not hasattr(driver, "exchange") or _is_heard(connection):
+    if not hasattr(driver, "exchange") or is_heard(connection):
         return None
     found: Exchanging = driver
     return found
 
 
-def _is_heard(connection: Connection) -> bool:
-    heard = connection.dispatch
+def is_heard(where: Connection | Engine) -> bool:
+    """Whether somebody wants to hear of what is executed there."""
+    heard = where.dispatch
     return (
         len(heard.before_cursor_execute) > _OURS
         or len(heard.after_cursor_execute) > 0
-        or bool(connection.engine.echo)
+        or bool(where.engine.echo)
         or _LOG.isEnabledFor(logging.INFO)
     )

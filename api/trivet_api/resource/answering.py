@@ -53,7 +53,11 @@ def represent_written(
 ) -> Written:
     """A row as it is read by whoever has written it, in the transaction of the write."""
     reader = resource.reader_for(rules_of(db))
-    body, version = reader.represent(db, actor, row)
+    return written(row, *reader.represent(db, actor, row), is_new=is_new)
+
+
+def written(row: Any, body: bytes, version: str, *, is_new: bool) -> Written:
+    """A row that was written, with its JSON and its version."""
     key = key_text(inspect(row).mapper.primary_key_from_instance(row))
     return Written(key, body, version, is_new)
 

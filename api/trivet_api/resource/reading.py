@@ -147,6 +147,12 @@ class Reader:
             lists = self._find_lists(db.connection(), sight, key, names)
         return self._single.represent(instance, hidden, lists)
 
+    def represent_new(self, actor: Identity, instance: object) -> tuple[bytes, str]:
+        """The same of an object that no session has: its row is new, and without members."""
+        hidden = self._sight(actor).hidden(self._model)
+        lists: dict[str, Any] = {name: [] for name in self._options.lists(hidden)}
+        return self._single.represent(instance, hidden, lists)
+
     def _sight(self, actor: Identity) -> Sight:
         return Sight(self._rules, actor, has_policy=self._options.has_policy)
 

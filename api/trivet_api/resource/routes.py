@@ -29,6 +29,7 @@ from trivet_api.resource.answering import (
 from trivet_api.resource.bulk_routes import add_bulk
 from trivet_api.resource.described import Resource
 from trivet_api.resource.keys import require_key
+from trivet_api.resource.lone_creating import create_alone
 from trivet_api.resource.marks import mark
 from trivet_api.resource.schemas import values_of
 from trivet_api.resource.upserting import upsert_row
@@ -102,7 +103,10 @@ def _add_create(router: APIRouter, resource: Resource) -> None:
     write = resource.writing
 
     async def create_row(request: Request, row: Any, unit: Unit, minimal: PrefersMinimal) -> Any:
-        written = await unit.run(_create, resource, values_of(row))
+        values = values_of(row)
+        written = await create_alone(request, resource, values)
+        if written is None:
+            written = await unit.run(_create, resource, values)
         return answer_write(request, written, minimal=minimal)
 
     takes(create_row, "row", write.create_schema)

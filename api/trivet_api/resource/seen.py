@@ -6,6 +6,7 @@ the change is not kept.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, inspect, select, tuple_
@@ -36,6 +37,25 @@ def require_known(db: Session, actor: Identity, model: type[Any], names: Iterabl
     hidden = rules_of(db).hidden_attributes(model, actor)
     if hidden and (found := [name for name in names if name in hidden]):
         raise unknown(found)
+
+
+def sees_all(
+    rules: RuleRegistry, actor: Identity, model: type[Any], values: Mapping[str, Any]
+) -> bool:
+    """Whether nothing has to be asked before `actor` makes a row of a class with these values: none
+    of them is hidden, and no rule restricts the rows of the class, or those that it refers to."""
+    if not rules.hidden_attributes(model, actor).isdisjoint(values):
+        return False
+    if rules.visible_condition(model, actor) is not None:
+        return False
+    return all(
+        target is None or rules.visible_condition(target.class_, actor) is None
+        for target in (
+            find_mapper(reference.referred_table)
+            for reference, names in _references(inspect(model))
+            if _key(values, names)
+        )
+    )
 
 
 def having(mapper: Mapper[Any], keys: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
@@ -124,8 +144,15 @@ def references_of(mapper: Mapper[Any], names: Iterable[str]) -> Iterator[str]:
             yield from together
 
 
-def _references(mapper: Mapper[Any]) -> Iterator[tuple[ForeignKeyConstraint, tuple[str, ...]]]:
+@cache  # classes stand in source code
+def _references(mapper: Mapper[Any]) -> tuple[tuple[ForeignKeyConstraint, tuple[str, ...]], ...]:
     """The foreign keys of a class, each with its attributes; not the one to a base's own table."""
+    return tuple(_find_references(mapper))
+
+
+def _find_references(
+    mapper: Mapper[Any],
+) -> Iterator[tuple[ForeignKeyConstraint, tuple[str, ...]]]:
     tables: Any = mapper.tables
     columns_of: Any = mapper.columns
     for table in tables:

@@ -58,7 +58,6 @@ class Writer:
         self.actor = actor
         self.write = write
         self.mapper: Mapper[Any] = write.mapper
-        self._discriminator = write.discriminator
 
     def insert(self, items: Sequence[Values]) -> list[Any]:
         """Make rows with the values of `items`."""
@@ -207,11 +206,7 @@ class Writer:
 
     def _new(self, values: Values, found: Mapping[str, Found], index: int) -> Any:
         with item(index):
-            # As a loaded row is made: a constructor of the class's own may want what nobody sends.
-            row = self.mapper.class_manager.new_instance()
-            if self._discriminator is not None:
-                setattr(row, self._discriminator, self.mapper.polymorphic_identity)
-            _set(row, {k: value for k, value in values.items() if k not in self.write.members})
+            row = new_row(self.write, values)
             self._set_members(row, values, found)
             return row
 
@@ -252,6 +247,16 @@ class Writer:
         if found is None or found.kind != "null" or found.table in self.mapper.tables:
             return None
         return Violation("referred", table, columns, other=found.table)
+
+
+def new_row(write: WriteOptions, values: Values) -> Any:
+    """A new object with the columns among `values`."""
+    # As a loaded row is made: a constructor of the class's own may want what nobody sends.
+    row = write.mapper.class_manager.new_instance()
+    if write.discriminator is not None:
+        setattr(row, write.discriminator, write.mapper.polymorphic_identity)
+    _set(row, {name: value for name, value in values.items() if name not in write.members})
+    return row
 
 
 def _set(row: Any, values: Values) -> None:

@@ -13,13 +13,13 @@ A column or table declares exceptions in its ``info``:
 A version counter is ignored by itself: it counts the entries.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table
-from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
+from sqlalchemy import Column, ColumnElement, Connection, Table
+from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty
 
 from trivet.audit.entry import Entry, Field, encode_changes, plain
 from trivet.capture.old_values import fills_itself, load, read
@@ -32,6 +32,7 @@ POLICY = "audit"
 REDACTED, IGNORED = "redacted", "ignored"
 
 Row = Mapping[str, Any]
+Connect = Callable[[], Connection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +101,24 @@ def associations_of(mapper: Mapper[Any]) -> tuple[RelationshipProperty[Any], ...
 
 
 def entries_of(
-    session: Session,
+    connect: Connect,
     written: Iterable[tuple[InstanceState[Any], Kind]],
     recorder: Recorder,
 ) -> Iterator[Entry]:
-    """The entries of a flush, in the order of `written`; `recorder` has the old rows."""
+    """The entries of a flush, in the order of `written`; `recorder` has the old rows. `connect` is
+    called if there are values that only the database knows."""
     for state, kind in written:
         table = table_of(state.mapper)
         if table is not None:
-            changes = _changes(session, state, kind, recorder.old_row(state).values)
+            changes = _changes(connect, state, kind, recorder.old_row(state).values)
             if changes or kind != "update":
                 mapper, instance = state.mapper, state.obj()
                 key = state.key[1] if state.key else mapper.primary_key_from_instance(instance)
                 yield Entry(str(table.name), key_text(key), kind, encode_changes(changes))
 
 
-def _changes(session: Session, state: InstanceState[Any], kind: Kind, old: Row) -> dict[str, Field]:
-    new = {} if kind == "delete" else _present(session, state, kind, old)
+def _changes(connect: Connect, state: InstanceState[Any], kind: Kind, old: Row) -> dict[str, Field]:
+    new = {} if kind == "delete" else _present(connect, state, kind, old)
     changes: dict[str, Field] = {}
     for column in columns_of(state.mapper):
         key = column.key
@@ -147,7 +149,7 @@ def _field(column: AuditedColumn, old: Any, new: Any, kind: Kind) -> Field:
             return {"from": plain(old), "to": plain(new)}
 
 
-def _present(session: Session, state: InstanceState[Any], kind: Kind, old: Row) -> Row:
+def _present(connect: Connect, state: InstanceState[Any], kind: Kind, old: Row) -> Row:
     """The values of the row after the flush, of the columns that may have changed."""
     now = state.dict
     known: dict[str, Any] = {}
@@ -162,7 +164,7 @@ def _present(session: Session, state: InstanceState[Any], kind: Kind, old: Row) 
             missing.append(key)
     if missing:
         identity = state.mapper.primary_key_from_instance(state.obj())
-        found = read(session.connection(), state.mapper, missing, identity)
+        found = read(connect(), state.mapper, missing, identity)
         load(state, found)  # whoever answers with the row answers with these too
         return known | found
     return known

@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from trivet.array_text import numbers, texts
 from trivet.audit.entry import Entry
 from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of
-from trivet.fixed_statements import FixedStatement
+from trivet.fixed_statements import FixedStatement, Writable
 from trivet.origin import Origin
 
 GENESIS = ""
@@ -95,7 +95,7 @@ class AuditTrail:
 
     def append(
         self,
-        connection: Connection,
+        connection: Writable,
         entries: Sequence[Entry],
         origin: Origin,
         found_head: Sequence[Any] | None = None,
@@ -167,7 +167,7 @@ class AuditTrail:
     def _seal(self, chain: int, length: int, newest: str) -> str:
         return _seal_of(self._keys[0], _head_content(chain, length, newest))
 
-    def _take_chain(self, connection: Connection) -> Sequence[Any]:
+    def _take_chain(self, connection: Writable) -> Sequence[Any]:
         """Lock a head and return its row, as `Head` has it."""
         found = _find_free_head(connection)
         if found is None:
@@ -179,7 +179,7 @@ class AuditTrail:
             found = connection.execute(_WAIT_FOR_HEAD, any_of_them).one()
         return found
 
-    def _make_heads(self, connection: Connection, seals: Mapping[int, str]) -> None:
+    def _make_heads(self, connection: Writable, seals: Mapping[int, str]) -> None:
         """Make the missing heads, in one statement."""
         heads = [
             {"id": chain, "length": 0, "hash": GENESIS, "seal": seal}
@@ -203,7 +203,7 @@ class AuditTrail:
         return f"{OTHER_KEY}{name}" if name else BROKEN
 
     def _write(
-        self, connection: Connection, rows: list[tuple[Any, ...]], moved: dict[str, Any]
+        self, connection: Writable, rows: list[tuple[Any, ...]], moved: dict[str, Any]
     ) -> None:
         """Write `rows` and move the head. On PostgreSQL this is one statement, and it goes with the
         COMMIT: each round trip would be one more while the head is held."""
@@ -218,7 +218,7 @@ class AuditTrail:
             _MOVE_AND_ENTER_ALL.execute_last(connection, arrays | moved)
 
 
-def _find_free_head(connection: Connection) -> Sequence[Any] | None:
+def _find_free_head(connection: Writable) -> Sequence[Any] | None:
     """The first free head, locked. On SQLite the one writer holds the whole database already, so
     the first head is free."""
     if connection.dialect.name == "sqlite":

@@ -21,6 +21,7 @@ from sqlalchemy.orm import InstanceState, Mapper, object_session
 from sqlalchemy.orm.attributes import instance_state, set_attribute
 
 from trivet.capture.old_values import columns_of, load, read
+from trivet.capture.recorder import Recorder
 from trivet.data.fitting import Fit, UnfitError, fit_of_column
 from trivet.data.fitting.fit import is_expression
 from trivet.data.session import TrivetSession
@@ -59,7 +60,7 @@ def fit_insert(mapper: Mapper[Any], connection: Connection, target: Any) -> None
     session = object_session(target)
     if isinstance(session, TrivetSession):
         state = instance_state(target)
-        _fit(session, state, bounds_of(mapper, connection.dialect), list(state.dict))
+        fit(session.recorder, state, bounds_of(mapper, connection.dialect), list(state.dict))
 
 
 def fit_update(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
@@ -67,13 +68,14 @@ def fit_update(mapper: Mapper[Any], connection: Connection, target: Any) -> None
     session = object_session(target)
     if isinstance(session, TrivetSession):
         state = instance_state(target)
-        _fit(session, state, bounds_of(mapper, connection.dialect), list(state.committed_state))
+        keys = list(state.committed_state)
+        fit(session.recorder, state, bounds_of(mapper, connection.dialect), keys)
 
 
 def fit_pending(session: TrivetSession, state: InstanceState[Any]) -> None:
     """Fit what a flush is about to write of a row, for whoever looks at it before its turn."""
     keys = state.dict if state.key is None else state.committed_state
-    _fit(session, state, bounds_of(state.mapper, session.dialect), list(keys))
+    fit(session.recorder, state, bounds_of(state.mapper, session.dialect), list(keys))
 
 
 def fit_inserted(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
@@ -92,21 +94,21 @@ def fit_updated(mapper: Mapper[Any], connection: Connection, target: Any) -> Non
         _fit_made(session, connection, instance_state(target), bounds, bounds.made_at_update)
 
 
-def _fit(
-    session: TrivetSession, state: InstanceState[Any], bounds: Bounds, keys: Iterable[str]
-) -> None:
+def fit(recorder: Recorder, state: InstanceState[Any], bounds: Bounds, keys: Iterable[str]) -> None:
+    """Fit the values of the attributes `keys`; `recorder` learns which of them the database works
+    out. Raises OutOfBoundsError."""
     values, fits = state.dict, bounds.fits
     faults: dict[str, str] = {}
     for key in keys:
         value = values.get(key)
-        fit = fits.get(key)
-        if value is None or fit is None:
+        fitting = fits.get(key)
+        if value is None or fitting is None:
             continue
         try:
-            fitted = fit(value)
+            fitted = fitting(value)
         except UnfitError as unfit:
             if is_expression(value):
-                session.recorder.expect(state, key)
+                recorder.expect(state, key)
             else:
                 faults[key] = str(unfit)
         else:
@@ -132,7 +134,7 @@ def _fit_made(
     made: tuple[str, ...],
 ) -> None:
     if made:
-        _fit(session, state, bounds, made)
+        fit(session.recorder, state, bounds, made)
     expected = session.recorder.expected(state)
     if not expected:
         return

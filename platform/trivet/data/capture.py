@@ -4,12 +4,12 @@ They are composed once in a process, and every door gets the same object: so a c
 results whatever door it came through.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table
-from sqlalchemy.orm import Mapper, Session
+from sqlalchemy import MetaData, Table
+from sqlalchemy.orm import Mapper
 
 from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, follow_audited
 from trivet.audit.capture import is_audited, table_of
@@ -21,6 +21,7 @@ from trivet.events.appending import NewPublication, append_and_find, append_on
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
 from trivet.events.live_classes import LiveFeed
 from trivet.features import Feature, modules_of
+from trivet.fixed_statements import Writable
 from trivet.origin import Origin
 from trivet.rules.registry import RuleRegistry, collect_rules
 
@@ -60,9 +61,11 @@ class Capture:
             yield self.rules.tables, "whose changes rules judge"
         yield from self._of_others
 
-    def write(self, session: Session, notes: Sequence[Any], origin: Origin) -> dict[str, int]:
+    def write(
+        self, connect: Callable[[], Writable], notes: Sequence[Any], origin: Origin
+    ) -> dict[str, int]:
         """Write publications and audit entries, always in this order: a chain of the trail is the
-        last lock that is taken.
+        last lock that is taken. `connect` is called if there is anything to write.
 
         Returns:
             Each channel that was published to, with its newest offset.
@@ -73,7 +76,7 @@ class Capture:
         head = None
         if not publications and not entries:
             return published
-        connection = session.connection()
+        connection = connect()
         if self._finds_head_with(connection) and entries and _is_one_plain(publications):
             position, head = append_and_find(connection, publications[0], FIND_FREE_HEAD)
             published = {publications[0].channel: position.offset}
@@ -84,7 +87,7 @@ class Capture:
             self.audit.append(connection, entries, origin, head)
         return published
 
-    def _finds_head_with(self, connection: Connection) -> bool:
+    def _finds_head_with(self, connection: Writable) -> bool:
         """Whether a publication and the trail's head go in one round trip."""
         return self.audit is not None and connection.dialect.name == "postgresql"
 

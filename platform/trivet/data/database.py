@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio.to_thread
@@ -23,6 +23,8 @@ from trivet.identity.revocation import Revocation
 from trivet.observation import Observers, UnitEnded, UnitOutcome, reason_of
 from trivet.origin import Origin, current_origin
 from trivet_settings.values import Pooler
+
+T = TypeVar("T")
 
 _IS_READ_ONLY = text(
     "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
@@ -192,6 +194,36 @@ class Database:
             ended = UnitEnded(UnitOutcome.COMMITTED, "", find_origin().way, read_only=True)
             self.observers.emit(ended)
         return rows
+
+    async def insert_alone(
+        self, origin: Origin, row: object, answer: Callable[[], T]
+    ) -> tuple[T, Mapping[str, int]] | None:
+        """Insert `row`, a new object, and commit, without a session; None where that is no way, and
+        nothing has happened. `answer` is called before the COMMIT.
+
+        Returns:
+            What `answer` returned, and the channels that were published to, with their newest
+            offsets.
+
+        Raises what a session would raise.
+        """
+        if self.is_sqlite or self.secures:
+            return None
+        from trivet.data.lone_inserts import NewRow, insert_alone
+
+        try:
+            new = NewRow(row, origin, answer)
+            inserted = await insert_alone(self.engine, self.capture, new)
+        except BaseException as error:
+            self._observe(UnitOutcome.HELD_BACK, reason_of(error), origin)
+            raise
+        if inserted is not None:
+            self._observe(UnitOutcome.COMMITTED, "", origin)
+        return inserted
+
+    def _observe(self, outcome: UnitOutcome, reason: str, origin: Origin) -> None:
+        if self.observers.active:
+            self.observers.emit(UnitEnded(outcome, reason, origin.way, read_only=False))
 
     def _concerns_tenants(self, read: CompiledRead) -> bool:
         found = self._concerning.get(read)

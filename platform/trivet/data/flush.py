@@ -26,6 +26,7 @@ from trivet.audit.audited_tables import WHICH_IS_AUDITED, why_not_audited
 from trivet.audit.capture import entries_of
 from trivet.capture.following import PREFIX, cut_links, has_unseen, why_unseen
 from trivet.capture.old_values import read_old_row
+from trivet.capture.recorder import Recorder
 from trivet.data.session import TrivetSession, UncapturedError, uncaptured
 from trivet.data.statement_guard import only_reading
 from trivet.events.feed_loading import load_computed, load_for_feeds, load_rest, old_values
@@ -154,21 +155,22 @@ def capture_changes(session: TrivetSession, flush: UOWTransaction) -> None:
                 load_computed(change.instance)
                 if change.kind == "update" and feeds.shows_whole_rows(type(change.instance)):
                     load_rest(session, change.instance)
-            for function in functions:
-                _run_feed(session, function, change)
+            run_feeds(session.recorder, functions, change)
     if session.capture.audit is not None:
-        session.recorder.note_each(entries_of(session, written, session.recorder))
+        session.recorder.note_each(entries_of(session.connection, written, session.recorder))
     session.recorder.note_each(revocations_of(session, flush))
 
 
-def _run_feed(session: TrivetSession, function: FeedFunction, change: Change[Any]) -> None:
-    name = f"the feed {function.__name__} of {type(change.instance).__name__}"
-    with session.recorder.feed_running(name):
-        try:
-            session.recorder.note_each(function(change))
-        except Exception as error:
-            error.add_note(f"raised by {name}, for its {change.kind}; nothing is committed")
-            raise
+def run_feeds(recorder: Recorder, functions: Iterable[FeedFunction], change: Change[Any]) -> None:
+    """Note what `functions` make of a change."""
+    for function in functions:
+        name = f"the feed {function.__name__} of {type(change.instance).__name__}"
+        with recorder.feed_running(name):
+            try:
+                recorder.note_each(function(change))
+            except Exception as error:
+                error.add_note(f"raised by {name}, for its {change.kind}; nothing is committed")
+                raise
 
 
 def _written(session: TrivetSession, flush: UOWTransaction) -> Iterator[Written]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import greenlet_spawn
 
 from trivet.data.statement_guard import (
     IN_TRANSACTION,
@@ -121,9 +122,7 @@ def choose_mode(connection: Connection) -> None:
     driver = connection.connection.dbapi_connection
     if not is_chosen:
         _set_level(dialect, driver, mode)
-    # None and not False: BEGIN READ WRITE would overrule a server that is set to read-only, which
-    # is how managed services protect a full disk. A plain BEGIN is refused there, at the write.
-    dialect.set_readonly(driver, mode[0] or None)
+    _set_reading(dialect, driver, mode)
     if not is_chosen:
         connection.info[_MODE] = mode
 
@@ -160,6 +159,15 @@ async def enter_single_query(driver: Any, info: dict[str, Any]) -> bool:
     return True
 
 
+async def enter_writing(dialect: Any, entry: ConnectionPoolEntry) -> None:
+    """Put a connection that was taken from the pool into the mode of a transaction that writes."""
+    if entry.info.get(_MODE, _WRITING) != _WRITING:
+        entry.info[_MODE] = None  # until it is whole
+        await greenlet_spawn(_set_level, dialect, entry.dbapi_connection, _WRITING)
+        await greenlet_spawn(_set_reading, dialect, entry.dbapi_connection, _WRITING)
+        entry.info[_MODE] = _WRITING
+
+
 def forget_mode(connection: Connection, options: Mapping[str, Any]) -> None:
     """Let SQLAlchemy set a chosen level, and reset it afterwards."""
     if _LEVEL in options:
@@ -169,6 +177,12 @@ def forget_mode(connection: Connection, options: Mapping[str, Any]) -> None:
 def forget_mode_of_engine(connection: Connection) -> None:
     """The same for a level that was chosen for an engine."""
     forget_mode(connection, connection.get_execution_options())
+
+
+def _set_reading(dialect: Any, driver: Any, mode: tuple[bool, bool]) -> None:
+    # None and not False: BEGIN READ WRITE would overrule a server that is set to read-only, which
+    # is how managed services protect a full disk. A plain BEGIN is refused there, at the write.
+    dialect.set_readonly(driver, mode[0] or None)
 
 
 def _set_level(dialect: Any, driver: Any, mode: tuple[bool, bool]) -> None:

@@ -103,7 +103,7 @@ class TrivetSession(Session):
         notes = self.recorder.drain()
         self.revoked.extend(each for each in notes if isinstance(each, Revocation))
         if notes:
-            self.published.update(self.capture.write(self, notes, self.origin))
+            self.published.update(self.capture.write(self.connection, notes, self.origin))
 
     def run(self, work: Callable[[Session], T]) -> T:
         """Run `work` and flush what it changed: its outcome is known when it returns, and an

@@ -15,16 +15,21 @@ from functools import wraps
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import Mapper, persistence
+from sqlalchemy.orm import InstanceState, Mapper, persistence
 from sqlalchemy.orm.exc import FlushError
 from sqlalchemy.sql import schema
 from sqlalchemy.util import await_only
 
 from trivet.data.compiled_read import number_parameters
 from trivet.data.session import TrivetSession
-from trivet.fixed_statements import Exchanging, find_exchanging
+from trivet.fixed_statements import (
+    DirectConnection,
+    Exchanging,
+    NeedsSessionError,
+    Writable,
+    find_exchanging,
+)
 
 Record = tuple[Any, ...]
 """A row to insert, as SQLAlchemy has it: state, values by attribute, parameters, mapper,
@@ -54,6 +59,18 @@ def _directly(emit: Callable[..., Any]) -> Callable[..., Any]:
         return emit(base, flush, mapper, table, records)
 
     return emit_directly
+
+
+def insert_new(state: InstanceState[Any], connection: DirectConnection) -> None:
+    """Insert the row of an object that no session has, whose class has one table.
+
+    Raises NeedsSessionError if its statement is not of one kind every time, or fails.
+    """
+    mapper, table = state.mapper, state.mapper.local_table
+    collect: Any = persistence._collect_insert_commands  # noqa: SLF001  # what a flush makes of an object; pinned by a test
+    (record,) = collect(table, [(state, state.dict, mapper, connection)])
+    if not _insert(mapper.base_mapper, None, table, record):
+        raise NeedsSessionError
 
 
 def _insert(base: Mapper[Any], flush: Any, table: Any, record: Record) -> bool:
@@ -160,7 +177,7 @@ class SingleInsert:
         return complete
 
     def execute(
-        self, connection: Connection, driver: Exchanging, parameters: Mapping[str, Any]
+        self, connection: Writable, driver: Exchanging, parameters: Mapping[str, Any]
     ) -> Sequence[Any] | None:
         """Send it, and return the row of its RETURNING, if it has one."""
         compiled = self.compiled

@@ -78,6 +78,8 @@ class AsyncTransaction:
         self._first: Callable[[Session], Any] | None = None
         self._is_touched = False
         self.read_only = read_only
+        self.may_end_early = False
+        """Whether nothing comes behind who uses it now."""
         self.published: Mapping[str, int] = {}
 
     @property
@@ -205,6 +207,26 @@ class AsyncTransaction:
                     self._has_asked = True
                     return rows
         return await self.run(lambda db: read.rows(db, values))
+
+    async def insert_alone(self, row: object, answer: Callable[[], T]) -> T | None:
+        """Insert `row`, a new object that no session has, as all that this transaction does, and
+        commit it at once. `answer` is called when the object has what its row has.
+
+        Returns:
+            What `answer` returns; None where a session has to do it, with another object, because
+            nothing has happened.
+        """
+        self._require_undecided()
+        if self.read_only or self.is_used or not self.may_end_early:
+            return None
+        origin = self._find_origin()
+        inserted = await self._database.insert_alone(origin, row, answer)
+        if inserted is None:
+            return None
+        self._origin = origin
+        self._is_over = True
+        answered, self.published = inserted
+        return answered
 
     async def _run_with_django(self, work: Callable[[Session], T]) -> T:
         if self._asks_once:

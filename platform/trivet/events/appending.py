@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert
+from sqlalchemy import bindparam, insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from trivet.array_text import numbers, texts
 from trivet.events.outbox import Channel, Position, PublicationRow, new_epoch
-from trivet.fixed_statements import FixedStatement
+from trivet.fixed_statements import FixedStatement, Writable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,7 @@ def append(session: Session, publications: Sequence[NewPublication]) -> dict[str
     return append_on(session.connection(), publications)
 
 
-def append_on(
-    connection: Connection, publications: Sequence[NewPublication]
-) -> dict[str, Position]:
+def append_on(connection: Writable, publications: Sequence[NewPublication]) -> dict[str, Position]:
     """The same as `append`, on the connection of the transaction."""
     if connection.dialect.name != "postgresql":
         return _append_in_turn(connection, publications)
@@ -79,7 +77,7 @@ def append_on(
 
 
 def append_and_find(
-    connection: Connection, publication: NewPublication, query: str
+    connection: Writable, publication: NewPublication, query: str
 ) -> tuple[Position, Sequence[Any] | None]:
     """Append one plain publication, and run `query` in the same round trip. For PostgreSQL.
 
@@ -93,7 +91,7 @@ def append_and_find(
     return Position(epoch, top), found if is_found else None
 
 
-def _append_one(connection: Connection, publication: NewPublication) -> dict[str, Position]:
+def _append_one(connection: Writable, publication: NewPublication) -> dict[str, Position]:
     ((epoch, top),) = _APPEND_ONE.rows(connection, _values_of(publication))
     return {publication.channel: Position(epoch, top)}
 
@@ -104,7 +102,7 @@ def _values_of(publication: NewPublication) -> dict[str, Any]:
 
 
 def _append_at_once(
-    connection: Connection, publications: Sequence[NewPublication]
+    connection: Writable, publications: Sequence[NewPublication]
 ) -> dict[str, Position]:
     channels = [each.channel for each in publications]
     counts = Counter(channels)
@@ -132,7 +130,7 @@ def _append_at_once(
 
 
 def _append_in_turn(
-    connection: Connection, publications: Sequence[NewPublication]
+    connection: Writable, publications: Sequence[NewPublication]
 ) -> dict[str, Position]:
     counts: Mapping[str, int] = Counter(each.channel for each in publications)
     reached = {}

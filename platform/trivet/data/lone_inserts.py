@@ -1,0 +1,215 @@
+"""A new row that is all of a unit of work, on PostgreSQL: written and committed without a session.
+
+Most writes of an API are one new row. A session, its transaction, its flush and the pool around its
+connection compute more than all the rest of such a request. Here the object that a session would
+get is inserted by the statement that a flush would send (`trivet.data.single_inserts`), its feeds
+run, and its entry of the trail, its publications and the COMMIT follow, in the same exchanges as
+from a session: the results are the same.
+
+It is for classes of which a flush would do no more than that: of one table, without rules about
+changes, and without listeners but ours. Whatever is otherwise, fails or is refused is done again
+from the start by a session, of which nobody notices more than the time: `insert_alone` returns
+None, and nothing has happened.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, NamedTuple, NoReturn
+from weakref import WeakSet
+
+import anyio
+from psycopg import DatabaseError
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import greenlet_spawn
+
+from trivet.audit.audited_tables import why_not_audited
+from trivet.audit.capture import entries_of
+from trivet.capture.recorder import Recorder
+from trivet.data.bounds import bounds_of, fit
+from trivet.data.capture import Capture
+from trivet.data.flush import run_feeds
+from trivet.data.listeners import LISTENERS
+from trivet.data.pool import ObservedPool
+from trivet.data.postgresql import enter_writing, is_ready
+from trivet.data.session import TrivetSession
+from trivet.data.single_inserts import insert_new
+from trivet.events.feeds import CapturedChange
+from trivet.fixed_statements import DirectConnection, NeedsSessionError, is_heard
+from trivet.identity.keys import ApiKey
+from trivet.models.views import find_reading
+from trivet.origin import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A new row, as all of a unit of work.
+
+    Attributes:
+        instance: An object that no session has, with the values that the row is to have.
+        origin: Who makes it.
+        answer: Called before the COMMIT, when `instance` has what the database gave the row.
+    """
+
+    instance: object
+    origin: Origin
+    answer: Callable[[], Any]
+
+    @property
+    def mapper(self) -> Mapper[Any]:
+        """The mapper of its class."""
+        found: Mapper[Any] = instance_state(self.instance).mapper
+        return found
+
+
+class Inserted(NamedTuple):
+    """What became of a row.
+
+    Attributes:
+        answer: What was made of it.
+        published: The channels that were published to, with their newest offsets.
+    """
+
+    answer: Any
+    published: Mapping[str, int]
+
+
+async def insert_alone(engine: AsyncEngine, capture: Capture, new: NewRow) -> Inserted | None:
+    """Insert a row and commit; None if a session has to do it, with another object.
+
+    Args:
+        engine: That of transactions that write.
+        capture: What becomes of the change.
+        new: The row.
+
+    Raises:
+        DBAPIError: The connection was lost during the COMMIT, and nobody knows what it has done.
+    """
+    sync = engine.sync_engine
+    if is_heard(sync) or new.mapper in _refused or not _is_plain(new.mapper, capture):
+        return None
+    assert isinstance(sync.pool, ObservedPool), "that of `trivet.data.engine`"
+    entry = await sync.pool.take(is_ready)
+    if entry is None:
+        return None
+    driver: Any = entry.driver_connection
+    try:
+        await enter_writing(sync.dialect, entry)
+        connection = DirectConnection(driver, sync.dialect)
+        inserted = await greenlet_spawn(_insert, connection, capture, new)
+        await driver.commit()
+    except NeedsSessionError:
+        return None
+    except DatabaseError as error:
+        if _status(driver) is TransactionStatus.IDLE:
+            return None  # the server has refused the COMMIT
+        raise DBAPIError.instance(
+            "COMMIT", None, error, DatabaseError, hide_parameters=True, connection_invalidated=True
+        ) from error
+    finally:
+        await _give_back(sync.pool, entry)
+    return inserted
+
+
+def _insert(connection: DirectConnection, capture: Capture, new: NewRow) -> Inserted:
+    """All but the COMMIT, as a flush and the end of a session do it."""
+    state: InstanceState[Any] = instance_state(new.instance)
+    mapper, mapped = state.mapper, state.class_
+    recorder = Recorder()
+    bounds = bounds_of(mapper, connection.dialect)
+    fit(recorder, state, bounds, list(state.dict))
+    insert_new(state, connection)
+    fit(recorder, state, bounds, bounds.made_at_insert)
+    if state.expired_attributes or recorder.expected(state):
+        _refuse(mapper)
+    change = CapturedChange(
+        "insert", new.instance, {}, new.origin.actor, before={}, dialect=connection.dialect
+    )
+    run_feeds(recorder, capture.feeds.feeds_of(mapped), change)
+    if capture.audit is not None:
+        recorder.note_each(entries_of(partial(_refuse, mapper), [(state, "insert")], recorder))
+    answer = new.answer()
+    return Inserted(answer, capture.write(lambda: connection, recorder.drain(), new.origin))
+
+
+def _refuse(mapper: Mapper[Any]) -> NoReturn:
+    """Leave rows of a class to sessions: the database works something out that has to be read."""
+    _refused.add(mapper)
+    raise NeedsSessionError
+
+
+async def _give_back(pool: ObservedPool, entry: ConnectionPoolEntry) -> None:
+    driver = entry.driver_connection
+    if _status(driver) is not TransactionStatus.IDLE:
+        with anyio.CancelScope(shield=True):
+            with suppress(DatabaseError):
+                await driver.rollback()  # type: ignore[union-attr]  # psycopg's
+            if _status(driver) is not TransactionStatus.IDLE:
+                await greenlet_spawn(entry.invalidate)
+    pool.give_back(entry)
+
+
+def _status(driver: Any) -> TransactionStatus:
+    return TransactionStatus(driver.pgconn.transaction_status)
+
+
+_refused: WeakSet[Mapper[Any]] = WeakSet()
+"""Classes of which this was found out."""
+_FLUSHED = frozenset(
+    {
+        "before_attach",
+        "after_attach",
+        "transient_to_pending",
+        "pending_to_persistent",
+        "persistent_to_detached",
+        "before_flush",
+        "after_flush",
+        "after_flush_postexec",
+        "before_commit",
+        "after_commit",
+        "after_begin",
+        "after_transaction_create",
+        "after_transaction_end",
+    }
+)
+"""The events of a session that a new row and its commit would cause."""
+_OURS = sum(target is TrivetSession and name in _FLUSHED for target, name, _ in LISTENERS)
+_OF_ROWS = Counter(name for target, name, _ in LISTENERS if target is Mapper)
+
+
+def _is_plain(mapper: Mapper[Any], capture: Capture) -> bool:
+    """Whether a flush would do no more for a new row of a class than is done here."""
+    mapped = mapper.class_
+    events = mapper.dispatch
+    return (
+        len(mapper.tables) == 1
+        and isinstance(mapper.local_table, Table)
+        and not mapper._readonly_props  # noqa: SLF001  # columns of expressions; pinned by a test
+        and not issubclass(mapped, ApiKey)
+        and not capture.rules.rules_of(mapped)
+        and len(events.before_insert) == _OF_ROWS["before_insert"]
+        and len(events.after_insert) == _OF_ROWS["after_insert"]
+        and not len(mapper.class_manager.dispatch.refresh_flush)
+        and find_reading(mapper) is None
+        and (capture.audit is None or why_not_audited(mapper) is None)
+        and sum(map(len, _listening())) == _OURS
+    )
+
+
+@cache
+def _listening() -> tuple[Collection[Any], ...]:
+    """Those who listen to each event in `_FLUSHED` of all our sessions; they may become more."""
+    found = []
+    for name in _FLUSHED:
+        event: Any = getattr(TrivetSession.dispatch, name)
+        event.update_subclass(TrivetSession)  # what listens to every session listens to ours
+        found.append(event._clslevel[TrivetSession])  # noqa: SLF001  # there is no public way; pinned by a test
+    return tuple(found)
