@@ -21,6 +21,8 @@ from sqlalchemy.orm import Mapper, QueryableAttribute
 
 from trivet.audit.capture import POLICY, REDACTED
 from trivet.data.fitting.examples import annotation_of
+from trivet.data.fitting.fit import Fit
+from trivet.data.fitting.types import fit_as_declared
 from trivet.models.filled_columns import is_filled
 from trivet_api.resource.attribute_texts import attribute_texts
 from trivet_api.resource.json_type import JsonType
@@ -58,6 +60,12 @@ class Field:
     is_secret: bool
     description: str | None = None
     encoder: Callable[[Any], Any] | None = field(default=None, repr=False)
+
+    @property
+    def fit(self) -> Fit | None:
+        """The function that judges a value, whatever the database; None where the type of the
+        column says nothing of it."""
+        return fit_as_declared(self.column) if isinstance(self.column, Column) else None
 
     def encode(self, value: Any) -> Any:
         """A value of the attribute as msgspec writes it: the JSON that the read schema gives."""

@@ -62,14 +62,18 @@ def _reader(field: Any) -> Callable[[str], Any]:
         return lambda text: _member(by_text, text)
     adapter: TypeAdapter[Any] = TypeAdapter(field.annotation)
     is_bytes = field.column.type.python_type is bytes if _has_type(field) else False
+    fit = field.fit
 
     def read(text: str) -> Any:
         if is_bytes:
             return bytes.fromhex(text)
         try:
-            return adapter.validate_strings(text)
+            value = adapter.validate_strings(text)
         except ValidationError:
             raise ValueError(f"{text!r} is no {field.name}") from None
+        if fit is not None:
+            fit(value)
+        return value
 
     return read
 

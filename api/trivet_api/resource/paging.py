@@ -7,6 +7,7 @@ decimal on SQLite), and the comparison would find the same row again, or miss on
 """
 
 import datetime as dt
+import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -181,6 +182,12 @@ _MARKED: dict[type[Any], tuple[str, Callable[[Any], Any]]] = {
     dt.timedelta: ("s", lambda value: [value.days, value.seconds, value.microseconds]),
     UUID: ("u", str),
     bytes: ("b", bytes.hex),
+    ipaddress.IPv4Address: ("a", str),
+    ipaddress.IPv6Address: ("a", str),
+    ipaddress.IPv4Interface: ("i", str),
+    ipaddress.IPv6Interface: ("i", str),
+    ipaddress.IPv4Network: ("w", str),
+    ipaddress.IPv6Network: ("w", str),
 }
 _MADE: dict[str, Callable[[Any], Any]] = {
     "f": float.fromhex,
@@ -191,6 +198,9 @@ _MADE: dict[str, Callable[[Any], Any]] = {
     "s": lambda value: dt.timedelta(*value),
     "u": UUID,
     "b": bytes.fromhex,
+    "a": ipaddress.ip_address,
+    "i": ipaddress.ip_interface,
+    "w": ipaddress.ip_network,
 }
 
 

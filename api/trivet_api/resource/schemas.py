@@ -14,10 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, create_model
 from pydantic import Field as PydanticField
-from sqlalchemy import Column, Integer, inspect
+from sqlalchemy import Integer, inspect
 
 from trivet.data.fitting.fit import Fit, UnfitError
-from trivet.data.fitting.types import fit_as_declared
 from trivet.errors import ConfigurationError
 from trivet.suggestion import did_you_mean
 from trivet_api.resource.fields import Field, fields_of
@@ -141,7 +140,7 @@ def _strict(field: Field) -> Any:
     annotation = field.annotation
     if _is_whole(field):
         annotation = Annotated[annotation, BeforeValidator(_exact_whole)]
-    fit = fit_as_declared(field.column) if isinstance(field.column, Column) else None
+    fit = field.fit
     return annotation if fit is None else Annotated[annotation, AfterValidator(_fitting(fit))]
 
 

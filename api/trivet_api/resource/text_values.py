@@ -24,6 +24,7 @@ from pydantic import (
     ValidationError,
 )
 
+from trivet.data.fitting.fit import UnfitError
 from trivet_api.resource.faults import TextFault
 from trivet_api.resource.fields import Field
 
@@ -61,13 +62,18 @@ def reader_of(field: Field) -> Reader:
     kind = base_type(field.annotation)
     first = next((read for known, read in _READERS if issubclass(kind, known)), _as_it_is)
     adapter: TypeAdapter[Any] = TypeAdapter(field.annotation)
+    fit = field.fit
 
     def read(text: str) -> Any:
         plain = first(_readable(text))
         try:
             value = adapter.validate_python(plain)
+            if fit is not None:
+                fit(value)
         except ValidationError as error:
             raise TextFault(_sentence(error)) from None
+        except UnfitError as unfit:
+            raise TextFault(str(unfit)) from None
         return _in_reach(value)
 
     return read

@@ -178,8 +178,15 @@ class Writer:
             condition.require(self.write.version(row))
 
     def _read(self, text: str, index: int) -> tuple[Any, ...]:
+        fits = bounds_of(self.mapper, self.db.dialect).fits
+        names = [each.key for each in key_attributes(self.mapper)]
         try:
-            return read_key(self.write.model, text)
+            key = read_key(self.write.model, text)
+            # A loaded row is known by what its column's type makes of it: an address, not its text.
+            return tuple(
+                value if value is None or name not in fits else fits[name](value)
+                for name, value in zip(names, key, strict=True)
+            )
         except ValueError:
             raise ItemError(index, no_row(self.write.model, text)) from None
 

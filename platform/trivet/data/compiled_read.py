@@ -17,6 +17,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 
+from trivet.data.violations import mark_sending
+
 Rows = Sequence[Sequence[Any]]
 _Convert = Callable[[Any], Any]
 
@@ -97,7 +99,7 @@ class WireQuery:
             else:
                 raise InvalidRequestError(f"A value is required for bind parameter {key!r}")
             convert = self._binding.get(name)
-            found.append(value if convert is None else convert(value))
+            found.append(value if convert is None else _converted(convert, value))
         return found
 
     def read(self, rows: Sequence[tuple[Any, ...]], oids: Sequence[int]) -> Rows:
@@ -124,6 +126,14 @@ class WireQuery:
             if convert is not None:
                 found.append((place, convert))
         self._oids, self._reading = oids, found
+
+
+def _converted(convert: _Convert, value: Any) -> Any:
+    try:
+        return convert(value)
+    except Exception as error:
+        mark_sending(error)  # SQLAlchemy, which would tell its listeners, is passed by here
+        raise
 
 
 def number_parameters(compiled: Any) -> tuple[bytes, list[str]]:

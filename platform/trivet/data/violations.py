@@ -47,10 +47,15 @@ def is_of_sending(error: BaseException) -> bool:
     return getattr(error, _SENDING, False)
 
 
+def mark_sending(error: BaseException) -> None:
+    """Note that `error` arose when a statement was sent."""
+    setattr(error, _SENDING, True)
+
+
 def note_violation(context: ExceptionContext) -> None:
     """Note the violation at its failure. A listener of ``handle_error`` of an engine."""
     error = context.original_exception
-    setattr(error, _SENDING, True)
+    mark_sending(error)
     violation = _find(context, error)
     if violation is not None:
         setattr(error, _NOTE, violation)

@@ -1,0 +1,10 @@
+"""A resource of each class."""
+
+from fastapi import APIRouter
+
+from tests.api.resource.oddities.models import Host, Slot
+from trivet_api import authenticated, resource
+
+router = APIRouter()
+for each in (Slot, Host):
+    router.include_router(resource(each, policy=authenticated))

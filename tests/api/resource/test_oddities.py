@@ -1,0 +1,75 @@
+"""Classes as other projects write them, asked over HTTP."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.api.resource.bookshop_api import open_bookshop
+from tests.api.resource.oddities.models import make_tables
+from tests.platform.bare import client_of
+from trivet import Identity
+
+pytestmark = pytest.mark.anyio
+
+HERE = "/api/oddities"
+CHIEF = Identity(1, "chief", "session", is_superuser=True)
+
+
+@pytest.fixture
+async def client(empty_root: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(empty_root) as client:
+        client.headers["x-badge"] = "chief"
+        yield client
+    await empty_root.platform.database.close()
+
+
+@pytest.fixture
+def empty_root(fresh_database_url: str) -> Any:
+    make_tables(fresh_database_url)
+    feature = "tests.api.resource.oddities"
+    return open_bookshop(fresh_database_url, {"chief": CHIEF}.get, feature=feature)
+
+
+@pytest.mark.parametrize("operator", ["", ".ne", ".gt", ".lte"])
+async def test_a_time_with_a_zone_is_refused_at_its_filter(
+    client: httpx2.AsyncClient, operator: str
+) -> None:
+    answer = await client.get(f"{HERE}/slots?opens_at{operator}=10:00Z")
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == f"/opens_at{operator}"
+    assert fault["detail"] == "10:00:00+00:00 has a time zone; a time of day has none"
+
+
+async def test_what_a_type_of_ones_own_refuses_is_a_refusal_of_a_filter(
+    client: httpx2.AsyncClient,
+) -> None:
+    answer = await client.get(f"{HERE}/slots?word=hey!")
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-value")
+    assert "nobody shouts here" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("address", ["::1", "10.0.0.1"])
+async def test_a_row_whose_key_is_no_plain_value_is_changed_and_deleted_at_its_address(
+    client: httpx2.AsyncClient, address: str
+) -> None:
+    made = await client.post(f"{HERE}/hosts", json={"address": address})
+    assert made.status_code == 201
+    row = made.headers["location"]
+    assert (await client.get(row)).json() == {"address": address, "name": None}
+    assert (await client.patch(row, json={"name": "box"})).status_code == 200
+    assert (await client.delete(row)).status_code == 204
+
+
+async def test_a_list_of_addresses_has_pages(client: httpx2.AsyncClient) -> None:
+    hosts = [{"address": f"10.0.0.{number}"} for number in range(1, 6)]
+    made = await client.post(f"{HERE}/hosts:batchCreate", json={"items": hosts})
+    assert made.status_code == 200
+    seen, path = [], f"{HERE}/hosts?limit=2"
+    while path:
+        page = (await client.get(path)).json()
+        seen += [row["address"] for row in page["items"]]
+        path = f"{HERE}/hosts?limit=2&cursor={page['next_cursor']}" if page["next_cursor"] else ""
+    assert seen == [each["address"] for each in hosts]
