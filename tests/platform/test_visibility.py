@@ -5,12 +5,24 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, ForeignKey, String, create_engine, exists, select, true, update
+from sqlalchemy import (
+    Computed,
+    Engine,
+    ForeignKey,
+    String,
+    create_engine,
+    exists,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     Session,
     aliased,
+    column_property,
     composite,
     mapped_column,
     relationship,
@@ -77,6 +89,21 @@ class Guard(Person):
 class Guest(Person):
     __mapper_args__ = {"polymorphic_identity": "guest"}  # noqa: RUF012  # as above
     host: Mapped[str | None] = mapped_column(String(9))
+
+
+class Label(Base):
+    """Some of it is worked out by the database, of its other columns."""
+
+    __tablename__ = "visible_label"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    first: Mapped[str] = mapped_column("forename", String(9))
+    last: Mapped[str] = mapped_column(String(9))
+    whole: Mapped[str] = column_property(first + last)
+    pay: Mapped[int] = mapped_column()
+    bonus: Mapped[int] = mapped_column(Computed("pay / 10"))
+    shown_bonus: Mapped[str] = column_property(func.abs(bonus))
+    letters: Mapped[int] = column_property(func.length(last) + pay * 0)
+    numbered: Mapped[int] = column_property(id + 1)  # noqa: A003  # the column above
 
 
 class Paper(Base):
@@ -321,6 +348,26 @@ class TestAttributes:
         assert rules.hidden_attributes(Person, BOSS) == frozenset()
         assert rules.visible_condition(Person, CLERK) is None
         assert not rules.restricts(Person)
+
+    @pytest.mark.parametrize(
+        ("declared", "names"),
+        [
+            ("first", {"first", "whole"}),
+            ("last", {"last", "whole", "letters"}),
+            ("whole", {"whole"}),
+            ("pay", {"pay", "bonus", "shown_bonus", "letters"}),
+            ("bonus", {"bonus", "shown_bonus"}),
+            ("numbered", {"numbered"}),
+        ],
+    )
+    def test_what_is_made_of_an_attribute_is_hidden_with_it(
+        self, declared: str, names: set[str]
+    ) -> None:
+        @visible(Label, declared)
+        def of_the_boss(actor: Identity) -> bool:
+            return actor.username == "boss"
+
+        assert registry_of(of_the_boss).hidden_attributes(Label, CLERK) == names
 
     def test_what_is_fixed_is_so_under_every_name(self) -> None:
         @changeable(Person, "boss")

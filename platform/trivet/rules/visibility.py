@@ -38,6 +38,7 @@ from trivet.identity.identity import ANONYMOUS, Identity
 from trivet.models.labels import in_words, with_article
 from trivet.rules.change import Change
 from trivet.rules.declaring import is_of_others, mark, no_attribute
+from trivet.rules.derived_columns import sources_of
 
 RowFunction = Callable[[Identity], ColumnElement[bool] | bool]
 Judgement = Callable[[Identity], bool]
@@ -163,16 +164,23 @@ def named(function: Callable[..., Any]) -> str:
 
 
 def with_siblings(mapper: Mapper[Any], names: Iterator[str] | list[str]) -> frozenset[str]:
-    """`names` of attributes, with every other attribute that says the same.
+    """`names` of attributes, with every other attribute that says the same, or something of it.
 
-    A relationship to one row says its foreign keys, a synonym its column, a composite its columns.
-    The primary key is none of them.
+    A relationship to one row says its foreign keys, a synonym its column, a composite its columns,
+    an expression and a computed column those of which they are made. The primary key is none of
+    them.
     """
     found = set(names)
     columns = {column for name in found for column in _columns(mapper, name)}
-    for attribute in mapper.attrs:
-        if not columns.isdisjoint(_columns(mapper, attribute.key)):
-            found.add(attribute.key)
+    every = [each.key for each in mapper.attrs]
+    while made := [
+        name
+        for name in every
+        if name not in found and not columns.isdisjoint(sources_of(mapper, name))
+    ]:
+        found.update(made)
+        columns.update(column for name in made for column in _columns(mapper, name))
+    found.update(name for name in every if not columns.isdisjoint(_columns(mapper, name)))
     return frozenset(found)
 
 
