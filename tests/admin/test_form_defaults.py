@@ -44,6 +44,17 @@ async def test_a_default_that_looks_at_the_row_is_left_to_sqlalchemy(
     assert await assorted_house.value(NEWEST.format("slug")) == "given"
 
 
+async def test_a_default_that_is_taken_out_of_the_form_is_null(
+    assorted_house: House, boss: Visitor
+) -> None:
+    page = await boss.get(f"{PAGE}/add/")
+    assert page.form["weekly"] == "7"
+    for given, stored in (("7", 7), ("", None)):
+        sent = await boss.send(page, title="Often", weekly=given)
+        assert sent.status == 302, sent.words
+        assert await assorted_house.value(NEWEST.format("weekly")) == stored
+
+
 async def test_an_empty_document_of_a_default_is_a_value(
     assorted_house: House, boss: Visitor
 ) -> None:

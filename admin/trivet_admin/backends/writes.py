@@ -13,6 +13,7 @@ from django.db.models import Model as DjangoModel
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Mapper, Session, lazyload, undefer
 
+from trivet.data.explicit_nulls import keep_nulls
 from trivet.data.session import TrivetSession
 from trivet.data.validators import find_refusal
 from trivet_admin.backends.associations import AssociationWriter
@@ -160,6 +161,9 @@ class MappedWriter:
             if not self.shape.is_left_to_the_database(field, value)
         }
         self._set(session, instance, given)
+        keep_nulls(
+            instance, [self.shape.key_of(each) for each in given if _is_cleared(each, given)]
+        )
         return instance
 
     def _change(
@@ -201,6 +205,11 @@ def _refusals(refused: dict[str, str], name: str) -> Iterator[None]:
         if refusal is None and not isinstance(error, ValueError):
             raise
         refused[name] = refusal.sentence if refusal else str(error)
+
+
+def _is_cleared(field: AnyField, given: Mapping[AnyField, Any]) -> bool:
+    """Whether a default that the form showed was taken out of it."""
+    return given[field] is None and field.has_default() and field.get_default() is not None
 
 
 def to_mapped(field: AnyField, value: Any) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from trivet.capture.old_values import columns_of
 from trivet.data.bounds import bounds_of, refusal
+from trivet.data.explicit_nulls import keep_nulls
 from trivet.data.fitting import UnfitError
 from trivet.data.session import TrivetSession
 from trivet.data.violation import Violation
@@ -263,6 +264,7 @@ def new_row(write: WriteOptions, values: Values) -> Any:
     if write.discriminator is not None:
         setattr(row, write.discriminator, write.mapper.polymorphic_identity)
     _set(row, {name: value for name, value in values.items() if name not in write.members})
+    keep_nulls(row, [name for name, value in values.items() if value is None])
     return row
 
 

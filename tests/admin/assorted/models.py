@@ -237,6 +237,7 @@ class Habit(Model):
     labels: Mapped[Any] = mapped_column(JSON, default=list)
     email: Mapped[str] = mapped_column(String(50), default="a@example.org")
     active: Mapped[bool] = mapped_column(default=False)
+    weekly: Mapped[int | None] = mapped_column(default=7)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("assorted_habit.id"))
     on_by_function: Mapped[bool] = mapped_column(server_default=true())
     on_by_text: Mapped[bool] = mapped_column(server_default=text("true"))

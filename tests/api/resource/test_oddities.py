@@ -73,3 +73,24 @@ async def test_a_list_of_addresses_has_pages(client: httpx2.AsyncClient) -> None
         seen += [row["address"] for row in page["items"]]
         path = f"{HERE}/hosts?limit=2&cursor={page['next_cursor']}" if page["next_cursor"] else ""
     assert seen == [each["address"] for each in hosts]
+
+
+USUAL = {"lives": 9, "colour": "black", "region": "EU", "habits": {}}
+NULLS = dict.fromkeys(USUAL)
+
+
+async def test_a_null_that_is_sent_is_none_left_out(client: httpx2.AsyncClient) -> None:
+    left_out = await client.post(f"{HERE}/cats", json={"name": "tom"})
+    assert left_out.json() == {"id": 1, "name": "tom", **USUAL}
+    sent = await client.post(f"{HERE}/cats", json={"name": "leo", **NULLS})
+    assert (sent.status_code, sent.json()) == (201, {"id": 2, "name": "leo", **NULLS})
+    assert (await client.get(sent.headers["location"])).json() == sent.json()
+
+
+async def test_among_many_rows_a_null_is_kept_too(client: httpx2.AsyncClient) -> None:
+    items = [{"name": "a"}, {"name": "b", **NULLS}, {"name": "c", "lives": None}]
+    made = await client.post(f"{HERE}/cats:batchCreate", json={"items": items})
+    assert made.status_code == 200
+    rows = (await client.get(f"{HERE}/cats")).json()["items"]
+    assert [row["lives"] for row in rows] == [9, None, None]
+    assert [row["region"] for row in rows] == ["EU", None, "EU"]

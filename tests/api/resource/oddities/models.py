@@ -3,9 +3,9 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import Dialect, String, Time, TypeDecorator, create_engine
+from sqlalchemy import JSON, Dialect, String, Time, TypeDecorator, create_engine
 from sqlalchemy.dialects.postgresql import INET
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
 
 class Base(DeclarativeBase):
@@ -29,6 +29,22 @@ class Slot(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     opens_at: Mapped[dt.time | None] = mapped_column(Time)
     word: Mapped[str | None] = mapped_column(Tame)
+
+
+class Cat(Base):
+    """All that it may have, it has unless somebody says otherwise."""
+
+    __tablename__ = "oddities_cat"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    lives: Mapped[int | None] = mapped_column(default=9)
+    colour: Mapped[str | None] = mapped_column(String(9), default=lambda: "black")
+    region: Mapped[str | None] = mapped_column(String(2), server_default="EU")
+    habits: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=dict)
+
+    @validates("colour")
+    def _lower(self, _name: str, value: str | None) -> str | None:
+        return value.lower() if value else None
 
 
 class Host(Base):
