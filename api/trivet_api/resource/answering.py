@@ -12,12 +12,12 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from trivet.identity.identity import Identity
-from trivet.models.row_keys import key_text
 from trivet_api.conditions import etag_of
 from trivet_api.json_answer import JsonAnswer
 from trivet_api.preferences import minimal_response
 from trivet_api.resource.bulk import Outcome, problem_of
 from trivet_api.resource.described import Resource
+from trivet_api.resource.keys import address_of
 from trivet_api.resource.seen import rules_of
 
 JSON = "application/json"
@@ -36,7 +36,7 @@ class Written:
     """A row that was written, as it is answered.
 
     Attributes:
-        key: The text of its key.
+        key: Its key, as an address has it.
         body: Its JSON.
         version: What its entity tag is made of.
         is_new: Whether it was made.
@@ -58,7 +58,7 @@ def represent_written(
 
 def written(row: Any, body: bytes, version: str, *, is_new: bool) -> Written:
     """A row that was written, with its JSON and its version."""
-    key = key_text(inspect(row).mapper.primary_key_from_instance(row))
+    key = address_of(inspect(row).mapper.primary_key_from_instance(row))
     return Written(key, body, version, is_new)
 
 
@@ -67,7 +67,7 @@ def answer_write(request: Request, written: Written, *, minimal: bool) -> Respon
     location = None
     if written.is_new:
         collection = request.scope["path"].removesuffix(UPSERT)
-        location = f"{collection}/{quote(written.key, safe='')}"
+        location = f"{collection}/{quote(written.key, safe='!')}"
     if minimal:
         return minimal_response(location=location, version=written.version)
     status = HTTPStatus.CREATED if written.is_new else HTTPStatus.OK

@@ -2,10 +2,16 @@
 
 The text is the one that the trail and the admin have (`trivet.models.row_keys`). It is read by the
 letter: ``07`` and ``+7`` are no other names of the row 7, which would have two addresses then.
+
+What no segment of an address can hold is written in it as ``!`` and its number, as in the parts of
+a key of several columns: a slash, which servers and proxies take for the next segment even where it
+is encoded, ``.`` and ``..``, which clients resolve, and an empty text, as ``!00``. So is a ``!``
+that would be read as one of these.
 """
 
 import enum
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -99,14 +105,39 @@ def no_row(model: type[Any], text: str) -> NotFound:
     return NotFound(f"{noun.lower().replace(' ', '-')}-not-found", f"There is no {noun}{told}.")
 
 
-def require_key(model: type[Any], text: str) -> tuple[Any, ...]:
-    """The primary key that `text`, a part of an address, is.
+_NOTHING = "!00"
+"""An empty key; no text that is stored has this character."""
+_WRITTEN = re.compile("!([0-9A-F]{2})")
+_DOTS = (".", "..")
+
+
+def address_of(key: Sequence[Any]) -> str:
+    """A primary key as a segment of an address has it, before it is percent-encoded."""
+    text = key_text(key)
+    if len(key) == 1:
+        text = _WRITTEN.sub(r"!21\1", text)
+        text = text.replace(".", "!2E") if text in _DOTS else text
+    return text.replace("/", "!2F") or _NOTHING
+
+
+def _text_at(address: str, size: int) -> str:
+    """The text of the key of `size` columns that stands in an address."""
+    if size > 1:
+        return address.replace("!2F", "/")  # the parts have no other `!` of their own
+    if address == _NOTHING:
+        return ""
+    return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), address)
+
+
+def require_key(model: type[Any], address: str) -> tuple[Any, ...]:
+    """The primary key that `address`, a segment of a path, is.
 
     Raises Invalid if no row of the class can have it (422).
     """
+    text = _text_at(address, len(inspect(model).primary_key))
     try:
-        if "\0" not in text:
-            return read_key(model, text)
+        if "\0" not in text and address == address_of(key := read_key(model, text)):
+            return key
     except ValueError:
         pass
     detail = f"no {noun_of(inspect(model).local_table)} has such a key"

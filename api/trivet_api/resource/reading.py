@@ -17,6 +17,7 @@ from trivet.data.compiled_read import CompiledRead, Rows
 from trivet.data.unit_of_work import UnitOfWork
 from trivet.events.outbox import find_position
 from trivet.identity.identity import Identity
+from trivet.models.row_keys import key_text
 from trivet.platform import Platform
 from trivet_api.cursor import read_cursor, write_cursor
 from trivet_api.resource.asking import Asked
@@ -95,13 +96,13 @@ class Reader:
         return encode(page)
 
     async def read(
-        self, unit: Unit, key_text: str, query_string: bytes = b""
+        self, unit: Unit, address: str, query_string: bytes = b""
     ) -> tuple[bytes, str | None]:
         """The JSON of a row, and its entity tag.
 
         Args:
             unit: The unit of the request.
-            key_text: The key as the path has it.
+            address: The key as the path has it.
             query_string: The query string: ``fields`` and ``expand``.
 
         Returns:
@@ -113,7 +114,7 @@ class Reader:
         """
         sight = self._sight(unit.actor)
         query = self.parameters.parse_read(query_string, sight)
-        key = require_key(self._model, key_text)
+        key = require_key(self._model, address)
         made, values = self._single.prepare(query, sight, key)
         lists: Mapping[str, Any] = {}
         extra: Sequence[Any] = ()
@@ -124,7 +125,7 @@ class Reader:
                 self._find_row, made, values, (query.expand, sight, key_of(key))
             )
         if not rows:
-            raise no_row(self._model, key_text)
+            raise no_row(self._model, key_text(key))
         body = made.body(rows[0], lists, extra)
         return body, None if query.expand else f'"{made.tag(rows[0], lists, body)}"'
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from trivet.context import context_of
 from trivet.identity.identity import Identity
+from trivet.models.row_keys import key_text
 from trivet_api.conditions import Conditions
 from trivet_api.json_answer import JsonAnswer
 from trivet_api.preferences import PrefersMinimal
@@ -134,8 +135,8 @@ def _add_update(router: APIRouter, resource: Resource) -> None:
         conditions: Conditions,
         minimal: PrefersMinimal,
     ) -> Any:
-        require_key(resource.model, key)
-        written = await unit.run(_update, resource, Change(key, values_of(changes), conditions))
+        text = key_text(require_key(resource.model, key))
+        written = await unit.run(_update, resource, Change(text, values_of(changes), conditions))
         return answer_write(request, written, minimal=minimal)
 
     takes(update_row_, "changes", write.update_schema)
@@ -155,8 +156,8 @@ def _add_delete(router: APIRouter, resource: Resource) -> None:
     write = resource.writing
 
     async def delete_row_(key: str, unit: Unit, conditions: Conditions) -> None:
-        require_key(resource.model, key)
-        await unit.run(delete_row, write, key, condition=conditions)
+        text = key_text(require_key(resource.model, key))
+        await unit.run(delete_row, write, text, condition=conditions)
 
     router.add_api_route(
         f"{resource.path}/{{key}}",

@@ -94,3 +94,32 @@ async def test_among_many_rows_a_null_is_kept_too(client: httpx2.AsyncClient) ->
     rows = (await client.get(f"{HERE}/cats")).json()["items"]
     assert [row["lives"] for row in rows] == [9, None, None]
     assert [row["region"] for row in rows] == ["EU", None, "EU"]
+
+
+TEXTS = ("a/b", "/", "", ".", "..", "a.b", "!2F", "a!2fb", "a!2Fb", "!00", "!", "a%2Fb", "?#", " ",
+         "~,", "ä", "x:y", "\t")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_a_row_is_at_its_address_whatever_its_key_is(
+    client: httpx2.AsyncClient, text: str
+) -> None:
+    for path, key in (("places", {"name": text}), ("shelves", {"floor": 7, "name": text})):
+        await client.post(f"{HERE}/{path}", json={**key, "name": "another"})
+        made = await client.post(f"{HERE}/{path}", json=key)
+        row = made.headers["location"]
+        assert row.count("/") == f"{HERE}/{path}/key".count("/")
+        read = await client.get(row)
+        assert (read.status_code, read.json()) == (200, {**key, "note": None})
+        changed = await client.patch(row, json={"note": "here"})
+        assert (changed.status_code, changed.json()) == (200, {**key, "note": "here"})
+        assert (await client.delete(row)).status_code == 204
+        assert (await client.get(row)).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["a!41", "!2E", "a!21b", "!002F"])
+async def test_a_row_has_one_address(client: httpx2.AsyncClient, address: str) -> None:
+    for name in ("aA", ".", "a!b"):
+        await client.post(f"{HERE}/places", json={"name": name})
+    answer = await client.get(f"{HERE}/places/{address}")
+    assert answer.status_code == (200 if address == "!2E" else 422)

@@ -98,7 +98,8 @@ COURSES: dict[str, list[Step]] = {
     ],
     "a key is written in its address so that it is found": [
         Step("POST", PLACES, 201, {"mark": "a/b?c", "room": "x"},
-             says={"location": f"{PLACES}/a%2Fb%3Fc"}),
+             says={"location": f"{PLACES}/a!2Fb%3Fc"}),
+        Step("GET", f"{PLACES}/a!2Fb%3Fc", 200, answer={"mark": "a/b?c", "room": "x"}),
         Step("POST", PLACES, 201, {"mark": "ü 1", "room": "x"},
              says={"location": f"{PLACES}/%C3%BC%201"}),
         Step("GET", f"{PLACES}/%C3%BC%201", 200, answer={"mark": "ü 1", "room": "x"}),

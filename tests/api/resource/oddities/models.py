@@ -47,6 +47,23 @@ class Cat(Base):
         return value.lower() if value else None
 
 
+class Place(Base):
+    """Its key is whatever people write."""
+
+    __tablename__ = "oddities_place"
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    note: Mapped[str | None]
+
+
+class Shelf(Base):
+    """One part of its key is whatever people write."""
+
+    __tablename__ = "oddities_shelf"
+    floor: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    note: Mapped[str | None]
+
+
 class Host(Base):
     __tablename__ = "oddities_host"
     address: Mapped[Any] = mapped_column(
