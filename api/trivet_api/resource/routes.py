@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from trivet.context import context_of
 from trivet.identity.identity import Identity
 from trivet.models.row_keys import key_text
-from trivet_api.conditions import Conditions
+from trivet_api.conditions import Condition, Conditions
 from trivet_api.json_answer import JsonAnswer
 from trivet_api.preferences import PrefersMinimal
 from trivet_api.problems import Problem
@@ -175,8 +175,10 @@ def _add_delete(router: APIRouter, resource: Resource) -> None:
 def _add_upsert(router: APIRouter, resource: Resource) -> None:
     write = resource.writing
 
-    async def upsert(request: Request, row: Any, unit: Unit, minimal: PrefersMinimal) -> Any:
-        written = await unit.run(_upsert, resource, values_of(row))
+    async def upsert(
+        request: Request, row: Any, unit: Unit, conditions: Conditions, minimal: PrefersMinimal
+    ) -> Any:
+        written = await unit.run(_upsert, resource, values_of(row), conditions)
         return answer_write(request, written, minimal=minimal)
 
     names = " and ".join(write.unique)
@@ -205,8 +207,10 @@ def _update(db: Session, actor: Identity, resource: Resource, change: Change) ->
     return represent_written(db, actor, resource, row, is_new=False)
 
 
-def _upsert(db: Session, actor: Identity, resource: Resource, values: Values) -> Written:
-    row, is_new = upsert_row(db, actor, resource.writing, values)
+def _upsert(
+    db: Session, actor: Identity, resource: Resource, values: Values, condition: Condition
+) -> Written:
+    row, is_new = upsert_row(db, actor, resource.writing, values, condition=condition)
     return represent_written(db, actor, resource, row, is_new=is_new)
 
 

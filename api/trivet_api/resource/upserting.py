@@ -15,14 +15,20 @@ from trivet.data.violations import find_violation
 from trivet.errors import Invalid, NotFound, TrivetError, Unavailable, errors_at
 from trivet.identity.identity import Identity
 from trivet.models.row_keys import key_text
-from trivet_api.resource.item_errors import only_item
+from trivet_api.conditions import Condition
+from trivet_api.resource.item_errors import item, only_item
 from trivet_api.resource.seen import among, key_attributes
 from trivet_api.resource.write_options import WriteOptions
 from trivet_api.resource.writer import Change, Values, Writer
 
 
 def upsert_row(
-    db: Session, actor: Identity, write: WriteOptions, values: Values
+    db: Session,
+    actor: Identity,
+    write: WriteOptions,
+    values: Values,
+    *,
+    condition: Condition | None = None,
 ) -> tuple[Any, bool]:
     """Make a row, or change the one that has the same values in the unique constraint.
 
@@ -33,12 +39,15 @@ def upsert_row(
         actor: Who makes or changes it.
         write: How rows of its class are written, `unique` included.
         values: The values of its attributes, those that were sent.
+        condition: What the caller insists on. If-Match wants a row that is there, and If-None-Match
+            with ``*`` one that is not.
 
     Returns:
         The row, stored, and whether it is new.
 
     Raises:
         Invalid: A value of the constraint is missing, or a value does not fit (422).
+        PreconditionFailed: The row is another than the caller insists on (412).
         Conflict, Forbidden: As for `insert_row`. A row that is there and that the actor does not
             see is a conflict, as at a creation.
     """
@@ -49,7 +58,7 @@ def upsert_row(
             "The request does not fit. See errors.",
             errors=errors_at(missing, "a value is needed, by which the row is known"),
         )
-    return _Upsert(Writer(db, actor, write), values).run()
+    return _Upsert(Writer(db, actor, write), values, condition or Condition()).run()
 
 
 MOST_ATTEMPTS = 3
@@ -57,14 +66,17 @@ MOST_ATTEMPTS = 3
 
 
 class _Upsert:
-    def __init__(self, writer: Writer, values: Values) -> None:
+    def __init__(self, writer: Writer, values: Values, condition: Condition) -> None:
         self.writer = writer
         self.values = values
+        self.condition = condition
         self.names = writer.write.unique
 
     def run(self) -> tuple[Any, bool]:
         for _ in range(MOST_ATTEMPTS):
             key = self._find_key()
+            if key is None:
+                self.condition.require(None)
             row = self._make() if key is None else self._change(key)
             if row is not None:
                 return row, key is None
@@ -72,13 +84,23 @@ class _Upsert:
 
     def _find_key(self) -> tuple[Any, ...] | None:
         """The key of the row that has the values of the constraint, whoever sees it."""
-        with only_item():
-            known = self.writer.fitted(self.values, 0)
+        known = self._as_stored()
         attributes = [getattr(self.writer.write.model, name) for name in self.names]
         same = among(attributes, [tuple(known[name] for name in self.names)])
         query = select(*key_attributes(self.writer.mapper)).where(same)
         found = self.writer.db.execute(query).one_or_none()
         return None if found is None else tuple(found)
+
+    def _as_stored(self) -> Values:
+        """The values of the constraint as a row would have them: what a validator makes of a value
+        is what is in the table."""
+        writer = self.writer
+        with only_item(), item(0):
+            fitted = writer.fitted(self.values, 0)
+            row = writer.mapper.class_manager.new_instance()  # which no session ever sees
+            for name, value in fitted.items():
+                setattr(row, name, value)
+            return writer.fitted({name: getattr(row, name) for name in self.names}, 0)
 
     def _make(self) -> Any:
         """The new row; None if somebody else has made it meanwhile."""
@@ -97,7 +119,7 @@ class _Upsert:
         changes = {name: value for name, value in self.values.items() if name not in fixed}
         try:
             with only_item():
-                return writer.update([Change(key_text(key), changes)])[0]
+                return writer.update([Change(key_text(key), changes, self.condition)])[0]
         except NotFound:
             if self._find_key() is None:
                 return None

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper
 
-from trivet.data.constraints import columns_of_constraint
+from trivet.data.constraints import columns_of_constraint, name_of
 from trivet.errors import ConfigurationError
 from trivet.suggestion import did_you_mean
 from trivet_api.resource.fields import fields_of
@@ -98,7 +98,8 @@ def write_options(
         create: A service in place of ours.
         update: The same for changes.
         delete: The same for deletions.
-        upsert: The name of a unique constraint, or of a unique index over columns.
+        upsert: The name of a unique constraint, or of a unique index over columns. One without a
+            name is called as PostgreSQL calls it (``book_isbn_key``).
         version: Gives what the ETag of a row is made of; by default its version counter.
         represent: Gives the JSON of a row as it is answered.
         creates: Whether rows are made at all, so that what a new one needs is asked for.
@@ -176,7 +177,7 @@ def _attributes_of(model: type[Any], name: str, made: type[BaseModel]) -> tuple[
         (found for each in tables if _is_unique(each, name) and (found := _columns(each, name))), ()
     )
     if not columns or not all(map(mapper.columns.contains_column, columns)):
-        known = [str(each.name) for table in tables for each in _constraints(table)]
+        known = [str(name_of(each.table, each)) for table in tables for each in _constraints(table)]
         raise _fault(
             model,
             f"upsert={name!r} names no unique constraint over columns{did_you_mean(name, known)} "
@@ -194,7 +195,7 @@ def _columns(table: Table, name: str) -> Any:
 
 
 def _is_unique(table: Table, name: str) -> bool:
-    return any(str(each.name) == name for each in _constraints(table))
+    return any(name_of(table, each) == name for each in _constraints(table))
 
 
 def _constraints(table: Table) -> list[Any]:
@@ -208,7 +209,7 @@ def _constraints(table: Table) -> list[Any]:
         and len(each.columns) == len(each.expressions)
         and not any(each.dialect_options[d].get("where") is not None for d in _DATABASES)
     ]
-    return [each for each in (*named, *indexes) if each.name]
+    return [each for each in (*named, *indexes) if name_of(table, each)]
 
 
 _UNIQUE = ("unique_constraint", "primary_key_constraint")

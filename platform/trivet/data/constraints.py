@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, PrimaryKeyConstraint, Table
+from sqlalchemy import CheckConstraint, Column, Table
 
 from trivet.models.base import digest_of
 from trivet.models.mapped import our_tables
@@ -43,12 +43,27 @@ def find_column(table: Table, name: str) -> "Column[Any] | None":
 def columns_of_constraint(table: Table, name: str) -> "tuple[Column[Any], ...]":
     """The columns of the constraint or unique index `name`; none if there is none."""
     every: Iterable[Any] = [*table.constraints, *table.indexes]
-    for each in every:
-        if each.name == name:
-            return tuple(each.columns)
-        if isinstance(each, PrimaryKeyConstraint) and name == f"{table.name}_pkey":
-            return tuple(each.columns)
-    return ()
+    return next((tuple(each.columns) for each in every if name_of(table, each) == name), ())
+
+
+_KINDS = {
+    "unique_constraint": "key",
+    "primary_key_constraint": "pkey",
+    "foreign_key_constraint": "fkey",
+}
+"""By the names that SQLAlchemy's constraints have for visitors: the ends of PostgreSQL's names."""
+
+
+def name_of(table: Table, constraint: Any) -> str | None:
+    """The name of a constraint or index of `table`; where it has none, that which PostgreSQL gives
+    it, and a revision as well."""
+    if constraint.name is not None:
+        return str(constraint.name)
+    kind = _KINDS.get(constraint.__visit_name__)
+    if kind is None:
+        return None
+    columns = [] if kind == "pkey" else [column.name for column in constraint.columns]
+    return "_".join([table.name, *columns, kind])
 
 
 def rule_of(table: Table, name: str) -> Rule:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Table
 from sqlalchemy.sql.dml import Delete, Insert
 
-from trivet.data.constraints import columns_of_constraint, find_table, rule_of
+from trivet.data.constraints import columns_of_constraint, find_table, name_of, rule_of
 from trivet.data.violation import Columns, Kind, Row, Violation, named, say
 
 _SQLSTATES: dict[str, Kind] = {
@@ -80,7 +80,7 @@ def _columns_of(table: Table, key: re.Match[str] | None) -> Columns:
 
 def _referencenamed(table: Table, name: str, keyed: Columns) -> ForeignKeyConstraint | None:
     every = list(table.foreign_key_constraints)
-    named = [each for each in every if each.name == name]
+    named = [each for each in every if name_of(table, each) == name]
     unnamed = [each for each in every if tuple(each.columns) == keyed]
     return next(iter([*named, *unnamed]), None)
 

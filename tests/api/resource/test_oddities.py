@@ -123,3 +123,61 @@ async def test_a_row_has_one_address(client: httpx2.AsyncClient, address: str) -
         await client.post(f"{HERE}/places", json={"name": name})
     answer = await client.get(f"{HERE}/places/{address}")
     assert answer.status_code == (200 if address == "!2E" else 422)
+
+
+PRICE = {"sku": "abc", "region": "EU", "cents": 1}
+UPSERT = f"{HERE}/prices:upsert"
+
+
+async def test_an_upsert_knows_a_row_by_what_a_validator_makes_of_a_value(
+    client: httpx2.AsyncClient,
+) -> None:
+    for cents, status in ((1, 201), (2, 200)):
+        answer = await client.post(UPSERT, json={**PRICE, "cents": cents})
+        assert answer.status_code == status
+        assert answer.json() == {"id": 1, "sku": "ABC", "region": "EU", "cents": cents}
+    refused = await client.post(UPSERT, json={**PRICE, "sku": ""})
+    assert (refused.status_code, refused.json()["errors"]) == (
+        422,
+        [{"pointer": "/sku", "detail": "sku must not be empty"}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "before", "after"),
+    [
+        ({"if-match": '"other"'}, 412, 412),
+        ({"if-match": "*"}, 412, 200),
+        ({"if-none-match": "*"}, 201, 412),
+        ({"if-none-match": '"other"'}, 201, 200),
+    ],
+)
+async def test_an_upsert_heeds_what_the_caller_insists_on(
+    client: httpx2.AsyncClient, header: dict[str, str], before: int, after: int
+) -> None:
+    first = await client.post(UPSERT, json=PRICE, headers=header)
+    assert first.status_code == before
+    await client.post(UPSERT, json=PRICE)
+    second = await client.post(UPSERT, json={**PRICE, "cents": 9}, headers=header)
+    assert second.status_code == after
+    (row,) = (await client.get(f"{HERE}/prices")).json()["items"]
+    assert row["cents"] == (9 if after == 200 else 1)
+
+
+async def test_an_upsert_of_the_version_that_was_read_changes_it(
+    client: httpx2.AsyncClient,
+) -> None:
+    read = (await client.post(UPSERT, json=PRICE)).headers["etag"]
+    for status in (200, 412):
+        answer = await client.post(UPSERT, json={**PRICE, "cents": 5}, headers={"if-match": read})
+        assert answer.status_code == status
+
+
+async def test_what_still_refers_to_a_row_is_named_where_no_constraint_has_a_name(
+    client: httpx2.AsyncClient,
+) -> None:
+    await client.post(f"{HERE}/prices", json=PRICE)
+    await client.post(f"{HERE}/offers", json={"price_id": 1})
+    refused = await client.delete(f"{HERE}/prices/1")
+    assert (refused.status_code, refused.json()["code"]) == (409, "referred-to")
+    assert refused.json()["detail"] == "Offers still refer to this."

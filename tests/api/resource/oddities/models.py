@@ -3,7 +3,16 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, Dialect, String, Time, TypeDecorator, create_engine
+from sqlalchemy import (
+    JSON,
+    Dialect,
+    ForeignKey,
+    String,
+    Time,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+)
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
@@ -62,6 +71,29 @@ class Shelf(Base):
     floor: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(20), primary_key=True)
     note: Mapped[str | None]
+
+
+class Price(Base):
+    """Known by what a validator makes of a value."""
+
+    __tablename__ = "oddities_price"
+    __table_args__ = (UniqueConstraint("sku", "region"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sku: Mapped[str] = mapped_column(String(12))
+    region: Mapped[str] = mapped_column(String(2))
+    cents: Mapped[int]
+
+    @validates("sku")
+    def _upper(self, _name: str, value: str) -> str:
+        if not value:
+            raise ValueError("sku must not be empty")
+        return value.upper()
+
+
+class Offer(Base):
+    __tablename__ = "oddities_offer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    price_id: Mapped[int] = mapped_column(ForeignKey(Price.id))
 
 
 class Host(Base):
