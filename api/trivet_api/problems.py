@@ -55,6 +55,13 @@ async def _invalid(request: Request, error: Exception) -> Response:
         at = faults[0]["loc"][-1]
         reason = faults[0].get("ctx", {}).get("error", "it cannot be read")
         return await _malformed(request, MalformedJsonError(f"{reason} at character {at}"))
+    if any(_is_unread(fault) for fault in faults):
+        return problem_response(
+            request.scope,
+            415,
+            "no-json",
+            "Send the body as JSON, with the header Content-Type: application/json.",
+        )
     return problem_response(
         request.scope,
         422,
@@ -62,6 +69,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
         "The request does not fit. See errors.",
         errors=describe_all(faults),
     )
+
+
+def _is_unread(fault: Any) -> bool:
+    """Whether FastAPI took the body for no JSON, by its Content-Type, and judged its bytes."""
+    return fault["loc"] == ("body",) and isinstance(fault.get("input"), bytes)
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
@@ -94,10 +106,19 @@ def describe_all(faults: Sequence[Any]) -> list[InputError]:
     """The faults that Pydantic found, each with its place; the first part of a place names the part
     of the request."""
     described: list[InputError] = [
-        _describe(fault["loc"], fault["msg"]) for fault in faults[:MOST_ERRORS]
+        _describe(fault["loc"], _sentence(fault)) for fault in faults[:MOST_ERRORS]
     ]
     left = len(faults) - len(described)
     return [*described, {"pointer": "", "detail": f"and {left:,} more"}] if left else described
+
+
+def _sentence(fault: Any) -> str:
+    """What is wrong. Pydantic speaks of a whole body as of an argument in Python."""
+    if fault["type"] in ("model_attributes_type", "model_type"):
+        return "Input should be an object"
+    if fault["type"] == "missing" and tuple(fault["loc"]) == ("body",):
+        return "A body is needed"
+    return str(fault["msg"])
 
 
 def _describe(location: Sequence[Any], message: str) -> InputError:

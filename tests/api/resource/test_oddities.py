@@ -181,3 +181,37 @@ async def test_what_still_refers_to_a_row_is_named_where_no_constraint_has_a_nam
     refused = await client.delete(f"{HERE}/prices/1")
     assert (refused.status_code, refused.json()["code"]) == (409, "referred-to")
     assert refused.json()["detail"] == "Offers still refer to this."
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", ""],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "cats"), ("PATCH", "cats/1"), ("POST", "cats:batchCreate"), ("POST", "batch")],
+)
+async def test_a_body_of_another_type_is_told_which_one_is_taken(
+    client: httpx2.AsyncClient, method: str, path: str, kind: str
+) -> None:
+    path = "/api/batch" if path == "batch" else f"{HERE}/{path}"
+    answer = await client.request(
+        method, path, content=b'{"name": "tom"}', headers={"content-type": kind}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (415, "no-json")
+    assert "application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"), [(b"[]", "Input should be an object"), (b"", "A body is needed")]
+)
+async def test_a_body_that_is_no_object_is_told_so(
+    client: httpx2.AsyncClient, body: bytes, detail: str
+) -> None:
+    answer = await client.post(
+        f"{HERE}/cats", content=body, headers={"content-type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [{"pointer": "", "detail": detail}],
+    )
