@@ -12,6 +12,7 @@ from trivet.asgi.problem import MEDIA_TYPE, title_of
 from trivet.identity.policy import Policy, authenticated, its_own, public, staff
 from trivet_api.conditions import read_required_conditions
 from trivet_api.idempotency import REFUSES, REQUIRES, key_rule_of
+from trivet_api.openapi_unused import leave_out_unused
 from trivet_api.policy import policies_of
 from trivet_api.resource.described import Resource
 from trivet_api.resource.marks import marked_in
@@ -70,6 +71,7 @@ def describe(app: FastAPI, *, root: str, cookie_name: str) -> dict[str, Any]:
         }
         _name_operations(operations)
         add_expansions(document["components"]["schemas"], _reading(app, document))
+        leave_out_unused(document)
     return {**document, "servers": [{"url": root or "/"}]}
 
 

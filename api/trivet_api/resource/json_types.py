@@ -159,6 +159,8 @@ def _choice(kind: Enum) -> JsonType:
         return JsonType(Literal[tuple(kind.enums)])
     members: type[enum.Enum] = kind.enum_class
     names = stored_names(kind)
+    if names is None and len(members.__members__) > len(members):
+        names = {each: each.value for each in members}  # Pydantic lists a value for each name
     return JsonType(members) if names is None else JsonType(*_by_names(members, names))
 
 

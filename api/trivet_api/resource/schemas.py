@@ -167,9 +167,15 @@ def _fitting(fit: Fit) -> Any:
 def _absent(field: Field, purpose: Purpose) -> Any:
     """The default of what need not be sent. It only documents: what was not sent is not set."""
     default: Any = getattr(field.column, "default", None)
-    if purpose == "create" and default is not None and default.is_scalar:
+    if purpose != "create" or default is None or not default.is_scalar:
+        return None
+    if field.encoder is None:
         return PydanticField(default=default.arg)
-    return None
+    try:
+        written = field.encode(default.arg)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None  # the default is not of the kind that the column gives back
+    return PydanticField(default=default.arg, json_schema_extra={"default": written})
 
 
 def _without_nulls(known: dict[str, Any]) -> None:

@@ -95,6 +95,12 @@ def stored_names(kind: Enum) -> Mapping[enum.Enum, str] | None:
     if kind.enum_class is None:
         return None
     members: list[enum.Enum] = list(kind.enum_class)
+    every: list[enum.Enum] = list(kind.enum_class.__members__.values())
+    if len(kind.enums) == len(every):
+        members = every  # other names of a member are there too, and its first one is written
     if kind.enums == [each.value for each in members]:
         return None
-    return dict(zip(members, kind.enums, strict=False))
+    stored: dict[enum.Enum, str] = {}
+    for member, name in zip(members, kind.enums, strict=False):
+        stored.setdefault(member, name)
+    return stored

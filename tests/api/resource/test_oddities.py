@@ -215,3 +215,29 @@ async def test_a_body_that_is_no_object_is_told_so(
         422,
         [{"pointer": "", "detail": detail}],
     )
+
+
+async def test_a_member_of_an_enum_with_two_names_is_itself(client: httpx2.AsyncClient) -> None:
+    days = [{"mood": "HAPPY", "first_mood": "SAD", "size": "l"}, {}]
+    made = [await client.post(f"{HERE}/days", json=day) for day in days]
+    assert [answer.json() for answer in made] == [
+        {"id": 1, **days[0]},
+        {"id": 2, "mood": "SAD", "first_mood": None, "size": None},
+    ]
+    found = await client.get(f"{HERE}/days?mood=SAD&fields=id")
+    assert found.json()["items"] == [{"id": 2}]
+    refused = await client.post(f"{HERE}/days", json={"mood": "GLAD", "size": "x"})
+    assert [each["detail"] for each in refused.json()["errors"]] == [
+        "it must be one of HAPPY, SAD",
+        "it must be one of s, l",
+    ]
+
+
+async def test_the_document_has_the_members_of_an_enum_as_they_are_sent(
+    client: httpx2.AsyncClient,
+) -> None:
+    schemas = (await client.get("/api/openapi.json")).json()["components"]["schemas"]
+    day = schemas["DayCreate"]["properties"]
+    assert day["mood"] == {"type": "string", "enum": ["HAPPY", "SAD"], "default": "SAD"}
+    assert day["size"]["anyOf"][0] == {"type": "string", "enum": ["s", "l"]}
+    assert not {"Mood", "Size"} & schemas.keys()  # to which nothing leads

@@ -1,11 +1,13 @@
 """On a base of their own, so that no other test makes these tables."""
 
 import datetime as dt
+import enum
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     Dialect,
+    Enum,
     ForeignKey,
     String,
     Time,
@@ -94,6 +96,30 @@ class Offer(Base):
     __tablename__ = "oddities_offer"
     id: Mapped[int] = mapped_column(primary_key=True)
     price_id: Mapped[int] = mapped_column(ForeignKey(Price.id))
+
+
+class Mood(enum.Enum):
+    """One of its members has two names, and its values are not what is stored."""
+
+    HAPPY = 1
+    GLAD = 1  # noqa: PIE796  # the second name
+    SAD = 2
+
+
+class Size(enum.StrEnum):
+    SMALL = "s"
+    LITTLE = "s"  # as above
+    LARGE = "l"
+
+
+class Day(Base):
+    __tablename__ = "oddities_day"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mood: Mapped[Mood] = mapped_column(Enum(Mood, omit_aliases=False), default=Mood.SAD)
+    first_mood: Mapped[Mood | None] = mapped_column(Enum(Mood, native_enum=False))
+    size: Mapped[Size | None] = mapped_column(
+        Enum(Size, values_callable=lambda sizes: [each.value for each in sizes], native_enum=False)
+    )
 
 
 class Host(Base):
