@@ -3,7 +3,8 @@
 Everything that a resource derives from a class begins here: its schemas, its filters and sorts, and
 the JSON of its rows. What stands in a column's ``info`` is respected at every door:
 
-* ``{"audit": "redacted"}`` or ``{"secret": True}``: the value never leaves;
+* ``{"audit": "redacted"}`` or ``{"secret": True}``: the value never leaves, as with Pydantic's
+  ``Field(exclude=True)`` on a class of SQLModel's;
 * ``{"editable": False}``: clients do not write it, and ``True`` lets them where they could not;
 * ``{"help": "…"}`` describes it, ``{"example": …}`` or ``{"examples": […]}`` shows it.
 """
@@ -19,11 +20,11 @@ from pydantic import Field as PydanticField
 from sqlalchemy import Column, ColumnElement, Sequence, inspect
 from sqlalchemy.orm import Mapper, QueryableAttribute
 
-from trivet.audit.capture import POLICY, REDACTED
 from trivet.data.fitting.examples import annotation_of
 from trivet.data.fitting.fit import Fit
 from trivet.data.fitting.types import fit_as_declared
 from trivet.models.filled_columns import is_filled
+from trivet.models.secret_columns import is_excluded, is_secret
 from trivet_api.resource.attribute_texts import attribute_texts
 from trivet_api.resource.json_type import JsonType
 from trivet_api.resource.json_types import json_type_of
@@ -114,7 +115,9 @@ def _field(mapper: Mapper[Any], attribute: Any, text: str | None) -> Field:
         is_key=is_key,
         is_generated=is_generated,
         has_default=nullable or is_generated or any(map(_has_default, columns)),
-        is_secret=not known.is_readable or _is_secret(info),
+        is_secret=not known.is_readable
+        or is_secret(column)
+        or is_excluded(mapper.class_, attribute.key),
         description=_description(column, info, text),
         encoder=known.encode,
     )
@@ -125,10 +128,6 @@ def _annotation(known: JsonType, info: Mapping[str, Any]) -> Any:
     if not examples:
         return known.annotation
     return Annotated[known.annotation, PydanticField(examples=list(examples))]
-
-
-def _is_secret(info: Mapping[str, Any]) -> bool:
-    return info.get(POLICY) == REDACTED or bool(info.get("secret"))
 
 
 def _description(column: Any, info: Mapping[str, Any], text: str | None) -> str | None:

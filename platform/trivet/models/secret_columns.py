@@ -1,4 +1,5 @@
-"""The columns whose values never leave: they say so in their ``info``."""
+"""The columns whose values never leave: they say so in their ``info``, or in the words of
+Pydantic, where a mapped class is a model of its (SQLModel)."""
 
 from typing import Any
 
@@ -10,3 +11,11 @@ def is_secret(column: ColumnElement[Any]) -> bool:
     ``info={"secret": True}``."""
     info = getattr(column, "info", {})
     return info.get("audit") == "redacted" or bool(info.get("secret"))
+
+
+def is_excluded(mapped: type[Any], name: str) -> bool:
+    """Whether a mapped class that is a model of Pydantic's leaves the attribute `name` out of what
+    it writes: ``Field(exclude=True)``."""
+    fields = getattr(mapped, "model_fields", None)
+    known = fields.get(name) if isinstance(fields, dict) else None
+    return getattr(known, "exclude", None) is True

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import ForeignKey, Integer, MetaData, String, func, text
+from sqlalchemy import ForeignKey, Integer, MetaData, String, func, inspect, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
+from sqlmodel import Field, SQLModel
 
 from tests.api.resource.gadgets import Gadget
 from tests.api.resource.library import Author, Base, Book, Copy
+from trivet.data.row_json import writers_of
 from trivet.errors import ConfigurationError
 from trivet_api.resource.fields import fields_of
 from trivet_api.resource.keys import read_key
@@ -306,3 +308,19 @@ def test_a_base_without_rows_of_its_own_makes_none() -> None:
     with pytest.raises(ConfigurationError) as refused:
         write_options(Thing)
     assert "it has no rows of its own" in refused.value.detail
+
+
+class Agent(SQLModel, table=True):
+    """A model of Pydantic's, which has a word of its own for what never leaves."""
+
+    __tablename__ = "resource_agent"
+    metadata = MetaData()
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    true_name: str = Field(default="x", exclude=True)
+
+
+def test_what_pydantic_leaves_out_is_neither_read_nor_written_nor_published() -> None:
+    assert list(schema(Agent, "read").model_fields) == ["id", "name"]
+    assert list(schema(Agent, "create").model_fields) == ["name"]
+    assert list(writers_of(inspect(Agent))) == ["id", "name"]
