@@ -60,7 +60,7 @@ class Client:
         self.credential = Credential(origin.identity)
         self.bounds = bounds
         self.subscriptions: dict[str, Subscription] = {}
-        self.outgoing = Outgoing(bounds.queue_bytes)
+        self.outgoing = Outgoing(bounds.queue_bytes, self.subscriptions)
         self.is_connected = False
         """Whether the connect command was answered."""
         self.connection: Connection | None = None

@@ -71,6 +71,12 @@ class DirectSocket(Protocol):
         ...
 
     @property
+    def descriptor(self) -> int:
+        """To which messages may be sent past `write`, as long as the socket is clear; what it does
+        not take is then to be written. -1 if all have to be written."""
+        ...
+
+    @property
     def waiting_bytes(self) -> int:
         """The bytes that were written and not yet taken by the network."""
         ...
@@ -146,8 +152,8 @@ class DirectTransport:
         return self._socket.is_clear
 
     @property
-    def direct(self) -> Callable[[bytes], object]:
-        return self._socket.write
+    def direct(self) -> DirectSocket:
+        return self._socket
 
     @property
     def waiting_bytes(self) -> int:

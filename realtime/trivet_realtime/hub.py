@@ -165,7 +165,7 @@ class Hub:
         subscription = Subscription(client, stream)
         # By the stream's own text, of which there is one for all subscribers.
         client.subscriptions[stream.channel] = subscription
-        stream.subscribers[subscription] = None
+        stream.add(subscription)
         try:
             stream.open_at(await self._relay.watch(channel))
         except BaseException:
@@ -184,7 +184,7 @@ class Hub:
         subscription.end()
         stream = subscription.stream
         del subscription.client.subscriptions[stream.channel]
-        del stream.subscribers[subscription]
+        stream.remove(subscription)
         if not stream.subscribers:
             del self._streams[stream.channel]
             stream.recent.forget()

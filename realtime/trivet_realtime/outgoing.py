@@ -1,7 +1,7 @@
 """The way out to one client: straight to its carrier, or bounded and in order behind it."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from trivet_realtime.frames import Frame, join
@@ -13,6 +13,20 @@ PART_BYTES = 64 * 1024
 """The size from which frames that wait are not joined any further."""
 
 
+class Direct(Protocol):
+    """The short way to a client: what a carrier puts its frames' WebSocket messages into."""
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        """Takes one message."""
+        ...
+
+    @property
+    def descriptor(self) -> int:
+        """To which messages may be sent instead; -1 if they may not."""
+        ...
+
+
 class Carrier(Protocol):
     """Takes frames to one client: a WebSocket, a stream of HTTP, whatever else."""
 
@@ -22,8 +36,8 @@ class Carrier(Protocol):
         ...
 
     @property
-    def direct(self) -> Callable[[bytes], object] | None:
-        """Takes a frame's WebSocket message while the carrier is clear; None if it cannot."""
+    def direct(self) -> Direct | None:
+        """What may be used while the carrier is clear; None if there is no short way."""
         ...
 
     @property
@@ -51,21 +65,24 @@ class Outgoing:
         "_bytes",
         "_limit",
         "_resumed",
+        "_subscriptions",
         "_waiting",
         "carrier",
         "direct",
         "on_wait",
     )
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, subscriptions: Mapping[str, "Subscription"]) -> None:
+        """`subscriptions` are those of the client."""
         self._limit = limit
+        self._subscriptions = subscriptions
         self._waiting: deque[Frame] | None = None
         """None rather than empty: an empty deque takes 760 bytes, in every idle connection."""
         self._bytes = 0
         self._resumed = 0
         self._apart: set[Subscription] | None = None
         self.carrier: Carrier | None = None
-        self.direct: Callable[[bytes], object] | None = None
+        self.direct: Direct | None = None
         """The carrier's own, as long as nothing waits: the short way of a stream, which has one
         message for thousands."""
         self.on_wait: Callable[[], None] | None = None
@@ -103,7 +120,8 @@ class Outgoing:
             if self.carrier is not None and self.carrier.is_clear:
                 self.carrier.write(frame)
                 return True
-            self._waiting, self.direct = deque(), None
+            self._waiting = deque()
+            self.pause()
             if self.on_wait is not None:
                 self.on_wait()
         elif self._bytes + len(frame) > limit:
@@ -124,8 +142,11 @@ class Outgoing:
         self.resume()
 
     def pause(self) -> None:
-        """The carrier is not clear any more."""
-        self.direct = None
+        """There is no short way, because the carrier is not clear, or because frames wait."""
+        if self.direct is not None:
+            self.direct = None
+            for each in self._subscriptions.values():
+                each.step_out()
 
     def resume(self) -> None:
         """Go on with what waits, for as long as the carrier is clear."""
@@ -150,7 +171,7 @@ class Outgoing:
 
     def take_all(self) -> Frame | None:
         """What waits, as one frame, when no other frame comes; None if nothing waits."""
-        self.direct = None
+        self.pause()
         if self._waiting is None:
             return None
         rest, self._waiting, self._bytes = join(self._waiting), None, 0
@@ -158,7 +179,8 @@ class Outgoing:
 
     def stop(self) -> None:
         """Give the carrier nothing more: the connection ends."""
-        self.carrier = self.direct = self.on_wait = self._apart = None
+        self.pause()
+        self.carrier = self.on_wait = self._apart = None
 
     def _take(self) -> Frame:
         """The frames that waited longest, as one of about `PART_BYTES`."""

@@ -93,7 +93,7 @@ def _reached(subscription: Subscription) -> int | None:
     """The offset of what was sent last; None before anything could be."""
     match subscription.state:
         case State.FLOWING:
-            return subscription.flows_at
+            return subscription.sent
         case State.APART | State.JUDGED:
             return subscription.reached
         case _:

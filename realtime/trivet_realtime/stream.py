@@ -8,14 +8,16 @@ when its client reads again. So a large commit cuts nobody off, and a slow clien
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from trivet.events.outbox import Position, StoredPublication, unopened_epoch
+from trivet_realtime.descriptors import CAN_SEND
 from trivet_realtime.frames import Frame, join
 from trivet_realtime.judging import Judging
 from trivet_realtime.recent import Recent, RecentMemory
 from trivet_realtime.recovery import Recovery, is_same_life, is_unopened
+from trivet_realtime.rows import FEWEST, WRITES_A_TURN, Rows
 from trivet_realtime.subscription import State, Subscription
 from trivet_realtime.views import Parcel, View
 
@@ -28,8 +30,6 @@ logger = logging.getLogger(__name__)
 PART_BYTES = 64 * 1024
 """What is sent to everybody before the sockets get their turn. Several publications of one channel
 are one frame up to this size."""
-WRITES_A_TURN = 256
-"""Sockets that are written to before the event loop gets its turn; about a millisecond."""
 
 
 class Stream:
@@ -38,6 +38,7 @@ class Stream:
     __slots__ = (
         "_hub",
         "_judging",
+        "_rows",
         "channel",
         "epoch",
         "grant",
@@ -59,6 +60,8 @@ class Stream:
         self.offset = 0
         self.recent = Recent(memory)
         self.subscribers: dict[Subscription, None] = {}
+        self._rows: Rows | None = None
+        """None before there are many, as in most channels."""
         self._judging: Judging | None = None
         """What brings on the judged ones, as soon as there is one."""
 
@@ -110,7 +113,10 @@ class Stream:
         self.offset = after
         frame = _frame(parcels)
         message = frame.message
-        waiting = list(self.subscribers)
+        if self._rows is not None:
+            await self._rows.send(message, before, after)
+        waiting = list(self.subscribers if self._rows is None else self._rows.alone)
+        ready: list[Subscription] = []
         for start in range(0, len(waiting), WRITES_A_TURN):
             for subscription in waiting[start : start + WRITES_A_TURN]:
                 if subscription.flows_at == before:
@@ -119,12 +125,28 @@ class Stream:
                     if subscription.view is not None:
                         self._send_view(subscription, parcels, before)
                     elif direct is not None:
-                        direct(message)
+                        direct.write(message)
+                        ready.append(subscription)
                     elif not subscription.outgoing.offer(frame):
                         _set_apart(subscription, before)
                 elif subscription.state is State.APART:
                     self.bring_on(subscription)
             await asyncio.sleep(0)
+        if CAN_SEND and len(ready) >= FEWEST:
+            self._line_up(ready)
+
+    def _line_up(self, ready: Iterable[Subscription]) -> None:
+        """Let those of `ready` who still flow by the short way stand in rows from now on."""
+        if self._rows is None:
+            self._rows = Rows(self.subscribers)
+        flowing = [
+            each
+            for each in ready
+            if each.flows_at == self.offset
+            and (direct := each.outgoing.direct) is not None
+            and direct.descriptor >= 0
+        ]
+        self._rows.line_up(flowing, self.offset)
 
     def _send_view(
         self, subscription: Subscription, parcels: Sequence[Parcel], before: int
@@ -133,6 +155,18 @@ class Stream:
             _set_apart(subscription, before)
 
     # Who hears it
+
+    def add(self, subscription: Subscription) -> None:
+        """Note a subscriber, who begins when its position is known."""
+        self.subscribers[subscription] = None
+        if self._rows is not None:
+            self._rows.alone[subscription] = None
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscriber that has ended."""
+        del self.subscribers[subscription]
+        if self._rows is not None:
+            del self._rows.alone[subscription]
 
     def begin(self, subscription: Subscription, position: Position) -> None:
         """Let flow to `subscription` what comes after `position`."""

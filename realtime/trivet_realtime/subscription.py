@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from trivet_realtime.credentials import Grant
     from trivet_realtime.live_channels import LiveChannel
     from trivet_realtime.protocol import ClientInfo
+    from trivet_realtime.rows import Row
     from trivet_realtime.stream import Stream
     from trivet_realtime.timers import Timer
     from trivet_realtime.views import View
@@ -33,8 +34,8 @@ class Subscription:
     """Has a channel's publications sent on, in order, each once, or not at all.
 
     SDKs keep the newest offset they saw and check for no gap. So order is guaranteed here and in
-    `Stream`: what flows has its offset in `flows_at`, and a publication goes only to those that are
-    exactly before it.
+    `Stream`: what flows has its offset in `flows_at`, or in its row, and a publication goes only to
+    those that are exactly before it.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Subscription:
         "live",
         "outgoing",
         "reached",
+        "row",
         "state",
         "stream",
         "view",
@@ -59,7 +61,9 @@ class Subscription:
         self.stream = stream
         self.state = State.STARTING
         self.flows_at = NOT_FLOWING
-        """The offset of what was sent last, while it is FLOWING."""
+        """The offset of what was sent last, while it is FLOWING by itself."""
+        self.row: Row | None = None
+        """The row that it stands in, while it is FLOWING with others, which knows the offset."""
         self.reached = 0
         """The same, while it is APART; while it is JUDGED, what it was judged up to."""
         self.is_reading = False
@@ -77,6 +81,11 @@ class Subscription:
     @property
     def channel(self) -> str:
         return self.stream.channel
+
+    @property
+    def sent(self) -> int:
+        """The offset of what was sent last, while it is FLOWING."""
+        return self.flows_at if self.row is None else self.row.at
 
     @property
     def is_live(self) -> bool:
@@ -100,6 +109,11 @@ class Subscription:
         self.state = State.FLOWING
         self.flows_at = offset
 
+    def step_out(self) -> None:
+        """Go on by itself, if it stands in a row."""
+        if self.row is not None:
+            self.row.remove(self)
+
     def set_apart(self, reached: int) -> None:
         """Be brought on one by one, from `reached` on."""
         self.state = State.APART
@@ -122,6 +136,7 @@ class Subscription:
 
     def end(self) -> None:
         """Send nothing more."""
+        self.step_out()
         self.state = State.OVER
         self.flows_at = NOT_FLOWING
         if self.expiry is not None:

@@ -4,9 +4,11 @@ import asyncio
 import gc
 import inspect
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -20,6 +22,7 @@ from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
 from tests.realtime.house import eventually
+from tests.services.certificates import certify
 from tests.services.processes import free_port
 from trivet_deploy.server.frames_protocol import FramesProtocol
 from trivet_deploy.server.open_socket import OpenSocket
@@ -127,7 +130,9 @@ def transport_of(app: App) -> Any:
 
 
 @asynccontextmanager
-async def served(app: App | None = None) -> AsyncIterator[tuple[App, int, uvicorn.Server]]:
+async def served(
+    app: App | None = None, certified: tuple[Path, Path] | None = None
+) -> AsyncIterator[tuple[App, int, uvicorn.Server]]:
     app, port = app or App(), free_port()
     config = uvicorn.Config(
         app,
@@ -138,7 +143,11 @@ async def served(app: App | None = None) -> AsyncIterator[tuple[App, int, uvicor
         ws_ping_interval=None,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
+        ssl_certfile=certified and certified[0],
+        ssl_keyfile=certified and certified[1],
     )
+    if certified:
+        await asyncio.to_thread(config.load)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     await eventually(lambda: server.started)
@@ -193,6 +202,51 @@ async def test_a_peer_that_does_not_read_pauses_the_writer_and_its_reading_resum
         await eventually(lambda: socket.is_clear)
         assert app.ear.events == ["paused", "resumed"]
         assert socket.waiting_bytes == 0
+
+
+async def test_a_socket_is_clear_while_the_kernel_has_everything_and_no_longer() -> None:
+    async with (
+        served() as (app, port, _),
+        connect(f"ws://127.0.0.1:{port}", max_queue=1, max_size=None) as client,
+    ):
+        await eventually(lambda: app.socket)
+        small = transport_of(app).get_extra_info("socket")
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        opened = app.socket
+        assert opened is not None
+        assert opened.descriptor == small.fileno()
+        written = 0
+        while not opened.waiting_bytes:
+            assert opened.is_clear
+            opened.write(Frame(b"x" * 5000).message)
+            written += 1
+        assert not opened.is_clear
+        for _ in range(written):
+            await client.recv()
+        await eventually(lambda: opened.is_clear)
+        assert opened.waiting_bytes == 0
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of this host, and its key."""
+    files = tmp_path / "localhost.pem", tmp_path / "localhost.key"
+    certify("localhost", *files)
+    return files
+
+
+async def test_behind_tls_there_is_no_descriptor(certified: tuple[Path, Path]) -> None:
+    """Bytes that went past the transport would not be encrypted."""
+    trusted = await asyncio.to_thread(ssl.create_default_context, cafile=certified[0])
+    async with (
+        served(certified=certified) as (app, port, _),
+        connect(f"wss://localhost:{port}", ssl=trusted) as client,
+    ):
+        await eventually(lambda: app.socket)
+        assert app.socket is not None
+        assert app.socket.descriptor == -1
+        app.socket.write(Frame(b"encrypted").message)
+        assert await client.recv() == "encrypted"
 
 
 async def test_a_close_frame_comes_behind_all_that_waits() -> None:

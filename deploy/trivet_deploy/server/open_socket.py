@@ -39,6 +39,7 @@ class OpenSocket(asyncio.Protocol):
         "_receiver",
         "_transport",
         "close_timeout",
+        "descriptor",
         "is_clear",
         "write",
     )
@@ -64,6 +65,10 @@ class OpenSocket(asyncio.Protocol):
         self.close_timeout = close_timeout
         self.is_clear = True
         self.write: Callable[[bytes], object] = transport.write
+        self.descriptor = _find_descriptor(transport)
+        if self.descriptor >= 0:
+            # What goes past the transport must not overtake anything: clear means empty.
+            transport.set_write_buffer_limits(high=0)
 
     def serve(self, receiver: "DirectReceiver") -> None:
         """Call `receiver` from now on, and be the transport's protocol."""
@@ -214,6 +219,14 @@ class OpenSocket(asyncio.Protocol):
             # Otherwise its frame would hold it until the next collection.
             parser.parser.close()
             self._parser = None
+
+
+def _find_descriptor(transport: asyncio.Transport) -> int:
+    """Of the socket that gets what `transport` is given, byte for byte; -1 if there is none."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or transport.is_closing() or transport.get_extra_info("sslcontext") is not None:
+        return -1
+    return int(sock.fileno())
 
 
 def _is_between_frames(parser: Protocol) -> bool:
