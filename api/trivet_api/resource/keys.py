@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapper
 
 from trivet.data.violation import VALUE_LENGTH
 from trivet.errors import NotFound
-from trivet.models.labels import noun_of
+from trivet.models.labels import noun_of_rows
 from trivet.models.row_keys import key_text, split_key
 from trivet_api.resource.faults import input_error, invalid
 from trivet_api.resource.fields import fields_of
@@ -100,7 +100,7 @@ def _member(by_text: dict[str, enum.Enum], text: str) -> enum.Enum:
 
 def no_row(model: type[Any], text: str) -> NotFound:
     """The answer about a row that there is not, or that the actor does not see."""
-    noun = noun_of(inspect(model).local_table)
+    noun = noun_of_rows(inspect(model))
     told = f" {text}" if len(text) <= VALUE_LENGTH else ""
     return NotFound(f"{noun.lower().replace(' ', '-')}-not-found", f"There is no {noun}{told}.")
 
@@ -140,5 +140,5 @@ def require_key(model: type[Any], address: str) -> tuple[Any, ...]:
             return key
     except ValueError:
         pass
-    detail = f"no {noun_of(inspect(model).local_table)} has such a key"
+    detail = f"no {noun_of_rows(inspect(model))} has such a key"
     raise invalid([input_error("key", detail, "path")])

@@ -283,7 +283,9 @@ class _Reading:
 
     def _unknown(self, name: str) -> str:
         filters = [each for each in self._parameters.filters if self._is_filter(each)]
-        hint = did_you_mean(name, [*self._reserved, *filters])
+        # A word of the grammar that this resource does not have is nothing to propose.
+        words = [each for each in (*self._reserved, *filters) if each != name]
+        hint = did_you_mean(name, words)
         return UNKNOWN if hint == "." else UNKNOWN + hint
 
     def _note(self, name: str, detail: str) -> None:

@@ -37,6 +37,15 @@ def noun_of(table: Table) -> str:
     return table.name.replace("_", " ") if mapper is None else in_words(mapper.class_.__name__)
 
 
+def noun_of_rows(mapper: Mapper[Any]) -> str:
+    """The name of a row of a class, also where the rows of its base are in the same table."""
+    above = mapper.inherits
+    if above is not None and above.local_table is mapper.local_table:
+        return in_words(mapper.class_.__name__)
+    table: Any = mapper.local_table
+    return noun_of(table)
+
+
 def with_article(noun: str) -> str:
     """``a guest``, ``an item``."""
     return f"{'an' if noun[:1].lower() in set('aeiou') else 'a'} {noun}"

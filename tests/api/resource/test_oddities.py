@@ -241,3 +241,25 @@ async def test_the_document_has_the_members_of_an_enum_as_they_are_sent(
     assert day["mood"] == {"type": "string", "enum": ["HAPPY", "SAD"], "default": "SAD"}
     assert day["size"]["anyOf"][0] == {"type": "string", "enum": ["s", "l"]}
     assert not {"Mood", "Size"} & schemas.keys()  # to which nothing leads
+
+
+async def test_a_row_of_the_base_is_none_of_a_subclass_in_its_table(
+    client: httpx2.AsyncClient,
+) -> None:
+    assert (await client.post(f"{HERE}/animals", json={})).status_code == 201
+    for answer in (
+        await client.get(f"{HERE}/sea-lions/1"),
+        await client.patch(f"{HERE}/sea-lions/1", json={"search": "x"}),
+    ):
+        problem = answer.json()
+        assert answer.status_code == 404
+        assert (problem["code"], problem["detail"]) == (
+            "sea-lion-not-found",
+            "There is no sea lion 1.",
+        )
+
+
+async def test_a_word_that_there_is_not_is_not_proposed(client: httpx2.AsyncClient) -> None:
+    answer = await client.get(f"{HERE}/animals?search=x")
+    (fault,) = answer.json()["errors"]
+    assert fault["detail"] == "there is no parameter of this name. Did you mean search.eq?"

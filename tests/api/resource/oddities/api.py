@@ -2,10 +2,21 @@
 
 from fastapi import APIRouter
 
-from tests.api.resource.oddities.models import Cat, Day, Host, Offer, Place, Price, Shelf, Slot
+from tests.api.resource.oddities.models import (
+    Animal,
+    Cat,
+    Day,
+    Host,
+    Offer,
+    Place,
+    Price,
+    SeaLion,
+    Shelf,
+    Slot,
+)
 from trivet_api import authenticated, resource
 
 router = APIRouter()
-for each in (Slot, Host, Day, Cat, Place, Shelf, Offer):
+for each in (Slot, Animal, SeaLion, Host, Day, Cat, Place, Shelf, Offer):
     router.include_router(resource(each, policy=authenticated))
 router.include_router(resource(Price, policy=authenticated, upsert="oddities_price_sku_region_key"))

@@ -122,6 +122,19 @@ class Day(Base):
     )
 
 
+class Animal(Base):
+    __tablename__ = "oddities_animal"
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012  # SQLAlchemy's
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    search: Mapped[str | None]
+    """Called like a word of the grammar."""
+
+
+class SeaLion(Animal):
+    __mapper_args__ = {"polymorphic_identity": "sea lion"}  # noqa: RUF012  # as above
+
+
 class Host(Base):
     __tablename__ = "oddities_host"
     address: Mapped[Any] = mapped_column(
