@@ -77,6 +77,11 @@ REFUSED: list[tuple[str, str, Any, int]] = [
     ("null is 107", "7", None, 107),
     ("whom the policy refuses is 101", "", {"text": "a"}, 101),
     ("what the function refuses is 103", "7", {"text": "forbidden"}, 103),
+    ("a refusal of one's own is 103", "7", {"text": "muted"}, 103),
+    ("what the present data refuse is 107", "7", {"text": "said"}, 107),
+    ("what they refuse for now is 100", "7", {"text": "busy"}, 100),
+    ("what comes too often is 111", "7", {"text": "often"}, 111),
+    ("what no column can hold is 107", "7", {"text": "a\0b"}, 107),
     ("a broken function is 100", "7", {"text": "broken"}, 100),
 ]
 
@@ -90,6 +95,15 @@ async def test_a_refused_publication_leaves_nothing(
     async with house.socket(badge) as socket:
         await enter(socket)
         assert (await socket.ask(publish(data)))["error"]["code"] == code
+        assert await socket.ask({"id": 6, "ping": {}}) == {"id": 6, "ping": {}}
+    assert await rows(house) == {"remarks": 0, "publications": 0, "entries": 0}
+
+
+async def test_a_call_whose_answer_is_no_json_leaves_nothing(house: House) -> None:
+    async with house.socket("7") as socket:
+        await socket.connect()
+        call = {"id": 5, "rpc": {"method": "lounge:remark", "data": "hello"}}
+        assert (await socket.ask(call))["error"]["code"] == 100
         assert await socket.ask({"id": 6, "ping": {}}) == {"id": 6, "ping": {}}
     assert await rows(house) == {"remarks": 0, "publications": 0, "entries": 0}
 

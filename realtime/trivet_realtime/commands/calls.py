@@ -1,5 +1,6 @@
 """The commands that reach a function of a feature: publish, rpc and send."""
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
@@ -77,7 +78,7 @@ async def rpc(session: Session, request: RpcRequest) -> RpcResult:
     if call is None:
         raise CommandError(codes.NOT_AVAILABLE)
     given = {**call.arguments(request.data), "client": session.client.info()}
-    return RpcResult(encode_answer(await _call(session, call, given)))
+    return RpcResult(await _call(session, call, given, finish=encode_answer))
 
 
 async def send(session: Session, request: SendRequest) -> None:
@@ -96,13 +97,23 @@ async def send(session: Session, request: SendRequest) -> None:
     await _call(session, call, given)
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 async def _call(
-    session: Session, call: ClientCall, given: dict[str, Any], *, read_only: bool = False
+    session: Session,
+    call: ClientCall,
+    given: dict[str, Any],
+    *,
+    read_only: bool = False,
+    finish: Callable[[Any], Any] = _as_it_is,
 ) -> Any:
-    """Call the function in a unit of its own, or in none if it only looks at what it is given."""
+    """What `finish` makes of what the function returns, in a unit of its own, or in none if it only
+    looks at what it is given. Where `finish` fails, nothing was done: the client is told so."""
     declared = call.declared
     if read_only and not declared.needs_unit:
-        return declared.call(session.client.identity, **given)
+        return finish(declared.call(session.client.identity, **given))
     hub = session.hub
     async with hub.spreading(), hub.open_unit(session.client, read_only=read_only) as unit:
-        return await declared.call_in(unit, **given)
+        return finish(await declared.call_in(unit, **given))

@@ -12,12 +12,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from msgspec import Struct
 
 from trivet.data.errors import explain
-from trivet.errors import Forbidden, Invalid, NotFound, TrivetError, Unauthenticated
+from trivet.errors import Conflict
 from trivet_realtime import codes
 from trivet_realtime.client import Client
 from trivet_realtime.codes import CommandError, Disconnected, ErrorCode
@@ -164,21 +165,28 @@ def _reply(client: Client, command: Command, method: str, answer: Struct | Answe
         client.reply(command.id, method, answer)
 
 
-_MEANINGS: Mapping[type[TrivetError], ErrorCode] = {
-    Unauthenticated: codes.UNAUTHORIZED,
-    Forbidden: codes.PERMISSION_DENIED,
-    NotFound: codes.UNKNOWN_CHANNEL,
-    Invalid: codes.BAD_REQUEST,
+_MEANINGS: Mapping[int, ErrorCode] = {
+    HTTPStatus.UNAUTHORIZED: codes.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN: codes.PERMISSION_DENIED,
+    HTTPStatus.NOT_FOUND: codes.UNKNOWN_CHANNEL,
+    HTTPStatus.TOO_MANY_REQUESTS: codes.TOO_MANY_REQUESTS,
 }
+"""By the status that an error has at the other doors, so that an error of somebody's own has its
+code too."""
 
 
 def meaning_of(error: Exception) -> ErrorCode:
-    """The error code of what a rule or the database raised; 100 for everything else.
+    """The error code of what a rule or the database raised; 100 for a fault.
 
-    What is unavailable now is 100 as well: it is temporary, so the SDK tries again.
+    What may succeed later is temporary (100 or 111), and the SDK tries again. What the caller did,
+    or what the present data refuse, is not: the same would be refused again.
     """
     explained = explain(error)
     if explained is None:
         logger.error("a command failed", exc_info=error)
         return codes.INTERNAL
-    return _MEANINGS.get(type(explained), codes.INTERNAL)
+    if explained.status in _MEANINGS:
+        return _MEANINGS[explained.status]
+    may_succeed = isinstance(explained, Conflict) and explained.retry_after is not None
+    is_refused = explained.status < HTTPStatus.INTERNAL_SERVER_ERROR and not may_succeed
+    return codes.BAD_REQUEST if is_refused else codes.INTERNAL

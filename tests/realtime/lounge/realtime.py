@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
 from tests.realtime.lounge.models import Remark
+from trivet.errors import Conflict, TooManyRequests
 from trivet_realtime import (
     Forbidden,
     Identity,
@@ -58,10 +59,23 @@ class Typing(BaseModel):
     letters: int = Field(ge=0)
 
 
+class Muted(Forbidden):
+    """A refusal of the feature's own."""
+
+
+REFUSALS = {
+    "forbidden": Forbidden("bad-word", "Nobody says that."),
+    "muted": Muted("muted", "You may not speak now."),
+    "said": Conflict("said", "That was said already."),
+    "busy": Conflict("busy", "Somebody else speaks.", retry_after=1),
+    "often": TooManyRequests("often", "You speak too often.", retry_after=1),
+}
+
+
 @publication("lounge:{room}", Said, policy=authenticated)
 def say(db: Session, identity: Identity, room: str, data: Said) -> None:
-    if data.text == "forbidden":
-        raise Forbidden("bad-word", "Nobody says that.")
+    if data.text in REFUSALS:
+        raise REFUSALS[data.text]
     db.add(Remark(room=room, text=data.text, author_id=identity.user_id))
     if data.text == "broken":
         raise ZeroDivisionError("after the row was added")
@@ -85,6 +99,14 @@ async def count_remarks(unit: Unit, data: str) -> dict[str, int]:
 def clear(db: Session) -> None:
     for remark in db.scalars(select(Remark)):
         db.delete(remark)
+
+
+@rpc("lounge:remark", str)
+def remark(db: Session, data: str) -> Remark:
+    made = Remark(room="calls", text=data)
+    db.add(made)
+    db.flush()
+    return made  # a mapped object is no JSON
 
 
 @rpc("lounge:echo", Typing)
