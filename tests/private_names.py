@@ -479,6 +479,13 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "uvicorn",
+        "_unset_keepalive_if_required",
+        f"{DEPLOY}/server/bounded_http.py",
+        "a request that asks for a protocol which nobody speaks keeps its body",
+        "tests/deploy/test_upgrades.py::test_the_parent_has_what_is_done_in_its_place",
+    ),
+    PrivateName(
+        "uvicorn",
         "WebSocketsSansIOProtocol",
         f"{DEPLOY}/server/frames_protocol.py",
         "one prepared message goes to many sockets, and a stopping server asks them first",

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import logging
 import socket
 import ssl
 import struct
@@ -13,11 +14,12 @@ from typing import Any, cast
 
 import pytest
 import uvicorn
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
@@ -51,6 +53,8 @@ KEPT = (
     "disconnected",
     "frames",
     "handle_parser_exception()",
+    "handshake_complete",
+    "initial_response",
     "queue",
     "scope",
     "transport",
@@ -292,6 +296,25 @@ async def test_a_server_that_stops_asks_the_receiver() -> None:
         app.socket.end(3001, "shutdown", b"")
         await client.wait_closed()
         assert client.close_code == 3001
+
+
+class Refusing(App):
+    """Refuses every handshake, in words."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await WebSocket(scope, receive, send).send_denial_response(PlainTextResponse("No.", 403))
+
+
+async def test_a_handshake_that_is_refused_in_words_is_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        async with served(Refusing()) as (_, port, _server):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"ws://127.0.0.1:{port}")
+    answer = refused.value.response
+    assert (answer.status_code, answer.body) == (403, b"No.")
+    assert [record.message for record in caplog.records if record.name == "uvicorn.error"] == []
 
 
 @pytest.mark.parametrize("kind", APPS)

@@ -5,20 +5,28 @@ A client that sends a byte a minute, or headers without end, then holds a connec
 proxy in front would bound both; this holds without one. The root's limits bound a body as long as
 the application reads it. The rest of a body that was answered before its end is bounded here.
 
-Three faults of uvicorn end here too. The fields of a trailer stay apart from the headers. What it
-refuses by itself (a head that is none) it writes at
-once, even into the answer to the request before; here that answer comes first. And an answer
-without a length goes to an HTTP/1.0 client as it is, ended by the close of the connection, because
-such a client knows no chunks (RFC 9112, 6.3 and 7.1).
+Faults of uvicorn end here too. The fields of a trailer stay apart from the headers. A request that
+asks for a protocol which nobody speaks here keeps its body (`trivet_deploy.server.upgrades`).
+What uvicorn refuses by itself (a head that is none) it writes at once, even into the answer to the
+request before; here that answer comes first. And an answer without a length goes to an HTTP/1.0
+client as it is, ended by the close of the connection, because such a client knows no chunks (RFC
+9112, 6.3 and 7.1).
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from trivet_deploy.server.joined_writes import JoinedWrites
+from trivet_deploy.server.upgrades import (
+    Headers,
+    asks_for_websocket,
+    framing_of,
+    parser_behind_head,
+)
 
 HEAD_BYTES = 64 * 1024
 """Request line and headers together; browsers and proxies stay below 16 KB."""
@@ -49,6 +57,11 @@ class LaterVersion(Exception):
     """Raised likewise. The parser takes HTTP/2.0 in a first line."""
 
 
+class BadHandshake(Exception):
+    """Raised likewise, for a WebSocket's that has a body, or does not wait for the answer to the
+    request before it."""
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """Closes a connection whose request head is too slow (408) or too large (431), and one whose
     body goes on for long after it was answered."""
@@ -67,6 +80,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._is_of_later_version = False
         self._body_is_complete = True
+        self._body_after_upgrade: Headers = ()
         self._rest_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -88,7 +102,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._is_refused:
             return
         head = self._head_number
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         # Most heads come in one piece, and get no further.
         if not self._head_begun or self._is_refused:
             return
@@ -100,6 +115,26 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_received += len(data)
         if max(self._head_received, self._head_parsed) > self.head_bytes:
             self._refuse(_LONG)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+        except httptools.HttpParserUpgrade as stop:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+                return
+            framing, self._body_after_upgrade = self._body_after_upgrade, ()
+            self.parser = parser_behind_head(self, framing)
+            if rest := data[stop.args[0] :]:
+                self._parse(rest)
+
+    def _should_upgrade(self) -> bool:
+        # HTTP/1.0 has no upgrades (RFC 9110, 7.8).
+        return self.scope["http_version"] != "1.0" and asks_for_websocket(self.headers)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -126,6 +161,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._require_version()
         self._require_one_host()
+        if self.parser.should_upgrade():
+            self._look_at_upgrade()
         self._head_is_complete()
         self._body_is_complete = False
         super().on_headers_complete()
@@ -137,7 +174,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.scope.get("http_version") == "1.0":
             self.cycle.send = _without_chunks(self.cycle)  # type: ignore[method-assign,assignment]  # as above
 
+    def _look_at_upgrade(self) -> None:
+        version: str = self.parser.get_http_version()
+        self.scope["http_version"] = version
+        framing = framing_of(self.headers)
+        if not self._should_upgrade():
+            self._body_after_upgrade = framing
+            return
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's types leave the None out
+        if framing or (cycle is not None and not cycle.response_complete):
+            raise BadHandshake
+
     def on_message_complete(self) -> None:
+        if self._body_after_upgrade:
+            return  # Only the parser is at its end. Another one reads the body.
         self._body_is_complete = True
         self._end_rest()
         super().on_message_complete()

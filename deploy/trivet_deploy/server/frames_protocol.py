@@ -82,6 +82,9 @@ class FramesProtocol(WebSocketsSansIOProtocol):
 
         async def call(scope: Any, receive: Any, send: Any) -> None:
             await app(scope, receive, send)
+            if self.initial_response is not None and self.close_sent:
+                # The parent would take a refusal with words for none, and log a fault of ours.
+                self.handshake_complete = True
             if self._is_attached:
                 # The parent closes the transport at the end, unless a timer will.
                 self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
