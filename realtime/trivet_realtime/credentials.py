@@ -266,5 +266,11 @@ def read_json(text: bytes) -> Json:
 
 
 def seconds_left(expires_at: float | None) -> int:
-    """The `ttl` of the protocol: whole seconds from now, at least one; 0 if there is no end."""
-    return 0 if expires_at is None else max(1, math.ceil(expires_at - time.time()))
+    """The `ttl` of the protocol: whole seconds from now, at least one, and no more than all SDKs
+    can count; 0 if there is no end."""
+    if expires_at is None:
+        return 0
+    return min(max(1, math.ceil(expires_at - time.time())), _MOST_SECONDS)
+
+
+_MOST_SECONDS = 2**31 - 1

@@ -14,8 +14,14 @@ from trivet.data.session import TrivetSession
 from trivet.events.appending import NewPublication
 from trivet.events.outbox import PublicationRow, StoredPublication
 from trivet.identity import Identity
+from trivet_realtime import codes
+from trivet_realtime.codes import CommandError
 from trivet_realtime.protocol import ClientInfo, Json, encode_json
 from trivet_realtime.protocol.codec import one_line
+
+CARRIED_BYTES = 480 * 1024
+"""The largest JSON that a message carries to other processes. It is a string there, in which a
+quote takes two bytes, and brokers drop messages of more than 1 MiB."""
 
 
 def record_publication(db: Database, _actor: Identity | None, publication: NewPublication) -> None:
@@ -55,8 +61,14 @@ def ephemeral_publication(
     tags: dict[str, str] | None = None,
     publisher: ClientInfo | None = None,
 ) -> StoredPublication:
-    """A publication that is stored nowhere, and so has no offset."""
+    """A publication that is stored nowhere, and so has no offset.
+
+    Raises CommandError (106) for one that would reach the subscribers of one process alone.
+    """
     new = new_publication(channel, data, tags=tags, publisher=publisher)
+    texts = (new.data, new.tags or "", new.publisher or "")
+    if sum(len(text.encode()) for text in texts) > CARRIED_BYTES:
+        raise CommandError(codes.LIMIT_EXCEEDED)
     return StoredPublication(
         channel,
         0,

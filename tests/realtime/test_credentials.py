@@ -84,6 +84,7 @@ async def test_a_token_without_a_subject_is_nobody(house: House) -> None:
         {"sub": "7", "channels": ["nowhere:a"]},
         {"sub": "7", "channels": ["beacons:a b"]},
         {"sub": "7", "b64info": "%"},
+        {"sub": "7", "b64info": "\u00e9"},
         {"sub": "7", "subs": {"beacons:a": {"b64data": "%"}}},
     ],
 )
@@ -116,6 +117,10 @@ async def test_connect_tells_how_long_the_token_is_good(house: House) -> None:
         result = await socket.connect(token=signed(sub="7", exp=soon(600)))
     assert result["expires"] is True
     assert 590 < result["ttl"] <= 600
+    async with house.socket() as socket:
+        # An end in milliseconds, or of somebody who wants none: more seconds than SDKs can count.
+        result = await socket.connect(token=signed(sub="7", exp=10**300))
+    assert result["ttl"] == 2**31 - 1
     async with house.socket() as socket:
         assert "expires" not in await socket.connect(token=signed(sub="7"))
 

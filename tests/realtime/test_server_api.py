@@ -13,7 +13,12 @@ from sqlalchemy import select
 
 from tests.realtime.house import SECONDS, House, Socket, house_at
 from trivet.audit.tables import AuditEntry
+from trivet.delivery.brokers import postgresql, redis
+from trivet.delivery.brokers.sealed import SEAL_BYTES
+from trivet.delivery.controls import EphemeralPublication
+from trivet.delivery.messages import encode
 from trivet.delivery.retention import Retention
+from trivet_realtime.publishing import CARRIED_BYTES
 from trivet_realtime.server_api.app import METHODS
 
 pytestmark = pytest.mark.anyio
@@ -137,6 +142,15 @@ async def test_a_publication_without_history_reaches_the_present(house: House) -
     assert (await call(house, "history", channel=DEN, limit=-1))["publications"] == []
 
 
+@pytest.mark.parametrize("carrier", ["postgresql", "redis"])
+def test_what_may_be_sent_to_other_processes_fits_into_a_message(carrier: str) -> None:
+    quotes = '"' * (CARRIED_BYTES - 2)
+    message = EphemeralPublication(channel="a" * 255, node="b" * 16, data=f"'{quotes}'")
+    body = encode(message, sender="b" * 16)
+    bound = {"postgresql": postgresql.MOST_BYTES, "redis": redis.MOST_BYTES}[carrier]
+    assert len(body) + SEAL_BYTES <= bound
+
+
 async def test_a_broadcast_tells_what_became_of_each(house: House) -> None:
     channels = ["lounge:a", "nowhere:a", "lounge:b", "lounge:a"]
     result = await call(house, "broadcast", channels=channels, data=1)
@@ -179,6 +193,8 @@ def reason(text: str) -> Any:
     return {"code": 4000, "reason": text}
 
 
+LARGE = {"channel": DEN, "data": "x" * CARRIED_BYTES}
+
 # what is wrong, the method, the request, the code
 MISTAKES: list[tuple[str, str, Any, int]] = [
     ("no JSON", "publish", b"nonsense", 107),
@@ -188,11 +204,14 @@ MISTAKES: list[tuple[str, str, Any, int]] = [
     ("no channel", "publish", {"data": 1}, 107),
     ("an unknown namespace", "publish", {"channel": "nowhere:a", "data": 1}, 102),
     ("no base64", "publish", {"channel": DEN, "b64data": "%"}, 107),
+    ("no letters of base64", "publish", {"channel": DEN, "b64data": "\u00e9"}, 107),
     ("base64 of no JSON", "publish", {"channel": DEN, "b64data": "YQ=="}, 107),
     ("half a character", "publish", b'{"channel":"lounge:den","data":"\xff"}', 107),
     ("no user", "disconnect", {}, 107),
     ("a code that is none", "disconnect", {"user": "7", "disconnect": {"code": 1000}}, 107),
     ("a reason like JSON", "disconnect", {"user": "7", "disconnect": reason("{}")}, 107),
+    ("a reason like JSON within", "disconnect", {"user": "7", "disconnect": reason(" []")}, 107),
+    ("a reason that is a number", "disconnect", {"user": "7", "disconnect": reason("7")}, 107),
     ("a long reason", "disconnect", {"user": "7", "disconnect": reason("x" * 124)}, 107),
     ("an unknown channel", "subscribe", {"user": "7", "channel": "nowhere:a"}, 102),
     ("a channel that is none", "unsubscribe", {"user": "7", "channel": "a b"}, 107),
@@ -201,6 +220,8 @@ MISTAKES: list[tuple[str, str, Any, int]] = [
     ("no statistics", "presence_stats", {"channel": "beacons:a"}, 108),
     ("another life", "history", {"channel": DEN, "since": {"offset": 1, "epoch": "x"}}, 112),
     ("a long pattern", "channels", {"pattern": "*" * 256}, 107),
+    ("more than reaches the others", "publish", {**LARGE, "skip_history": True}, 106),
+    ("more than the others hear of", "subscribe", {**LARGE, "user": "7"}, 106),
     ("a batch of nonsense", "batch", {"commands": 5}, 107),
     ("a batch too long", "batch", {"commands": [{"info": {}}] * 101}, 106),
 ]  # fmt: skip

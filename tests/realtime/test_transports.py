@@ -132,6 +132,18 @@ async def opened(house: House, kind: str, *commands: Any, badge: str = "") -> As
 KINDS = pytest.mark.parametrize("kind", ["http_stream", "sse"])
 
 
+async def test_a_head_of_events_ends_and_is_no_client(house: House) -> None:
+    first = quote(json.dumps(CONNECT))
+    async with request(house, "HEAD", f"/ws/sse?cf_connect={first}") as response:
+        assert response.status == 200
+        assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert "content-length" not in response.headers
+        # The same connection serves the next request.
+        reader, writer = response.reader, response.writer
+        writer.write(f"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1:{house.port}\r\n\r\n".encode())
+        assert await asyncio.wait_for(reader.readline(), SECONDS) == b"HTTP/1.1 200 OK\r\n"
+
+
 @KINDS
 async def test_a_stream_is_a_connection_like_any_other(house: House, kind: str) -> None:
     async with opened(house, kind, badge="7") as stream:

@@ -3,6 +3,7 @@
 The process that is asked tells all processes, itself included, and does not wait for them.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -29,6 +30,7 @@ from trivet_realtime.credentials import Grant, either
 from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
 from trivet_realtime.protocol import Beginning, SubscribeRequest, encode_subscribe
+from trivet_realtime.publishing import CARRIED_BYTES
 from trivet_realtime.server_api.call import Call
 from trivet_realtime.server_api.messages import (
     ChannelCommand,
@@ -112,8 +114,12 @@ def _require_user(command: Command) -> None:
 
 
 async def _tell(call: Call, method: str, command: Command) -> None:
-    """Note the command in the trail, and tell it to every process."""
-    control = ClientControl(method, msgspec.json.encode(command).decode())
+    """Note the command in the trail, and tell it to every process. Raises CommandError (106) for
+    one that only this process would hear of."""
+    request = msgspec.json.encode(command)
+    if len(request) > CARRIED_BYTES:
+        raise CommandError(codes.LIMIT_EXCEEDED)
+    control = ClientControl(method, request.decode())
     async with call.open_unit() as unit:
         await unit.run(lambda db, _actor: record_control(db, command.user, control))
     call.hub.platform.broker.publish(control)
@@ -154,10 +160,20 @@ def _code_of(command: DisconnectCommand) -> DisconnectCode:
     if asked is None or not asked.code:
         return codes.FORCED
     reason = asked.reason
-    is_plain = len(reason.encode()) <= LONGEST_REASON and not reason.startswith("{")
+    is_plain = len(reason.encode()) <= LONGEST_REASON and not _is_json(reason)
     if not LEAST_CODE <= asked.code <= MOST_CODE or not is_plain:
         raise CommandError(codes.BAD_REQUEST)
     return DisconnectCode(asked.code, reason)
+
+
+def _is_json(reason: str) -> bool:
+    """Whether an SDK would read a reason as an older protocol's advice. Even a number is one, and
+    advises not to come back."""
+    try:
+        json.loads(reason)
+    except ValueError:
+        return False
+    return True
 
 
 def _unsubscribe(hub: Hub, client: Client, command: UnsubscribeCommand) -> None:

@@ -15,6 +15,7 @@ from trivet.asgi.problem import error_response
 from trivet.delivery.controls import ClientFrame
 from trivet.errors import Malformed, NotFound
 from trivet_realtime.hub import Hub
+from trivet_realtime.publishing import CARRIED_BYTES
 from trivet_realtime.transports.body import read_text
 
 Secret = Annotated[str, Meta(pattern="^[0-9a-f]{1,64}$")]
@@ -38,7 +39,8 @@ class EmulationEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # The frame travels as a JSON string, in which every quote takes two bytes.
-        text = await read_text(scope, receive, send, 2 * self._hub.bounds.message_bytes)
+        limit = 2 * min(self._hub.bounds.message_bytes, CARRIED_BYTES)
+        text = await read_text(scope, receive, send, limit)
         if text is None:
             return
         try:

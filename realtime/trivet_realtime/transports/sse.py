@@ -16,6 +16,7 @@ from trivet_realtime.transports.body import read_text
 from trivet_realtime.transports.stream import stream
 
 PARAMETER = "cf_connect"
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
 _HARMLESS = (["connect"], ["subscribe"])
 
 
@@ -31,9 +32,15 @@ class EventsEndpoint:
             if request.method == "POST":
                 return await read_text(scope, receive, send, self._hub.bounds.message_bytes)
             first = request.query_params.get(PARAMETER, "")
-            if _is_harmless(first):
+            if not _is_harmless(first):
+                await _refusal(scope)(scope, receive, send)
+            elif request.method == "HEAD":
+                # Of events that go on for ever it would see no end.
+                head = Response(media_type=CONTENT_TYPE)
+                del head.headers["content-length"]
+                await head(scope, receive, send)
+            else:
                 return first
-            await _refusal(scope)(scope, receive, send)
             return None
 
         await stream(
@@ -42,7 +49,7 @@ class EventsEndpoint:
             receive,
             send,
             read_first=read_first,
-            content_type=b"text/event-stream; charset=utf-8",
+            content_type=CONTENT_TYPE.encode(),
             encode=encode,
             opening=b"\r\n",
         )
