@@ -119,6 +119,15 @@ def test_applications_start_and_stop_with_the_house_and_do_not_seize_its_log(
         ("asgi:no_such_module:app", "No module named 'no_such_module'"),
         ("asgi:json:no_such_name", "no_such_name"),
         ("wsgi:json:__name__", "is no application"),
+        (
+            "asgi:tests.deploy.foreign.flask_app:app",
+            "Write wsgi:tests.deploy.foreign.flask_app:app",
+        ),
+        (
+            "wsgi:tests.deploy.foreign.quart_app:app",
+            "Write asgi:tests.deploy.foreign.quart_app:app",
+        ),
+        ("asgi:starlette.applications:Starlette", "Name the application, and no factory."),
     ],
 )
 def test_a_target_that_cannot_be_mounted_is_said_before_anything_starts(

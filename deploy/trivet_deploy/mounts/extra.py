@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import signature
 from operator import attrgetter
 from typing import Any
 
@@ -55,6 +56,7 @@ def _require_mounted(variable: str, named: Iterable[str], settings: Settings) ->
 def _mount(prefix: str, target: str, settings: Settings) -> MountedApp:
     interface, _, location = target.partition(":")
     app, is_asgi = _import(location, prefix), interface == "asgi"
+    _require_interface(app, interface, prefix, location)
     policy = parse_policy(settings.mount_policies.get(prefix, "its-own"))
     outcomes = settings.mount_commits_on.get(prefix, NOTHING)
     return MountedApp(
@@ -93,6 +95,39 @@ def _import(location: str, prefix: str) -> Any:
             f"it cannot be called.",
         )
     return app
+
+
+_TAKEN = {"asgi": 3, "wsgi": 2}
+"""How many arguments an application is called with: scope, receive and send (ASGI 3.0), or the
+environment and start_response (PEP 3333)."""
+
+
+def _require_interface(app: Any, interface: str, prefix: str, location: str) -> None:
+    """Raise for what cannot be called as `interface` says: each of its requests would be a 500."""
+    # A class may be an application of WSGI, whose instances are the answers; none is of ASGI.
+    possible = ("wsgi",) if isinstance(app, type) else ("asgi", "wsgi")
+    fitting = [name for name in possible if _takes(app, _TAKEN[name])]
+    if interface in fitting:
+        return
+    is_known = bool(fitting) and not isinstance(app, type)
+    cure = (
+        f"Write {fitting[0]}:{location}." if is_known else "Name the application, and no factory."
+    )
+    raise ConfigurationError(
+        "extra-mount",
+        f"{prefix} of TRIVET_EXTRA_MOUNTS cannot be mounted: '{location}' is no application of "
+        f"{interface.upper()}, which takes {_TAKEN[interface]} arguments. {cure}",
+    )
+
+
+def _takes(app: Any, count: int) -> bool:
+    try:
+        signature(app).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # of what is not written in Python, nobody knows it
+        return True
+    return True
 
 
 @contextmanager
