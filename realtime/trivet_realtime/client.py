@@ -45,6 +45,7 @@ class Client:
         "credential",
         "id",
         "is_connected",
+        "is_connecting",
         "origin",
         "outgoing",
         "session",
@@ -63,6 +64,8 @@ class Client:
         self.outgoing = Outgoing(bounds.queue_bytes, self.subscriptions)
         self.is_connected = False
         """Whether the connect command was answered."""
+        self.is_connecting = False
+        """Whether it is being answered."""
         self.connection: Connection | None = None
         """What reads its commands, as long as somebody does."""
         self._ending: DisconnectCode | None = None

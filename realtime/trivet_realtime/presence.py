@@ -7,7 +7,7 @@ for the others (`trivet.delivery.presence`).
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from trivet.data.outages import find_outage
 from trivet.delivery import presence as rows
+from trivet.delivery.batched_read import BatchedRead
 from trivet.delivery.presence import RENEW_SECONDS, Member
 from trivet.missing_tables import lacks_table
 from trivet_realtime.frames import Frame
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 Place = tuple[str, str]
 """A channel, and a client in it."""
 AT_ONCE = 500
-"""The places that one statement removes."""
+"""The places that one statement writes or removes."""
 Work = Callable[[], Awaitable[None]]
 _infos = msgspec.json.Decoder(ClientInfo)
 
@@ -41,6 +42,7 @@ class Presence:
         self._hub = hub
         self._is_noted = False
         self._noted: set[Place] = set()
+        self._entering = BatchedRead(self._enter, limit=AT_ONCE)
         self._left: set[Place] = set()
         self._is_leaving = False
         self._removing: frozenset[Place] = frozenset()
@@ -62,12 +64,7 @@ class Presence:
         await self._end_leaving(place)
         self._noted.add(place)
         try:
-            try:
-                await self._enter(subscription)
-            except IntegrityError:
-                # Others took this process for dead, as after a long outage.
-                await self._renew()
-                await self._enter(subscription)
+            await self._entering.ask(_member_of(subscription))
         finally:
             if subscription.is_over:
                 # It has left meanwhile, and its row may have come after its removal.
@@ -117,6 +114,7 @@ class Presence:
     async def stop(self) -> None:
         """Remove all rows of this process."""
         if self._is_shared:
+            await self._entering.stop()
             await self._try("the presence of clients could not be removed", self._leave_all)
 
     async def _end_leaving(self, place: Place) -> None:
@@ -132,9 +130,20 @@ class Presence:
             if await session.run_sync(rows.renew, node) and self._noted:
                 await session.run_sync(rows.enter, node, self._list_members())
 
-    async def _enter(self, subscription: "Subscription") -> None:
+    async def _enter(self, members: Sequence[Member]) -> Mapping[Member, None]:
+        """Write the rows of all who come while those before them are written: one transaction, and
+        not one for each channel of each client."""
+        try:
+            await self._write(members)
+        except IntegrityError:
+            # Others took this process for dead, as after a long outage.
+            await self._renew()
+            await self._write(members)
+        return dict.fromkeys(members)
+
+    async def _write(self, members: Sequence[Member]) -> None:
         async with self._hub.platform.database.unit() as session:
-            await session.run_sync(rows.enter, self._hub.node, [_member_of(subscription)])
+            await session.run_sync(rows.enter, self._hub.node, members)
 
     def _list_members(self) -> list[Member]:
         """Everybody who is noted."""

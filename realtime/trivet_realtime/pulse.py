@@ -98,7 +98,12 @@ class Pulse:
             self.watch_writing()
 
     def _be_stale(self) -> None:
-        self._client.disconnect(STALE)
+        if self._client.is_connecting:
+            # It is this process that takes so long. Who is cut off comes back and asks once more.
+            seconds = self._client.bounds.connect_seconds
+            self._beat = self._timers.call_later(seconds, self._be_stale)
+        else:
+            self._client.disconnect(STALE)
 
     def _be_gone(self) -> None:
         if self._client.outgoing.is_waiting:

@@ -6,7 +6,10 @@ memory or by a read that many share, and the reply is queued. What came meanwhil
 the subscription starts at the position that the reply tells, wherever the stream is by then.
 """
 
+import asyncio
 import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -28,6 +31,10 @@ from trivet_realtime.subscription import Subscription
 from trivet_realtime.views import View
 
 FOSSIL = "fossil"
+
+SUBSCRIBES_AT_ONCE = 40
+"""How many subscribes of one client are worked on together, so that they share reads. Rules that
+take a connection to the database have a bound of their own (`Hub.turns`)."""
 
 
 async def subscribe(session: Session, request: SubscribeRequest) -> Answer:
@@ -91,6 +98,33 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
     expire_later(hub, subscription)
     result = _result(request, recovery, grant, view)
     return Begun(result, subscription, hub, recovery.position)
+
+
+async def begin_together(
+    session: Session, asked: Sequence[tuple[SubscribeRequest, Grant]]
+) -> list[Begun]:
+    """Make several subscriptions like `begin_subscription`, or none, and return them in order."""
+    waiting = deque(enumerate(asked))
+    begun: dict[int, Begun] = {}
+
+    async def work() -> None:
+        while waiting:
+            number, (request, grant) = waiting.popleft()
+            try:
+                begun[number] = await begin_subscription(session, request, grant)
+            except BaseException:
+                waiting.clear()
+                raise
+
+    works = (work() for _ in range(min(len(asked), SUBSCRIBES_AT_ONCE)))
+    # Those that have begun come to their end: who is cancelled in a statement costs a connection.
+    ends = await asyncio.gather(*works, return_exceptions=True)
+    errors = [end for end in ends if end is not None]
+    if errors:
+        for each in begun.values():
+            session.hub.leave(each.subscription)
+        raise errors[0]
+    return [begun[number] for number in range(len(asked))]
 
 
 def expire_later(hub: Hub, subscription: Subscription) -> None:

@@ -7,12 +7,15 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from tests.realtime.beacons.realtime import answered_slowly, asked_slowly
+from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.house import House, Socket, eventually, house_at, offsets
 from tests.realtime.test_recovery import epoch_of, forget
+from trivet.delivery.presence import PresenceRow
 from trivet.events.outbox import unopened_epoch
+from trivet.identity import ANONYMOUS
 from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
@@ -118,6 +121,65 @@ async def test_ten_thousand_that_come_back_at_once_share_few_reads_of_history(
 
 
 CLIENTS, CHANNELS = 250, 40
+
+
+async def test_who_is_subscribed_by_a_token_to_many_channels_costs_few_reads(house: House) -> None:
+    token = house.platform.tokens.connection(
+        ANONYMOUS, channels=[f"beacons:{number}" for number in range(CHANNELS)]
+    )
+    async with house.socket() as socket:
+        with counting(house) as statements:
+            result = await socket.connect(token=token)
+    assert len(result["subs"]) == CHANNELS
+    assert len(statements) < CHANNELS / 4
+
+
+async def test_many_who_come_to_channels_with_presence_are_noted_together(
+    empty_database_url: str,
+) -> None:
+    few, rooms = 10, [f"lounge:{number}" for number in range(CHANNELS // 2)]
+    async with (
+        house_at(empty_database_url, broker=CarriedBroker(Line())) as house,
+        AsyncExitStack() as stack,
+    ):
+        token = house.platform.tokens.connection(ANONYMOUS, channels=rooms)
+        sockets = [
+            await stack.enter_async_context(house.socket(max_queue=None)) for _ in range(few)
+        ]
+        with counting(house, "INSERT INTO trivet_presence ") as statements:
+            await asyncio.gather(*(socket.connect(token=token) for socket in sockets))
+        assert 0 < len(statements) < few * len(rooms) / 4
+        async with house.platform.database.unit(read_only=True) as session:
+            noted = await session.scalar(select(func.count()).select_from(PresenceRow))
+        assert noted == few * len(rooms)
+
+
+class Gated(CarriedBroker):
+    """Watches nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__(Line())
+        self.may_watch = asyncio.Event()
+
+    async def watch(self, channel: str) -> None:
+        await self.may_watch.wait()
+
+
+async def test_who_has_asked_to_connect_is_not_cut_off_for_the_slowness_of_the_answer(
+    empty_database_url: str,
+) -> None:
+    broker, bounds = Gated(), Bounds(connect_seconds=0.05)
+    async with (
+        house_at(empty_database_url, bounds, broker=broker) as house,
+        house.socket() as socket,
+        house.socket() as silent,
+    ):
+        token = house.platform.tokens.connection(ANONYMOUS, channels=[NORTH])
+        await socket.send({"id": 1, "connect": {"token": token}})
+        assert await silent.closing() == (3502, "stale")
+        await asyncio.sleep(3 * bounds.connect_seconds)
+        broker.may_watch.set()
+        assert NORTH in (await socket.receive())["connect"]["subs"]
 
 
 async def test_a_slow_rule_is_asked_in_turn_and_leaves_connections_to_others(

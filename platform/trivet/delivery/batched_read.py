@@ -4,6 +4,9 @@ Ten thousand clients that come back at once ask for a few channels each, many of
 One read at a time answers all that have asked by then, so a storm needs one connection, and the
 rest of the pool serves others. Whoever asks for the same gets the same answer.
 
+What is asked for may be a write as well (of the presence of clients): then one transaction does the
+work of all who wait.
+
 A read is never cancelled because somebody who asked has left: a cancelled statement costs its
 connection.
 """

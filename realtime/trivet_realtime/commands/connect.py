@@ -8,14 +8,23 @@ from trivet_realtime.codes import CommandError, Disconnected
 from trivet_realtime.commands.session import Answer, Session
 from trivet_realtime.credentials import Grant, grant_of_server, seconds_left
 from trivet_realtime.protocol import ConnectRequest, ConnectResult, SubscribeRequest
-from trivet_realtime.subscribing import Begun, begin_subscription
+from trivet_realtime.subscribing import Begun, begin_together
 
 
 async def connect(session: Session, request: ConnectRequest) -> Answer:
     """Begin, as whom the handshake or the token says."""
-    hub, client = session.hub, session.client
+    client = session.client
     if client.is_connected:
         raise Disconnected(codes.MALFORMED)
+    client.is_connecting = True
+    try:
+        return await _connect(session, request)
+    finally:
+        client.is_connecting = False
+
+
+async def _connect(session: Session, request: ConnectRequest) -> Answer:
+    hub, client = session.hub, session.client
     if request.token:
         # Nothing is awaited between the two, so no revocation falls between them.
         client.accept(await hub.credentials.of_token(request.token), hub.timers)
@@ -43,17 +52,8 @@ async def connect(session: Session, request: ConnectRequest) -> Answer:
 async def _subscribe(session: Session, request: ConnectRequest) -> list[Begun]:
     """Make all subscriptions of the server, or none: after a refusal the client may connect again,
     and gets them then."""
-    begun: list[Begun] = []
-    try:
-        for grant in list(_grants(session)):
-            if grant.access.channel not in session.client.subscriptions:
-                asked = _request_of(request, grant)
-                begun.append(await begin_subscription(session, asked, grant))
-    except BaseException:
-        for each in begun:
-            session.hub.leave(each.subscription)
-        raise
-    return begun
+    grants = list(_grants(session))
+    return await begin_together(session, [(_request_of(request, each), each) for each in grants])
 
 
 def _start(begun: list[Begun]) -> None:

@@ -37,15 +37,11 @@ from trivet_realtime.protocol import (
     UnsubscribeRequest,
     decode_request,
 )
-from trivet_realtime.subscribing import subscribe
+from trivet_realtime.subscribing import SUBSCRIBES_AT_ONCE, subscribe
 
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[Session, Any], Awaitable[Struct | Answer | None]]
-
-SUBSCRIBES_AT_ONCE = 40
-"""How many subscribes of one frame are worked on together, so that they share reads. Rules that
-take a connection to the database have a bound of their own (`Hub.turns`)."""
 
 
 async def unsubscribe(session: Session, request: UnsubscribeRequest) -> Empty:
