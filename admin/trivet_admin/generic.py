@@ -9,7 +9,6 @@ from django.db import models
 if TYPE_CHECKING:
     AnyField = models.Field[Any, Any]
     CharField = models.CharField[Any, Any]
-    IntegerField = models.IntegerField[Any, Any]
     JSONField = models.JSONField[Any, Any]
     ForeignKey = models.ForeignKey[Any, Any]
     OneToOneField = models.OneToOneField[Any, Any]
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 else:
     AnyField = models.Field
     CharField = models.CharField
-    IntegerField = models.IntegerField
     JSONField = models.JSONField
     ForeignKey = models.ForeignKey
     OneToOneField = models.OneToOneField
@@ -31,7 +29,6 @@ __all__ = [
     "AnyField",
     "CharField",
     "ForeignKey",
-    "IntegerField",
     "JSONField",
     "ManyToManyField",
     "ModelForm",

@@ -14,6 +14,7 @@ from tests.admin.house import (
     FEATURES,
     KEYED,
     LINEAGE,
+    MOTLEY,
     PASSWORD,
     STOCK,
     House,
@@ -23,6 +24,7 @@ from tests.admin.house import (
     create_borrowed_tables,
     create_keyed_tables,
     create_lineage_tables,
+    create_motley_tables,
     create_stock_tables,
     engine_of,
     make_settings,
@@ -242,6 +244,28 @@ async def keyed_house(built_keyed_house: House) -> AsyncIterator[House]:
     """The whole application over `keyed`."""
     yield built_keyed_house
     await built_keyed_house.platform.database.close()
+
+
+@pytest.fixture(scope="module")
+def motley(databases: Databases, process_database_url: str) -> Iterator[tuple[Feature, ...]]:
+    """The features with `motley`, likewise."""
+    with _with_feature(
+        MOTLEY, databases, process_database_url, create_stock_tables, create_motley_tables
+    ) as features:
+        yield features
+
+
+@pytest.fixture
+def built_motley_house(motley: tuple[Feature, ...], process_database_url: str) -> Iterator[House]:
+    with stock_registered():
+        yield build_house(make_settings(process_database_url), motley)
+
+
+@pytest.fixture
+async def motley_house(built_motley_house: House) -> AsyncIterator[House]:
+    """The whole application over `motley`."""
+    yield built_motley_house
+    await built_motley_house.platform.database.close()
 
 
 @pytest.fixture

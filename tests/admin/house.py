@@ -41,6 +41,7 @@ STOCK = "tests.admin.stock"
 ASSORTED = "tests.admin.assorted"
 BORROWED = "tests.admin.borrowed"
 KEYED = "tests.admin.keyed"
+MOTLEY = "tests.admin.motley"
 LINEAGE = "tests.admin.lineage"
 
 
@@ -90,9 +91,16 @@ def _unregister() -> None:
     from django.contrib import admin
 
     for model in list(admin.site._registry):
-        if model._meta.app_label in ("stock", "assorted", "borrowed", "keyed", "lineage"):
+        if model._meta.app_label in (
+            "stock",
+            "assorted",
+            "borrowed",
+            "keyed",
+            "lineage",
+            "motley",
+        ):
             admin.site.unregister(model)
-    for package in (STOCK, ASSORTED, BORROWED, KEYED, LINEAGE):
+    for package in (STOCK, ASSORTED, BORROWED, KEYED, LINEAGE, MOTLEY):
         sys.modules.pop(f"{package}.admin", None)  # the admin looks for it anew
 
 
@@ -138,6 +146,12 @@ def create_keyed_tables(engine: Engine) -> None:
     from tests.admin.keyed import models
 
     Model.metadata.create_all(engine, tables=models.TABLES)
+
+
+def create_motley_tables(engine: Engine) -> None:
+    from tests.admin.motley import models
+
+    models.Base.metadata.create_all(engine)
 
 
 def create_lineage_tables(engine: Engine) -> None:

@@ -197,6 +197,15 @@ SLIPS = (
         ("store/admin.py", "registers nothing", "@register(TheClass)"),
     ),
     Slip(
+        "an admin.py that registers a class with somebody else's admin",
+        {
+            "admin.py": "from store.models import Shelf\n"
+            "from trivet_admin import ModelAdmin, register\n\nregister(Shelf)(ModelAdmin)\n"
+        },
+        "admin",
+        "",
+    ),
+    Slip(
         "a channel without a rule",
         {"events.py": FEED.format(channel='f"store:box:{number}"'), "realtime.py": RULE},
         "channels",

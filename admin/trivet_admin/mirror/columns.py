@@ -1,5 +1,6 @@
 """One column, one Django field: its options, its default, and who fills it."""
 
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,25 +14,42 @@ from sqlalchemy.types import NullType, UserDefinedType
 
 from trivet.errors import ConfigurationError
 from trivet.models.filled_columns import is_filled
-from trivet_admin.generic import AnyField, IntegerField
+from trivet.models.row_keys import key_text
+from trivet_admin.generic import AnyField
 from trivet_admin.mirror.defaults import default_of, wants_context
 from trivet_admin.mirror.fields import Options, field_of
 
 
-class VersionField(IntegerField):
-    """The version counter of a row: in a form it is hidden, and says what was edited."""
+class VersionField:
+    """The version of a row, mixed into the field of its column's type: in a form it is hidden, and
+    says what was edited."""
+
+    verbose_name: Any
 
     def formfield(self, **_options: Any) -> Any:
-        return VersionFormField(required=False, label=capfirst(str(self.verbose_name)))
+        label = capfirst(str(self.verbose_name))
+        return VersionFormField(required=False, strip=False, label=label)
+
+    def save_form_data(self, instance: Any, data: Any) -> None:
+        """Leave the row's own: a form says what it was made from, and sets nothing."""
 
 
-class VersionFormField(forms.IntegerField):
-    """Carries the version that the form was made from; a newer one is no change of the user's."""
+class VersionFormField(forms.CharField):
+    """Carries the text of the version that the form was made from (`key_text`); a newer one is no
+    change of the user's."""
 
     widget = forms.HiddenInput
 
+    def prepare_value(self, value: Any) -> Any:
+        return value if value is None or isinstance(value, str) else key_text([value])
+
     def has_changed(self, _initial: Any, _data: Any) -> bool:
         return False
+
+
+@cache
+def _versioned(kind: type[Any]) -> type[Any]:
+    return type(f"Version{kind.__name__}", (VersionField, kind), {})
 
 
 _AUTO = {BigInteger: models.BigAutoField, SmallInteger: models.SmallAutoField}
@@ -53,7 +71,7 @@ def make_field(
     """
     options = options_of(column)
     if is_version:
-        return VersionField(**{**options, "default": 1, "blank": True})
+        options |= {"default": None, "blank": True}  # SQLAlchemy makes it up
     try:
         field = field_of(column.type, options, annotation, _zone_of(column))
     except SQLAlchemyError as error:
@@ -63,6 +81,11 @@ def make_field(
             f"has the type {column.type!r}, which this database ({vendor}) does not have",
             f"give it another one here, .with_variant(…, {vendor!r})",
         ) from error
+    if is_version:
+        kind: Any = type(field)
+        field.__class__ = _versioned(kind)
+        field.editable = True  # also where its type is only shown: a form has to carry it
+        return field
     if is_generated_key(column) and is_whole_key(column) and isinstance(field, models.IntegerField):
         auto = next((a for t, a in _AUTO.items() if isinstance(column.type, t)), models.AutoField)
         return auto(**{**options, "blank": True})

@@ -13,6 +13,7 @@ from trivet.errors import ConfigurationError
 from trivet.identity import User
 from trivet.models.mapped import known_classes, our_mappers
 from trivet.models.owners import owner_of
+from trivet_admin.backends.whole_names import quoted
 from trivet_admin.mirror.shape import find_shape
 
 PLATFORM_LABEL = "trivet"
@@ -104,8 +105,4 @@ def db_table_of(table: Table, mapped: type[Any]) -> str:
             f"PostgreSQL, or leave schema={table.schema!r} out.",
         )
     # Django takes a name in quotes as it stands.
-    return ".".join(_quoted(each) for each in (table.schema, table.name))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return ".".join(quoted(each) for each in (table.schema, table.name))

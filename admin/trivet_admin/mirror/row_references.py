@@ -9,6 +9,7 @@ columns follow it.
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import ForeignObject
 from sqlalchemy import ForeignKeyConstraint, Table
@@ -72,8 +73,12 @@ class RowReference(ForeignObject):  # type: ignore[type-arg]  # not generic at r
         ]
 
     def row_key(self, instance: Any) -> Any:
-        """The primary key of the row that `instance` refers to, as Django has it; or None."""
-        row = getattr(instance, self.name) if self.is_set(instance) else None
+        """The primary key of the row that `instance` refers to, as Django has it; None if there is
+        none, as for the empty texts of a new row."""
+        try:
+            row = getattr(instance, self.name) if self.is_set(instance) else None
+        except ObjectDoesNotExist:
+            return None
         return None if row is None else row.pk
 
     def is_set(self, instance: Any) -> bool:

@@ -17,6 +17,7 @@ from django.contrib.admin import (
     RelatedFieldListFilter,
     RelatedOnlyFieldListFilter,
 )
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import get_fields_from_path, reverse_field_path
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import models
@@ -50,6 +51,14 @@ class _BoundedFilters:
         if changes.date_hierarchy:
             _keep_the_clock(changes, found[2])
         return found
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Django's. A number that no column can hold is found only here, as the driver of SQLite
+        refuses it: it is answered as every other value that cannot be."""
+        try:
+            super().get_results(request)  # type: ignore[misc]  # as above
+        except OverflowError as error:
+            raise IncorrectLookupParameters(error) from error
 
 
 def with_media_of_filters(response: Any) -> Any:

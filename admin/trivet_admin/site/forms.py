@@ -20,6 +20,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError
+from trivet.models.row_keys import key_text
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.writes import to_mapped
 from trivet_admin.errors.to_django import CHANGED_MEANWHILE
@@ -152,9 +153,9 @@ class MirrorFormMixin:
         if not self.has_changed():
             return  # a row of a list that nobody touched here
         seen = self.cleaned_data.get(version)
-        if seen is None:
+        if not seen:
             self._add(NON_FIELD_ERRORS, [_NO_VERSION])
-        elif seen != getattr(self.instance, version):
+        elif seen != key_text([getattr(self.instance, version)]):
             self._add(NON_FIELD_ERRORS, [CHANGED_MEANWHILE])
 
     def _check_validators(self, shape: Shape) -> None:

@@ -5,9 +5,9 @@ that anybody who sees the list can read a digest or a password's hash one letter
 column, or a path of relations, can be asked for if the list shows, filters or searches by it.
 Everything else is refused with 400.
 
-A lookup whose cost has no bound is refused for every column. A regular expression can take longer
-than the universe is old, and on SQLite Python itself runs it, so that the whole process stands
-still and no time limit ends it.
+A lookup that no parameter can say, or whose cost has no bound, is refused for every column. A
+regular expression can take longer than the universe is old, and on SQLite Python itself runs it,
+so that the whole process stands still and no time limit ends it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +24,8 @@ _SEARCH_PREFIXES = "^=@"
 
 
 _UNBOUNDED = frozenset({"regex", "iregex"})
+_OF_TWO = "range"
+"""It wants two values, and a parameter is one: Django would fail over it."""
 LOOKUP_STEPS = 6
 """How many steps may follow the column: transforms, keys of a JSON document, and the comparison."""
 
@@ -43,7 +45,7 @@ class ShownLookups:
         path = _path_of(self.model, lookup)
         if path is None:  # a filter's own parameter, or nothing that there is
             return True
-        is_shown = path in self._shown(request) and _is_bounded(self.model, lookup)
+        is_shown = path in self._shown(request) and _is_answerable(self.model, lookup)
         return (
             is_shown
             or lookup in self._parameters(request)
@@ -98,11 +100,12 @@ def _path_of(model: Any, lookup: str) -> str | None:
     return LOOKUP_SEP.join(field.name for field in path) or None
 
 
-def _is_bounded(model: Any, lookup: str) -> bool:
-    """Whether the database can answer `lookup` at a cost that the rows alone decide."""
+def _is_answerable(model: Any, lookup: str) -> bool:
+    """Whether a parameter can say what `lookup` compares with, and the database can answer it at a
+    cost that the rows alone decide."""
     parts = lookup.split(LOOKUP_SEP)
     steps = parts[len(list(_fields_of(model, parts))) :]
-    return len(steps) <= LOOKUP_STEPS and _UNBOUNDED.isdisjoint(steps)
+    return len(steps) <= LOOKUP_STEPS and _UNBOUNDED.isdisjoint(steps) and steps[-1:] != [_OF_TWO]
 
 
 def _fields_of(model: Any, parts: Iterable[str]) -> Iterator[Any]:

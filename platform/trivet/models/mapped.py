@@ -22,6 +22,7 @@ from sqlalchemy.orm.mapper import _all_registries
 
 from trivet.errors import ConfigurationError
 from trivet.models.base import Model
+from trivet.models.dataclass_defaults import take_factories
 
 PLATFORM = "trivet"
 """The owner of the platform's own tables, and its package."""
@@ -52,6 +53,8 @@ def bring(sources: Sequence[Source]) -> None:
     _sources = tuple(sources)
     _registries_at.cache_clear()
     _metadata_at.cache_clear()
+    for mapper in our_mappers():
+        take_factories(mapper)
 
 
 def sources() -> tuple[Source, ...]:

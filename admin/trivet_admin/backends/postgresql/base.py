@@ -19,6 +19,7 @@ from trivet_admin import runtime
 from trivet_admin.backends.guard import writes
 from trivet_admin.backends.postgresql.replicas import ReplicaWrapper
 from trivet_admin.backends.shared_connection import dialect_of
+from trivet_admin.backends.whole_names import WholeNames
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor
 from trivet_admin.configuration import POOL_TIMEOUT_SECONDS
 
@@ -43,7 +44,7 @@ class PooledConnection(LimitedConnection):
         return failure[1] if failure is not None and failure[0] >= since else None
 
 
-class DatabaseOperations(operations.DatabaseOperations):
+class DatabaseOperations(WholeNames, operations.DatabaseOperations):
     compiler_module = COMPILERS
 
 

@@ -6,10 +6,11 @@ from django.db.backends.sqlite3 import base, operations, schema
 
 from trivet.data.statement_limit import LimitedSqliteConnection
 from trivet_admin import runtime
+from trivet_admin.backends.whole_names import WholeNames
 from trivet_admin.backends.wrapper import COMPILERS, GuardlessSchemaEditor, UnitWrapper
 
 
-class DatabaseOperations(operations.DatabaseOperations):
+class DatabaseOperations(WholeNames, operations.DatabaseOperations):
     compiler_module = COMPILERS
 
 

@@ -1,0 +1,1 @@
+"""A feature of classes as strangers have them: odd names, versions of every kind, dataclasses."""
