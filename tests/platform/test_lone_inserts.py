@@ -5,10 +5,11 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import String, event, func, inspect, select, text
+from sqlalchemy import Numeric, String, event, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, column_property, mapped_column
 
@@ -56,6 +57,16 @@ class Shouted(Model):
     loud: Mapped[str] = column_property(func.upper(name))
 
 
+class Priced(Model):
+    """A default that is read back in another form."""
+
+    __tablename__ = "test_lone_priced"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    price: Mapped[Decimal] = mapped_column(Numeric(8, 2), default=lambda: Decimal("1.5"))
+
+
+EVERY_ROW = {**ROWS, "a default that is fitted": Priced}
 LEFT_TO_SESSIONS = {
     "an expression",
     "defaults that ask",
@@ -102,11 +113,11 @@ async def make_alone(database: Database, row: Callable[[], Any]) -> tuple[Any, A
 
 
 async def test_a_row_is_the_same_without_a_session(database: Database) -> None:
-    alone = {name: await make_alone(database, row) for name, row in ROWS.items()}
-    by_session = {name: await make(database, row) for name, row in ROWS.items()}
+    alone = {name: await make_alone(database, row) for name, row in EVERY_ROW.items()}
+    by_session = {name: await make(database, row) for name, row in EVERY_ROW.items()}
     assert {name for name, made in alone.items() if made is None} == LEFT_TO_SESSIONS
-    for name in ROWS.keys() - LEFT_TO_SESSIONS:
-        assert alone[name] == by_session[name], name
+    for name in EVERY_ROW.keys() - LEFT_TO_SESSIONS:
+        assert repr(alone[name]) == repr(by_session[name]), name  # 1.5 is not 1.50
     verdict, damages = await check(database)
     assert (verdict.damages, damages) == (0, [])
 
