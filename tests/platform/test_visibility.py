@@ -33,11 +33,12 @@ from tests.platform.shelf import Size
 from tests.platform.watched_rules import BOSS, module_of
 from trivet import Forbidden, Identity
 from trivet.data.capture import Capture
+from trivet.data.explicit_nulls import keep_nulls
 from trivet.data.session import TrivetSession, UncapturedError
 from trivet.errors import ConfigurationError
 from trivet.identity import ANONYMOUS, system
 from trivet.origin import Origin
-from trivet.rules import changeable, select_visible, visible, visible_condition
+from trivet.rules import Change, changeable, rule, select_visible, visible, visible_condition
 from trivet.rules.conditions import key_of
 from trivet.rules.registry import RuleRegistry, collect_rules
 
@@ -104,6 +105,13 @@ class Label(Base):
     shown_bonus: Mapped[str] = column_property(func.abs(bonus))
     letters: Mapped[int] = column_property(func.length(last) + pay * 0)
     numbered: Mapped[int] = column_property(id + 1)  # noqa: A003  # the column above
+
+
+class Cadet(Base):
+    __tablename__ = "visible_cadet"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    strikes: Mapped[int | None] = mapped_column(default=3)
+    stripes: Mapped[int | None] = mapped_column(server_default="4")
 
 
 class Paper(Base):
@@ -447,6 +455,36 @@ class TestWhoMaySet:
     def test_nobody_is_not_everybody(self, engine: Engine, actor: Identity | None) -> None:
         with session_with(engine, registry_of(by_the_boss), actor) as db, pytest.raises(Forbidden):
             do(_promote, db)
+
+    @pytest.mark.parametrize("name", ["strikes", "stripes"])
+    def test_null_in_place_of_a_default_is_another_value(self, engine: Engine, name: str) -> None:
+        @changeable(Cadet, name)
+        def of_the_boss(actor: Identity) -> bool:
+            return actor.username == "boss"
+
+        rules = registry_of(of_the_boss)
+        with session_with(engine, rules) as db:
+            db.add(Cadet(id=1, strikes=None, stripes=None))  # SQLAlchemy writes the defaults
+            db.flush()
+            assert db.execute(select(Cadet.strikes, Cadet.stripes)).one() == (3, 4)
+            db.add(cadet := Cadet(id=2, strikes=None, stripes=None))
+            keep_nulls(cadet, [name])
+            with pytest.raises(Forbidden) as caught:
+                db.flush()
+        assert [each["pointer"] for each in caught.value.data["errors"]] == [f"/{name}"]
+
+    def test_a_rule_judges_the_default_that_a_none_becomes(self, engine: Engine) -> None:
+        seen: list[Any] = []
+
+        @rule(Cadet, "strikes")
+        def note(change: Change[Cadet]) -> None:
+            seen.append(change.new["strikes"])
+
+        with session_with(engine, registry_of(note)) as db:
+            db.add_all([Cadet(id=1, strikes=None), cadet := Cadet(id=2, strikes=None)])
+            keep_nulls(cadet, ["strikes"])
+            db.flush()
+            assert db.scalars(select(Cadet.strikes).order_by(Cadet.id)).all() == seen == [3, None]
 
     def test_the_rest_of_a_row_and_the_default_are_free(self, engine: Engine) -> None:
         @changeable(Person, "rank", "width")

@@ -21,6 +21,7 @@ from sqlalchemy.orm import (
     SynonymProperty,
 )
 from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.sql.elements import Null
 
 from trivet.capture.old_values import columns_of, history_of, known_before, read
 from trivet.identity.identity import Identity
@@ -93,6 +94,9 @@ class Change(Generic[M]):
         found |= self._references()
         changed: dict[str, Values] = {}
         for key, new in found.items():
+            if isinstance(new, Null) and self.kind == "insert":
+                changed[key] = Values(None, None)  # in place of a default: something that is given
+                continue
             if isinstance(new, ClauseElement):
                 new = self._evaluated(new)  # noqa: PLW2901  # the same value, evaluated
             old = self._old_of(key)
@@ -105,7 +109,8 @@ class Change(Generic[M]):
     def _new_columns(self) -> dict[str, Any]:
         present = self._state.dict
         return {
-            key: present[key] if key in present else _default_of(column)
+            # SQLAlchemy writes the default of a None, too.
+            key: _default_of(column) if (value := present.get(key)) is None else value
             for key, column in columns_of(self._mapper).items()
         }
 
