@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from annotated_types import Le
 
-from trivet_settings import SettingsError, load_settings
+from trivet_settings import Settings, SettingsError, load_settings
 
 SECRET = "k" * 40
 
@@ -29,6 +30,8 @@ SCENARIOS = (
     Scenario("a name like no other", "QQQQ", "1", ("is no setting", "trivet check --settings")),
     Scenario("no number", "POLL_SECONDS", "often", ("valid number", "TRIVET_POLL_SECONDS=1.0")),
     Scenario("a number too small", "POLL_SECONDS", "0", ("greater than 0", "seconds")),
+    Scenario("a time without an end", "HISTORY_HOURS", "inf", ("less than or equal", "hours")),
+    Scenario("more time than there is", "SESSION_HOURS", "1e300", ("less than or equal", "hours")),
     Scenario("an unknown room", "ROOMS", "api,kitchen", ("'realtime'", "api,admin,realtime")),
     Scenario("no room", "ROOMS", "[]", ("would serve nothing",)),
     Scenario("a log format", "LOG_FORMAT", "xml", ("'console' or 'json'",)),
@@ -174,3 +177,13 @@ def test_the_cause_of_a_fault_does_not_carry_what_was_written(
 
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_every_time_has_an_upper_bound() -> None:
+    """An endless one would be a fault of arithmetic where it is used, and not of the setting."""
+    without = [
+        name
+        for name, field in Settings.model_fields.items()
+        if field.annotation is float and not any(isinstance(each, Le) for each in field.metadata)
+    ]
+    assert without == []

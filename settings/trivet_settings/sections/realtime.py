@@ -69,7 +69,9 @@ class RealtimeSettings(BaseSettings):
         ),
     ] = 1.0
     history_hours: Annotated[
-        float, Field(gt=0), About("How long publications are kept for recovery.", "hours")
+        float,
+        Field(gt=0, le=876_000),
+        About("How long publications are kept for recovery.", "hours"),
     ] = 24.0
     ping_seconds: Annotated[
         int, Field(ge=1, le=3600), About("How often a socket is pinged.", "seconds")

@@ -61,7 +61,9 @@ class RequestSettings(BaseSettings):
             "bytes",
         ),
     ] = 256 * 1024
-    session_hours: Annotated[float, Field(gt=0), About("How long a login lasts.", "hours")] = 12.0
+    session_hours: Annotated[
+        float, Field(gt=0, le=876_000), About("How long a login lasts.", "hours")
+    ] = 12.0
     identity_cache_seconds: Annotated[
         float,
         Field(ge=0, le=300),
