@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -127,6 +128,24 @@ async def test_a_handshake_with_a_body_is_refused_at_once(handshake: bytes) -> N
         answer = await talk(port, handshake)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1
+
+
+IMPOSSIBLE = [
+    pytest.param(b"Transfer-Encoding: gzip\r\n", id="no chunks"),
+    pytest.param(CHUNKED + length(b"abcde"), id="chunks and a length"),
+    pytest.param(length(b"abcde") + length(b"abcd"), id="two lengths"),
+]
+
+
+@pytest.mark.parametrize("fields", IMPOSSIBLE)
+async def test_a_body_whose_end_cannot_be_known_is_refused_before_it_is_served(
+    fields: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as port:
+        answer = await talk(port, head(b"POST", b"/first", H2C, fields) + b"abcde" + NEXT)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 async def test_a_handshake_does_not_get_in_before_the_answer_to_the_request_before_it() -> None:

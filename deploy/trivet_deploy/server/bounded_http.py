@@ -21,12 +21,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from trivet_deploy.server.joined_writes import JoinedWrites
-from trivet_deploy.server.upgrades import (
-    Headers,
-    asks_for_websocket,
-    framing_of,
-    parser_behind_head,
-)
+from trivet_deploy.server.upgrades import asks_for_websocket, framing_of, parser_behind_head
 
 HEAD_BYTES = 64 * 1024
 """Request line and headers together; browsers and proxies stay below 16 KB."""
@@ -80,7 +75,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._is_of_later_version = False
         self._body_is_complete = True
-        self._body_after_upgrade: Headers = ()
+        self._body_parser: httptools.HttpRequestParser | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -127,8 +122,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._should_upgrade():
                 self.handle_websocket_upgrade()
                 return
-            framing, self._body_after_upgrade = self._body_after_upgrade, ()
-            self.parser = parser_behind_head(self, framing)
+            parser, self._body_parser = self._body_parser, None
+            self.parser = httptools.HttpRequestParser(self) if parser is None else parser
             if rest := data[stop.args[0] :]:
                 self._parse(rest)
 
@@ -179,15 +174,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.scope["http_version"] = version
         framing = framing_of(self.headers)
         if not self._should_upgrade():
-            self._body_after_upgrade = framing
+            # Now, because a framing that cannot be is refused before the request is served.
+            self._body_parser = parser_behind_head(self, framing) if framing else None
             return
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn's types leave the None out
         if framing or (cycle is not None and not cycle.response_complete):
             raise BadHandshake
 
     def on_message_complete(self) -> None:
-        if self._body_after_upgrade:
-            return  # Only the parser is at its end. Another one reads the body.
+        if self._body_parser is not None:
+            return  # Only this parser is at its end. The other one reads the body.
         self._body_is_complete = True
         self._end_rest()
         super().on_message_complete()

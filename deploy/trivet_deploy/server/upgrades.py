@@ -42,9 +42,8 @@ def framing_of(headers: Headers) -> Headers:
 
 
 def parser_behind_head(protocol: Any, framing: Headers) -> httptools.HttpRequestParser:
-    """A parser that calls `protocol`, and reads a body of this framing first."""
-    if not framing:
-        return httptools.HttpRequestParser(protocol)
+    """A parser that calls `protocol`, and reads a body of this framing first. Raises
+    HttpParserError for a framing that cannot be."""
     parser = httptools.HttpRequestParser(_BehindHead(protocol))
     lines = [b"POST / HTTP/1.1", *(b"%s: %s" % field for field in framing), b"", b""]
     parser.feed_data(b"\r\n".join(lines))
