@@ -313,5 +313,5 @@ async def test_what_the_database_refuses_of_the_server_api_is_logged(
     async with one.platform.database.engine.begin() as connection:
         await connection.execute(text(once))
     await call(one, "disconnect", user="7")
-    assert await error(one, "disconnect", {"user": "7"}) == 100
+    assert await error(one, "disconnect", {"user": "7"}) == 107
     assert "the database refused" in json_log()
