@@ -112,16 +112,15 @@ def _source_of(feature: Feature) -> Source:
     """Where the classes of `feature` are. The modules are imported."""
     if feature.only_classes:
         taken = take(feature.package, "TRIVET_FEATURES")
-        return Source(feature.name, (feature.package,), taken)
+        return Source(feature.name, (feature.package,), (taken,))
     module = feature.find_module("models")
     if module is None:
         return Source(feature.name, (feature.package,))
     with naming_lines([feature.folder]):
         take_below(module)
     packages = taken_from(module)
-    for package in packages:
-        take(package, file_of(module.__name__))
-    return Source(feature.name, (feature.package, *packages), module)
+    others = [take(package, file_of(module.__name__)) for package in packages]
+    return Source(feature.name, (feature.package, *packages), (module, *others))
 
 
 def _load(entry: str) -> Feature:

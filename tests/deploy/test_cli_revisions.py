@@ -2,10 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.deploy.installation import Installation, execute
+from tests.deploy.installation import Installation, execute, same_features
 from tests.deploy.written import MANY, PORTS, Write
 
 
@@ -132,3 +133,42 @@ def test_the_sql_of_what_waits_is_what_a_migration_would_do(
             execute(installed.url, statement)
     assert installed.json("migrate", "--plan") == []
     assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+TEAMS = """
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+from trivet import Model
+
+
+class Boss(Model):
+    __tablename__ = "teams_boss"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams_team.id"), index=True)
+    above_id: Mapped[int | None] = mapped_column(
+        ForeignKey("teams_boss.id", use_alter=True, name="above"), index=True
+    )
+
+
+class Team(Model):
+    __tablename__ = "teams_team"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    boss_id: Mapped[int | None] = mapped_column(ForeignKey("teams_boss.id"), index=True)
+"""
+
+
+def test_tables_of_one_feature_that_refer_to_each_other_are_built_anew_and_taken_back(
+    installed: Installation, write: Write, databases: Any
+) -> None:
+    """Of their keys one comes behind both tables: PostgreSQL wants the table there."""
+    write(teams=TEAMS)
+    made = installed.run("makemigrations")
+    assert "Warning" not in made.stderr
+    fresh = same_features(installed, databases.create_empty())
+    agreed: dict[str, list[str]] = {"django": [], "alembic": []}
+    fresh.run("migrate")
+    assert fresh.json("migrate", "--check") == agreed
+    fresh.run("migrate", "--to", "teams@base", "--yes")
+    fresh.run("migrate")
+    assert fresh.json("migrate", "--check") == agreed
+    databases.drop(fresh.url)

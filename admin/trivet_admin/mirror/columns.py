@@ -10,11 +10,12 @@ from django.utils.text import capfirst
 from sqlalchemy import BigInteger, Column, MetaData, SmallInteger, Table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
-from sqlalchemy.types import NullType, UserDefinedType
+from sqlalchemy.types import NullType
 
 from trivet.errors import ConfigurationError
 from trivet.models.filled_columns import is_filled
 from trivet.models.row_keys import key_text
+from trivet.models.types import DatabaseType
 from trivet_admin.generic import AnyField
 from trivet_admin.mirror.defaults import default_of, wants_context
 from trivet_admin.mirror.fields import Options, field_of
@@ -73,7 +74,7 @@ def make_field(
     if is_version:
         options |= {"default": None, "blank": True}  # SQLAlchemy makes it up
     try:
-        field = field_of(column.type, options, annotation, _zone_of(column))
+        field = field_of(_known(column.type), options, annotation, _zone_of(column))
     except SQLAlchemyError as error:
         vendor = connections[DEFAULT_DB_ALIAS].vendor
         raise unsupported(
@@ -108,10 +109,12 @@ def options_of(column: "Column[Any]") -> Options:
     """The arguments of every field: column, key, uniqueness, null, default, and labels."""
     default = default_of(column)
     is_ours = not (is_computed(column) or is_changing(column) or is_made_up_key(column))
+    # SQLite lets a key be NULL, and says so of one that SQLAlchemy reflects.
+    is_nullable = bool(column.nullable) and not column.primary_key
     options: Options = {
         "db_column": column.name,
-        "null": bool(column.nullable),
-        "blank": bool(column.nullable) or is_defaulted(column) or default in ("", {}, []),
+        "null": is_nullable,
+        "blank": is_nullable or is_defaulted(column) or default in ("", {}, []),
         "help_text": column.info.get("help", column.comment or column.doc or ""),
         "editable": bool(column.info.get("editable", is_ours)),
     }
@@ -131,13 +134,13 @@ def is_whole_key(column: "Column[Any]") -> bool:
     return column.primary_key and len(column.table.primary_key.columns) == 1
 
 
-class Untyped(UserDefinedType[Any]):
-    """The type of an expression of which SQLAlchemy knows none, such as that of most functions."""
+UNTYPED = DatabaseType("text")
+"""The type of what SQLAlchemy knows none of: most functions, and a reflected column whose type is
+the database's own."""
 
-    cache_ok = True
 
-    def get_col_spec(self, **_options: Any) -> str:
-        return "text"
+def _known(kind: Any) -> Any:
+    return UNTYPED if isinstance(kind, NullType) else kind
 
 
 def read_column(mapper: Mapper[Any], column: Any) -> "Column[Any]":
@@ -146,7 +149,7 @@ def read_column(mapper: Mapper[Any], column: Any) -> "Column[Any]":
     is_key = column in mapper.primary_key
     described: Column[Any] = Column(
         column.name,
-        Untyped() if isinstance(column.type, NullType) else column.type,
+        _known(column.type),
         primary_key=is_key,
         nullable=not is_key,
         autoincrement=False,

@@ -158,6 +158,7 @@ class _Writing:
         upgrade.ops = self.baseline.operations()
         downgrade.ops = upgrade.reverse().ops
         downgrade.ops.extend(self.baseline.enum_drops())
+        upgrade.ops[:0] = self.baseline.preparations()
         owners = {t: each.name for each in self.features for t in scope.tables_of(each.name)}
         needed = {owners.get(table) for table in self.baseline.referred}
         depends: list[Any] = [directive.depends_on or []]

@@ -23,15 +23,20 @@ from sqlalchemy import (
     inspect,
     text,
 )
+from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType
 from sqlalchemy.schema import DefaultClause
 from sqlalchemy.sql.naming import conv
+from sqlalchemy.types import NullType
 
 from trivet.features import Feature
 from trivet.migrations.comparison import Comparison, Pair
+from trivet.migrations.constraint_names import name_constraint
+from trivet.migrations.conversions import POSTGRESQL
 from trivet.migrations.enumerations import DropEnumOp
 from trivet.migrations.matching import columns_of, condition_of, index_of
-from trivet.migrations.shapes import knowing_indexes
+from trivet.migrations.shapes import knowing_indexes, read_shape
 from trivet.models.mapped import our_tables
+from trivet.models.types import DatabaseType
 from trivet.models.views import is_migrated
 
 
@@ -58,6 +63,19 @@ class Baseline:
         """The names of the tables that are there."""
         return {each.name for each in self.tables}
 
+    def preparations(self) -> list[MigrateOperation]:
+        """What makes the schemas and domains of the tables, where a database lacks them. The way
+        back leaves them, because other tables may have them by then."""
+        names = sorted({each.schema for each in self.tables if each.schema is not None})
+        quote = POSTGRESQL.identifier_preparer.quote
+        made = [f"CREATE SCHEMA IF NOT EXISTS {quote(each)}" for each in names]
+        kinds = [column.type for table in self.tables for column in table.columns]
+        domains = {str(each.name): each for each in kinds if isinstance(each, DOMAIN)}
+        for _, domain in sorted(domains.items()):
+            create = str(CreateDomainType(domain).compile(dialect=POSTGRESQL)).strip()
+            made.append(f"DO $$ BEGIN {create}; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        return [ops.ExecuteSQLOp(each) for each in made]
+
     def operations(self) -> list[MigrateOperation]:
         """What builds the tables: those first to which others refer. Of tables that refer to each
         other a key comes after both."""
@@ -67,7 +85,9 @@ class Baseline:
         for table in _in_order(self.tables):
             operation = ops.CreateTableOp.from_table(table)
             late = [key for key in table.foreign_key_constraints if self._is_late(key, known)]
-            operation.columns = [each for each in operation.columns if each not in late]
+            # By what they are: a column that is compared makes an expression of SQL.
+            left_out = {*map(id, late)}
+            operation.columns = [each for each in operation.columns if id(each) not in left_out]
             made.append(operation)
             made += [ops.CreateIndexOp.from_index(each) for each in sorted_indexes(table)]
             later += [_adding(key) for key in late]
@@ -91,6 +111,7 @@ def read_baseline(connection: Connection, feature: Feature, tables: Iterable[Tab
     found = Baseline(feature.name)
     comparison = Comparison()
     look = inspect(connection)
+    metadata = MetaData()  # one for all, in which a key finds the table that it leads to
     ours = {name for each in our_tables() for name in (each.key, each.name)}
     for wanted in sorted(tables, key=lambda each: each.key):
         if not is_migrated(wanted):
@@ -98,17 +119,18 @@ def read_baseline(connection: Connection, feature: Feature, tables: Iterable[Tab
         if not look.has_table(wanted.name, schema=wanted.schema):
             found.missing.add(wanted.name)
             continue
-        table = _reflect(connection, wanted)
+        table = _reflect(connection, wanted, metadata)
         pair = comparison.pair_of(connection, wanted)
         if pair is not None:
             _say_as_the_class_does(table, wanted, pair)
         _leave_out_keys(table, ours, found)
+        _leave_out_partitions(table, connection, found)
         found.tables.append(table)
     return found
 
 
-def _reflect(connection: Connection, wanted: Table) -> Table:
-    table = Table(wanted.name, MetaData(), schema=wanted.schema)
+def _reflect(connection: Connection, wanted: Table, metadata: MetaData) -> Table:
+    table = Table(wanted.name, metadata, schema=wanted.schema)
     with knowing_indexes():
         inspect(connection).reflect_table(table, include_columns=None, resolve_fks=False)
     for constraint in table.constraints:
@@ -116,7 +138,23 @@ def _reflect(connection: Connection, wanted: Table) -> Table:
             constraint.name = conv(constraint.name)  # no convention makes another one of it
     for column in table.columns:
         _make_default_portable(column, table)
+        _make_type_whole(column, connection)
     return table
+
+
+def _make_type_whole(column: "Column[Any]", connection: Connection) -> None:
+    """Say of a type what a fresh database needs: its name, if SQLAlchemy does not know it, and the
+    collation of a domain once."""
+    kind = column.type
+    if isinstance(kind, NullType):
+        shape = read_shape(connection, column.table, column.table.schema)
+        column.type = DatabaseType(shape.columns[column.name].type or "BLOB")
+    elif isinstance(kind, DOMAIN):
+        plain: Any = kind.data_type
+        if getattr(plain, "collation", None) is not None:
+            plain.collation = None  # reflected as that of the type and of the domain
+        if kind.collation == "default":
+            kind.collation = None
 
 
 _PLAIN = re.compile(r"'.*'|-?[\d.]+|\w+|\(.*\)", re.DOTALL)
@@ -173,7 +211,7 @@ def _add_overlooked(table: Table, pair: Pair) -> None:
 
 def _say_column(column: "Column[Any]", wanted: "Column[Any]", pair: Pair) -> None:
     now, then = pair.columns(column.name)
-    if now.type == then.type:
+    if now.type == then.type and not isinstance(wanted.type, NullType | DOMAIN):
         column.type = wanted.type
     if now.default == then.default and now.default is not None:
         column.server_default = wanted.server_default
@@ -199,6 +237,19 @@ def _leave_out_keys(table: Table, ours: set[str], found: Baseline) -> None:
             element.parent.foreign_keys.discard(element)
 
 
+def _leave_out_partitions(table: Table, connection: Connection, found: Baseline) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    name = POSTGRESQL.identifier_preparer.format_table(table)
+    parts = text("SELECT pg_get_partkeydef(CAST(:name AS regclass))")
+    if (by := connection.scalar(parts, {"name": name})) is not None:
+        found.left_out.add(
+            f"{table.name} is partitioned by {by}, and becomes one table: write "
+            f"postgresql_partition_by={by!r} and its partitions into the revision, if a fresh "
+            "database needs them"
+        )
+
+
 def target_of(key: ForeignKeyConstraint) -> str:
     """The key of the table to which a key leads."""
     return key.elements[0].target_fullname.rpartition(".")[0]
@@ -215,21 +266,21 @@ def _in_order(tables: list[Table]) -> list[Table]:
     done: list[Table] = []
     while left:
         waiting = {each.key for each in left}
-        free = [
-            each
-            for each in left
-            if not {target_of(key) for key in each.foreign_key_constraints} & (waiting - {each.key})
-        ]
+        free = [each for each in left if not _needs(each) & (waiting - {each.key})]
         chosen = free or left[:1]
         done += chosen
         left = [each for each in left if each not in chosen]
     return done
 
 
-def _targets(table: Table) -> set[str]:
-    return {target_of(key) for key in table.foreign_key_constraints}
+def _needs(table: Table) -> set[str]:
+    """The keys of the tables that have to be there before `table`."""
+    inherited = table.dialect_options["postgresql"]["inherits"] or ()
+    parents = [inherited] if isinstance(inherited, str) else inherited
+    return {*(target_of(key) for key in table.foreign_key_constraints), *parents}
 
 
 def _adding(key: ForeignKeyConstraint) -> ops.ModifyTableOps:
+    name_constraint(key)  # the way back drops it by its name, which SQLite gives none
     operation = ops.CreateForeignKeyOp.from_constraint(key)
     return ops.ModifyTableOps(key.table.name, [operation], schema=key.table.schema)

@@ -62,6 +62,9 @@ class Revising:
             upgrade.ops = [_adding(key) for key in self.add]
             downgrade.ops = upgrade.reverse().ops
         else:
+            late = _take_late_keys(upgrade)
+            upgrade.ops += late
+            downgrade.ops[:0] = [each.reverse() for each in reversed(late)]
             name_added(upgrade, downgrade)
             self._postpone(upgrade, downgrade)
             self._rename(upgrade, downgrade)
@@ -147,6 +150,28 @@ def describe(upgrade: ops.UpgradeOps) -> str:
     if not tables:
         verb, tables = "secure", secured
     return " ".join([verb, *dict.fromkeys(tables)]) if tables else "changes"
+
+
+def _take_late_keys(upgrade: ops.UpgradeOps) -> list[ops.ModifyTableOps]:
+    """Take those keys out of new tables that lead to a table which the revision makes later: of
+    tables that refer to each other one is first. Returns what adds them."""
+    tables = [each for each in upgrade.ops if isinstance(each, ops.CreateTableOp)]
+    waiting = [_key_of_table(each.schema, each.table_name) for each in tables]
+    late: list[ForeignKeyConstraint] = []
+    for number, table in enumerate(tables, start=1):
+        keys = [each for each in table.columns if isinstance(each, ForeignKeyConstraint)]
+        too_early = [key for key in keys if key.use_alter or _target(key) in waiting[number:]]
+        table.columns = [
+            each
+            for each in table.columns
+            if not isinstance(each, ForeignKeyConstraint) or each not in too_early
+        ]
+        late += too_early
+    return [_adding(key) for key in late]
+
+
+def _key_of_table(schema: str | None, name: str) -> str:
+    return name if schema is None else f"{schema}.{name}"
 
 
 def _adding(key: ForeignKeyConstraint) -> ops.ModifyTableOps:

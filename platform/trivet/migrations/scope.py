@@ -6,7 +6,7 @@ from typing import Any
 from alembic.autogenerate.api import AutogenContext
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Constraint, Table
-from sqlalchemy.schema import sort_tables
+from sqlalchemy.schema import sort_tables_and_constraints
 from sqlalchemy.sql.elements import False_, Null, True_
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -37,7 +37,9 @@ class AllTables:
     def __init__(self) -> None:
         known = sorted(our_tables(), key=lambda each: not each.info.get("external"))
         self.tables: dict[str, Table] = {each.key: each for each in known}
-        self.sorted_tables = sort_tables(self.tables.values())
+        # Tables that refer to each other come as they are: their keys are made behind them.
+        ordered = sort_tables_and_constraints(self.tables.values())  # type: ignore[no-untyped-call]  # SQLAlchemy's
+        self.sorted_tables = [table for table, _ in ordered if table is not None]
 
 
 def all_tables() -> Any:

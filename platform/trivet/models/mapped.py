@@ -30,11 +30,12 @@ PLATFORM = "trivet"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the classes of a feature are: in `packages`, and in what its `module` imports."""
+    """Where the classes of a feature are: in `packages`, and under a name in its `modules`, which
+    import them, or made them by a function of somebody else's, such as SQLAlchemy's automap."""
 
     feature: str
     packages: tuple[str, ...]
-    module: ModuleType | None = None
+    modules: tuple[ModuleType, ...] = ()
 
 
 _mapped = 0
@@ -154,8 +155,7 @@ def _metadata_at(_known: int) -> tuple[MetaData, ...]:
 
 
 def _imports(source: Source, mapped: type[Any]) -> bool:
-    module = source.module
-    return module is not None and any(value is mapped for value in vars(module).values())
+    return any(value is mapped for module in source.modules for value in vars(module).values())
 
 
 def is_inside(module: str, package: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, Time
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from trivet.errors import ConfigurationError
 
@@ -153,3 +153,21 @@ def enum_values(members: type[enum.Enum]) -> list[str]:
             f"Cure: class {members.__name__}(enum.StrEnum), or Mapped[int] for the numbers alone.",
         )
     return values
+
+
+class DatabaseType(UserDefinedType[Any]):
+    """A type that only the database knows, such as ``point`` or that of an extension.
+
+    Its values are what the driver makes of them.
+
+    Args:
+        name: What the database calls it, with its size: ``DatabaseType("vector(3)")``.
+    """
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return self.name
