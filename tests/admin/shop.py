@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import text
 
 from tests.admin.house import engine_of
+from trivet.models.search_tables import SearchTable
 
 
 class Shop:
@@ -30,6 +31,11 @@ class Shop:
         query = 'SELECT data FROM trivet_publication ORDER BY channel, "offset"'
         decoded = [msgspec.json.decode(data) for (data,) in self.rows(query)]
         return [(each["kind"], each["name"]) for each in decoded]
+
+    def index(self, search: SearchTable) -> None:
+        """Make the index of a search, as a revision does."""
+        with self._engine.begin() as connection:
+            search.create(connection)
 
     def close(self) -> None:
         self._engine.dispose()

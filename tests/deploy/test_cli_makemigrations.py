@@ -4,7 +4,6 @@ import ast
 import datetime as dt
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,6 @@ from tests.deploy.installation import (
     same_features,
 )
 from tests.deploy.written import MANY, PORTS, Write
-from tests.services.databases import migrate
-from tests.services.postgres import PostgresServer
-from trivet.testing.databases import PostgresDatabases
 
 SHIPS = """
 class Ship(Model):
@@ -32,21 +28,6 @@ class Ship(Model):
 """
 
 FLAGSHIP = '    flagship_id: Mapped[int | None] = mapped_column(ForeignKey("ships_ship.id"))\n'
-
-
-@pytest.fixture
-def other_kind_url(
-    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
-) -> Iterator[str]:
-    """An empty database of the other kind than this run's."""
-    if database_kind == "postgresql":
-        yield f"sqlite:///{tmp_path / 'other.db'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    databases = PostgresDatabases(server.url("postgres"), migrate)
-    url = databases.create_empty()
-    yield url
-    databases.drop(url)
 
 
 ROOT = Path(__file__).parents[2]

@@ -35,6 +35,7 @@ from trivet.migrations.history import (
 from trivet.migrations.making import Asked, require_features, write_revision
 from trivet.migrations.scope import VERSION_TABLE
 from trivet.models.owners import tables_of
+from trivet.models.search_tables import parts_of_tables
 
 MESSAGE = "baseline"
 """The message of the revision, and so the name of its file."""
@@ -140,8 +141,11 @@ def adopt(url: str, features: Sequence[Feature], feature: Feature) -> Path:
 
 
 def tables_of_database(connection: Connection) -> set[str]:
-    """The names of the tables in the schema of the connection."""
-    return set(inspect(connection).get_table_names())
+    """The names of the tables in the schema of the connection, without those that SQLite keeps for
+    the index of a search."""
+    found = set(inspect(connection).get_table_names())
+    is_sqlite = connection.dialect.name == "sqlite"
+    return found - parts_of_tables(connection) if is_sqlite else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from sqlalchemy import Column, Table
 
 from trivet.migrations.comparison import Comparison, Pair
 from trivet.migrations.policies import secure
+from trivet.migrations.searches import compare_search
 from trivet.migrations.table_comparison import TableComparison
 
 NAME = "trivet.migrations.comparing"
@@ -97,6 +98,8 @@ def _compare_rest(  # the signature is Alembic's
 ) -> PriorityDispatchResult:
     if wanted is not None:
         _compare_policies(context, change, wanted, is_new=now is None)
+        if context.connection is not None:
+            change.ops += compare_search(context.connection, wanted, is_new=now is None)
     if now is None or wanted is None:
         return PriorityDispatchResult.CONTINUE
     pair = _pair_for(context, wanted)

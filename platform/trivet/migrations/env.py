@@ -7,6 +7,7 @@ from alembic import context
 from trivet.audit import tables as audit_tables
 from trivet.events import outbox
 from trivet.identity import django_tables, keys
+from trivet.migrations.kept_searches import KeptSearches
 from trivet.migrations.risks import find_risks
 from trivet.migrations.scope import options
 
@@ -31,6 +32,7 @@ context.configure(
     # SQLite knows no other way to change a table, and others do the same as without.
     render_as_batch=True,
     process_revision_directives=look_at,
+    on_version_apply=KeptSearches(config.attributes["connection"]).look,
     starting_rev=config.attributes.get("starting_rev"),
     **options(config.attributes.get("tables"), config.attributes.get("comparison")),
 )

@@ -45,6 +45,8 @@ _NULLS = ("23502", "NOT NULL constraint failed", "Cannot add a NOT NULL column")
 _THERE = ("42P07",)
 """The code of PostgreSQL for a table that is there."""
 
+_NO_FTS5 = "no such module: fts5"
+
 _versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32)))
 
 
@@ -160,6 +162,12 @@ def _refused(error: DBAPIError, features: Sequence[Feature]) -> Conflict:
     cure = f" There are rows without a value. Cure: {FILL}." if lacks_value else ""
     if code in _THERE or "already exists" in said:
         cure = " Cure: `trivet adopt FEATURE`, if the tables were there before Trivet."
+    if _NO_FTS5 in said:
+        cure = (
+            " Cure: use a Python whose SQLite was built with FTS5, as those of python.org and of "
+            'Debian are; or declare no "search" in the info of the table, which is then searched '
+            "without an index."
+        )
     return Conflict("revision-refused", f"{where}the database refused: {said}.{cure}")
 
 

@@ -201,8 +201,8 @@ def _render(_context: Any, operation: SecureRowsOp | DropPolicyOp) -> list[str]:
 def order_policies(upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps) -> None:
     """Drop policies before anything else changes, and make them when all is there that they read,
     in both directions."""
-    made = _taken_from(upgrade)
-    _taken_from(downgrade)
+    made: list[SecureRowsOp] = taken_from(upgrade, SecureRowsOp)
+    taken_from(downgrade, SecureRowsOp)
     new = {each.table_name for each in upgrade.ops if isinstance(each, ops.CreateTableOp)}
     for each in made:
         if each.now.using is not None:
@@ -216,13 +216,13 @@ def order_policies(upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps) -> None
         downgrade.ops.append(back)
 
 
-def _taken_from(container: ops.OpContainer) -> "list[SecureRowsOp]":
-    """The operations about policies, which are no longer in `container`."""
-    found: list[SecureRowsOp] = []
+def taken_from(container: ops.OpContainer, *kinds: type[MigrateOperation]) -> list[Any]:
+    """The operations of some kinds, which are no longer in `container`."""
+    found: list[Any] = []
     for change in list(container.ops):
         if isinstance(change, ops.ModifyTableOps):
-            found += [each for each in change.ops if isinstance(each, SecureRowsOp)]
-            change.ops = [each for each in change.ops if not isinstance(each, SecureRowsOp)]
+            found += [each for each in change.ops if isinstance(each, kinds)]
+            change.ops = [each for each in change.ops if not isinstance(each, kinds)]
             if not change.ops:
                 container.ops.remove(change)
     return found

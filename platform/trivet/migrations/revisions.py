@@ -26,6 +26,7 @@ from trivet.migrations.enumerations import DropEnumOp
 from trivet.migrations.filling import fill
 from trivet.migrations.losses import find_losses
 from trivet.migrations.policies import SecureRowsOp, order_policies
+from trivet.migrations.searches import CreateSearchOp, DropSearchOp, order_searches
 from trivet.models.mapped import our_tables
 
 
@@ -72,6 +73,7 @@ class Revising:
             fill(self.connection, upgrade, _tables_by_key(), self.answers)
             downgrade.ops.extend(DropEnumOp(name) for name in _new_enums(upgrade))
             order_policies(upgrade, downgrade)
+            order_searches(upgrade, downgrade)
         directive.message = directive.message or describe(upgrade)
         needed = {self.owners.get(table, self.owner) for table in _referred(upgrade)}
         depends = [f"{name}@head" for name in sorted(needed - {self.owner})]
@@ -146,9 +148,12 @@ def describe(upgrade: ops.UpgradeOps) -> str:
     created = [each.table_name for each in upgrade.ops if isinstance(each, ops.CreateTableOp)]
     changed = [each.table_name for each in upgrade.ops if isinstance(each, ops.ModifyTableOps)]
     secured = [each.table for each in upgrade.ops if isinstance(each, SecureRowsOp)]
+    searched = [
+        each.index.table for each in upgrade.ops if isinstance(each, CreateSearchOp | DropSearchOp)
+    ]
     verb, tables = ("create", created) if created else ("change", changed)
     if not tables:
-        verb, tables = "secure", secured
+        verb, tables = ("secure", secured) if secured else ("search", searched)
     return " ".join([verb, *dict.fromkeys(tables)]) if tables else "changes"
 
 

@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from trivet.migrations.constraint_names import name_constraint
 from trivet.migrations.shapes import Shape, read_shape
+from trivet.models.searches import find_search, index_on
 
 _TEMPORARY = "pg_temp"
 _Named = ENUM | DOMAIN
@@ -129,6 +130,9 @@ def _create(connection: Connection, copy: Table) -> None:
     for kind in _named_types(copy, connection.dialect):
         kind.create(connection, checkfirst=False)
     connection.execute(CreateTable(copy, include_foreign_key_constraints=[]))
+    search = find_search(copy)
+    if search is not None and connection.dialect.name == "postgresql":
+        index_on(copy, search.columns)
     for index in copy.indexes:
         options = index.dialect_options.get("postgresql")
         if options is not None:

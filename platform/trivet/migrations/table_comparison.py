@@ -13,7 +13,9 @@ from trivet.migrations.comparison import Comparison, Pair
 from trivet.migrations.conversions import REBUILT, SENTENCE, conversion
 from trivet.migrations.enumerations import ChangeEnumOp, ensure_enums, list_users
 from trivet.migrations.matching import by_effect, condition_of, index_of, match, unique_of
+from trivet.migrations.searches import CreateSearchOp, DropSearchOp, read_definition
 from trivet.migrations.shapes import ColumnShape, Shape, is_unnamed
+from trivet.models.searches import SearchIndex, find_search, name_of_index
 
 
 @dataclass
@@ -214,14 +216,16 @@ class TableComparison:
             self._remove(name, wanted.indexes.get(name) if name in pairs.added else None)
         for name in pairs.added:
             index = next((each for each in self.wanted.indexes if each.name == name), None)
-            if index is not None:
-                operation: ops.MigrateOperation = ops.CreateIndexOp.from_index(index)
+            said = self._told(name, wanted, "models", "database")
+            if (search := self._find_search(name, wanted)) is not None:
+                said = search.missing
+                operation: ops.MigrateOperation = CreateSearchOp(search)
+            elif index is not None:
+                operation = ops.CreateIndexOp.from_index(index)
             else:
                 unique = unique_of(self.wanted, wanted.uniques[name])
                 operation = ops.CreateUniqueConstraintOp.from_constraint(unique)
-            operation.info[SENTENCE] = (
-                "" if name in pairs.removed else self._told(name, wanted, "models", "database")
-            )
+            operation.info[SENTENCE] = "" if name in pairs.removed else said
             self.change.ops.append(operation)
 
     def _remove(self, name: str, other: str | None) -> None:
@@ -235,13 +239,22 @@ class TableComparison:
         if is_unnamed(name):
             self._unwritten(sentence)
             return
-        if name in now.uniques:
+        if name in now.indexes and name == name_of_index(self.now.name):
+            search = read_definition(self.now, now.indexes[name])
+            sentence = sentence if other is not None else search.left
+            operation: ops.MigrateOperation = DropSearchOp(search)
+        elif name in now.uniques:
             unique = unique_of(self.now, now.uniques[name])
-            operation: ops.MigrateOperation = ops.DropConstraintOp.from_constraint(unique)
+            operation = ops.DropConstraintOp.from_constraint(unique)
         else:
             operation = ops.DropIndexOp.from_index(index_of(self.now, name, now.indexes[name]))
         operation.info[SENTENCE] = sentence
         self.change.ops.insert(0, operation)
+
+    def _find_search(self, name: str, shape: Shape) -> SearchIndex | None:
+        """The search whose index PostgreSQL calls `name`, if it is one."""
+        is_search = name in shape.indexes and name == name_of_index(self.wanted.name)
+        return find_search(self.wanted) if is_search else None
 
     def _told(self, name: str, shape: Shape, side: str, other: str) -> str:
         of = f"of {self.wanted.name}"
