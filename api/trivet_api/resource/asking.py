@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from trivet.models.search_tables import SearchTable
 from trivet_api.resource.filters import conditions_of, models_of, parameters_of
 from trivet_api.resource.options import ReadOptions
 from trivet_api.resource.paging import Position
@@ -25,6 +26,7 @@ class Asked:
     is_postgresql: bool
     position: Position | None = None
     channel: str = ""
+    is_indexed: bool = False
 
     @property
     def model(self) -> type[Any]:
@@ -63,7 +65,15 @@ class Asked:
         """What decides the text of the conditions, beside the restrictions."""
         search = self.query.search
         filters = tuple(each.shape for each in self.query.filters)
-        return self.hidden, filters, None if search is None else search.shape
+        searched = None if search is None else (self.is_indexed, search.shape)
+        return self.hidden, filters, searched
+
+    @property
+    def search_table(self) -> SearchTable | None:
+        """The table in which SQLite would look, if the database has it."""
+        if self.query.search is None or self.is_postgresql:
+            return None
+        return self.parameters.searching.find_table(self.hidden)
 
     def conditions(self) -> Sequence[Any]:
         """The conditions of the rows, with parameters."""
@@ -72,7 +82,10 @@ class Asked:
             searching = self.parameters.searching
             found.append(
                 searching.condition(
-                    self.query.search, self.hidden, is_postgresql=self.is_postgresql
+                    self.query.search,
+                    self.hidden,
+                    is_postgresql=self.is_postgresql,
+                    is_indexed=self.is_indexed,
                 )
             )
         if (visible := self.sight.restrict(self.model)) is not None:

@@ -20,7 +20,8 @@ from trivet_api.resource.faults import REPEATED, UNKNOWN, TextFault, input_error
 from trivet_api.resource.filters import Filter, FilterWord, filter_words
 from trivet_api.resource.operators import EQUAL
 from trivet_api.resource.options import ReadOptions
-from trivet_api.resource.searching import Search, Searching, read_search
+from trivet_api.resource.search_conditions import Searching
+from trivet_api.resource.searching import Search, read_search
 from trivet_api.resource.sorting import Sorting
 from trivet_api.resource.statements import Sight
 from trivet_api.resource.text_values import read_flag, read_integer

@@ -24,6 +24,7 @@ from trivet_api.resource.options import PAGE, PAGE_MAX, ReadOptions
 from trivet_api.resource.parameters import Parameters
 from trivet_api.resource.routes import router_of
 from trivet_api.resource.schemas import partial_of, readable_fields, schema
+from trivet_api.resource.search_conditions import find_declared
 from trivet_api.resource.write_options import write_options
 
 Expand = Iterable[str]
@@ -50,7 +51,7 @@ def resource(
     sorts: Iterable[str] | None = None,
     sort: str | None = None,
     expand: Iterable[str] = (),
-    search: Iterable[str] = (),
+    search: Iterable[str] | None = None,
     page: int = PAGE,
     page_max: int = PAGE_MAX,
     require_match: bool = False,
@@ -92,7 +93,8 @@ def resource(
         sorts: What may be sorted by. By default the key and the columns with which an index begins.
         sort: The order of a list where nobody asks for one (``-published_at,title``).
         expand: Relationships that can be shown inside a row (``author``, ``author.country``).
-        search: Columns in which ``search`` looks for words.
+        search: Columns in which ``search`` looks for words. By default those that the table says
+            are indexed for it.
         page: The rows of a page.
         page_max: The most rows of a page that a client may ask for.
         require_match: Refuse a change or a deletion without If-Match (428).
@@ -119,13 +121,14 @@ def resource(
         "members": tuple(members),
     }
     shown = partial_of(read_schema) if read_schema else schema(model, "read", **shape)
+    fields = _fields_of(model, shown, shape)
     options = ReadOptions(
         model=model,
-        fields=_fields_of(model, shown, shape),
+        fields=fields,
         filters=None if filters is None else tuple(filters),
         sorts=None if sorts is None else tuple(sorts),
         expand=_expansions(model, expand),
-        search=tuple(search),
+        search=find_declared(model, fields) if search is None else tuple(search),
         default_sort=None if sort is None else tuple(sort.split(",")),
         page=page,
         page_max=page_max,

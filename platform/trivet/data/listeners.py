@@ -71,7 +71,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     (Mapper, "mapper_configured", listen_to_documents),  # a change inside one is not lost
 
     # A connection is made, and taken from the pool.
-    (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys
+    (SQLITE, "connect", sqlite.prepare_connection),  # WAL, a busy timeout, foreign keys, words
     (POSTGRESQL, "connect", postgresql.use_utc),  # whatever the server's zone is
     (POSTGRESQL, "connect", With("pooler", postgresql.prepare_session)),  # a limit of time
     (POSTGRESQL, "checkout", With("dialect", postgresql.ping_idle)),  # an idle one is tried first

@@ -20,6 +20,7 @@ from sqlalchemy.pool import PoolResetState
 from trivet.data.outages import READ_ONLY as NOT_WRITABLE
 from trivet.data.outages import find_outage
 from trivet.data.statement_guard import READ_ONLY, SINGLE_QUERY, expect_one
+from trivet.data.words import HAS_WORDS, has_words
 
 BUSY_TIMEOUT_MS = 10_000
 """The time for which a writer waits for another one before "database is locked"."""
@@ -62,7 +63,7 @@ def keep_zones(dialect: Dialect) -> None:
 
 
 def prepare_connection(connection: Any, _record: Any) -> None:
-    """Set the options that SQLite keeps for each connection."""
+    """Set the options that SQLite keeps for each connection, and its functions."""
     # The driver's own BEGIN comes too late and is never IMMEDIATE: `begin` does it.
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -74,6 +75,7 @@ def prepare_connection(connection: Any, _record: Any) -> None:
         cursor.execute(f"PRAGMA {pragma}")
     _begin_wal(cursor)
     cursor.close()
+    connection.create_function(HAS_WORDS, 2, has_words, deterministic=True)
 
 
 def _begin_wal(cursor: Any) -> None:

@@ -71,6 +71,7 @@ class QueryBook(Model):
     __table_args__ = (
         Index("query_book_price_id", "price", "id"),
         Index("query_book_pages_id", "pages", "id"),
+        {"info": {"search": ["title", "notes"]}},
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -92,6 +93,7 @@ class QuerySeat(Model):
     """With a key of two columns, and every kind of value that an order may have."""
 
     __tablename__ = "query_seat"
+    __table_args__ = ({"info": {"search": ["text"]}},)
 
     hall: Mapped[str] = mapped_column(String(10), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
