@@ -16,13 +16,15 @@ A version counter is ignored by itself: it counts the entries.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import eq
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Table
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from trivet.audit.entry import Entry, Field, encode_changes, plain
-from trivet.capture.old_values import fills_itself, load, read
+from trivet.capture.old_values import OldRow, fills_itself, load, read
 from trivet.capture.recorder import Recorder
 from trivet.events.feeds import Kind
 from trivet.models.row_keys import key_text
@@ -38,13 +40,14 @@ Connect = Callable[[], Connection]
 @dataclass(frozen=True, slots=True)
 class AuditedColumn:
     """A column as the trail sees it. `fills_itself`: an update may write it by itself;
-    `is_generated`: the database may set its value on insert."""
+    `is_generated`: the database may set its value on insert; `is_equal` compares two values."""
 
     key: str
     column: ColumnElement[Any]
     is_redacted: bool
     fills_itself: bool
     is_generated: bool
+    is_equal: Callable[[Any, Any], Any]
 
 
 def is_audited(table: Any) -> bool:
@@ -83,9 +86,19 @@ def columns_of(mapper: Mapper[Any]) -> tuple[AuditedColumn, ...]:
                     is_redacted=column.info.get(POLICY) == REDACTED,
                     fills_itself=fills_itself(column),
                     is_generated=column.server_default is not None,
+                    is_equal=_equality_of(column.type),
                 )
             )
     return tuple(found)
+
+
+def _equality_of(kind: TypeEngine[Any]) -> Callable[[Any, Any], Any]:
+    """How two values of a type are compared, without asking every type beneath it each time."""
+    compare = type(kind).compare_values
+    if compare is TypeDecorator.compare_values:
+        decorated: Any = kind
+        return _equality_of(decorated.impl_instance)
+    return eq if compare is TypeEngine.compare_values else kind.compare_values
 
 
 @cache
@@ -110,17 +123,25 @@ def entries_of(
     for state, kind in written:
         table = table_of(state.mapper)
         if table is not None:
-            changes = _changes(connect, state, kind, recorder.old_row(state).values)
+            changes = _changes(connect, state, kind, recorder.old_row(state))
             if changes or kind != "update":
                 mapper, instance = state.mapper, state.obj()
                 key = state.key[1] if state.key else mapper.primary_key_from_instance(instance)
                 yield Entry(str(table.name), key_text(key), kind, encode_changes(changes))
 
 
-def _changes(connect: Connect, state: InstanceState[Any], kind: Kind, old: Row) -> dict[str, Field]:
-    new = {} if kind == "delete" else _present(connect, state, kind, old)
+def _changes(
+    connect: Connect, state: InstanceState[Any], kind: Kind, row: OldRow
+) -> dict[str, Field]:
+    old, changed = row.values, row.changed
+    columns = columns_of(state.mapper)
+    if kind == "update":
+        # The others are what they were: most of a row is.
+        is_set = changed.union(state.committed_state)
+        columns = tuple(each for each in columns if each.key in is_set or each.fills_itself)
+    new = {} if kind == "delete" else _present(connect, state, kind, old, columns)
     changes: dict[str, Field] = {}
-    for column in columns_of(state.mapper):
+    for column in columns:
         key = column.key
         before, after = old.get(key), new.get(key)
         if before is after:  # the common case, for which no type has to be asked
@@ -136,7 +157,7 @@ def _changes(connect: Connect, state: InstanceState[Any], kind: Kind, old: Row) 
 
 
 def _field(column: AuditedColumn, old: Any, new: Any, kind: Kind) -> Field:
-    if column.column.type.compare_values(old, new):
+    if column.is_equal(old, new):
         return {}
     if column.is_redacted:
         return {"redacted": True}
@@ -149,13 +170,19 @@ def _field(column: AuditedColumn, old: Any, new: Any, kind: Kind) -> Field:
             return {"from": plain(old), "to": plain(new)}
 
 
-def _present(connect: Connect, state: InstanceState[Any], kind: Kind, old: Row) -> Row:
+def _present(
+    connect: Connect,
+    state: InstanceState[Any],
+    kind: Kind,
+    old: Row,
+    columns: Iterable[AuditedColumn],
+) -> Row:
     """The values of the row after the flush, of the columns that may have changed."""
     now = state.dict
     known: dict[str, Any] = {}
     missing = []
     is_insert = kind == "insert"
-    for column in columns_of(state.mapper):
+    for column in columns:
         key = column.key
         if key in now:
             if is_insert or key in old:

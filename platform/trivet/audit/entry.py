@@ -14,6 +14,8 @@ from trivet.events.feeds import Kind
 
 _SIMPLE = (str, int, float, dt.date, dt.time, dt.timedelta, Decimal, uuid.UUID)
 """What the encoder of an entry knows by itself, and most columns hold."""
+_MOST = frozenset({*_SIMPLE, type(None), dt.datetime, bool})
+"""The same by the class itself, which is asked more quickly than for its bases."""
 
 Field = dict[str, Any]
 """The change of one field: ``from`` and ``to`` (either may be missing, on an insert or a
@@ -46,6 +48,8 @@ def plain(value: Any) -> Any:
     """`value` in the form of an entry: an object of somebody's own by its text. Bytes are replaced
     by their length and digest: the trail records that a picture was replaced, and does not store
     pictures."""
+    if type(value) in _MOST:
+        return value
     if isinstance(value, bytes | bytearray | memoryview):
         return {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
     if isinstance(value, _SIMPLE) or value is None:

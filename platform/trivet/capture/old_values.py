@@ -6,7 +6,7 @@ change without its old value is incomplete, so missing values are read just befo
 DELETE: one statement for each such row, none for the others.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, select
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.orm.attributes import History, set_committed_value
-from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
+from sqlalchemy.orm.base import NO_VALUE, PASSIVE_NO_INITIALIZE, PASSIVE_NO_RESULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,14 @@ def read_old_row(
     known = known_before(state, columns)
     # Noted now: after the UPDATE, a column that was set to an expression of SQL looks as if it
     # had not changed.
-    changed = {key for key in columns if key in state.committed_state and _is_set(state, key)}
-    unknown = [
-        key
-        for key, column in columns.items()
-        if key not in known and (is_delete or key in changed or fills_itself(column))
-    ]
+    changed = {key for key in state.committed_state if key in columns and is_changed(state, key)}
+    unknown = []
+    if len(known) < len(columns):
+        unknown = [
+            key
+            for key, column in columns.items()
+            if key not in known and (is_delete or key in changed or fills_itself(column))
+        ]
     expired: set[str] = set()
     if loads and state.expired_attributes:
         # An attribute that was set still counts as expired; its new value stays.
@@ -80,24 +82,34 @@ def history_of(state: InstanceState[Any], key: str) -> History:
     return state.get_history(key, PASSIVE_NO_INITIALIZE)
 
 
-def known_before(state: InstanceState[Any], keys: Iterable[str]) -> dict[str, Any]:
+def known_before(state: InstanceState[Any], keys: Collection[str]) -> dict[str, Any]:
     """The values that the row of `state` has in the database, of those of the column attributes
     `keys` that the session knows."""
     set_, present = state.committed_state, state.dict
-    known: dict[str, Any] = {}
-    for key in keys:
-        if key not in set_:  # the common case, for which SQLAlchemy would make a history
-            if key in present:
-                known[key] = present[key]
-        else:
-            history = history_of(state, key)
-            if values := history.deleted or history.unchanged:
-                known[key] = values[0]
+    known = {key: present[key] for key in keys if key in present and key not in set_}
+    for key in set_:
+        if key in keys:
+            old = set_[key]
+            if _is_unknown(old) or key not in present:
+                history = history_of(state, key)
+                if values := history.deleted or history.unchanged:
+                    known[key] = values[0]
+            else:
+                known[key] = old
     return known
 
 
-def _is_set(state: InstanceState[Any], key: str) -> bool:
-    return history_of(state, key).has_changes()
+def is_changed(state: InstanceState[Any], key: str) -> bool:
+    """Whether a column attribute that was set has another value now."""
+    old, new = state.committed_state[key], state.dict.get(key, NO_VALUE)
+    if _is_unknown(old) or new is NO_VALUE:
+        return history_of(state, key).has_changes()
+    # As SQLAlchemy's history finds it, without making one.
+    return old is not new and state.manager[key].impl.is_equal(new, old) is not True
+
+
+def _is_unknown(value: Any) -> bool:
+    return value is NO_VALUE or value is PASSIVE_NO_RESULT
 
 
 def read(

@@ -4,8 +4,9 @@ There is one recorder for each session. Publications and audit entries lie in on
 order in which they came, so that a savepoint that is rolled back cuts both at one mark.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import is_
 from typing import Any
 
 from sqlalchemy.orm import InstanceState
@@ -33,7 +34,7 @@ class Recorder:
         self._marks: dict[Hashable, int] = {}
         self._old_rows: dict[InstanceState[Any], OldRow] = {}
         self._judged: dict[InstanceState[Any], Any] = {}
-        self._pending: dict[InstanceState[Any], Mapping[str, Any]] = {}
+        self._pending: dict[InstanceState[Any], Sequence[Any]] = {}
         self._expected: dict[InstanceState[Any], set[str]] = {}
         self._running_feed: str | None = None
         self._is_kept = False
@@ -88,12 +89,10 @@ class Recorder:
     def is_as_judged(self, state: InstanceState[Any], kind: Any) -> bool:
         """Whether nothing was set in the row of `state` since `note_judged`."""
         known = self._pending.get(state)
-        if known is None or known[_KIND] is not kind:
+        if known is None:
             return False
         now = _pending(state, kind)
-        return len(now) == len(known) and all(
-            known.get(key, _NOTHING) is value for key, value in now.items()
-        )
+        return len(now) == len(known) and all(map(is_, now, known))
 
     def note_judged(self, state: InstanceState[Any], kind: Any) -> None:
         """Note the values that the row of `state` has, as they are judged."""
@@ -138,13 +137,10 @@ class Recorder:
 
 
 _NO_ROW = OldRow()
-_NOTHING = object()
-_KIND = ""
-"""A key that is no attribute."""
 
 
-def _pending(state: InstanceState[Any], kind: Any) -> dict[str, Any]:
+def _pending(state: InstanceState[Any], kind: Any) -> Sequence[Any]:
     """What a flush is going to write of the row of `state`: the very objects, because values that
     are equal may be compared at a great price, or not at all (expressions of SQL)."""
-    present = state.dict
-    return {_KIND: kind} | {key: present.get(key, _NOTHING) for key in state.committed_state}
+    is_set = state.committed_state
+    return (kind, *is_set, *map(state.dict.get, is_set))

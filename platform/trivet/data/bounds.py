@@ -60,7 +60,8 @@ def fit_insert(mapper: Mapper[Any], connection: Connection, target: Any) -> None
     session = object_session(target)
     if isinstance(session, TrivetSession):
         state = instance_state(target)
-        fit(session.recorder, state, bounds_of(mapper, connection.dialect), list(state.dict))
+        if not session.recorder.is_as_judged(state, "insert"):
+            fit(session.recorder, state, bounds_of(mapper, connection.dialect), list(state.dict))
 
 
 def fit_update(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
@@ -68,12 +69,14 @@ def fit_update(mapper: Mapper[Any], connection: Connection, target: Any) -> None
     session = object_session(target)
     if isinstance(session, TrivetSession):
         state = instance_state(target)
-        keys = list(state.committed_state)
-        fit(session.recorder, state, bounds_of(mapper, connection.dialect), keys)
+        if not session.recorder.is_as_judged(state, "update"):
+            keys = list(state.committed_state)
+            fit(session.recorder, state, bounds_of(mapper, connection.dialect), keys)
 
 
 def fit_pending(session: TrivetSession, state: InstanceState[Any]) -> None:
-    """Fit what a flush is about to write of a row, for whoever looks at it before its turn."""
+    """Fit what a flush is about to write of a row, for whoever looks at it before its turn. If
+    nothing is set between that and its turn, it is not fitted again."""
     keys = state.dict if state.key is None else state.committed_state
     fit(session.recorder, state, bounds_of(state.mapper, session.dialect), list(keys))
 
