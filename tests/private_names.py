@@ -152,6 +152,14 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "sqlalchemy",
+        "_label",
+        f"{PLATFORM}/data/bulk/direct.py",
+        "the names of parameters that the flush has for keys and versions",
+        "tests/platform/test_bulk_flush.py::"
+        "test_one_row_that_somebody_else_changed_meanwhile_refuses_all",
+    ),
+    PrivateName(
+        "sqlalchemy",
         "_postfetch",
         f"{PLATFORM}/data/single_inserts.py",
         "what the flush does with an object behind its INSERT: defaults, versions, keys of bases",

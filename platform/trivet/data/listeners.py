@@ -29,7 +29,7 @@ from trivet.data import (
     validators,
     violations,
 )
-from trivet.data.bulk import updates
+from trivet.data.bulk import direct, updates
 from trivet.data.session import TrivetSession
 from trivet.identity import key_grants
 from trivet.models import mapped
@@ -146,8 +146,8 @@ def listen_everywhere() -> None:
     for target, name, function in LISTENERS:
         if isinstance(target, type):
             event.listen(target, name, function)
-    updates.update_together()
-    single_inserts.insert_directly()
+    updates.update_together(direct.update_many)
+    single_inserts.insert_directly(direct.insert_many)
 
 
 def listen_to_engine(engine: Engine, memory: outages.OutageMemory, pooler: Pooler) -> None:

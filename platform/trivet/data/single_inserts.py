@@ -35,18 +35,21 @@ Record = tuple[Any, ...]
 """A row to insert, as SQLAlchemy has it: state, values by attribute, parameters, mapper,
 connection, expressions, and whether keys and defaults are all given."""
 _Convert = Callable[[Any], Any]
-_finish: Any = persistence._postfetch  # noqa: SLF001  # what SQLAlchemy does behind its own statement
+finish: Any = persistence._postfetch  # noqa: SLF001  # what SQLAlchemy does behind its own statement
+InsertMany = Callable[[Mapper[Any], Any, Any, Sequence[Record]], bool]
+"""Inserts several rows of a table in a flush; False if that is left to SQLAlchemy."""
 _known: "WeakKeyDictionary[Any, dict[Any, SingleInsert | None]]" = WeakKeyDictionary()
 
 
-def insert_directly() -> None:
-    """Have the flushes of our sessions send an INSERT of one row themselves, where they can."""
+def insert_directly(insert_many: InsertMany) -> None:
+    """Have the flushes of our sessions send an INSERT of one row themselves, where they can;
+    `insert_many` sends those of several."""
     emit = persistence._emit_insert_statements  # noqa: SLF001  # pinned by a test; nothing public lies between the rows and their statements
     if not hasattr(emit, "__wrapped__"):
-        persistence._emit_insert_statements = _directly(emit)  # noqa: SLF001  # as just said
+        persistence._emit_insert_statements = _directly(emit, insert_many)  # noqa: SLF001  # as just said
 
 
-def _directly(emit: Callable[..., Any]) -> Callable[..., Any]:
+def _directly(emit: Callable[..., Any], insert_many: InsertMany) -> Callable[..., Any]:
     @wraps(emit)
     def emit_directly(
         base: Any, flush: Any, mapper: Any, table: Any, insert: Iterable[Record], **options: Any
@@ -54,7 +57,11 @@ def _directly(emit: Callable[..., Any]) -> Callable[..., Any]:
         if options or not isinstance(flush.session, TrivetSession):
             return emit(base, flush, mapper, table, insert, **options)
         records = list(insert)
-        if len(records) == 1 and _insert(base, flush, table, records[0]):
+        if len(records) == 1:
+            is_done = _insert(base, flush, table, records[0])
+        else:
+            is_done = bool(records) and insert_many(base, flush, table, records)
+        if is_done:
             return None
         return emit(base, flush, mapper, table, records)
 
@@ -75,15 +82,11 @@ def insert_new(state: InstanceState[Any], connection: DirectConnection) -> None:
 
 def _insert(base: Mapper[Any], flush: Any, table: Any, record: Record) -> bool:
     """Insert a row; False if that is left to SQLAlchemy."""
-    state, values, parameters, mapper, connection, expressions, *given = record
+    state, values, parameters, mapper, connection, expressions, *_ = record
     driver = None if expressions else find_exchanging(connection)
     if driver is None or connection.get_execution_options().get("schema_translate_map"):
         return False
-    kind = (table, mapper, frozenset(parameters), *given)
-    known = _known.setdefault(base, {})
-    if kind not in known:
-        known[kind] = _find(mapper, table, connection.dialect, record)
-    made = known[kind]
+    made = find_single(base, table, record)
     if made is None:
         return False
     complete = made.complete(parameters)
@@ -92,8 +95,19 @@ def _insert(base: Mapper[Any], flush: Any, table: Any, record: Record) -> bool:
         name = mapper.get_property_by_column(column).key
         if values.get(name) is None:
             values[name] = made.value_of(column, row, complete)
-    _finish(mapper, flush, table, state, values, made, complete, {}, False, row)
+    finish(mapper, flush, table, state, values, made, complete, {}, False, row)
     return True
+
+
+def find_single(base: Mapper[Any], table: Any, record: Record) -> "SingleInsert | None":
+    """The statement for rows like that of `record`, made once; None if SQLAlchemy has to send
+    them."""
+    _, _, parameters, mapper, connection, _, *given = record
+    kind = (table, mapper, frozenset(parameters), *given)
+    known = _known.setdefault(base, {})
+    if kind not in known:
+        known[kind] = _find(mapper, table, connection.dialect, record)
+    return known[kind]
 
 
 def _find(mapper: Any, table: Any, dialect: Dialect, record: Record) -> "SingleInsert | None":
@@ -110,7 +124,7 @@ def _find(mapper: Any, table: Any, dialect: Dialect, record: Record) -> "SingleI
     compiled = statement.compile(dialect=dialect, column_keys=sorted(record[2]))
     defaults: dict[Any, Callable[[], Any]] = {}
     for column in compiled.insert_prefetch:
-        make = _maker_of(column.default)
+        make = maker_of(column.default)
         if make is None:
             return None
         defaults[column] = make
@@ -120,7 +134,7 @@ def _find(mapper: Any, table: Any, dialect: Dialect, record: Record) -> "SingleI
     return made if made.is_complete_with(record[2]) else None
 
 
-def _maker_of(default: Any) -> Callable[[], Any] | None:
+def maker_of(default: Any) -> Callable[[], Any] | None:
     """What gives the value of a default in Python; None if it is none, or asks for a context."""
     if default is None or default.is_sequence or default.is_clause_element:
         return None
@@ -152,7 +166,7 @@ class SingleInsert:
             (binds[name].key, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
             for name in names
         ]
-        self._defaults = [(column.key, make) for column, make in defaults.items()]
+        self.defaults = [(column.key, make) for column, make in defaults.items()]
         self._returned = list(compiled.effective_returning)
         self._places = {column: place for place, column in enumerate(self._returned)}
         self._dialect = dialect
@@ -166,13 +180,13 @@ class SingleInsert:
 
     def is_complete_with(self, parameters: Mapping[str, Any]) -> bool:
         """Whether every parameter of the statement has a value."""
-        known = {*parameters, *(key for key, _ in self._defaults)}
+        known = {*parameters, *(key for key, _ in self.defaults)}
         return all(key in known for key, _ in self._parameters)
 
     def complete(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """`parameters` with the defaults."""
         complete = dict(parameters)
-        for key, make in self._defaults:
+        for key, make in self.defaults:
             complete[key] = make()
         return complete
 
@@ -188,7 +202,7 @@ class SingleInsert:
             ]
             rows, oids = await_only(driver.exchange(self._query, given))
         except BaseException as error:  # noqa: BLE001  # a cancellation too ends the connection
-            failed: Any = _Failed(compiled, parameters, self._dialect)
+            failed: Any = FailedStatement(compiled, [parameters], self._dialect)
             # What a failed cursor would do: SQLAlchemy's error, its listeners, and its pool.
             connection._handle_dbapi_exception(error, compiled.string, parameters, None, failed)  # noqa: SLF001  # pinned by a test
         if not self._returned:
@@ -224,14 +238,14 @@ class SingleInsert:
         return changed
 
 
-class _Failed:
+class FailedStatement:
     """The context of a statement that failed, as far as the listeners of errors look at it."""
 
     executemany = False
 
-    def __init__(self, compiled: Any, parameters: Mapping[str, Any], dialect: Dialect) -> None:
+    def __init__(self, compiled: Any, rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> None:
         self.compiled = compiled
-        self.compiled_parameters = [parameters]
+        self.compiled_parameters = rows
         self.dialect = dialect
 
     def handle_dbapi_exception(self, _error: BaseException) -> None:

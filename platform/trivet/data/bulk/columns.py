@@ -46,21 +46,29 @@ def arrays_of(
     or a text that cannot be stored."""
     arrays: dict[str, str] = {}
     for name in names:
-        written = _written([row[name] for row in rows], compiled.binds[name].type, compiled.dialect)
-        if written is None:
+        array = array_of([row[name] for row in rows], compiled.binds[name].type, compiled.dialect)
+        if array is None:
             return None
-        try:
-            arrays[name] = texts(written)
-        except ValueError:
-            return None
+        arrays[name] = array
     return arrays
+
+
+def array_of(values: list[Any], kind: TypeEngine[Any], dialect: Dialect) -> str | None:
+    """The array of `values`, as the driver would get them, for a column of the type `kind`; None if
+    one has no text that the column reads as the same, or a text that cannot be stored."""
+    written = _written(values, kind, dialect)
+    try:
+        return None if written is None else texts(written)
+    except ValueError:
+        return None
 
 
 def _written(
     values: list[Any], kind: TypeEngine[Any], dialect: Dialect
 ) -> Sequence[str | None] | None:
     """The texts of `values` for a column of the type `kind`."""
-    classes = set(map(type, values)) - _TEXT_OR_NONE
+    present = set(map(type, values))
+    classes = present - _TEXT_OR_NONE
     if not classes:
         return values
     column = _stored_as(kind, dialect)
@@ -69,7 +77,9 @@ def _written(
         return None
     if isinstance(column, DateTime | Time) and not column.timezone and any(map(_has_zone, values)):
         return None
-    return [each if each is None else str(each) for each in values]
+    if type(None) in present:
+        return [each if each is None else str(each) for each in values]
+    return list(map(str, values))
 
 
 _TEXT_OR_NONE = frozenset({str, type(None)})
@@ -88,6 +98,19 @@ def _stored_as(kind: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
 def unnested(names: Sequence[str]) -> str:
     """The call that makes rows of the arrays again."""
     return f"unnest({', '.join(f'%({name})s::text[]' for name in names)})"
+
+
+def cast_to_column(text: str, places: Mapping[str, str], compiled: Any) -> str:
+    """`text` with `places` for its parameters, each with the cast to its type that it may lack."""
+
+    def cast(found: re.Match[str]) -> str:
+        name = found[1]
+        if text.startswith("::", found.end()):
+            return places[name]
+        kind = compiled.binds[name].type.dialect_impl(compiled.dialect)
+        return f"{places[name]}::{compiled.dialect.type_compiler_instance.process(kind)}"
+
+    return PARAMETER.sub(cast, text)
 
 
 def numbered(names: Sequence[str]) -> str:

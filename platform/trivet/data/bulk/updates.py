@@ -22,7 +22,7 @@ from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import persistence
 
-from trivet.data.bulk.columns import PARAMETER, arrays_of, numbered, unnested
+from trivet.data.bulk.columns import PARAMETER, arrays_of, cast_to_column, numbered, unnested
 from trivet.data.session import TrivetSession
 
 FEWEST = 4
@@ -39,6 +39,8 @@ Record = tuple[Any, ...]
 """A row to update, as SQLAlchemy has it: state, values by attribute, parameters, mapper,
 connection, expressions, and two flags."""
 
+UpdateMany = Callable[[Any, Any, Any, Sequence[Record]], bool]
+"""Updates several rows of a table in a flush; False if that is left to SQLAlchemy."""
 
 _made: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
 """The tables for whose updates the mapper of a base class has a statement."""
@@ -57,14 +59,15 @@ class _Unversioned:
         return getattr(self._mapper, name)
 
 
-def update_together() -> None:
-    """Have the flushes of our sessions execute the updates of versioned rows as many."""
+def update_together(update_many: UpdateMany) -> None:
+    """Have the flushes of our sessions execute the updates of versioned rows as many, or leave them
+    to `update_many`, if it can."""
     emit = persistence._emit_update_statements  # noqa: SLF001  # pinned by a test; nothing public lies between the rows and their statements
     if not hasattr(emit, "__wrapped__"):
-        persistence._emit_update_statements = _together(emit)  # noqa: SLF001  # as just said
+        persistence._emit_update_statements = _together(emit, update_many)  # noqa: SLF001  # as just said
 
 
-def _together(emit: Callable[..., None]) -> Callable[..., None]:
+def _together(emit: Callable[..., None], update_many: UpdateMany) -> Callable[..., None]:
     @wraps(emit)
     def emit_together(
         base: Any, flush: Any, mapper: Any, table: Any, update: Iterable[Record], **options: Any
@@ -74,12 +77,15 @@ def _together(emit: Callable[..., None]) -> Callable[..., None]:
             return
         records = list(update)
         if len(records) >= FEWEST and _is_counted(mapper, table, records):
+            records = _alike(records)
+            if update_many(base, flush, table, records):
+                return
             if table not in _made.setdefault(base, set()):
                 # SQLAlchemy keeps the statement of the first, which compares the version.
                 emit(base, flush, mapper, table, records[:1])
                 _made[base].add(table)
                 del records[:1]
-            records, mapper = _alike(records), _Unversioned(mapper)
+            mapper = _Unversioned(mapper)
         emit(base, flush, mapper, table, records)
 
     return emit_together
@@ -153,12 +159,15 @@ def _text_of(statement: str, context: Any) -> str | None:
     compiled = context.compiled
     known = vars(compiled).setdefault("trivet_text", {})
     if statement not in known:
-        known[statement] = _compose(statement, compiled)
+        parts = compose_update(statement, compiled)
+        known[statement] = parts and " ".join(parts)
     text: str | None = known[statement]
     return text
 
 
-def _compose(statement: str, compiled: Any) -> str | None:
+def compose_update(statement: str, compiled: Any) -> tuple[str, str] | None:
+    """The update of many rows that does what `statement` does for each: its WITH, and the rest.
+    None if there is none."""
     table = compiled.statement.table
     names = list(dict.fromkeys(PARAMETER.findall(statement)))
     changes, _, condition = statement.partition(" WHERE ")
@@ -170,7 +179,7 @@ def _compose(statement: str, compiled: Any) -> str | None:
     places = {name: f"{_GIVEN}.p{number}" for number, name in enumerate(names)}
 
     def place(text: str) -> str:
-        return PARAMETER.sub(lambda found: _cast(found, text, places, compiled), text)
+        return cast_to_column(text, places, compiled)
 
     keys = ", ".join(
         f"{compiled.preparer.format_table(table)}.{compiled.preparer.format_column(column)}"
@@ -181,18 +190,9 @@ def _compose(statement: str, compiled: Any) -> str | None:
     return (
         f"WITH {_GIVEN} AS (SELECT * FROM {unnested(names)} AS given ({numbered(names)})), "  # noqa: S608  # of the text of a statement
         f"{_LOCKED} AS MATERIALIZED (SELECT 1 FROM {name} JOIN {_GIVEN} ON {found} "
-        f"ORDER BY {keys} FOR NO KEY UPDATE OF {alone}) "
-        f"{place(changes)} FROM {_GIVEN} WHERE (SELECT count(*) FROM {_LOCKED}) >= 0 AND {found}"
+        f"ORDER BY {keys} FOR NO KEY UPDATE OF {alone})",
+        f"{place(changes)} FROM {_GIVEN} WHERE (SELECT count(*) FROM {_LOCKED}) >= 0 AND {found}",  # noqa: S608  # as above
     )
-
-
-def _cast(found: Any, text: str, places: dict[str, str], compiled: Any) -> str:
-    """The place of a parameter, with the cast to its type that it may lack."""
-    name = found[1]
-    if text.startswith("::", found.end()):
-        return places[name]
-    kind = compiled.binds[name].type.dialect_impl(compiled.dialect)
-    return f"{places[name]}::{compiled.dialect.type_compiler_instance.process(kind)}"
 
 
 def _is_ordered(table: Table, changed: Iterable[str]) -> bool:
