@@ -152,6 +152,20 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "sqlalchemy",
+        "_collect_insert_commands",
+        f"{PLATFORM}/data/bulk/light_rows.py",
+        "the parameters of a new row, with all that a flush does for them",
+        "tests/platform/test_rows.py::test_new_rows",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_collect_update_commands",
+        f"{PLATFORM}/data/bulk/light_rows.py",
+        "the parameters of a changed row, and its next version",
+        "tests/platform/test_rows.py::test_changed_rows",
+    ),
+    PrivateName(
+        "sqlalchemy",
         "_label",
         f"{PLATFORM}/data/bulk/direct.py",
         "the names of parameters that the flush has for keys and versions",

@@ -17,8 +17,8 @@ REFUSED: dict[str, Work] = {
     "update() of the class": lambda db: db.execute(update(Thing).values(title="x")),
     "update() of a subclass": lambda db: db.execute(update(Book).values(author="x")),
     "delete() of the class": lambda db: db.execute(delete(Thing)),
-    "insert() of many rows": lambda db: db.execute(
-        insert(Thing), [{"title": "x", "shelf_id": 1, "kind": "thing"}]
+    "insert() of many rows that returns some": lambda db: db.execute(
+        insert(Thing).returning(Thing.id), [{"title": "x", "shelf_id": 1, "kind": "thing"}]
     ),
     "Query.update": lambda db: db.query(Thing).update({"title": "x"}),
     "Query.delete": lambda db: db.query(Thing).delete(),

@@ -5,7 +5,7 @@ writes them (`remember_old_row`) and after it (`capture_changes`): before it, fo
 generated keys do not exist yet; after it, the old values are gone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -146,25 +146,31 @@ def _remember(mapper: Mapper[Any], connection: Connection, target: Any, *, is_de
 def capture_changes(session: TrivetSession, flush: UOWTransaction) -> None:
     """Run the feeds on the rows of this flush, note the rows for the audit trail, and keys that
     end."""
-    written = list(_written(session, flush))
-    if session.capture.feeds:
-        for change in _changes(session, written):
-            feeds = session.capture.feeds
-            functions = feeds.feeds_of(type(change.instance))
-            if functions and change.kind != "delete":
+    capture_rows(session, list(_written(session, flush)))
+    session.recorder.note_each(revocations_of(session, flush))
+
+
+def capture_rows(session: TrivetSession, written: Sequence[Written]) -> None:
+    """Run the feeds on rows that were written, and note them for the audit trail."""
+    feeds = session.capture.feeds
+    if feeds:
+        fed = (each for each in written if feeds.feeds_of(each[0].class_))
+        for change in _changes(session, fed):
+            model = type(change.instance)
+            if change.kind != "delete":
                 load_computed(change.instance)
-                if change.kind == "update" and feeds.shows_whole_rows(type(change.instance)):
+                if change.kind == "update" and feeds.shows_whole_rows(model):
                     load_rest(session, change.instance)
-            run_feeds(session.recorder, functions, change)
+            run_feeds(session.recorder, feeds.feeds_of(model), change)
     if session.capture.audit is not None:
         session.recorder.note_each(entries_of(session.connection, written, session.recorder))
-    session.recorder.note_each(revocations_of(session, flush))
 
 
 def run_feeds(recorder: Recorder, functions: Iterable[FeedFunction], change: Change[Any]) -> None:
     """Note what `functions` make of a change."""
+    model: Any = type(change.instance)
     for function in functions:
-        name = f"the feed {function.__name__} of {type(change.instance).__name__}"
+        name = _name_of(function, model)
         with recorder.feed_running(name):
             try:
                 recorder.note_each(function(change))
@@ -173,12 +179,17 @@ def run_feeds(recorder: Recorder, functions: Iterable[FeedFunction], change: Cha
                 raise
 
 
+@cache  # both stand in source code
+def _name_of(function: Any, model: Any) -> str:
+    return f"the feed {function.__name__} of {model.__name__}"
+
+
 def _written(session: TrivetSession, flush: UOWTransaction) -> Iterator[Written]:
     """The rows that this flush wrote, orphans included, which ``session.deleted`` never lists."""
     new = session.new
     # An instance is listed but not written if only its relationships were read.
     written = [(state, deleted) for state, (deleted, listed) in flush.states.items() if not listed]
-    for state, is_delete in sorted(written, key=_order):
+    for state, is_delete in sorted(written, key=lambda each: order_of(*each)):
         instance = state.obj()
         if instance is not None:
             yield state, "delete" if is_delete else "insert" if instance in new else "update"
@@ -198,10 +209,9 @@ def _changes(session: TrivetSession, written: Iterable[Written]) -> Iterator[Cha
             )
 
 
-def _order(written: tuple[InstanceState[Any], bool]) -> tuple[Any, ...]:
+def order_of(state: InstanceState[Any], is_delete: bool = False) -> tuple[Any, ...]:
     """The order of one flush's changes: new rows in the order in which they were added, then
     changed rows, then deleted rows, both by class and key. SQLAlchemy's collection is unordered."""
-    state, is_delete = written
     if state.key is None:
         return (0, "", (state.insert_order,))
     return (
@@ -257,7 +267,8 @@ def forget_transaction(session: TrivetSession, transaction: SessionTransaction) 
 
 
 def refuse_bulk_writes(state: ORMExecuteState) -> None:
-    """Refuse ``update(Model)`` and ``delete(Model)``: they change rows that no flush sees."""
+    """Refuse ``update(Model)`` and ``delete(Model)`` with a condition, and other statements than
+    those of `trivet.data.bulk.rows`: they change rows that no flush sees."""
     session = state.session
     if not (state.is_update or state.is_delete or state.is_insert):
         return

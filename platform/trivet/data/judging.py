@@ -6,17 +6,17 @@ checked again just before it is written, and judged again if its values differ f
 judged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy.orm import object_session
+from sqlalchemy.orm import InstanceState, object_session
 from sqlalchemy.orm.attributes import instance_state
 
-from trivet.data.bounds import fit_pending
+from trivet.data.bounds import bounds_of, fit, fit_pending
 from trivet.data.session import TrivetSession
 from trivet.errors import TrivetError
 from trivet.rules import Change
-from trivet.rules.change import Kind
+from trivet.rules.change import Kind, PlainChange
 
 
 def fill_tenants(session: TrivetSession, *_: Any) -> None:
@@ -82,6 +82,34 @@ def _judge(session: TrivetSession, kind: Kind, instance: Any) -> None:
     for each in session.capture.rules.rules_of(type(instance)):
         if each.concerns(change):
             _ask(each.function, change)
+
+
+def judge_light(
+    session: TrivetSession, kind: Kind, rows: Iterable[tuple[Any, Mapping[str, Any] | None]]
+) -> None:
+    """Fit the values of rows without objects (`trivet.data.bulk.light_rows`), and ask the rules of
+    their class; beside each row are the values that it has, None for a new one."""
+    for instance, old in rows:
+        state = instance_state(instance)
+        _judge_light(session, kind, state, old)
+        if state.modified:  # a rule has set something
+            _judge_light(session, kind, state, old)
+
+
+def _judge_light(
+    session: TrivetSession, kind: Kind, state: InstanceState[Any], old: Mapping[str, Any] | None
+) -> None:
+    bounds = bounds_of(state.mapper, session.dialect)
+    fit(
+        session.recorder, state, bounds, list(bounds.fits if old is None else state.committed_state)
+    )
+    rules = session.capture.rules.rules_of(state.class_)
+    if rules:
+        change = PlainChange(kind, state.obj(), old, session=session, actor=session.actor)
+        if old is None or change.changes:
+            for each in rules:
+                if each.concerns(change):
+                    _ask(each.function, change)
 
 
 def _ask(function: Any, change: Change[Any]) -> None:

@@ -29,7 +29,7 @@ from trivet.data import (
     validators,
     violations,
 )
-from trivet.data.bulk import direct, updates
+from trivet.data.bulk import direct, light_rows, rows, updates
 from trivet.data.session import TrivetSession
 from trivet.identity import key_grants
 from trivet.models import mapped
@@ -87,6 +87,7 @@ LISTENERS: tuple[tuple[Target, str, Any], ...] = (
 
     # A statement is sent.
     (TrivetSession, "do_orm_execute", flush.lock_what_goes_along),  # nobody adds to it meanwhile
+    (TrivetSession, "do_orm_execute", rows.write_rows),  # many rows, seen as in a flush
     (TrivetSession, "do_orm_execute", flush.refuse_bulk_writes),  # no flush would see them
     (Engine, "before_cursor_execute", statement_guard.judge_statement),  # nor raw writes
     (Engine, "handle_error", violations.note_violation),  # it is found out what was refused
@@ -146,6 +147,9 @@ def listen_everywhere() -> None:
     for target, name, function in LISTENERS:
         if isinstance(target, type):
             event.listen(target, name, function)
+    light_rows.OURS.update(
+        name for target, name, _ in LISTENERS if target in (Mapper, TrivetSession)
+    )
     updates.update_together(direct.update_many)
     single_inserts.insert_directly(direct.insert_many)
 

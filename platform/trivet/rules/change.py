@@ -8,6 +8,7 @@ rule asks for one.
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import ClauseElement, Column, select
@@ -23,7 +24,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.elements import Null
 
-from trivet.capture.old_values import columns_of, history_of, known_before, read
+from trivet.capture.old_values import columns_of, history_of, is_changed, known_before, read
 from trivet.identity.identity import Identity
 
 Kind = Literal["insert", "update", "delete"]
@@ -76,8 +77,8 @@ class Change(Generic[M]):
         # Foreign keys whose value is not known yet, because the other row is new as well.
         self._pending: set[str] = set()
         self._changes: Mapping[str, Values] | None = None
-        self._old: _OldValues | None = None
-        self._new: _NewValues | None = None
+        self._old: Mapping[str, Any] | None = None
+        self._new: Mapping[str, Any] | None = None
 
     @property
     def changes(self) -> Mapping[str, Values]:
@@ -92,6 +93,7 @@ class Change(Generic[M]):
     def _find_changes(self) -> dict[str, Values]:
         found = self._new_columns() if self.kind == "insert" else self._changed_columns()
         found |= self._references()
+        is_stored = self._state.key is not None
         changed: dict[str, Values] = {}
         for key, new in found.items():
             if isinstance(new, Null) and self.kind == "insert":
@@ -99,7 +101,7 @@ class Change(Generic[M]):
                 continue
             if isinstance(new, ClauseElement):
                 new = self._evaluated(new)  # noqa: PLW2901  # the same value, evaluated
-            old = self._old_of(key)
+            old = self.old[key] if is_stored else None
             if old is not new and (key in self._pending or old != new):
                 changed[key] = Values(old, new)
         for key in self._pending:
@@ -110,35 +112,52 @@ class Change(Generic[M]):
         present = self._state.dict
         return {
             # SQLAlchemy writes the default of a None, too.
-            key: _default_of(column) if (value := present.get(key)) is None else value
-            for key, column in columns_of(self._mapper).items()
+            key: given if (value := present.get(key)) is None else value
+            for key, given in _defaults_of(self._mapper).items()
         }
 
     def _changed_columns(self) -> dict[str, Any]:
         # What was not set has no history; to ask for it costs more than all the rest.
-        found: dict[str, Any] = {}
-        is_set = self._state.committed_state
-        for key in columns_of(self._mapper):
-            if key not in is_set:
-                continue
-            history = history_of(self._state, key)
-            if history.has_changes():
-                found[key] = history.added[0] if history.added else None
-        return found
+        state, is_set = self._state, self._state.committed_state
+        return {
+            key: state.dict.get(key)
+            for key in columns_of(self._mapper)
+            if key in is_set and is_changed(state, key)
+        }
 
     @property
     def old(self) -> Mapping[str, Any]:
         """The old values by attribute; None everywhere for a new row."""
         if self._old is None:
-            self._old = _OldValues(self)
+            self._old = self._known_row() or _OldValues(self)
         return self._old
+
+    def _known_row(self) -> Mapping[str, Any] | None:
+        """All values before an update, where the session knows them."""
+        columns = columns_of(self._mapper)
+        if self._state.key is None or not columns.keys() <= self._state.dict.keys():
+            return None
+        known = known_before(self._state, columns)
+        return MappingProxyType(known) if len(known) == len(columns) else None
 
     @property
     def new(self) -> Mapping[str, Any]:
         """The new values by attribute; for a row that is deleted, its last values."""
         if self._new is None:
-            self._new = _NewValues(self)
+            self._new = self._whole_row() or _NewValues(self)
         return self._new
+
+    def _whole_row(self) -> Mapping[str, Any] | None:
+        """All values after an insert or an update, where they are known: rules ask for many."""
+        changed = {key: values.new for key, values in self.changes.items()}
+        columns = columns_of(self._mapper)
+        if not changed.keys() <= columns.keys():
+            return None
+        if self.kind == "insert":
+            return MappingProxyType(dict.fromkeys(columns) | changed)
+        if type(self.old) is not MappingProxyType:
+            return None
+        return MappingProxyType({**self.old, **changed})
 
     def changed(self, *attributes: str) -> bool:
         """Whether one of some attributes gets another value.
@@ -226,6 +245,37 @@ class Change(Generic[M]):
         return self.session.connection().scalar(query)
 
 
+class PlainChange(Change[M]):
+    """The change of an instance with which nothing is to be found out: it has plain values, and no
+    relationship of it was touched. `old` are the values of its row, None for a new one."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        kind: Kind,
+        instance: M,
+        old: Mapping[str, Any] | None,
+        *,
+        session: Session,
+        actor: Identity | None,
+    ) -> None:
+        super().__init__(kind, instance, session=session, actor=actor)
+        self._old = MappingProxyType(_nothing_of(self._mapper) if old is None else old)
+        self._new = MappingProxyType(self._new_columns())
+
+    def _find_changes(self) -> dict[str, Values]:
+        state, new = self._state, self.new
+        if self.kind == "insert":
+            return {key: Values(None, value) for key, value in new.items() if value is not None}
+        is_set = state.committed_state
+        return {
+            key: Values(is_set[key], new[key])
+            for key in columns_of(self._mapper)
+            if key in is_set and is_changed(state, key)
+        }
+
+
 class _OldValues(Mapping[str, Any]):
     """The old values that are known; the others are read together when one is asked for."""
 
@@ -285,6 +335,18 @@ class _NewValues(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._change.old)
+
+
+@cache
+def _nothing_of(mapper: Mapper[Any]) -> Mapping[str, Any]:
+    """The old values of a new row."""
+    return dict.fromkeys(columns_of(mapper))
+
+
+@cache
+def _defaults_of(mapper: Mapper[Any]) -> Mapping[str, Any]:
+    """What each column of a new row has that is not set."""
+    return {key: _default_of(column) for key, column in columns_of(mapper).items()}
 
 
 def _default_of(column: "Column[Any]") -> Any:

@@ -7,5 +7,6 @@ always the same, and is prepared once.
 
 What a flush promises stays: new rows get their keys in the order in which they were added; rows
 are locked in the order of their keys, so two flushes do not deadlock; an update that does not find
-its row in its version is refused. `updates` and `inserts` say which statements stay as they are.
+its row in its version is refused. `updates` and `inserts` say which statements stay as they are,
+`direct` sends most of them past SQLAlchemy's execution, and `rows` writes rows without objects.
 """
