@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from departures.models import Flight, FlightStatus
@@ -65,17 +65,10 @@ def cancel_flights(db: Session, actor: Identity, flight_ids: Collection[int]) ->
     return changed
 
 
-def lock_flights(db: Session, condition: ColumnElement[bool]) -> Sequence[Flight]:
-    """The flights that meet `condition`, locked until the transaction ends.
-
-    In order of their keys, so that two batches queue for each other and never deadlock.
-    """
-    query = select(Flight).where(condition).order_by(Flight.id).with_for_update()
-    return db.scalars(query.execution_options(populate_existing=True)).all()
-
-
 def _lock_all(db: Session, flight_ids: Collection[int]) -> Sequence[Flight]:
-    flights = lock_flights(db, Flight.id.in_(flight_ids))
+    # In order of their keys, so that two batches queue for each other and never deadlock.
+    query = select(Flight).where(Flight.id.in_(flight_ids)).order_by(Flight.id).with_for_update()
+    flights = db.scalars(query.execution_options(populate_existing=True)).all()
     missing = sorted(set(flight_ids) - {flight.id for flight in flights})
     if missing:
         raise NotFound(

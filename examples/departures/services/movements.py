@@ -1,23 +1,22 @@
 """Movements: what airlines' systems report, taken exactly once and all or nothing.
 
 A report carries its sender's own id. Sent again with the same content, it changes nothing;
-with another content it is a conflict. A batch is applied in the order given, with five
-reads however long it is and one write a flight, and refused whole if any item is wrong, with a
-pointer to each that is.
+with another content it is a conflict. A batch is applied in the order given, with a handful of
+statements however long it is, and refused whole if any item is wrong, with a pointer to each that
+is. It reads and writes rows, not objects: a batch has hundreds of both.
 """
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from departures import rules
 from departures.models import Flight, FlightStatus, Movement, MovementKind
-from departures.services.flights import lock_flights
 from trivet import Conflict, InputError, Invalid
 from trivet.identity import Identity, require_permission
 
@@ -53,6 +52,37 @@ class Recorded:
 
     recorded: int
     repeated: int
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What reports read of a flight, and what they change."""
+
+    id: int
+    carrier_id: str
+    number: int
+    scheduled_departure: dt.datetime
+    status: FlightStatus
+    delay_minutes: int
+    actual_departure: dt.datetime | None
+    airborne_at: dt.datetime | None
+    actual_arrival: dt.datetime | None
+    reported_at: dt.datetime | None
+
+    @property
+    def designator(self) -> str:
+        return f"{self.carrier_id} {self.number}"
+
+    @property
+    def row(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("id", *_CHANGED)}
+
+
+_CHANGED = (
+    *("status", "delay_minutes", "reported_at"),
+    *("actual_departure", "airborne_at", "actual_arrival"),
+)
+_COLUMNS = [getattr(Flight, field.name) for field in fields(_Progress)]
 
 
 class _Content(NamedTuple):
@@ -99,13 +129,14 @@ class _Recorder:
         self._is_single = is_single
         self._invalid: list[InputError] = []
         self._conflicts: list[InputError] = []
+        self._movements: list[dict[str, Any]] = []
+        self._moved: dict[int, _Progress] = {}
 
     def record(self) -> Recorded:
         # The flights are locked before the known ids are read: of two requests with the
         # same report, the second waits here and then sees what the first one recorded.
         flights = self._flights()
         known = self._known()
-        recorded = 0
         for index, report in enumerate(self._batch):
             flight = flights.get(report.flight)
             if flight is None:
@@ -116,30 +147,35 @@ class _Recorder:
                 self._compare(index, known[report.id], content)
                 continue
             known[report.id] = content
-            recorded += self._apply(index, report, flight)
+            self._apply(index, report, flight)
         self._raise_faults()
-        self._db.flush()
+        self._write()
+        recorded = len(self._movements)
         return Recorded(recorded, len(self._batch) - recorded)
 
-    def _flights(self) -> dict[int | FlightKey, Flight]:
+    def _flights(self) -> dict[int | FlightKey, _Progress]:
         ids = {report.flight for report in self._batch if isinstance(report.flight, int)}
         keys = {report.flight for report in self._batch if isinstance(report.flight, FlightKey)}
         natural = tuple_(Flight.carrier_id, Flight.number, Flight.scheduled_departure)
-        found = lock_flights(self._db, or_(Flight.id.in_(ids), natural.in_(keys)))
-        by_name: dict[int | FlightKey, Flight] = {
+        query = select(*_COLUMNS).with_for_update()
+        # In order of their keys, so that two batches queue for each other and never deadlock.
+        query = query.where(or_(Flight.id.in_(ids), natural.in_(keys))).order_by(Flight.id)
+        found = [_Progress(*row) for row in self._db.execute(query)]
+        by_name: dict[int | FlightKey, _Progress] = {
             FlightKey(flight.carrier_id, flight.number, flight.scheduled_departure): flight
             for flight in found
         }
         return by_name | {flight.id: flight for flight in found}
 
     def _known(self) -> dict[str, _Content]:
-        query = select(Movement).where(
+        columns = (Movement.kind, Movement.flight_id, Movement.at, Movement.minutes)
+        query = select(Movement.reference, *columns).where(
             Movement.sender == self._sender,
             Movement.reference.in_({report.id for report in self._batch}),
         )
         return {
             known.reference: _Content(known.kind, known.flight_id, known.at, known.minutes)
-            for known in self._db.scalars(query)
+            for known in self._db.execute(query)
         }
 
     def _compare(self, index: int, known: _Content, content: _Content) -> None:
@@ -147,24 +183,29 @@ class _Recorder:
             detail = "this id was used for another movement"
             self._conflicts.append({"pointer": self._pointer(index, "id"), "detail": detail})
 
-    def _apply(self, index: int, report: MovementReport, flight: Flight) -> bool:
+    def _apply(self, index: int, report: MovementReport, flight: _Progress) -> None:
         faults = list(_faults(report, flight))
         for member, detail in faults:
             self._fault(index, member, detail)
         if faults:
-            return False
+            return
         _move(flight, report)
-        self._db.add(
-            Movement(
-                sender=self._sender,
-                reference=report.id,
-                kind=report.kind,
-                flight_id=flight.id,
-                at=report.at,
-                minutes=report.minutes,
-            )
+        self._moved[flight.id] = flight
+        self._movements.append(
+            {
+                "sender": self._sender,
+                "reference": report.id,
+                "kind": report.kind,
+                "flight_id": flight.id,
+                "at": report.at,
+                "minutes": report.minutes,
+            }
         )
-        return True
+
+    def _write(self) -> None:
+        if self._movements:
+            self._db.execute(insert(Movement), self._movements)
+            self._db.execute(update(Flight), [flight.row for flight in self._moved.values()])
 
     def _fault(self, index: int, member: str, detail: str) -> None:
         self._invalid.append({"pointer": self._pointer(index, member), "detail": detail})
@@ -187,7 +228,7 @@ class _Recorder:
             )
 
 
-def _faults(report: MovementReport, flight: Flight) -> Iterator[tuple[str, str]]:
+def _faults(report: MovementReport, flight: _Progress) -> Iterator[tuple[str, str]]:
     """The faults of `report` as the next movement of `flight`: (member, sentence)."""
     kind, at = report.kind, report.at
     if wrong := rules.wrong_minutes(kind, report.minutes):
@@ -200,7 +241,7 @@ def _faults(report: MovementReport, flight: Flight) -> Iterator[tuple[str, str]]
         yield "at", wrong
 
 
-def _wrong_time(kind: MovementKind, at: dt.datetime, flight: Flight) -> str | None:
+def _wrong_time(kind: MovementKind, at: dt.datetime, flight: _Progress) -> str | None:
     match kind:
         case MovementKind.OFF_BLOCK:
             return rules.far_from(at, flight.scheduled_departure)
@@ -212,7 +253,7 @@ def _wrong_time(kind: MovementKind, at: dt.datetime, flight: Flight) -> str | No
             return None
 
 
-def _move(flight: Flight, report: MovementReport) -> None:
+def _move(flight: _Progress, report: MovementReport) -> None:
     """Make `flight` what `report` says. It has passed `_faults`."""
     if flight.status is FlightStatus.CANCELLED:
         return  # cancelled once more, by another source: nothing about the flight is new
