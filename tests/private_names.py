@@ -203,7 +203,7 @@ PRIVATE_NAMES = [
     PrivateName(
         "sqlalchemy",
         "_clslevel",
-        f"{PLATFORM}/data/lone_inserts.py",
+        f"{PLATFORM}/data/strangers.py",
         "who listens to every session, for whom there has to be one",
         "tests/platform/test_lone_inserts.py::"
         "test_where_somebody_has_a_say_in_it_a_session_does_it",

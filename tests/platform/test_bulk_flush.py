@@ -217,7 +217,8 @@ async def test_many_updates_are_one_statement(database: Database) -> None:
         for parcel in parcels(db):
             parcel.count = (parcel.count or 0) + 1
 
-    await write(database, count_up)  # once for the class: SQLAlchemy makes its statement
+    with sent(database):
+        await write(database, count_up)  # once for the class: SQLAlchemy makes its statement
     with sent(database) as statements:
         await write(database, count_up)
     assert len(statements) == 1

@@ -25,11 +25,12 @@ from trivet.data import (
     single_inserts,
     sqlite,
     statement_guard,
+    strangers,
     tenant_setting,
     validators,
     violations,
 )
-from trivet.data.bulk import direct, light_rows, rows, updates
+from trivet.data.bulk import direct, rows, updates
 from trivet.data.session import TrivetSession
 from trivet.identity import key_grants
 from trivet.models import mapped
@@ -147,7 +148,7 @@ def listen_everywhere() -> None:
     for target, name, function in LISTENERS:
         if isinstance(target, type):
             event.listen(target, name, function)
-    light_rows.OURS.update(
+    strangers.OURS.update(
         name for target, name, _ in LISTENERS if target in (Mapper, TrivetSession)
     )
     updates.update_together(direct.update_many)

@@ -12,18 +12,16 @@ from the start by a session, of which nobody notices more than the time: `insert
 None, and nothing has happened.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 from weakref import WeakSet
 
 import anyio
 from psycopg import DatabaseError
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import InstanceState, Mapper
@@ -37,14 +35,12 @@ from trivet.capture.recorder import Recorder
 from trivet.data.bounds import bounds_of, fit
 from trivet.data.capture import Capture
 from trivet.data.flush import run_feeds
-from trivet.data.listeners import LISTENERS
 from trivet.data.pool import ObservedPool
 from trivet.data.postgresql import enter_writing, is_ready
-from trivet.data.session import TrivetSession
 from trivet.data.single_inserts import insert_new
+from trivet.data.strangers import hear_any, hear_sessions, is_one_table
 from trivet.events.feeds import CapturedChange
 from trivet.fixed_statements import DirectConnection, NeedsSessionError, is_heard
-from trivet.identity.keys import ApiKey
 from trivet.models.views import find_reading
 from trivet.origin import Origin
 
@@ -163,53 +159,17 @@ def _status(driver: Any) -> TransactionStatus:
 
 _refused: WeakSet[Mapper[Any]] = WeakSet()
 """Classes of which this was found out."""
-_FLUSHED = frozenset(
-    {
-        "before_attach",
-        "after_attach",
-        "transient_to_pending",
-        "pending_to_persistent",
-        "persistent_to_detached",
-        "before_flush",
-        "after_flush",
-        "after_flush_postexec",
-        "before_commit",
-        "after_commit",
-        "after_begin",
-        "after_transaction_create",
-        "after_transaction_end",
-    }
-)
-"""The events of a session that a new row and its commit would cause."""
-_OURS = sum(target is TrivetSession and name in _FLUSHED for target, name, _ in LISTENERS)
-_OF_ROWS = Counter(name for target, name, _ in LISTENERS if target is Mapper)
 
 
 def _is_plain(mapper: Mapper[Any], capture: Capture) -> bool:
     """Whether a flush would do no more for a new row of a class than is done here."""
-    mapped = mapper.class_
-    events = mapper.dispatch
     return (
-        len(mapper.tables) == 1
-        and isinstance(mapper.local_table, Table)
+        is_one_table(mapper)
         and not mapper._readonly_props  # noqa: SLF001  # columns of expressions; pinned by a test
-        and not issubclass(mapped, ApiKey)
-        and not capture.rules.rules_of(mapped)
-        and len(events.before_insert) == _OF_ROWS["before_insert"]
-        and len(events.after_insert) == _OF_ROWS["after_insert"]
-        and not len(mapper.class_manager.dispatch.refresh_flush)
+        and not capture.rules.rules_of(mapper.class_)
+        and not hear_any(mapper.dispatch, ("before_insert", "after_insert"))
+        and not hear_any(mapper.class_manager.dispatch, ("refresh_flush",))
+        and not hear_sessions()
         and find_reading(mapper) is None
         and (capture.audit is None or why_not_audited(mapper) is None)
-        and sum(map(len, _listening())) == _OURS
     )
-
-
-@cache
-def _listening() -> tuple[Collection[Any], ...]:
-    """Those who listen to each event in `_FLUSHED` of all our sessions; they may become more."""
-    found = []
-    for name in _FLUSHED:
-        event: Any = getattr(TrivetSession.dispatch, name)
-        event.update_subclass(TrivetSession)  # what listens to every session listens to ours
-        found.append(event._clslevel[TrivetSession])  # noqa: SLF001  # there is no public way; pinned by a test
-    return tuple(found)

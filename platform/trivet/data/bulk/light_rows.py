@@ -9,7 +9,6 @@ its statements.
 That is the same for everybody as long as nobody else listens (`is_light`).
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -20,7 +19,6 @@ from sqlalchemy import (
     Enum,
     Integer,
     String,
-    Table,
     Text,
     Uuid,
     any_,
@@ -39,16 +37,14 @@ from trivet.data import bounds, flush, judging
 from trivet.data.bulk.updates import FEWEST
 from trivet.data.documents import attributes_of
 from trivet.data.session import TrivetSession
+from trivet.data.strangers import hear_any, is_one_table
 from trivet.fixed_statements import find_exchanging
-from trivet.identity.keys import ApiKey
 
 Row = Mapping[str, Any]
 Key = tuple[Any, ...]
 Verb = Literal["insert", "update"]
 
 _persistence: Any = persistence  # whose functions have no public names; pinned by tests
-OURS: Counter[str] = Counter()
-"""How many listeners of our own each event of a mapper and of a session has."""
 _OF_ROW = {"insert": ("before_insert", "after_insert"), "update": ("before_update", "after_update")}
 _OF_FLUSH = ("before_flush", "after_flush", "after_flush_postexec")
 
@@ -59,9 +55,7 @@ def is_light(session: TrivetSession, mapper: Mapper[Any], rows: Sequence[Row], v
         return False
     if session.capture.rules.tenants.of(mapper.class_) or has_unseen(mapper):
         return False
-    heard: list[tuple[Any, str]] = [(mapper.dispatch, name) for name in _OF_ROW[verb]]
-    heard += [(session.dispatch, name) for name in _OF_FLUSH]
-    if any(len(getattr(dispatch, name)) > OURS[name] for dispatch, name in heard):
+    if hear_any(mapper.dispatch, _OF_ROW[verb]) or hear_any(session.dispatch, _OF_FLUSH):
         return False
     names = set[str]().union(*rows)
     keys = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
@@ -80,10 +74,8 @@ def is_light(session: TrivetSession, mapper: Mapper[Any], rows: Sequence[Row], v
 def _is_plain(mapper: Mapper[Any]) -> bool:
     """Whether a row of the class is one row of one table, with nothing inside that may change."""
     is_alone = mapper.inherits is None and mapper.polymorphic_on is None
-    is_one = isinstance(mapper.local_table, Table) and len(mapper.tables) == 1
-    is_ours = issubclass(mapper.class_, ApiKey)  # judged by its own functions
     asks_back = mapper.eager_defaults is True or mapper.version_id_generator is False
-    return is_alone and is_one and not (is_ours or asks_back or attributes_of(mapper))
+    return is_alone and is_one_table(mapper) and not (asks_back or attributes_of(mapper))
 
 
 def _has_plain_key(mapper: Mapper[Any]) -> bool:
