@@ -262,4 +262,4 @@ async def test_a_row_of_the_base_is_none_of_a_subclass_in_its_table(
 async def test_a_word_that_there_is_not_is_not_proposed(client: httpx2.AsyncClient) -> None:
     answer = await client.get(f"{HERE}/animals?search=x")
     (fault,) = answer.json()["errors"]
-    assert fault["detail"] == "there is no parameter of this name. Did you mean search.eq?"
+    assert fault["detail"].startswith("there is no parameter of this name. Did you mean search.")
