@@ -1,11 +1,12 @@
 """The entity tag of a row: its version, or what it shows.
 
-A class with a version counter has its number. Any other has a digest of the JSON that the actor
+A class with a version has it. Any other has a digest of the JSON that the actor
 sees: nobody gets a tag that depends on something hidden, and whoever writes compares with what the
 caller has read.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,11 @@ import msgspec
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper
 
+from trivet.models.row_keys import key_text
+
 _DIGEST_BYTES = 12
+_OF_A_TAG = re.compile("[!#-~]+")
+"""What may stand in an entity tag (RFC 9110, section 8.8.3), of ASCII."""
 encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -25,8 +30,14 @@ def version_attribute(model: type[Any]) -> str | None:
 
 
 def version_with(version: object, lists: Mapping[str, Any]) -> str:
-    """A version together with the members of the row, which no counter counts."""
-    return f"{version}-{digest_of(encode(lists))}" if lists else str(version)
+    """A version together with the members of the row, which no counter counts.
+
+    A version is a number as a rule, and may be an instant, a UUID or any text.
+    """
+    text = key_text([version])
+    if not _OF_A_TAG.fullmatch(text):
+        text = digest_of(text.encode())
+    return f"{text}-{digest_of(encode(lists))}" if lists else text
 
 
 def digest_of(body: bytes) -> str:

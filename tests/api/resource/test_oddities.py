@@ -263,3 +263,18 @@ async def test_a_word_that_there_is_not_is_not_proposed(client: httpx2.AsyncClie
     answer = await client.get(f"{HERE}/animals?search=x")
     (fault,) = answer.json()["errors"]
     assert fault["detail"].startswith("there is no parameter of this name. Did you mean search.")
+
+
+@pytest.mark.parametrize("name", ["stampeds", "wordeds"])
+async def test_a_version_of_any_type_is_the_tag_of_its_row(
+    client: httpx2.AsyncClient, name: str
+) -> None:
+    made = await client.post(f"{HERE}/{name}", json={"name": "a"})
+    assert made.status_code == 201, made.text
+    row, tag = made.headers["location"], made.headers["etag"]
+    assert (await client.get(row)).headers["etag"] == tag
+    assert (await client.get(row, headers={"if-none-match": tag})).status_code == 304
+    condition = {"if-match": tag}
+    changed = await client.patch(row, json={"name": "b"}, headers=condition)
+    assert (changed.status_code, changed.headers["etag"] == tag) == (200, False)
+    assert (await client.patch(row, json={"name": "c"}, headers=condition)).status_code == 412

@@ -2,10 +2,12 @@
 
 import datetime as dt
 import enum
+import uuid
 from typing import Any
 
 from sqlalchemy import (
     JSON,
+    DateTime,
     Dialect,
     Enum,
     ForeignKey,
@@ -40,6 +42,32 @@ class Slot(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     opens_at: Mapped[dt.time | None] = mapped_column(Time)
     word: Mapped[str | None] = mapped_column(Tame)
+
+
+class Stamped(Base):
+    """Its version is a time."""
+
+    __tablename__ = "oddities_stamped"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    stamp: Mapped[dt.datetime] = mapped_column(DateTime(timezone=True))
+    __mapper_args__ = {  # noqa: RUF012  # as SQLAlchemy has it
+        "version_id_col": stamp,
+        "version_id_generator": lambda _: dt.datetime.now(dt.UTC),
+    }
+
+
+class Worded(Base):
+    """Its version is a text that cannot stand in a header."""
+
+    __tablename__ = "oddities_worded"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    token: Mapped[str] = mapped_column()
+    __mapper_args__ = {  # noqa: RUF012  # as above
+        "version_id_col": token,
+        "version_id_generator": lambda _: f'"ö {uuid.uuid4().hex}"',
+    }
 
 
 class Cat(Base):
