@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.installation import Installation, execute, same_features
+from trivet.migrations.differences import describe
 
 AUTOMAP = """
 import os
@@ -86,3 +87,9 @@ def test_what_a_baseline_cannot_say_is_told(legacy: Installation, database_kind:
         pytest.skip("SQLite has no partitions")
     shown = " ".join(legacy.run("adopt", "legacy", code=1).stdout.split())
     assert "old_day is partitioned by RANGE (day), and becomes one table" in shown
+
+
+def test_the_cure_for_what_no_revision_can_say_is_none_that_is_generated() -> None:
+    by_hand, *_ = describe([], [], [("old_order", "the constraint apart is in the database only")])
+    assert "by hand" in by_hand.cure
+    assert "--make" not in by_hand.cure

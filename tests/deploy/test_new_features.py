@@ -91,7 +91,7 @@ def test_a_field_is_read_in_either_spelling(word: str, field: FieldText) -> None
         ("price:decimal(a,b)", "price:decimal(8,2)"),
         ("title:str:0", "no room for a character"),
         ("title:str(80):90", "says twice"),
-        ("done:bool(1)", "a bool needs no (1)"),
+        ("done:bool(1)", "bool takes no (1)"),
         ("title:str:80:uniqe", "Did you mean unique?"),
         ("status:enum", "status:enum(draft,live)"),
         ("status:enum(draft,Draft)", "has a value twice"),

@@ -192,7 +192,7 @@ def _require_args(name: str, kind: str, args: tuple[str, ...]) -> None:
         case _:
             if args:
                 said = ",".join(args)
-                raise Invalid("field", f"{name}: a {kind} needs no ({said}). Leave it out.")
+                raise Invalid("field", f"{name}: {kind} takes no ({said}). Leave it out.")
 
 
 def _require_numbers(

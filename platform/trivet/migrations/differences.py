@@ -34,6 +34,8 @@ class Difference:
     owner: str
     made_elsewhere: str = ""
     """The package of a feature without revisions of its own."""
+    is_by_hand: bool = False
+    """Whether no revision can be generated for it."""
 
     @property
     def cure(self) -> str:
@@ -41,6 +43,8 @@ class Difference:
         if self.made_elsewhere:
             own = OWN_PACKAGE.format(name=self.owner, package=self.made_elsewhere)
             return f"change it as its application does. {own}"
+        if self.is_by_hand:
+            return "write a revision by hand, or let the models have it; then run `trivet migrate`"
         return f"run `trivet migrate --make {self.owner} -m …`, then `trivet migrate`"
 
 
@@ -53,10 +57,16 @@ def describe(
     those, `unwritten`, that people have to cure."""
     owners = {table: each.name for each in features for table in tables_of(each.name)}
     pairs = [pair for operation in found for pair in _differences(operation)]
-    by_hand = [(table, f"{sentence}{_BY_HAND}") for table, sentence in unwritten]
     elsewhere = {each.name: each.package for each in features if each.only_classes}
-    named = ((owners.get(table, PLATFORM), said) for table, said in (*pairs, *by_hand))
-    return [Difference(said, name, elsewhere.get(name, "")) for name, said in named]
+
+    def difference(table: str, said: str, *, is_by_hand: bool) -> Difference:
+        owner = owners.get(table, PLATFORM)
+        return Difference(said, owner, elsewhere.get(owner, ""), is_by_hand)
+
+    return [
+        *(difference(table, said, is_by_hand=False) for table, said in pairs),
+        *(difference(table, f"{said}{_BY_HAND}", is_by_hand=True) for table, said in unwritten),
+    ]
 
 
 _BY_HAND = " (no revision can be generated for it: write one by hand)"
