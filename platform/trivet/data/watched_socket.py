@@ -6,6 +6,8 @@ something comes that nobody has asked for.
 """
 
 import asyncio
+import select
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg.waiting import READY_R, WAIT_R
@@ -16,17 +18,23 @@ class WatchedSocket:
 
     _watching: asyncio.AbstractEventLoop | None = None
     _socket = -1
+    _look: Callable[[int], Sequence[Any]] = staticmethod(lambda _milliseconds: ())
     _awaited: asyncio.Future[None] | None = None
-    _unasked = 0
 
     async def readable(self) -> None:
-        """Wait until something has come from the server."""
+        """Wait until something has come from the server, or the connection is broken."""
         loop = asyncio.get_running_loop()
         if self._watching is None:
             wire: Any = self.pgconn  # type: ignore[attr-defined]  # psycopg's
             loop.add_reader(wire.socket, self._note_readable)
-            self._watching, self._socket = loop, wire.socket
-        self._awaited, self._unasked = loop.create_future(), 0
+            poll = select.poll()
+            poll.register(wire.socket, select.POLLIN)
+            self._watching, self._socket, self._look = loop, wire.socket, poll.poll
+        if self._look(0):
+            # uvloop tells of a broken socket once, and watches it no more.
+            await asyncio.sleep(0)
+            return
+        self._awaited = loop.create_future()
         try:
             await self._awaited
         finally:
@@ -35,8 +43,7 @@ class WatchedSocket:
     def _note_readable(self) -> None:
         if self._awaited is None:
             # asyncio's own loop tells of an answer once more after it was read.
-            self._unasked += 1
-            if self._unasked > 1:
+            if self._look(0):
                 self.forget_socket()
         elif not self._awaited.done():
             self._awaited.set_result(None)
