@@ -1,5 +1,6 @@
 """Somebody else's classes: where a feature says that they are, and what is said if they are not."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -59,6 +60,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     roots = {name.partition("/")[0] for name in FILES}
     for name in [each for each in sys.modules if each.partition(".")[0] in roots]:
         del sys.modules[name]
+    gc.collect()  # a class that stays would belong to whom the next test has bring its registry
 
 
 @pytest.mark.parametrize(
