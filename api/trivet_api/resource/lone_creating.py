@@ -18,6 +18,9 @@ from trivet_api.resource.writer import Values, new_row
 async def create_alone(request: Request, resource: Resource, values: Values) -> Written | None:
     """Make a row and commit it; None if the service has to do it, because nothing has happened."""
     context = context_of(request.scope)
+    transaction = context.require_transaction()
+    if not transaction.may_insert_alone:
+        return None
     write, rules, actor = resource.writing, context.platform.capture.rules, context.identity
     sends_members = not write.members.keys().isdisjoint(values)
     if write.create is not None or sends_members or not sees_all(rules, actor, write.model, values):
@@ -27,6 +30,6 @@ async def create_alone(request: Request, resource: Resource, values: Values) -> 
     except Exception:  # noqa: BLE001  # a validator's refusal, which the service puts into words
         return None
     reader = resource.reader_for(rules)
-    return await context.require_transaction().insert_alone(
+    return await transaction.insert_alone(
         row, lambda: written(row, *reader.represent_new(actor, row), is_new=True)
     )

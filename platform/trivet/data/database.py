@@ -195,6 +195,11 @@ class Database:
             self.observers.emit(ended)
         return rows
 
+    @property
+    def inserts_alone(self) -> bool:
+        """Whether a row may be written without a session at all."""
+        return not (self.is_sqlite or self.secures)
+
     async def insert_alone(
         self, origin: Origin, row: object, answer: Callable[[], T]
     ) -> tuple[T, Mapping[str, int]] | None:
@@ -207,7 +212,7 @@ class Database:
 
         Raises what a session would raise.
         """
-        if self.is_sqlite or self.secures:
+        if not self.inserts_alone:
             return None
         from trivet.data.lone_inserts import NewRow, insert_alone
 

@@ -15,7 +15,7 @@ from psycopg import generators
 from psycopg._preparing import Prepare
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 COMMIT = b"COMMIT"
 _GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
@@ -109,6 +109,11 @@ class Exchange:
         if key is not None:
             self._prepared.validate(key, how, name, [result])
         yield from self._prepared.maintain_gen(self._connection)
+
+
+def is_idle(driver: Any) -> bool:
+    """Whether a connection can be asked again: it is whole, and every answer was read."""
+    return bool(driver.pgconn.transaction_status == TransactionStatus.IDLE)
 
 
 def synchronized(wire: Any) -> Any:

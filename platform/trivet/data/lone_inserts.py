@@ -21,7 +21,6 @@ from weakref import WeakSet
 
 import anyio
 from psycopg import DatabaseError
-from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import InstanceState, Mapper
@@ -34,6 +33,7 @@ from trivet.audit.capture import entries_of
 from trivet.capture.recorder import Recorder
 from trivet.data.bounds import bounds_of, fit
 from trivet.data.capture import Capture
+from trivet.data.exchange import is_idle
 from trivet.data.flush import run_feeds
 from trivet.data.pool import ObservedPool
 from trivet.data.postgresql import enter_writing, is_ready
@@ -105,7 +105,7 @@ async def insert_alone(engine: AsyncEngine, capture: Capture, new: NewRow) -> In
     except NeedsSessionError:
         return None
     except DatabaseError as error:
-        if _status(driver) is TransactionStatus.IDLE:
+        if is_idle(driver):
             return None  # the server has refused the COMMIT
         raise DBAPIError.instance(
             "COMMIT", None, error, DatabaseError, hide_parameters=True, connection_invalidated=True
@@ -144,17 +144,13 @@ def _refuse(mapper: Mapper[Any]) -> NoReturn:
 
 async def _give_back(pool: ObservedPool, entry: ConnectionPoolEntry) -> None:
     driver = entry.driver_connection
-    if _status(driver) is not TransactionStatus.IDLE:
+    if not is_idle(driver):
         with anyio.CancelScope(shield=True):
             with suppress(DatabaseError):
                 await driver.rollback()  # type: ignore[union-attr]  # psycopg's
-            if _status(driver) is not TransactionStatus.IDLE:
+            if not is_idle(driver):
                 await greenlet_spawn(entry.invalidate)
     pool.give_back(entry)
-
-
-def _status(driver: Any) -> TransactionStatus:
-    return TransactionStatus(driver.pgconn.transaction_status)
 
 
 _refused: WeakSet[Mapper[Any]] = WeakSet()

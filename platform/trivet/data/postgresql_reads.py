@@ -24,14 +24,14 @@ from psycopg.errors import (
     QueryCanceled,
     error_from_result,
 )
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from trivet.data.compiled_read import CompiledRead, Rows, WireQuery
-from trivet.data.exchange import synchronized
+from trivet.data.exchange import is_idle, synchronized
 from trivet.data.pool import ObservedPool
 from trivet.data.postgresql import enter_single_query, is_ready
 
@@ -87,7 +87,7 @@ async def _ask_ready(
     try:
         return await _ask(driver, entry.info, query, values, find_opening)
     finally:
-        if not _is_idle(driver):
+        if not is_idle(driver):
             await greenlet_spawn(entry.invalidate)
         pool.give_back(entry)
 
@@ -106,12 +106,7 @@ async def _ask_fresh(
     try:
         return await _ask(lent.driver_connection, lent.info, query, values, find_opening)
     finally:
-        await greenlet_spawn(lent.close if _is_idle(lent.driver_connection) else lent.invalidate)
-
-
-def _is_idle(driver: Any) -> bool:
-    """Whether a connection can be asked again: it is whole, and every answer was read."""
-    return bool(driver.pgconn.transaction_status == TransactionStatus.IDLE)
+        await greenlet_spawn(lent.close if is_idle(lent.driver_connection) else lent.invalidate)
 
 
 async def _ask(

@@ -208,6 +208,12 @@ class AsyncTransaction:
                     return rows
         return await self.run(lambda db: read.rows(db, values))
 
+    @property
+    def may_insert_alone(self) -> bool:
+        """Whether `insert_alone` is worth an object: a session may have to do it all the same."""
+        is_free = self.may_end_early and not self.read_only and not self.is_used
+        return is_free and self._database.inserts_alone
+
     async def insert_alone(self, row: object, answer: Callable[[], T]) -> T | None:
         """Insert `row`, a new object that no session has, as all that this transaction does, and
         commit it at once. `answer` is called when the object has what its row has.
@@ -217,7 +223,7 @@ class AsyncTransaction:
             nothing has happened.
         """
         self._require_undecided()
-        if self.read_only or self.is_used or not self.may_end_early:
+        if not self.may_insert_alone:
             return None
         origin = self._find_origin()
         inserted = await self._database.insert_alone(origin, row, answer)
