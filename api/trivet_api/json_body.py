@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import HTTPException, Request
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from trivet.json_text import JsonError, read_json
 from trivet_api.body_times import Judge
@@ -24,6 +24,17 @@ class JsonRequest(Request):
         super().__init__(scope, receive)
         self._judge = judge
 
+    async def body(self) -> bytes:
+        """The body. Most come in one message, for which no stream is needed."""
+        if not hasattr(self, "_body") and not self._stream_consumed:
+            first = await self._receive()
+            if first["type"] == "http.request" and not first.get("more_body", False):
+                self._stream_consumed = True
+                self._body = body = bytes(first.get("body", b""))
+                return body
+            self._receive = _behind(first, self._receive)
+        return await super().body()
+
     async def json(self) -> Any:
         """The value of the body. Raises MalformedJsonError if there is none."""
         if not hasattr(self, "_json"):
@@ -33,3 +44,13 @@ class JsonRequest(Request):
                 raise MalformedJsonError(str(error)) from error
             self._json = value if self._judge is None else self._judge(value)
         return self._json
+
+
+def _behind(first: Message, receive: Receive) -> Receive:
+    """The messages that `receive` brings, behind one that was received already."""
+    waiting = [first]
+
+    async def receive_next() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_next

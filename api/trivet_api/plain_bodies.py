@@ -12,7 +12,7 @@ TRIVET_DIRECT_ANSWERS does not say no.
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
+from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import EndpointContext, HTTPException, ResponseValidationError
 from fastapi.params import File, Form
 from fastapi.routing import APIRoute
@@ -100,13 +100,14 @@ class PlainBody:
 
     async def _answer(self, request: Request, value: Any) -> Response | None:
         arguments = _head(*self._own, request)
-        if arguments is None:
-            return None
+        if arguments is None or value is None:
+            return None  # FastAPI has a default for no value, or an error
         own = self._route.dependant
-        read, wrong = await request_body_to_args(own.body_params, value, False)
+        (field,) = own.body_params
+        read, wrong = field.validate(value, {}, loc=("body",))
         if wrong:
             return None
-        arguments |= read
+        arguments[field.name] = read
         # All of them are judged before the first is called: FastAPI would call them again.
         asked = [_head(*each, request) for each in self._others]
         if None in asked:

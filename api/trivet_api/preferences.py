@@ -38,8 +38,9 @@ def prefers_minimal(request: Request) -> bool:
         What the first ``return`` among its preferences says; False where there is none. A
         preference that cannot be read is passed by, as RFC 7240 asks.
     """
-    wanted = _returns(request.headers.getlist("prefer"))
-    return next(wanted, "").lower() == "minimal"
+    lines = [value for name, value in request.scope["headers"] if name == b"prefer"]
+    wanted = _returns(line.decode("latin-1") for line in lines)
+    return bool(lines) and next(wanted, "").lower() == "minimal"
 
 
 def minimal_response(*, location: str | None = None, version: object | None = None) -> Response:

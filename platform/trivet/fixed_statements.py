@@ -10,12 +10,13 @@ Nothing guards them, so they are for the outbox, the trail and the flush alone.
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import Dialect
 from sqlalchemy.util import await_only
+
+T = TypeVar("T")
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _LOG = logging.getLogger("sqlalchemy.engine.Engine")
@@ -40,78 +41,78 @@ class Exchanging(Protocol):
 
 
 class NeedsSessionError(Exception):
-    """Raised on a `DirectConnection` by what only a session can do, or can explain."""
-
-
-class DirectConnection:
-    """A connection of the driver with nothing of SQLAlchemy's around it, for fixed statements.
-
-    Everything else, and every failure, raises `NeedsSessionError`: whoever uses one gives up then,
-    and does all of it again by a session, which has the words for what went wrong.
-    """
-
-    def __init__(self, driver: Exchanging, dialect: Dialect) -> None:
-        self.driver = driver
-        self.dialect = dialect
-
-    def get_execution_options(self) -> Mapping[str, Any]:
-        """None."""
-        return {}
-
-    def execute(self, *_: Any) -> NoReturn:
-        """It takes no other statements."""
-        raise NeedsSessionError
-
-    exec_driver_sql = execute
-
-    def _handle_dbapi_exception(self, error: BaseException, *_: Any) -> NoReturn:
-        if isinstance(error, Exception):
-            raise NeedsSessionError from error
-        raise error
-
-
-Writable = Connection | DirectConnection
-"""What the outbox and the trail write on."""
+    """Raised where there is no session, by what only a session can do, or can explain."""
 
 
 class FixedStatement:
-    """A statement of PostgreSQL with named parameters, ``%(name)s``, as the driver takes them."""
+    """A statement of PostgreSQL with named parameters, ``%(name)s``, as the driver takes them.
+
+    Attributes:
+        query: Its text with ``$1``, ``$2``, … for them.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._names: list[str] = _PARAMETER.findall(text)
         numbers = iter(range(1, len(self._names) + 1))
-        self._query = _PARAMETER.sub(lambda _: f"${next(numbers)}", text).encode()
+        self.query = _PARAMETER.sub(lambda _: f"${next(numbers)}", text).encode()
 
-    def rows(self, connection: Writable, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Execute it in the transaction of `connection`, and return its rows."""
         driver = find_exchanging(connection)
         if driver is None:
             return connection.exec_driver_sql(self._text, values).all()
         try:
-            return await_only(driver.exchange(self._query, self._in_order(values)))[0]
+            return await_only(driver.exchange(self.query, self.in_order(values)))[0]
         except BaseException as error:  # noqa: BLE001  # a cancellation too ends the connection
             # What a failed cursor would do: SQLAlchemy's error, its listeners, and its pool.
             connection._handle_dbapi_exception(error, self._text, values, None, None)  # noqa: SLF001  # pinned by a test
 
-    def execute_last(self, connection: Writable, values: Mapping[str, Any]) -> None:
+    def execute_last(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Execute it as the last one of the transaction of `connection`: it may be sent together
         with the COMMIT, which then fails if it fails."""
         driver = find_exchanging(connection)
         if driver is None:
             connection.exec_driver_sql(self._text, values)
-        elif not driver.send_with_commit(self._query, self._in_order(values)):
+        elif not driver.send_with_commit(self.query, self.in_order(values)):
             self.rows(connection, values)
 
-    def _in_order(self, values: Mapping[str, Any]) -> list[Any]:
+    def in_order(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values of its parameters, as `query` numbers them."""
         return [values[name] for name in self._names]
 
 
-def find_exchanging(connection: Writable) -> Exchanging | None:
+class Asked(NamedTuple):
+    """A statement that is to be executed, with its values; `is_last`: it may go with the COMMIT."""
+
+    statement: FixedStatement
+    values: Mapping[str, Any]
+    is_last: bool = False
+
+
+Steps = Generator[Asked, Sequence[Sequence[Any]], T]
+"""What is asked one after the other, whatever asks it: each statement is given its rows."""
+
+
+def take(connection: Connection, steps: Steps[T]) -> T:
+    """Take `steps` in the transaction of `connection`."""
+    rows: Sequence[Sequence[Any]] = ()
+    try:
+        asked = next(steps)
+        while True:
+            if asked.is_last:
+                asked.statement.execute_last(connection, asked.values)
+            else:
+                rows = asked.statement.rows(connection, asked.values)
+            asked = steps.send(rows)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def find_exchanging(connection: Connection) -> Exchanging | None:
     """The connection of the driver, if it exchanges prepared statements and nobody wants to hear
     of what is executed."""
-    if isinstance(connection, DirectConnection):
-        return connection.driver
     driver: Any = connection.connection.driver_connection
     if not hasattr(driver, "exchange") or is_heard(connection):
         return None

@@ -28,9 +28,7 @@ def read_json(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")  # a mark at the beginning may be ignored (8.1)
-        return json.loads(
-            text, parse_constant=_constant, parse_float=_float, object_pairs_hook=_object
-        )
+        return _read(text)
     except JsonError:
         raise
     except json.JSONDecodeError as error:
@@ -61,3 +59,8 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in found if names.count(name) > 1)
         raise JsonError(f"an object has the name {json.dumps(twice[:LONGEST_NAME])} twice")
     return found
+
+
+_read = json.JSONDecoder(
+    parse_constant=_constant, parse_float=_float, object_pairs_hook=_object
+).decode

@@ -1,8 +1,10 @@
 """Bodies that take their time: bounded by a deadline, and all of them by what they may hold."""
 
 import asyncio
+import gc
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from starlette.requests import Request
@@ -10,6 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.platform.bare import bare_root, mounted
+from trivet.asgi.bodies import Body
+from trivet.context import RequestContext
 
 pytestmark = pytest.mark.anyio
 
@@ -34,16 +38,17 @@ async def early(scope: Scope, receive: Receive, send: Send) -> None:
 class Sender:
     """A client that sends what it is told to, when it is told to."""
 
+    scope: ClassVar[Scope] = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "http",
+        "headers": [(b"host", b"localhost")],
+    }
+
     def __init__(self, root: Any, path: str = "/count/") -> None:
         self.answer: list[Message] = []
         self.parts: asyncio.Queue[Message] = asyncio.Queue()
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": path,
-            "scheme": "http",
-            "headers": [(b"host", b"localhost")],
-        }
+        scope = {**self.scope, "path": path}
         self.task = asyncio.create_task(root(scope, self.parts.get, self._take))
 
     async def _take(self, message: Message) -> None:
@@ -141,3 +146,50 @@ async def test_an_app_that_takes_its_time_costs_the_client_nothing(tmp_path: Pat
     await sender.send(10)
     await sender.send(10, more=False)
     assert await sender.finish() == 200
+
+
+async def test_a_request_leaves_nothing_to_the_collector(root: Any) -> None:
+    """What it has read would stay in memory until the collector looks."""
+    gc.collect()
+    gc.disable()
+    try:
+        sender = Sender(root)
+        await sender.send(9, more=False)
+        assert await sender.finish() == 200
+        del sender
+        left = [each for each in gc.get_objects() if isinstance(each, RequestContext | Body)]
+        assert left == []
+    finally:
+        gc.enable()
+
+
+class Later:
+    """What a server of its own making may give for a message: it is no coroutine, and knows only
+    how to go on."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+    def __await__(self) -> Iterator[None]:
+        yield
+        yield
+        return self.message
+
+
+async def test_a_message_may_be_anything_that_can_be_awaited(root: Any) -> None:
+    answer: list[Message] = []
+    waiting = asyncio.get_running_loop().create_future()
+    messages: list[Any] = [
+        Later({"type": "http.request", "body": b"one", "more_body": True}),
+        waiting,
+    ]
+
+    async def take(message: Message) -> None:
+        answer.append(message)
+
+    scope = {**Sender.scope, "path": "/count/"}
+    task = asyncio.create_task(root(scope, lambda: messages.pop(0), take))
+    await asyncio.sleep(0.01)
+    waiting.set_result({"type": "http.request", "body": b"two", "more_body": False})
+    await task
+    assert answer[1]["body"] == b"6 bytes"

@@ -18,8 +18,6 @@ from tests.platform.test_single_inserts import (
     MADE_ANEW,
     REFUSED,
     ROWS,
-    Crate,
-    Numbered,
     listen,
     make,
 )
@@ -281,19 +279,19 @@ async def test_who_leaves_meanwhile_leaves_nothing_behind(notes_url: str) -> Non
         )
         waiting = asyncio.ensure_future(insert(database, Note(board="a", text="dreamt")))
         async with with_one_connection(notes_url) as other:
-            await until_asleep(other)
+            await until(other, "wait_event = 'PgSleep'")
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await assert_nothing_has_happened(database)
 
 
-async def until_asleep(database: Database) -> None:
-    asleep = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+async def until(database: Database, condition: str) -> None:
+    waiting = text(f"SELECT count(*) FROM pg_stat_activity WHERE {condition}")
     async with asyncio.timeout(20):
         while True:
             async with database.single_query() as session:
-                if await session.scalar(asleep):
+                if await session.scalar(waiting):
                     return
             await asyncio.sleep(0.05)
 
@@ -331,14 +329,42 @@ async def test_of_a_server_that_leaves_in_the_commit_nobody_knows_what_it_did(
         await assert_nothing_has_happened(database)  # this one was too early
 
 
-async def test_a_trail_without_a_free_chain_is_left_to_a_session(
-    database: Database, notes_url: str
+async def test_it_waits_for_a_chain_of_the_trail(database: Database, notes_url: str) -> None:
+    async with with_one_connection(notes_url) as other:
+        async with other.engine.begin() as holding:
+            await holding.execute(text("SELECT 1 FROM trivet_audit_chain FOR UPDATE"))
+            waiting = asyncio.ensure_future(insert(database, Note(board="a", text="second")))
+            await until(database, "wait_event_type = 'Lock'")
+        assert await waiting == ("answered", {"notes:a": 1})
+    verdict, damages = await check(database)
+    assert (verdict.damages, damages) == (0, [])
+
+
+async def test_a_trail_whose_heads_are_gone_goes_on_and_says_so(database: Database) -> None:
+    await execute(database, "DELETE FROM trivet_audit_chain")
+    assert await insert(database, Note(board="a", text="after")) == ("answered", {"notes:a": 1})
+    async with database.unit(read_only=True) as session:
+        seals = await session.execute(text("SELECT DISTINCT seal FROM trivet_audit_chain"))
+        assert seals.scalars().all() == ["missing"]
+
+
+FORGOTTEN = {
+    "names that are gone": ["DEALLOCATE ALL"],
+    "a plan that is over": [
+        "ALTER TABLE test_lone_priced ALTER COLUMN price TYPE numeric(9, 3)",
+        "ALTER TABLE test_lone_priced ALTER COLUMN id TYPE integer",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FORGOTTEN)
+async def test_a_statement_that_the_server_knows_no_more_is_prepared_anew(
+    notes_url: str, name: str
 ) -> None:
-    async with with_one_connection(notes_url) as other, other.engine.begin() as holding:
-        await holding.execute(text("SELECT 1 FROM trivet_audit_chain FOR UPDATE"))
-        assert await insert(database, Note(board="a", text="second")) is None
-
-
-async def test_the_common_rows_do_go_without_a_session(database: Database) -> None:
-    for row in (Note(board="a", text="a note"), Crate(), Numbered(name="n")):
-        assert await insert(database, row) is not None, row
+    async with with_one_connection(notes_url) as database:
+        assert await insert(database, Priced()) is not None
+        await execute(database, *FORGOTTEN[name])
+        assert await insert(database, Priced()) is None
+        assert await insert(database, Priced()) is not None
+        verdict, damages = await check(database)
+        assert (verdict.damages, damages) == (0, [])

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import msgspec
 from fastapi import Request, Response
-from sqlalchemy import inspect
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import instance_state
 
 from trivet.identity.identity import Identity
 from trivet_api.conditions import etag_of
@@ -58,7 +58,7 @@ def represent_written(
 
 def written(row: Any, body: bytes, version: str, *, is_new: bool) -> Written:
     """A row that was written, with its JSON and its version."""
-    key = address_of(inspect(row).mapper.primary_key_from_instance(row))
+    key = address_of(instance_state(row).mapper.primary_key_from_instance(row))
     return Written(key, body, version, is_new)
 
 
@@ -67,7 +67,8 @@ def answer_write(request: Request, written: Written, *, minimal: bool) -> Respon
     location = None
     if written.is_new:
         collection = request.scope["path"].removesuffix(UPSERT)
-        location = f"{collection}/{quote(written.key, safe='!')}"
+        key = written.key if written.key.isdigit() else quote(written.key, safe="!")
+        location = f"{collection}/{key}"
     if minimal:
         return minimal_response(location=location, version=written.version)
     status = HTTPStatus.CREATED if written.is_new else HTTPStatus.OK

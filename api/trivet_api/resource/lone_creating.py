@@ -22,8 +22,9 @@ async def create_alone(request: Request, resource: Resource, values: Values) -> 
     if not transaction.may_insert_alone:
         return None
     write, rules, actor = resource.writing, context.platform.capture.rules, context.identity
-    sends_members = not write.members.keys().isdisjoint(values)
-    if write.create is not None or sends_members or not sees_all(rules, actor, write.model, values):
+    if write.create is not None or not write.members.keys().isdisjoint(values):
+        return None
+    if not sees_all(rules, actor, write.mapper, values):
         return None
     try:
         row: Any = new_row(write, values)

@@ -40,10 +40,11 @@ def require_known(db: Session, actor: Identity, model: type[Any], names: Iterabl
 
 
 def sees_all(
-    rules: RuleRegistry, actor: Identity, model: type[Any], values: Mapping[str, Any]
+    rules: RuleRegistry, actor: Identity, mapper: Mapper[Any], values: Mapping[str, Any]
 ) -> bool:
     """Whether nothing has to be asked before `actor` makes a row of a class with these values: none
     of them is hidden, and no rule restricts the rows of the class, or those that it refers to."""
+    model = mapper.class_
     if not rules.hidden_attributes(model, actor).isdisjoint(values):
         return False
     if rules.visible_condition(model, actor) is not None:
@@ -52,7 +53,7 @@ def sees_all(
         target is None or rules.visible_condition(target.class_, actor) is None
         for target in (
             find_mapper(reference.referred_table)
-            for reference, names in _references(inspect(model))
+            for reference, names in _references(mapper)
             if _key(values, names)
         )
     )

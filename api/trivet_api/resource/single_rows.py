@@ -65,6 +65,7 @@ class SingleRows:
         self._key = key_columns(options.model)
         self._version = version_attribute(options.model)
         self._statements: Statements[RowStatement] = Statements()
+        self._writers: dict[frozenset[str], tuple[RowWriter, tuple[str, ...]]] = {}
 
     def prepare(
         self, query: Query, sight: Sight, key: Sequence[Any]
@@ -82,12 +83,20 @@ class SingleRows:
         self, instance: object, hidden: frozenset[str], lists: Mapping[str, Any]
     ) -> tuple[bytes, str]:
         """The JSON of an object with the `lists` of its members, and its version or a digest."""
-        names = self._options.lists(hidden)
-        writer = RowWriter.of(self._options.shown(hidden, None), names)
+        writer, names = self._writer(hidden)
         body = encode(writer.write_object(instance, [lists[name] for name in names]))
         if self._version is not None:
             return body, version_with(getattr(instance, self._version), lists)
         return body, digest_of(body)
+
+    def _writer(self, hidden: frozenset[str]) -> tuple[RowWriter, tuple[str, ...]]:
+        """What writes an object, and the lists of members behind it."""
+        found = self._writers.get(hidden)
+        if found is None:
+            names = self._options.lists(hidden)
+            found = RowWriter.of(self._options.shown(hidden, None), names), names
+            self._writers[hidden] = found
+        return found
 
     def _make(self, query: Query, sight: Sight) -> RowStatement:
         hidden = sight.hidden(self._model)

@@ -59,8 +59,13 @@ class WriteOptions:
     @property
     def mapper(self) -> Mapper[Any]:
         """The mapper of the class."""
-        found: Mapper[Any] = inspect(self.model)
-        return found
+        return _mapper_of(self.model)  # type: ignore[arg-type]  # a class is hashable
+
+
+@cache
+def _mapper_of(model: Any) -> Mapper[Any]:
+    found: Mapper[Any] = inspect(model)
+    return found
 
 
 @cache  # classes stand in source code

@@ -264,7 +264,8 @@ def new_row(write: WriteOptions, values: Values) -> Any:
     if write.discriminator is not None:
         setattr(row, write.discriminator, write.mapper.polymorphic_identity)
     _set(row, {name: value for name, value in values.items() if name not in write.members})
-    keep_nulls(row, [name for name, value in values.items() if value is None])
+    if nulls := [name for name, value in values.items() if value is None]:
+        keep_nulls(row, nulls)
     return row
 
 

@@ -10,7 +10,8 @@ do not hold up quick ones.
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, coroutine
+from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -96,12 +97,19 @@ class Body:
         return message
 
     async def _wait(self) -> Message:
+        receiving: Any = self._receive().__await__()
+        try:
+            wanted = next(receiving)
+        except StopIteration as received:  # it was here already, as most bodies are
+            here: Message = received.value
+            return here
         clock = asyncio.get_running_loop().time
         since = clock()
         self._bodies.open[self] = None
         try:
             async with asyncio.timeout(self._seconds_left) as self._waiting:
-                return await self._receive()
+                found: Message = await _resumed(receiving, wanted)
+                return found
         except TimeoutError:
             self.fault = self.fault or _too_slow()
             raise self.fault from None
@@ -166,6 +174,23 @@ class Body:
             async with asyncio.timeout(LINGER_SECONDS):
                 while (await self._receive()).get("more_body", False):
                     pass
+
+
+@coroutine
+def _resumed(begun: Any, wanted: Any) -> Any:
+    """Go on with what has begun to wait, for what it `wanted`."""
+    while True:
+        try:
+            yield wanted
+        except BaseException as error:
+            if not hasattr(begun, "throw"):
+                raise
+            try:
+                wanted = begun.throw(error)
+            except StopIteration as end:
+                return end.value
+        else:
+            return (yield from begun)
 
 
 def too_large(limit: int) -> TooLarge:

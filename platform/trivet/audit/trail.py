@@ -20,13 +20,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Executable, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Executable, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trivet.array_text import numbers, texts
 from trivet.audit.entry import Entry
 from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of
-from trivet.fixed_statements import FixedStatement, Writable
+from trivet.fixed_statements import Asked, FixedStatement, Steps, take
 from trivet.origin import Origin
 
 GENESIS = ""
@@ -75,6 +75,7 @@ class AuditTrail:
         if not secrets:
             raise ValueError("the audit trail needs a secret")
         self._keys = [_derive(secret) for secret in secrets]
+        self._sealed_by_us: dict[int, tuple[int, str, str]] = {}
 
     def begin(self, connection: Connection) -> bool:
         """Make the sealed heads of all chains, if there is neither a head nor an entry. Returns
@@ -93,19 +94,42 @@ class AuditTrail:
         is_ours = any(name == _name_of(key) for key in self._keys)
         return "" if seal in (BROKEN, MISSING) or is_ours else name
 
-    def append(
-        self,
-        connection: Writable,
-        entries: Sequence[Entry],
-        origin: Origin,
-        found_head: Sequence[Any] | None = None,
-    ) -> None:
-        """Add `entries`, oldest first, to a free chain; all have one `origin`. `found_head` is the
-        row of `FIND_FREE_HEAD`, if the query has run already.
+    def append(self, connection: Connection, entries: Sequence[Entry], origin: Origin) -> None:
+        """Add `entries`, oldest first, to a free chain; all have one `origin`.
 
         It has to be the last act of a transaction: the chain stays locked until the end.
         """
-        head = Head(*(found_head or self._take_chain(connection)))
+        if connection.dialect.name == "postgresql":
+            take(connection, self.appending(entries, origin))
+            return
+        rows, moved = self._chain(entries, origin, self._take_first(connection))
+        connection.execute(_MOVE, moved)
+        connection.execute(_ENTER, [dict(zip(_names, row, strict=True)) for row in rows])
+
+    def appending(
+        self,
+        entries: Sequence[Entry],
+        origin: Origin,
+        found_head: Sequence[Any] | None = None,
+    ) -> Steps[None]:
+        """The same as steps of PostgreSQL's. `found_head` is the row of `FIND_FREE_HEAD`, if the
+        query has run already.
+
+        Entries and the move of the head are one statement, and it goes with the COMMIT: each round
+        trip would be one more while the head is held.
+        """
+        rows, moved = self._chain(entries, origin, found_head or (yield from _take_free()))
+        if len(rows) == 1:
+            row = dict(zip(_names, rows[0], strict=True))
+            yield Asked(_MOVE_AND_ENTER, row | moved, is_last=True)
+        else:
+            yield Asked(_MOVE_AND_ENTER_ALL, _arrays(rows) | moved, is_last=True)
+
+    def _chain(
+        self, entries: Sequence[Entry], origin: Origin, found_head: Sequence[Any]
+    ) -> tuple[list[tuple[Any, ...]], dict[str, Any]]:
+        """The rows of `entries` behind a head, and its new end."""
+        head = Head(*found_head)
         actor = origin.identity
         common = {
             "at": head.at.replace(tzinfo=UTC),
@@ -117,8 +141,7 @@ class AuditTrail:
             "request_id": origin.request_id,
         }
         rows = self._chained(entries, list(common.values()), head)
-        moved = self._moved(head, head.length + len(rows), rows[-1][-1])
-        self._write(connection, rows, moved)
+        return rows, self._moved(head, head.length + len(rows), rows[-1][-1])
 
     def _chained(
         self, entries: Sequence[Entry], common: Sequence[Any], head: Head
@@ -167,19 +190,16 @@ class AuditTrail:
     def _seal(self, chain: int, length: int, newest: str) -> str:
         return _seal_of(self._keys[0], _head_content(chain, length, newest))
 
-    def _take_chain(self, connection: Writable) -> Sequence[Any]:
-        """Lock a head and return its row, as `Head` has it."""
-        found = _find_free_head(connection)
+    def _take_first(self, connection: Connection) -> Sequence[Any]:
+        """The first head, on SQLite: the one writer holds the whole database already."""
+        query, values = _FIND_HEAD_ON_SQLITE, {"now": datetime.now(UTC)}
+        found = connection.execute(query, values).first()
         if found is None:
-            # All are held, or some are gone.
             self._make_heads(connection, dict.fromkeys(range(CHAINS), MISSING))
-            found = _find_free_head(connection)
-        if found is None:
-            any_of_them = {"chain": _dice.randrange(CHAINS)}
-            found = connection.execute(_WAIT_FOR_HEAD, any_of_them).one()
+            found = connection.execute(query, values).one()
         return found
 
-    def _make_heads(self, connection: Writable, seals: Mapping[int, str]) -> None:
+    def _make_heads(self, connection: Connection, seals: Mapping[int, str]) -> None:
         """Make the missing heads, in one statement."""
         heads = [
             {"id": chain, "length": 0, "hash": GENESIS, "seal": seal}
@@ -191,8 +211,12 @@ class AuditTrail:
 
     def _moved(self, head: Head, length: int, newest: str) -> dict[str, Any]:
         """The new end of a head, as `_MOVE` takes it."""
-        is_sound = self.is_sealed(head.id, head.length, head.hash, head.seal)
+        # Most heads are still as this process has left them, with a seal that it need not compute
+        # again to know it.
+        is_sound = self._sealed_by_us.get(head.id) == head[1:4] or self.is_sealed(*head[:4])
         seal = self._seal(head.id, length, newest) if is_sound else self._unsound(head.seal)
+        if is_sound:
+            self._sealed_by_us[head.id] = length, newest, seal
         return {"chain": head.id, "new_length": length, "new_hash": newest, "new_seal": seal}
 
     def _unsound(self, seal: str) -> str:
@@ -202,36 +226,35 @@ class AuditTrail:
         name = self.unknown_key(seal)
         return f"{OTHER_KEY}{name}" if name else BROKEN
 
-    def _write(
-        self, connection: Writable, rows: list[tuple[Any, ...]], moved: dict[str, Any]
-    ) -> None:
-        """Write `rows` and move the head. On PostgreSQL this is one statement, and it goes with the
-        COMMIT: each round trip would be one more while the head is held."""
-        if connection.dialect.name != "postgresql":
-            connection.execute(_MOVE, moved)
-            connection.execute(_ENTER, [dict(zip(_names, row, strict=True)) for row in rows])
-        elif len(rows) == 1:
-            row = dict(zip(_names, rows[0], strict=True))
-            _MOVE_AND_ENTER.execute_last(connection, row | moved)
-        else:
-            arrays = _arrays(rows)
-            _MOVE_AND_ENTER_ALL.execute_last(connection, arrays | moved)
+
+def _take_free() -> Steps[Sequence[Any]]:
+    """Lock a free head and return its row, as `Head` has it. For PostgreSQL."""
+    found = yield Asked(_FIND_FREE_HEAD, {})
+    if not found:
+        # All are held, or some are gone.
+        yield Asked(_MAKE_MISSING_HEADS, {"hash": GENESIS, "seal": MISSING})
+        found = yield Asked(_FIND_FREE_HEAD, {})
+    if not found:
+        found = yield Asked(_WAIT_FOR_HEAD, {"chain": _dice.randrange(CHAINS)})
+    (head,) = found
+    return head
 
 
-def _find_free_head(connection: Writable) -> Sequence[Any] | None:
-    """The first free head, locked. On SQLite the one writer holds the whole database already, so
-    the first head is free."""
-    if connection.dialect.name == "sqlite":
-        return connection.execute(_FIND_HEAD_ON_SQLITE, {"now": datetime.now(UTC)}).first()
-    return next(iter(_FIND_FREE_HEAD.rows(connection, {})), None)
-
-
-FIND_FREE_HEAD = (
+# The time is the database's on PostgreSQL. Two transactions that change the same row come one
+# after the other, so their entries are in that order, whichever chains and servers wrote them.
+_heads = (
     "SELECT id, length, hash, seal, clock_timestamp() AT TIME ZONE 'UTC' AS at "
-    "FROM trivet_audit_chain ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+    "FROM trivet_audit_chain"
 )
+FIND_FREE_HEAD = f"{_heads} ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
 """The first free head, locked; no row if all are held. For PostgreSQL."""
 _FIND_FREE_HEAD = FixedStatement(FIND_FREE_HEAD)
+_WAIT_FOR_HEAD = FixedStatement(f"{_heads} WHERE id = %(chain)s FOR UPDATE")
+_MAKE_MISSING_HEADS = FixedStatement(
+    "INSERT INTO trivet_audit_chain (id, length, hash, seal) "  # noqa: S608  # a number of ours
+    "SELECT id, 0, CAST(%(hash)s AS text), CAST(%(seal)s AS text) "
+    f"FROM generate_series(0, {CHAINS - 1}) AS id ON CONFLICT DO NOTHING"
+)
 _names = (*_CONTENT, "hash")
 _enter_and_move = (
     "WITH moved AS (UPDATE trivet_audit_chain SET length = %(new_length)s, hash = %(new_hash)s, "  # noqa: S608  # of the names of our own columns
@@ -264,10 +287,6 @@ def _arrays(rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
 
 # The other statements are built once: to build one costs more than to run it.
 _columns = (_head.id, _head.length, _head.hash, _head.seal)
-# The time is the database's on PostgreSQL. Two transactions that change the same row come one
-# after the other, so their entries are in that order, whichever chains and servers wrote them.
-_heads = select(*_columns, func.clock_timestamp(type_=_entry.at.type).label("at"))
-_WAIT_FOR_HEAD: Executable = _heads.where(_head.id == bindparam("chain")).with_for_update()
 _FIND_HEAD_ON_SQLITE: Executable = (
     select(*_columns, bindparam("now", type_=_entry.at.type).label("at"))
     .order_by(_head.id)

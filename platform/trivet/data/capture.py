@@ -4,11 +4,11 @@ They are composed once in a process, and every door gets the same object: so a c
 results whatever door it came through.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Connection, MetaData, Table
 from sqlalchemy.orm import Mapper
 
 from trivet.audit.audited_tables import WHICH_IS_AUDITED, audited_tables, follow_audited
@@ -17,11 +17,17 @@ from trivet.audit.entry import Entry
 from trivet.audit.trail import FIND_FREE_HEAD, AuditTrail
 from trivet.capture.tables import CapturedTables
 from trivet.data.live import collect_live
-from trivet.events.appending import NewPublication, append_and_find, append_on
+from trivet.events.appending import (
+    NewPublication,
+    append_on,
+    appending,
+    appending_and_finding,
+)
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
 from trivet.events.live_classes import LiveFeed
+from trivet.events.outbox import Position
 from trivet.features import Feature, modules_of
-from trivet.fixed_statements import Writable
+from trivet.fixed_statements import Steps, take
 from trivet.origin import Origin
 from trivet.rules.registry import RuleRegistry, collect_rules
 
@@ -62,7 +68,7 @@ class Capture:
         yield from self._of_others
 
     def write(
-        self, connect: Callable[[], Writable], notes: Sequence[Any], origin: Origin
+        self, connect: Callable[[], Connection], notes: Sequence[Any], origin: Origin
     ) -> dict[str, int]:
         """Write publications and audit entries, always in this order: a chain of the trail is the
         last lock that is taken. `connect` is called if there is anything to write.
@@ -70,26 +76,41 @@ class Capture:
         Returns:
             Each channel that was published to, with its newest offset.
         """
-        publications = list(_publications(notes))
-        entries = [each for each in notes if isinstance(each, Entry)]
-        published: dict[str, int] = {}
-        head = None
-        if not publications and not entries:
-            return published
+        if not notes:
+            return {}
         connection = connect()
-        if self._finds_head_with(connection) and entries and _is_one_plain(publications):
-            position, head = append_and_find(connection, publications[0], FIND_FREE_HEAD)
-            published = {publications[0].channel: position.offset}
-        elif publications:
-            positions = append_on(connection, publications)
-            published = {channel: position.offset for channel, position in positions.items()}
+        if connection.dialect.name == "postgresql":
+            return take(connection, self.writing(notes, origin))
+        publications, entries = _sort(notes)
+        positions = append_on(connection, publications) if publications else {}
         if entries and self.audit is not None:
-            self.audit.append(connection, entries, origin, head)
-        return published
+            self.audit.append(connection, entries, origin)
+        return _offsets(positions)
 
-    def _finds_head_with(self, connection: Writable) -> bool:
-        """Whether a publication and the trail's head go in one round trip."""
-        return self.audit is not None and connection.dialect.name == "postgresql"
+    def writing(self, notes: Sequence[Any], origin: Origin) -> Steps[dict[str, int]]:
+        """The same as steps of PostgreSQL's."""
+        publications, entries = _sort(notes)
+        positions: Mapping[str, Position] = {}
+        head = None
+        if self.audit is not None and entries and _is_one_plain(publications):
+            # The publication and the trail's head go in one round trip.
+            (only,) = publications
+            position, head = yield from appending_and_finding(only, FIND_FREE_HEAD)
+            positions = {only.channel: position}
+        elif publications:
+            positions = yield from appending(publications)
+        if entries and self.audit is not None:
+            yield from self.audit.appending(entries, origin, head)
+        return _offsets(positions)
+
+
+def _sort(notes: Sequence[Any]) -> tuple[list[NewPublication], list[Entry]]:
+    """The publications among `notes`, and the entries."""
+    return list(_publications(notes)), [each for each in notes if isinstance(each, Entry)]
+
+
+def _offsets(positions: Mapping[str, Position]) -> dict[str, int]:
+    return {channel: position.offset for channel, position in positions.items()}
 
 
 def _is_one_plain(publications: Sequence[NewPublication]) -> bool:

@@ -119,6 +119,11 @@ def is_idle(driver: Any) -> bool:
 def synchronized(wire: Any) -> Any:
     """The result of each command of the pipeline of a connection, which is left."""
     wire.pipeline_sync()
+    return (yield from answered(wire))
+
+
+def answered(wire: Any) -> Any:
+    """The same where the end of the pipeline was sent, as far as the socket took it."""
     yield from generators.send(wire)
     results: list[Any] = []
     while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:

@@ -12,15 +12,19 @@ from the start by a session, of which nobody notices more than the time: `insert
 None, and nothing has happened.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from functools import cache, partial
+from typing import Any, NamedTuple, NoReturn, TypeVar
 from weakref import WeakSet
 
 import anyio
 from psycopg import DatabaseError
+from psycopg.adapt import PyFormat
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import InstanceState, Mapper
@@ -33,16 +37,20 @@ from trivet.audit.capture import entries_of
 from trivet.capture.recorder import Recorder
 from trivet.data.bounds import bounds_of, fit
 from trivet.data.capture import Capture
-from trivet.data.exchange import is_idle
+from trivet.data.exchange import COMMIT, is_idle
 from trivet.data.flush import run_feeds
 from trivet.data.pool import ObservedPool
 from trivet.data.postgresql import enter_writing, is_ready
-from trivet.data.single_inserts import insert_new
+from trivet.data.prepared import Found, Prepared
+from trivet.data.replicas.client import current_client
+from trivet.data.single_inserts import find_single, new_record
 from trivet.data.strangers import hear_any, hear_sessions, is_one_table
 from trivet.events.feeds import CapturedChange
-from trivet.fixed_statements import DirectConnection, NeedsSessionError, is_heard
+from trivet.fixed_statements import NeedsSessionError, Steps, is_heard
 from trivet.models.views import find_reading
 from trivet.origin import Origin
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,44 +104,121 @@ async def insert_alone(engine: AsyncEngine, capture: Capture, new: NewRow) -> In
     entry = await sync.pool.take(is_ready)
     if entry is None:
         return None
-    driver: Any = entry.driver_connection
+    transaction = _Transaction(entry)
     try:
         await enter_writing(sync.dialect, entry)
-        connection = DirectConnection(driver, sync.dialect)
-        inserted = await greenlet_spawn(_insert, connection, capture, new)
-        await driver.commit()
+        return await _insert(transaction, capture, new, sync)
     except NeedsSessionError:
         return None
-    except DatabaseError as error:
-        if is_idle(driver):
-            return None  # the server has refused the COMMIT
-        raise DBAPIError.instance(
-            "COMMIT", None, error, DatabaseError, hide_parameters=True, connection_invalidated=True
-        ) from error
     finally:
         await _give_back(sync.pool, entry)
-    return inserted
 
 
-def _insert(connection: DirectConnection, capture: Capture, new: NewRow) -> Inserted:
-    """All but the COMMIT, as a flush and the end of a session do it."""
+async def _insert(
+    transaction: "_Transaction", capture: Capture, new: NewRow, engine: Engine
+) -> Inserted:
+    """All of it, as a flush and the end of a session do it."""
     state: InstanceState[Any] = instance_state(new.instance)
     mapper, mapped = state.mapper, state.class_
-    recorder = Recorder()
-    bounds = bounds_of(mapper, connection.dialect)
+    dialect, recorder = engine.dialect, Recorder()
+    bounds = bounds_of(mapper, dialect)
     fit(recorder, state, bounds, list(state.dict))
-    insert_new(state, connection)
+    await _insert_row(transaction, state, engine)
     fit(recorder, state, bounds, bounds.made_at_insert)
     if state.expired_attributes or recorder.expected(state):
         _refuse(mapper)
     change = CapturedChange(
-        "insert", new.instance, {}, new.origin.actor, before={}, dialect=connection.dialect
+        "insert", new.instance, {}, new.origin.actor, before={}, dialect=dialect
     )
     run_feeds(recorder, capture.feeds.feeds_of(mapped), change)
     if capture.audit is not None:
         recorder.note_each(entries_of(partial(_refuse, mapper), [(state, "insert")], recorder))
     answer = new.answer()
-    return Inserted(answer, capture.write(lambda: connection, recorder.drain(), new.origin))
+    return Inserted(answer, await transaction.commit(capture.writing(recorder.drain(), new.origin)))
+
+
+async def _insert_row(
+    transaction: "_Transaction", state: InstanceState[Any], engine: Engine
+) -> None:
+    mapper, table = state.mapper, state.mapper.local_table
+    record = new_record(state, engine)
+    single = find_single(mapper.base_mapper, table, record)
+    if single is None or record[5]:
+        raise NeedsSessionError  # expressions of SQL
+    parameters = single.complete(record[2])
+    try:
+        values = single.in_order(parameters)
+    except Exception as error:
+        raise NeedsSessionError from error
+    found = await transaction.begin_with(single.query, values)
+    single.settle(table, record, None, parameters, single.read(*found))
+
+
+class _Transaction:
+    """A transaction of a few prepared statements on a connection that is in none.
+
+    What fails raises NeedsSessionError, and DBAPIError if nobody knows what a COMMIT has done.
+    """
+
+    __slots__ = ("_driver", "_prepared")
+
+    def __init__(self, entry: ConnectionPoolEntry) -> None:
+        self._driver: Any = entry.driver_connection
+        self._prepared = Prepared(self._driver, entry.info)
+
+    async def begin_with(self, query: bytes, values: Sequence[Any]) -> Found:
+        """Begin, with the first statement."""
+        return await self._ask(query, values, before=self._driver.beginning())
+
+    async def commit(self, steps: Steps[T]) -> T:
+        """Take `steps` and commit; in the round trip of the last, unless the client's position in
+        the log is wanted, which comes with a COMMIT of its own."""
+        goes_along, is_committed = current_client() is None, False
+        rows: Any = None
+        try:
+            while True:
+                statement, values, is_last = steps.send(rows)
+                is_committed = is_last and goes_along
+                after = COMMIT if is_committed else None
+                rows, _ = await self._ask(statement.query, statement.in_order(values), after=after)
+        except StopIteration as end:
+            result: T = end.value
+            if not is_committed:
+                await self._commit()
+            return result
+
+    async def _commit(self) -> None:
+        try:
+            await self._driver.commit()
+        except DatabaseError as error:
+            raise self._fault(error, is_commit=True) from error
+
+    async def _ask(
+        self,
+        query: bytes,
+        values: Sequence[Any],
+        *,
+        before: Sequence[bytes] = (),
+        after: bytes | None = None,
+    ) -> Found:
+        try:
+            return await self._prepared.ask(
+                query, values, PyFormat.AUTO, before=before, after=after
+            )
+        except DatabaseError as error:
+            raise self._fault(error, is_commit=after is not None) from error
+
+    def _fault(self, error: DatabaseError, *, is_commit: bool) -> Exception:
+        status = self._driver.pgconn.transaction_status
+        if is_commit and status not in (TransactionStatus.IDLE, TransactionStatus.INERROR):
+            return DBAPIError.instance(
+                *("COMMIT", None, error, DatabaseError),
+                hide_parameters=True,
+                connection_invalidated=True,
+            )
+        if isinstance(error, InvalidSqlStatementName | FeatureNotSupported):
+            self._prepared.forget()  # a ROLLBACK has ended its name, or a migration its plan
+        return NeedsSessionError()
 
 
 def _refuse(mapper: Mapper[Any]) -> NoReturn:
@@ -160,12 +245,19 @@ _refused: WeakSet[Mapper[Any]] = WeakSet()
 def _is_plain(mapper: Mapper[Any], capture: Capture) -> bool:
     """Whether a flush would do no more for a new row of a class than is done here."""
     return (
-        is_one_table(mapper)
-        and not mapper._readonly_props  # noqa: SLF001  # columns of expressions; pinned by a test
+        _is_plain_class(mapper)
         and not capture.rules.rules_of(mapper.class_)
         and not hear_any(mapper.dispatch, ("before_insert", "after_insert"))
         and not hear_any(mapper.class_manager.dispatch, ("refresh_flush",))
         and not hear_sessions()
-        and find_reading(mapper) is None
         and (capture.audit is None or why_not_audited(mapper) is None)
+    )
+
+
+@cache  # classes stand in source code
+def _is_plain_class(mapper: Mapper[Any]) -> bool:
+    return (
+        is_one_table(mapper)
+        and not mapper._readonly_props  # noqa: SLF001  # columns of expressions; pinned by a test
+        and find_reading(mapper) is None
     )

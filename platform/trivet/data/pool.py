@@ -15,11 +15,54 @@ from typing import Any, NamedTuple
 from sqlalchemy import exc
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import await_only
+from sqlalchemy.util.queue import Empty, Full, QueueCommon
 
 from trivet.observation import Observers, PoolWaited
 
 OWN_CHECKOUTS = 1
 """Our listeners to a checkout (`trivet.data.listeners`). It tests what was idle for long."""
+
+
+class _Idle(QueueCommon[ConnectionPoolEntry]):
+    """The connections that nobody uses. Whoever finds none waits in the pool's own queue, so none
+    waits here; SQLAlchemy's is one of asyncio's, which computes more than it is asked."""
+
+    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
+        self.maxsize = maxsize
+        self.use_lifo = use_lifo
+        self._entries: deque[ConnectionPoolEntry] = deque()
+        self.qsize = self._entries.__len__  # type: ignore[method-assign]  # asked for each request
+
+    def empty(self) -> bool:
+        return not self._entries
+
+    def full(self) -> bool:
+        return 0 < self.maxsize <= len(self._entries)
+
+    def put_nowait(self, item: ConnectionPoolEntry) -> None:
+        if self.full():
+            raise Full
+        self._entries.append(item)
+
+    def put(
+        self,
+        item: ConnectionPoolEntry,
+        block: bool = True,  # noqa: ARG002  # nobody waits here
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> None:
+        self.put_nowait(item)
+
+    def get_nowait(self) -> ConnectionPoolEntry:
+        if not self._entries:
+            raise Empty
+        return self._entries.popleft()
+
+    def get(
+        self,
+        block: bool = True,  # noqa: ARG002
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> ConnectionPoolEntry:
+        return self.get_nowait()
 
 
 class _Turn(NamedTuple):
@@ -32,6 +75,7 @@ class _Turn(NamedTuple):
 class ObservedPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's own pool; `observers` get the time of each checkout, by the pool's `name`."""
 
+    _queue_class = _Idle
     observers: Observers = Observers()
     name = "database"
 

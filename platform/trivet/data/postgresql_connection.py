@@ -159,9 +159,9 @@ class LimitedAsyncConnection(WatchedSocket, _Limited, AsyncConnection[Any]):
 
     def _ask(self, query: bytes, values: Sequence[Any]) -> Any:
         yield from self._own.send_last()
-        return (yield from self._own.rows(query, values, beginning=self._beginning()))
+        return (yield from self._own.rows(query, values, beginning=self.beginning()))
 
-    def _beginning(self) -> Sequence[bytes]:
+    def beginning(self) -> Sequence[bytes]:
         """The commands that begin a transaction, if there is none and there should be one."""
         if self.autocommit or self.pgconn.transaction_status != TransactionStatus.IDLE:
             return ()

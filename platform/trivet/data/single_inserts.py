@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import InstanceState, Mapper, persistence
 from sqlalchemy.orm.exc import FlushError
@@ -23,13 +24,7 @@ from sqlalchemy.util import await_only
 
 from trivet.data.compiled_read import number_parameters
 from trivet.data.session import TrivetSession
-from trivet.fixed_statements import (
-    DirectConnection,
-    Exchanging,
-    NeedsSessionError,
-    Writable,
-    find_exchanging,
-)
+from trivet.fixed_statements import Exchanging, find_exchanging
 
 Record = tuple[Any, ...]
 """A row to insert, as SQLAlchemy has it: state, values by attribute, parameters, mapper,
@@ -68,21 +63,18 @@ def _directly(emit: Callable[..., Any], insert_many: InsertMany) -> Callable[...
     return emit_directly
 
 
-def insert_new(state: InstanceState[Any], connection: DirectConnection) -> None:
-    """Insert the row of an object that no session has, whose class has one table.
-
-    Raises NeedsSessionError if its statement is not of one kind every time, or fails.
-    """
+def new_record(state: InstanceState[Any], engine: Engine) -> Record:
+    """The row of an object that no session has, whose class has one table; `engine` stands for its
+    connection."""
     mapper, table = state.mapper, state.mapper.local_table
     collect: Any = persistence._collect_insert_commands  # noqa: SLF001  # what a flush makes of an object; pinned by a test
-    (record,) = collect(table, [(state, state.dict, mapper, connection)])
-    if not _insert(mapper.base_mapper, None, table, record):
-        raise NeedsSessionError
+    (record,) = collect(table, [(state, state.dict, mapper, engine)])
+    return record  # type: ignore[no-any-return]  # SQLAlchemy's
 
 
 def _insert(base: Mapper[Any], flush: Any, table: Any, record: Record) -> bool:
     """Insert a row; False if that is left to SQLAlchemy."""
-    state, values, parameters, mapper, connection, expressions, *_ = record
+    _, _, parameters, _, connection, expressions, *_ = record
     driver = None if expressions else find_exchanging(connection)
     if driver is None or connection.get_execution_options().get("schema_translate_map"):
         return False
@@ -90,12 +82,7 @@ def _insert(base: Mapper[Any], flush: Any, table: Any, record: Record) -> bool:
     if made is None:
         return False
     complete = made.complete(parameters)
-    row = made.execute(connection, driver, complete)
-    for column in table.primary_key:
-        name = mapper.get_property_by_column(column).key
-        if values.get(name) is None:
-            values[name] = made.value_of(column, row, complete)
-    finish(mapper, flush, table, state, values, made, complete, {}, False, row)
+    made.settle(table, record, flush, complete, made.execute(connection, driver, complete))
     return True
 
 
@@ -130,7 +117,8 @@ def _find(mapper: Any, table: Any, dialect: Dialect, record: Record) -> "SingleI
         defaults[column] = make
     if not (compiled.effective_returning or has_all_keys):
         return None
-    made = SingleInsert(compiled, dialect, defaults)
+    key = [(each, mapper.get_property_by_column(each).key) for each in table.primary_key]
+    made = SingleInsert(compiled, dialect, defaults, key)
     return made if made.is_complete_with(record[2]) else None
 
 
@@ -151,16 +139,22 @@ class SingleInsert:
 
     Attributes:
         compiled: The statement as SQLAlchemy has compiled it.
+        query: Its text with ``$1``, ``$2``, … for its parameters.
     """
 
     isinsert = True
     executemany = False
 
     def __init__(
-        self, compiled: Any, dialect: Dialect, defaults: Mapping[Any, Callable[[], Any]]
+        self,
+        compiled: Any,
+        dialect: Dialect,
+        defaults: Mapping[Any, Callable[[], Any]],
+        key: Sequence[tuple[Any, str]],
     ) -> None:
         self.compiled = compiled
-        self._query, names = number_parameters(compiled)
+        self._key = key
+        self.query, names = number_parameters(compiled)
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         self._parameters: Sequence[tuple[str, _Convert | None]] = [
             (binds[name].key, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
@@ -190,36 +184,53 @@ class SingleInsert:
             complete[key] = make()
         return complete
 
+    def in_order(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """`parameters` as the driver takes them, and as `query` numbers them."""
+        return [
+            parameters[key] if convert is None else convert(parameters[key])
+            for key, convert in self._parameters
+        ]
+
     def execute(
-        self, connection: Writable, driver: Exchanging, parameters: Mapping[str, Any]
+        self, connection: Connection, driver: Exchanging, parameters: Mapping[str, Any]
     ) -> Sequence[Any] | None:
         """Send it, and return the row of its RETURNING, if it has one."""
         compiled = self.compiled
         try:
-            given = [
-                parameters[key] if convert is None else convert(parameters[key])
-                for key, convert in self._parameters
-            ]
-            rows, oids = await_only(driver.exchange(self._query, given))
+            found = await_only(driver.exchange(self.query, self.in_order(parameters)))
         except BaseException as error:  # noqa: BLE001  # a cancellation too ends the connection
             failed: Any = FailedStatement(compiled, [parameters], self._dialect)
             # What a failed cursor would do: SQLAlchemy's error, its listeners, and its pool.
             connection._handle_dbapi_exception(error, compiled.string, parameters, None, failed)  # noqa: SLF001  # pinned by a test
+        return self.read(*found)
+
+    def read(self, rows: Sequence[Sequence[Any]], oids: Sequence[int]) -> Sequence[Any] | None:
+        """The row of its RETURNING, if it has one. Raises FlushError if that did not come."""
         if not self._returned:
             return None
         if not rows:
             raise FlushError(
-                f"An INSERT into {compiled.statement.table} returned no row: a trigger of the "
-                "database has prevented it."
+                f"An INSERT into {self.compiled.statement.table} returned no row: a trigger of "
+                "the database has prevented it."
             )
         return self._read(rows[0], oids)
 
-    def value_of(
-        self, column: Any, row: Sequence[Any] | None, parameters: Mapping[str, Any]
-    ) -> Any:
-        """The value of a column of the key, in the returned row or among the parameters."""
-        place = self._places.get(column)
-        return parameters.get(column.key) if row is None or place is None else row[place]
+    def settle(
+        self,
+        table: Any,
+        record: Record,
+        flush: Any,
+        parameters: dict[str, Any],
+        row: Sequence[Any] | None,
+    ) -> None:
+        """Let the object of `record` know what the database has given its row."""
+        state, values, _, mapper, *_ = record
+        for column, name in self._key:
+            if values.get(name) is None:
+                place = self._places.get(column)
+                known = parameters.get(column.key)
+                values[name] = known if row is None or place is None else row[place]
+        finish(mapper, flush, table, state, values, self, parameters, {}, False, row)
 
     def _read(self, row: Sequence[Any], oids: Sequence[int]) -> Sequence[Any]:
         if oids != self._oids:

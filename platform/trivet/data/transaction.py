@@ -244,6 +244,11 @@ class AsyncTransaction:
         """Refuse any use from now on."""
         self._is_over = True
 
+    def let_go(self) -> None:
+        """Keep nothing of the request that it was opened for, which keeps this."""
+        origin = self.origin
+        self._find_origin = lambda: origin
+
     async def commit(self, last: Callable[[Session], None] | None = None) -> Mapping[str, int]:
         """Commit. Does nothing if the transaction was not used.
 

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import Connection, bindparam, insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from trivet.array_text import numbers, texts
 from trivet.events.outbox import Channel, Position, PublicationRow, new_epoch
-from trivet.fixed_statements import FixedStatement, Writable
+from trivet.fixed_statements import Asked, FixedStatement, Steps, take
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,25 @@ def append(session: Session, publications: Sequence[NewPublication]) -> dict[str
     return append_on(session.connection(), publications)
 
 
-def append_on(connection: Writable, publications: Sequence[NewPublication]) -> dict[str, Position]:
+def append_on(
+    connection: Connection, publications: Sequence[NewPublication]
+) -> dict[str, Position]:
     """The same as `append`, on the connection of the transaction."""
-    if connection.dialect.name != "postgresql":
-        return _append_in_turn(connection, publications)
+    if connection.dialect.name == "postgresql":
+        return take(connection, appending(publications))
+    return _append_in_turn(connection, publications)
+
+
+def appending(publications: Sequence[NewPublication]) -> Steps[dict[str, Position]]:
+    """The same as `append`, as steps of PostgreSQL's."""
     if len(publications) == 1 and publications[0].is_plain:
-        return _append_one(connection, publications[0])
-    return _append_at_once(connection, publications)
+        return _append_one(publications[0])
+    return _append_at_once(publications)
 
 
-def append_and_find(
-    connection: Writable, publication: NewPublication, query: str
-) -> tuple[Position, Sequence[Any] | None]:
+def appending_and_finding(
+    publication: NewPublication, query: str
+) -> Steps[tuple[Position, Sequence[Any] | None]]:
     """Append one plain publication, and run `query` in the same round trip. For PostgreSQL.
 
     `query` may lock rows: it runs when the channel is locked, as if it came second.
@@ -86,13 +93,12 @@ def append_and_find(
     Returns:
         The channel's new position, and the row that `query` found; None if it found none.
     """
-    statement = _append_one_and(query)
-    ((epoch, top, is_found, *found),) = statement.rows(connection, _values_of(publication))
+    ((epoch, top, is_found, *found),) = yield Asked(_append_one_and(query), _values_of(publication))
     return Position(epoch, top), found if is_found else None
 
 
-def _append_one(connection: Writable, publication: NewPublication) -> dict[str, Position]:
-    ((epoch, top),) = _APPEND_ONE.rows(connection, _values_of(publication))
+def _append_one(publication: NewPublication) -> Steps[dict[str, Position]]:
+    ((epoch, top),) = yield Asked(_APPEND_ONE, _values_of(publication))
     return {publication.channel: Position(epoch, top)}
 
 
@@ -101,9 +107,7 @@ def _values_of(publication: NewPublication) -> dict[str, Any]:
     return {"name": name, "epoch": new_epoch(), "data": data, "now": datetime.now(UTC)}
 
 
-def _append_at_once(
-    connection: Writable, publications: Sequence[NewPublication]
-) -> dict[str, Position]:
+def _append_at_once(publications: Sequence[NewPublication]) -> Steps[dict[str, Position]]:
     channels = [each.channel for each in publications]
     counts = Counter(channels)
     names, left = sorted(counts), dict(counts)
@@ -125,12 +129,12 @@ def _append_at_once(
         statement = _APPEND_WHOLE
         for column in _EXTRA:
             values[column] = texts([getattr(each, column) for each in publications])
-    found = statement.rows(connection, values)
+    found = yield Asked(statement, values)
     return {name: Position(epoch, top) for name, epoch, top in found}
 
 
 def _append_in_turn(
-    connection: Writable, publications: Sequence[NewPublication]
+    connection: Connection, publications: Sequence[NewPublication]
 ) -> dict[str, Position]:
     counts: Mapping[str, int] = Counter(each.channel for each in publications)
     reached = {}

@@ -13,7 +13,7 @@ used again. Ids of different channels may become visible out of order, because t
 in another order than they take ids.
 """
 
-import secrets
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -133,7 +133,7 @@ class StoredPublication:
 
 def new_epoch() -> str:
     """The name of a new life of a channel."""
-    return secrets.token_hex(EPOCH_BYTES)
+    return os.urandom(EPOCH_BYTES).hex()
 
 
 def unopened_epoch(now: float | None = None) -> str:

@@ -97,7 +97,8 @@ class LimitsMiddleware:
         if error is not None:
             await body.refuse(scope, send, error)
             return
-        context_of(scope).stream_body = body.stream
+        context = context_of(scope)
+        kept, context.stream_body = context.stream_body, body.stream
         answered = started = False
 
         async def honest_send(message: Message) -> None:
@@ -119,6 +120,7 @@ class LimitsMiddleware:
             await body.refuse(scope, send, raised)
         finally:
             body.end()
+            context.stream_body = kept  # or all of the request would wait for the collector
 
 
 def _read_head(scope: Scope) -> tuple[int, bytes | None, bytes | None]:

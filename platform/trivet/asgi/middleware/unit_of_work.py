@@ -68,6 +68,7 @@ class UnitOfWorkMiddleware:
                 reason = reason_of(sys.exception()) or "no answer"
                 with anyio.CancelScope(shield=True):
                     await transaction.close(reason)
+            transaction.let_go()
 
 
 async def _decide(transaction: AsyncTransaction, status: int, context: RequestContext) -> None:
