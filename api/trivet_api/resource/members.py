@@ -46,10 +46,6 @@ class Members:
         key = inspect(self.target).primary_key_from_instance(member)
         return self._encode(key)
 
-    def encode_all(self, members: Iterable[Any]) -> list[Any]:
-        """The keys of `members`, in their order."""
-        return self.encode_keys(map(inspect(self.target).primary_key_from_instance, members))
-
     def encode_keys(self, keys: Iterable[Sequence[Any]]) -> list[Any]:
         """Keys of members as JSON has them, in their order."""
         return [self._encode(key) for key in sorted(keys, key=key_text_of)]

@@ -110,18 +110,6 @@ def as_big_text(field: Field) -> Field:
     return replace(field, annotation=BigIntString, encoder=str)
 
 
-def writable_fields(model: type[Any], purpose: Purpose) -> Mapping[str, Field]:
-    """The fields that a client may send: at a create those that nobody else makes, at an update
-    those of them that are no part of the key."""
-    return {
-        name: each
-        for name, each in fields_of(model).items()
-        if not each.is_generated
-        and not each.is_secret
-        and not (each.is_key and purpose == "update")
-    }
-
-
 def _written(fields: Iterable[Field], purpose: Purpose) -> Iterator[tuple[str, Any]]:
     for each in fields:
         if each.is_generated or (each.is_key and purpose == "update"):

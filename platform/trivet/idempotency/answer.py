@@ -1,13 +1,11 @@
 """A kept answer: what was said to the first request, for every later one with its key."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from trivet.data.replicas.position import WalPosition
-
-RawHeaders = Sequence[tuple[bytes, bytes]]
 
 REPLAYED = (b"idempotent-replayed", b"true")
 """The header by which an answer says that it is a repetition; Stripe's name for it."""

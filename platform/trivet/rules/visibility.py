@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.orm import (
     ColumnProperty,
     CompositeProperty,
@@ -40,8 +39,6 @@ from trivet.rules.change import Change
 from trivet.rules.declaring import is_of_others, mark, no_attribute
 from trivet.rules.derived_columns import sources_of
 
-RowFunction = Callable[[Identity], ColumnElement[bool] | bool]
-Judgement = Callable[[Identity], bool]
 F = TypeVar("F", bound=Callable[[Identity], Any])
 
 
