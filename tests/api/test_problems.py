@@ -101,6 +101,10 @@ async def test_two_faults_in_one_request_are_both_told_with_their_place(
         ("GET", "/api/seats/secret", 401, "not-authenticated"),
         ("GET", "/api/seats/mine", 401, "not-authenticated"),
         ("GET", "/api/seats/lost", 500, "internal"),
+        ("GET", "/api/seats/together?raised=taken", 409, "taken"),
+        ("GET", "/api/seats/together?raised=teapot", 418, "i-am-a-teapot"),
+        ("GET", "/api/seats/together?raised=lost", 500, "internal"),
+        ("GET", "/api/seats/together?raised=taken&raised=teapot", 500, "internal"),
     ],
 )
 async def test_every_refusal_is_a_problem_document(

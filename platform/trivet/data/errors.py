@@ -34,8 +34,17 @@ _CHECKS_POLICIES = "ExecWithCheckOptions"
 """The function of PostgreSQL that asks the policies of a table about a new row."""
 
 
+def out_of_group(error: BaseException) -> BaseException:
+    """`error`, or the one in it, if it is a group of one. What one task of a group raises comes out
+    of the group so, and some frameworks serve each request in a group (Quart, from 0.23 on)."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 def explain(error: BaseException) -> TrivetError | None:
     """The public meaning of `error`, or None if it is a fault of ours."""
+    error = out_of_group(error)
     if isinstance(error, TrivetError):
         return error
     if isinstance(error, StaleDataError):

@@ -1,10 +1,13 @@
 """Routes of every policy, and ways to fail."""
 
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from trivet.errors import Conflict
 from trivet_api import CurrentPlatform, authenticated, public, read_cursor, requires, write_cursor
 
 
@@ -38,6 +41,28 @@ async def revoke_on_commit() -> None:
 @router.get("/teapot", dependencies=[public])
 async def brew() -> None:
     raise HTTPException(418, "I am a teapot", headers={"x-pot": "short"})
+
+
+FAILURES = {
+    "taken": Conflict("taken", "Somebody sits there."),
+    "teapot": HTTPException(418, "I am a teapot"),
+    "lost": LookupError("swordfish"),
+}
+
+
+@router.get("/together", dependencies=[public])
+async def do_together(raised: Annotated[list[Literal["taken", "teapot", "lost"]], Query()]) -> None:
+    """Do several things at once, in a group within a group. These fail."""
+
+    async def fail(name: str) -> None:
+        raise FAILURES[name]
+
+    async def run(*works: Coroutine[Any, Any, None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+
+    await run(run(*map(fail, raised)))
 
 
 @router.get("/pages", dependencies=[public])

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from trivet.asgi.problem import error_response, http_problem, problem_response, refuse
 from trivet.context import context_of
-from trivet.data.errors import explain
+from trivet.data.errors import explain, out_of_group
 from trivet.data.outages import find_outage
 from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError, Unavailable
@@ -163,8 +163,8 @@ def server_error_response(scope: Scope, error: Exception, *, debug: bool) -> Res
     explained = explain(error)
     if explained is not None:
         return error_response(scope, explained)
-    if isinstance(error, HTTPException):
-        return http_problem(Request(scope), error)
+    if isinstance(http_error := out_of_group(error), HTTPException):
+        return http_problem(Request(scope), http_error)
     if debug:
         page = _DEBUG.debug_response(Request(scope), error)
         page.headers["content-security-policy"] = DEBUG_PAGE_POLICY
@@ -181,14 +181,15 @@ _LOADED_LATE = (
 
 def log_server_error(error: Exception) -> None:
     """Log a fault of ours with its traceback. An error with a public meaning is not a fault."""
-    if isinstance(error, HTTPException):
+    raised = out_of_group(error)
+    if isinstance(raised, HTTPException):
         return
-    if explain(error) is None:
-        if isinstance(getattr(error, "orig", error), MissingGreenlet):
-            error.add_note(_LOADED_LATE)
+    if explain(raised) is None:
+        if isinstance(getattr(raised, "orig", raised), MissingGreenlet):
+            raised.add_note(_LOADED_LATE)
         logger.error("unhandled exception", exc_info=error)
-    elif not isinstance(error, TrivetError) and find_refusal(error) is None:
-        log_refusal(error)
+    elif not isinstance(raised, TrivetError) and find_refusal(raised) is None:
+        log_refusal(raised)
 
 
 def log_refusal(error: BaseException) -> None:
