@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote, urlencode
 
+import django
 import pytest
 from sqlalchemy import delete, insert
 
@@ -129,6 +130,42 @@ async def test_its_row_is_edited_and_chosen_in_the_list(
         page = await boss.send(asked, action="delete_selected", post="yes")
         assert page.status == 302, page.words
     assert await keyed_house.value(f"SELECT count(*) FROM {table}") == 1
+
+
+@pytest.mark.skipif(django.VERSION < (6, 1), reason="before 6.1 only lists have actions")
+@pytest.mark.parametrize("kind", KEYS)
+async def test_its_row_is_acted_on_from_its_form(
+    keyed_house: House, boss: Visitor, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from django.apps import apps
+    from django.contrib import admin
+
+    def shout(model_admin: Any, request: Any, queryset: Any) -> None:
+        for row in queryset:
+            row.name += "!"
+            row.save()
+
+    mapped, keys = KEYS[kind]
+    at_the_form: Any = {"location": admin.ActionLocation.CHANGE_FORM}
+    model_admin = admin.site.get_model_admin(apps.get_model("keyed", mapped.__name__))
+    monkeypatch.setattr(model_admin, "actions", (admin.action(**at_the_form)(shout),))
+    base = f"/admin/keyed/{mapped.__name__.lower()}"
+    async with keyed_house.platform.database.engine.begin() as connection:
+        for number, key in enumerate(keys):
+            await connection.execute(insert(mapped).values({"id": key, "name": f"row {number}"}))
+    page = await boss.get(f"{base}/")
+    links = [
+        html.unescape(each) for each in re.findall(rf'href="({base}/[^"]*/change/)', page.text)
+    ]
+    for link in links:
+        page = await boss.get(link)
+        sent = await boss.send(page, **{"CHANGE_FORM-action": "shout"})
+        assert (sent.status, sent.headers["location"]) == (302, link), sent.words
+        shown = await boss.get(link)
+        assert shown.form["name"] == page.form["name"] + "!", (link, shown.words)
+    assert {
+        name for (name,) in await keyed_house.rows(f"SELECT name FROM {mapped.__tablename__}")
+    } == {f"row {number}!" for number in range(len(keys))}
 
 
 NOTHING = (

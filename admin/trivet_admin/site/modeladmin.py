@@ -21,7 +21,12 @@ from trivet_admin.mirror.shape import Shape, find_shape
 from trivet_admin.site.addresses import is_key, with_keys
 from trivet_admin.site.admin_checks import AdminChecks
 from trivet_admin.site.choosing import ChosenByText
-from trivet_admin.site.chosen_rows import ChosenRow, leave_out_strangers, name_rows_by_text
+from trivet_admin.site.chosen_rows import (
+    ChosenRow,
+    choose_by_address,
+    leave_out_strangers,
+    name_rows_by_text,
+)
 from trivet_admin.site.filters import bounded_changelist, with_media_of_filters
 from trivet_admin.site.forms import (
     VersionedFormSet,
@@ -143,6 +148,8 @@ class ModelAdmin(
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
+        if object_id is not None:
+            choose_by_address(request, self.model, object_id)
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except Exception as error:
