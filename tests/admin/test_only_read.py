@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import django
 import pytest
 from sqlalchemy import text
 
@@ -96,6 +97,27 @@ async def test_nobody_saves_or_deletes_what_is_only_read_and_everybody_is_told_w
     page = await boss.send(page, **{"form-0-weight": "1", "_save": "Save"})
     assert await lineage_house.value("SELECT weight FROM lineage_sculpture") == 900
     assert await lineage_house.value("SELECT value FROM lineage_meter") == 7
+
+
+@pytest.mark.skipif(django.VERSION < (6, 1), reason="before 6.1 only lists have actions")
+async def test_an_action_of_its_form_may_look_at_a_row_that_is_only_read(
+    boss: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.apps import apps
+    from django.contrib import admin
+
+    def count(model_admin: Any, request: Any, queryset: Any) -> None:
+        model_admin.message_user(request, f"Counted: {[row.pk for row in queryset]}.")
+
+    at_the_form: Any = {"location": admin.ActionLocation.CHANGE_FORM}
+    model_admin = admin.site.get_model_admin(apps.get_model("lineage", "RentBook"))
+    monkeypatch.setattr(model_admin, "actions", (admin.action(**at_the_form)(count),))
+    page = await boss.get(f"{HERE}/rentbook/101/change/")
+    sent = await boss.send(page, **{"CHANGE_FORM-action": "count"})
+    assert sent.status == 302, sent.words
+    assert "Counted: [101]." in (await boss.get(sent.headers["location"])).words
+    refused = await boss.send(page, **{"CHANGE_FORM-action": "count", "_save": "Save"})
+    assert refused.status == 403, refused.words
 
 
 async def test_a_table_of_others_may_be_written_if_it_says_so(
