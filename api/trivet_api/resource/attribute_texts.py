@@ -5,8 +5,11 @@ source (made at run time, or shipped compiled) has none.
 """
 
 import ast
+import functools
 import inspect
-import textwrap
+import linecache
+import sys
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 
@@ -18,19 +21,52 @@ def attribute_texts(model: type[object]) -> dict[str, str]:
     return found
 
 
-def _own_texts(model: type[object]) -> dict[str, str]:
+def _own_texts(model: type[object]) -> Mapping[str, str]:
     if model.__module__.partition(".")[0] in ("sqlalchemy", "builtins"):
         return {}
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
-    except (OSError, TypeError, SyntaxError):
+        file = inspect.getsourcefile(model)
+    except (OSError, TypeError):
         return {}
-    body = tree.body[0] if tree.body else None
-    if not isinstance(body, ast.ClassDef):
+    if file is None:
         return {}
+    linecache.checkcache(file)
+    lines = linecache.getlines(file, vars(sys.modules[model.__module__]))
+    return _texts_in("".join(lines)).get(model.__qualname__, {})
+
+
+# `inspect.getsource` would read the whole file again for each class in it, which was a tenth of a
+# server's start. As many files as have the classes of one model and its bases.
+@functools.lru_cache(maxsize=16)
+def _texts_in(source: str) -> Mapping[str, Mapping[str, str]]:
+    """The texts of all classes of a module, by the qualified name of the class."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return {}
+    found: dict[str, Mapping[str, str]] = {}
+    for name, node in _classes(tree.body):
+        found.setdefault(name, _texts_of(node))
+    return found
+
+
+def _classes(statements: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.ClassDef]]:
+    for statement in statements:
+        match statement:
+            case ast.ClassDef(name=name):
+                yield prefix + name, statement
+                yield from _classes(statement.body, f"{prefix}{name}.")
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield from _classes(statement.body, f"{prefix}{name}.<locals>.")
+            case _:
+                for part in ("body", "orelse", "handlers", "finalbody"):
+                    yield from _classes(getattr(statement, part, []), prefix)
+
+
+def _texts_of(node: ast.ClassDef) -> Mapping[str, str]:
     return {
         name: inspect.cleandoc(text)
-        for one, other in pairwise(body.body)
+        for one, other in pairwise(node.body)
         if (name := _name(one)) and (text := _text(other))
     }
 

@@ -1,6 +1,7 @@
 """The schemas that are derived from a class, and what they refuse."""
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.api.resource.gadgets import Gadget
 from tests.api.resource.library import Author, Base, Book, Copy
 from trivet.data.row_json import writers_of
 from trivet.errors import ConfigurationError
+from trivet_api.resource.attribute_texts import attribute_texts
 from trivet_api.resource.fields import fields_of
 from trivet_api.resource.keys import read_key
 from trivet_api.resource.schemas import schema, values_of
@@ -153,6 +155,31 @@ def test_a_schema_is_made_once_and_says_what_the_class_says() -> None:
     assert made["properties"]["status"]["default"] == "draft"
     assert "default" not in made["properties"]["is_lent"]
     assert made["additionalProperties"] is False
+
+
+def test_the_text_of_an_attribute_is_found_wherever_its_class_stands() -> None:
+    class Shelf:
+        row: int
+        """Counted from the door."""
+
+        class Board:
+            row = 1
+            """Counted from below."""
+
+    with nullcontext():
+
+        class Door(Shelf):
+            row: int
+            """The last one."""
+
+            side: str
+            """As one comes in."""
+
+    assert attribute_texts(Shelf) == {"row": "Counted from the door."}
+    assert attribute_texts(Shelf.Board) == {"row": "Counted from below."}
+    assert attribute_texts(Door) == {"row": "The last one.", "side": "As one comes in."}
+    assert attribute_texts(type("Made", (Shelf,), {})) == {"row": "Counted from the door."}
+    assert attribute_texts(type("Made", (), {"__module__": "nowhere"})) == {}
 
 
 def test_texts_keep_every_digit_of_a_whole_number() -> None:
