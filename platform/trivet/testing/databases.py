@@ -8,7 +8,10 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 Migrate = Callable[[str], None]
 """Brings the database at an URL to the present schema, in a process of its own."""
@@ -105,11 +108,13 @@ class PostgresDatabases:
 
     def restore(self, url: str, template: str | None = None) -> None:
         source = self._migrated() if template is None else _database(template)
-        self.drop(url)
-        self._create(_database(url), source)
+        with self._connected() as connection:
+            _drop(connection, _database(url))
+            _create(connection, _database(url), source)
 
     def drop(self, url: str) -> None:
-        self._execute(f'DROP DATABASE IF EXISTS "{_database(url)}" WITH (FORCE)')
+        with self._connected() as connection:
+            _drop(connection, _database(url))
 
     def close(self) -> None:
         """Drop the template; the code that made the other databases drops them."""
@@ -117,7 +122,8 @@ class PostgresDatabases:
             self.drop(self._url(self._template))
 
     def _create(self, name: str, template: str = "template0") -> str:
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        with self._connected() as connection:
+            _create(connection, name, template)
         return self._url(name)
 
     def _url(self, name: str) -> str:
@@ -134,12 +140,27 @@ class PostgresDatabases:
             self._template = _database(template)
         return self._template
 
-    def _execute(self, statement: str) -> None:
+    def _connected(self) -> "Connection[Any]":
         # Outside of a transaction, as CREATE DATABASE needs it.
         import psycopg
 
-        with psycopg.connect(self._server, autocommit=True) as connection:
-            connection.execute(statement.encode())
+        return psycopg.connect(self._server, autocommit=True)
+
+
+def _drop(connection: "Connection[Any]", name: str) -> None:
+    connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def _create(connection: "Connection[Any]", name: str, template: str) -> None:
+    # A server that waits for no disk copies files at half the cost of writing each page to its log
+    # too. With `fsync` the copy would wait for two checkpoints.
+    asked = connection.execute(
+        "SELECT current_setting('fsync') = 'off'"
+        " AND current_setting('server_version_num')::int >= 150000"
+    )
+    strategy = " STRATEGY file_copy" if asked.fetchone() == (True,) else ""
+    statement = f'CREATE DATABASE "{name}" TEMPLATE "{template}"{strategy}'
+    connection.execute(statement.encode())
 
 
 def _path(url: str) -> Path:
