@@ -78,10 +78,9 @@ def follow(captured: Iterable[Mapper[Any]], reason: CaptureReason) -> None:
 
 
 def _follow_one(mapper: Mapper[Any], key: ForeignKeyConstraint) -> None:
-    parent = find_parent(key)
-    action = action_of(key.ondelete)
     _note_unseen(key, mapper.class_.__name__)
-    if parent is None or action not in ("CASCADE", "SET NULL"):
+    action = action_of(key.ondelete)
+    if action not in ("CASCADE", "SET NULL") or (parent := find_parent(key)) is None:
         return
     deletes = action == "CASCADE"
     if not any(follows(each, mapper, key, deletes=deletes) for each in parent.relationships):
@@ -89,13 +88,14 @@ def _follow_one(mapper: Mapper[Any], key: ForeignKeyConstraint) -> None:
 
 
 def _note_unseen(key: ForeignKeyConstraint, subject: str) -> None:
-    parent = find_parent(key)
-    if parent is None:
-        return
+    unseen: set[Unseen] = set()
     if action_of(key.ondelete) == "SET DEFAULT":
-        _unseen.setdefault(parent, set()).add(Unseen(key, subject, "DELETE"))
+        unseen.add(Unseen(key, subject, "DELETE"))
     if action_of(key.onupdate):
-        _unseen.setdefault(parent, set()).add(Unseen(key, subject, "UPDATE"))
+        unseen.add(Unseen(key, subject, "UPDATE"))
+    # Most keys have neither, and to find a parent is to look through all classes.
+    if unseen and (parent := find_parent(key)) is not None:
+        _unseen.setdefault(parent, set()).update(unseen)
 
 
 def _add(

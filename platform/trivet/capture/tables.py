@@ -99,8 +99,7 @@ def _faults(mapper: Mapper[Any], reason: CaptureReason) -> Iterator[str]:
         subject = f"{child} {reason.of}, and its foreign key ({_columns(key)})"
         if action_of(key.onupdate):
             yield _on_update(subject, key, reason)
-        parent = find_parent(key)
-        if action_of(key.ondelete) is None or parent is None:
+        if action_of(key.ondelete) is None or (parent := find_parent(key)) is None:
             continue
         deletes = action_of(key.ondelete) == "CASCADE"
         if not any(follows(r, mapper, key, deletes=deletes) for r in parent.relationships):
@@ -118,8 +117,7 @@ def _faults_of_links(table: Table, reason: CaptureReason) -> Iterator[str]:
         subject = f"{table.name} {reason.of}, and its foreign key ({_columns(key)})"
         if action_of(key.onupdate):
             yield _on_update(subject, key, reason)
-        parent = find_parent(key)
-        if action_of(key.ondelete) is None or parent is None:
+        if action_of(key.ondelete) is None or (parent := find_parent(key)) is None:
             continue
         if not any(link is table and is_cut(r, key) for link, r in associations_of(parent)):
             yield (
