@@ -28,7 +28,7 @@ UV = UV_HTTP_TIMEOUT=15 UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --no-pro
 install_lock = $(UV) --require-hashes --requirement $(1) 2>/dev/null || $(PIP) install --require-hashes --requirement $(1)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help demo test coverage fuzz check bench projects newest reference format lock install clean
+.PHONY: help demo test coverage fuzz check check-types check-rest bench projects newest reference format lock install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -88,10 +88,16 @@ fuzz: install
 	@echo "$(FUZZ_EXAMPLES) examples for each operation, seed $(FUZZ_SEED)"
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m tests $(FUZZED) $(ARGS)
 
+# The types take three times what all the rest does, which runs beside them.
 check: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs=2 check-rest check-types
+
+check-types:
+	$(BIN)/mypy
+
+check-rest:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m tests.drift
 	@$(BIN)/python -m tests.surface
