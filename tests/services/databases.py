@@ -28,6 +28,7 @@ import pytest
 
 from tests.services.environment import DATABASE_KIND
 from tests.services.forks import Fork
+from tests.services.memory import memory_directory
 from tests.services.postgres import PostgresServer
 from trivet.testing.databases import Databases, PostgresDatabases, SqliteDatabases
 
@@ -78,13 +79,14 @@ def migrate(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def databases(request: pytest.FixtureRequest, database_kind: str) -> Databases:
+def databases(request: pytest.FixtureRequest, database_kind: str) -> Iterator[Databases]:
     """The maker of databases of this run's kind."""
     if database_kind == "sqlite":
-        factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-        return SqliteDatabases(factory.mktemp("databases"), migrate)
+        with memory_directory("trivet-sqlite-") as directory:
+            yield SqliteDatabases(Path(directory), migrate)
+        return
     server: PostgresServer = request.getfixturevalue("postgres")
-    return PostgresDatabases(server.url("postgres"), migrate)
+    yield PostgresDatabases(server.url("postgres"), migrate)
 
 
 @pytest.fixture(scope="session")

@@ -16,15 +16,16 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
 
+from tests.services.memory import memory_directory
 from tests.services.processes import end, free_port, leashed, wait_until
 
 USER = "trivet"
@@ -42,8 +43,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "max_wal_size": "128MB",
 }
-MEMORY = Path("/dev/shm")  # noqa: S108  # its directories have names that nobody can guess
-MEMORY_BYTES = 2 * 2**30
+PREFIX = "trivet-postgres-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,19 +220,6 @@ class Cluster:
         return [server, *map(int, listed.split())]
 
 
-def _directory(parent: Path | None = None) -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(
-        prefix="trivet-postgres-", dir=parent, ignore_cleanup_errors=True
-    )
-
-
-def _data_directory() -> "tempfile.TemporaryDirectory[str]":
-    """In memory where there is plenty: a database is a thousand files, and is copied ten times
-    as fast there. The binaries stay elsewhere, for nothing may be executed in some of these."""
-    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES
-    return _directory(MEMORY if has_room else None)
-
-
 @contextmanager
 def running_cluster(*, standby_of: Cluster | None = None, **settings: str) -> Iterator[Cluster]:
     """A new cluster for the block, started, in a directory that is thrown away behind it.
@@ -243,9 +230,10 @@ def running_cluster(*, standby_of: Cluster | None = None, **settings: str) -> It
     # The system's directory for temporary files and not pytest's: below that, only its owner
     # may go, and `nobody` is another.
     with ExitStack() as stack:
-        name = stack.enter_context(_directory())
-        home = Path(name)
-        data = Path(stack.enter_context(_data_directory()))
+        home = Path(
+            stack.enter_context(TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True))
+        )
+        data = Path(stack.enter_context(memory_directory(PREFIX)))
         # A standby runs the binaries of its primary, which outlives it.
         runner = _prepare(home) if standby_of is None else standby_of.runner
         _hand_over(runner, home, data)
