@@ -124,7 +124,7 @@ async def test_a_list_has_the_rows_of_its_class_and_of_those_below_it(boss: Visi
         found = listed(page)
         assert (len(found) if isinstance(rows, int) else found) == rows, address
         count = rows if isinstance(rows, int) else len(rows)
-        assert re.search(rf"\b{count} (\w+s?|free entrys?|result)", page.words), address
+        assert re.search(rf"\b{count} (\w+s?|free entr(?:y|ies)|result)", page.words), address
 
 
 async def test_a_row_in_the_list_of_a_base_leads_to_the_page_of_its_own_class(

@@ -15,6 +15,7 @@ from tests.admin.stock.models import Colour, Item, Specimen
 from trivet import Model
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
+from trivet.models.labels import in_words
 from trivet.models.types import JsonDocument
 
 pytestmark = pytest.mark.usefixtures("stock")
@@ -267,10 +268,8 @@ def test_an_enum_may_bring_its_own_labels() -> None:
 
 
 def test_names_for_people_keep_their_abbreviations() -> None:
-    from trivet_admin.mirror.registry import _in_words
-
     names = ("Flight", "ApiKey", "APIKey", "FlightV2")
-    assert [_in_words(name) for name in names] == ["flight", "api key", "API key", "flight V2"]
+    assert [in_words(name) for name in names] == ["flight", "api key", "API key", "flight V2"]
 
 
 def test_a_naive_datetime_never_reaches_the_database() -> None:

@@ -1,6 +1,5 @@
 """Deriving mirrors, each once."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,7 +12,9 @@ from sqlalchemy.orm import Mapper, configure_mappers
 from trivet.data.fitting.examples import annotation_of
 from trivet.errors import ConfigurationError
 from trivet.identity import User
+from trivet.models.labels import in_words
 from trivet.models.mapped import PLATFORM, our_mappers, require_ours
+from trivet.models.nouns import plural_of
 from trivet.models.owners import owner_of
 from trivet.models.row_keys import key_text
 from trivet.models.views import find_reading
@@ -243,7 +244,9 @@ class _Building:
         options |= options_of_table(self.mapper)
         if self.only_read is not None:
             options["default_permissions"] = ("view",)
-        options.setdefault("verbose_name", _in_words(class_name_of(self.mapped)))
+        noun = options.setdefault("verbose_name", in_words(class_name_of(self.mapped)))
+        if isinstance(noun, str):  # of words that wait for a language Django makes its own
+            options.setdefault("verbose_name_plural", plural_of(noun))
         return type("Meta", (), options)
 
     def _constraints(self) -> list[models.BaseConstraint]:
@@ -264,12 +267,6 @@ class _Building:
             models.UniqueConstraint(fields=fields, name=f"{owner}_{'_'.join(fields)}")
             for fields in sorted(together)
         ]
-
-
-def _in_words(name: str) -> str:
-    """A class's name in words, its abbreviations kept: API key, not api key."""
-    words = re.findall(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z0-9]+", name)
-    return " ".join(word if word.isupper() else word.lower() for word in words)
 
 
 def _many_to_many_field(label: str, mapped: type[Any], side: Side) -> ManyToManyField:

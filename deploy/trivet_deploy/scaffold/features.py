@@ -11,7 +11,7 @@ from trivet import Model, User, Versioned
 from trivet.errors import Invalid
 from trivet.features import Feature, load_features
 from trivet.models.mapped import find_naming_feature, our_mappers
-from trivet.models.naming import plural_of
+from trivet.models.nouns import plural_of
 from trivet.suggestion import did_you_mean
 from trivet_deploy.scaffold import names, settings_files
 from trivet_deploy.scaffold.fields import (

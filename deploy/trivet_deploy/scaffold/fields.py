@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trivet.errors import Invalid
+from trivet.models.nouns import singular_of
 from trivet.suggestion import did_you_mean
-from trivet_deploy.scaffold.names import singular_of
 
 TYPES = (
     *("str", "text", "int", "bigint", "decimal", "float", "bool"),

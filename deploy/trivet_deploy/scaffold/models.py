@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from trivet.models.nouns import singular_of
 from trivet_deploy.scaffold.fields import FieldText, member_of
-from trivet_deploy.scaffold.names import noun_of, singular_of
+from trivet_deploy.scaffold.names import noun_of
 from trivet_deploy.scaffold.source import Source
 
 MAX_IDENTIFIER = 63

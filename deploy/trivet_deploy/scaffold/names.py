@@ -16,6 +16,7 @@ from pathlib import Path
 from trivet.errors import Invalid
 from trivet.features import RESERVED
 from trivet.models.labels import in_words
+from trivet.models.nouns import singular_of
 
 _PROJECT = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _FEATURE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
@@ -31,9 +32,6 @@ _IMPORTED = frozenset(
     | {"Mapped", "Model", "Numeric", "String", "Table", "Text", "UUID", "Versioned"}
 )
 """Names that the ``models.py`` of a feature may import."""
-
-_SAME = frozenset({"news", "series", "species", "data", "media", "staff", "stock", "music"})
-"""Nouns that are their own plural, or have no singular."""
 
 
 def require_project_name(name: str) -> None:
@@ -109,17 +107,6 @@ def read_model_name(given: str) -> str:
     if name in _IMPORTED or keyword.iskeyword(name) or hasattr(builtins, name):
         raise Invalid("name", f"A model cannot be called {name}: Python or Trivet has that name.")
     return name
-
-
-def singular_of(noun: str) -> str:
-    """One of what a plural names, as English has it in most cases."""
-    if noun in _SAME or not noun.endswith("s") or noun.endswith(("ss", "us", "is")):
-        return noun
-    if noun.endswith("ies") and len(noun) > 4:
-        return f"{noun[:-3]}y"
-    if noun.endswith(("ches", "shes", "sses", "xes", "zes")):
-        return noun[:-2]
-    return noun[:-1]
 
 
 def noun_of(model: str) -> str:

@@ -3,7 +3,7 @@ in each of them."""
 
 from collections.abc import Callable, Mapping
 
-from trivet.models.naming import plural_of
+from trivet.models.nouns import plural_of
 from trivet_deploy.scaffold.models import NewModel
 from trivet_deploy.scaffold.names import noun_of
 from trivet_deploy.scaffold.source import Source

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from string import Template
 from typing import Any
 
-from trivet.models.naming import plural_of
+from trivet.models.nouns import plural_of
 from trivet_deploy.scaffold.fields import FieldText
 from trivet_deploy.scaffold.models import NewModel
 from trivet_deploy.scaffold.names import noun_of

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Table
 from trivet.data.constraints import find_column
 from trivet.errors import Conflict, Invalid, TrivetError, errors_at
 from trivet.models.labels import attribute_of, find_mapper, label_of, noun_of, with_article
-from trivet.models.naming import plural_of
+from trivet.models.nouns import plural_of
 
 VALUE_LENGTH = 60
 """The longest value, in characters, that a sentence repeats."""

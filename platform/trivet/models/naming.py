@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import inspect
 
 from trivet.models.labels import in_words
+from trivet.models.nouns import plural_of
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
-_ES = ("s", "x", "z", "ch", "sh")
 
 
 def identifier_of(model: type[Any]) -> str:
@@ -35,28 +35,3 @@ def _given_plural(model: type[Any]) -> str | None:
         return None
     given = getattr(mapper.local_table, "info", {}).get("verbose_name_plural")
     return given if isinstance(given, str) else None
-
-
-def plural_of(noun: str) -> str:
-    """The name of several rows, as English has it in most cases."""
-    irregular = next((end for end in _IRREGULAR if noun.endswith(end)), None)
-    if irregular is not None:
-        return f"{noun.removesuffix(irregular)}{_IRREGULAR[irregular]}"
-    if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
-        return f"{noun[:-1]}ies"
-    return f"{noun}es" if noun.endswith(_ES) else f"{noun}s"
-
-
-_IRREGULAR = {
-    "person": "people",
-    "child": "children",
-    "woman": "women",
-    "shelf": "shelves",
-    "leaf": "leaves",
-    "knife": "knives",
-    "half": "halves",
-    "criterion": "criteria",
-    "medium": "media",
-    "datum": "data",
-}
-"""Ends of nouns, each with that of several. Others stand in the table."""

@@ -77,7 +77,6 @@ class Category(Model):
     """Its items go with it."""
 
     __tablename__ = "stock_category"
-    __table_args__ = ({"info": {"verbose_name_plural": "categories"}},)
 
     code: Mapped[str] = mapped_column(String(10), primary_key=True)
     name: Mapped[str] = mapped_column(String(30))
