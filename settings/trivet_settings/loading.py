@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trivet_settings.description import PREFIX, about, text_of, variable_of
+from trivet_settings.env_file import find_above
 from trivet_settings.faults import SettingFault, SettingsError
 from trivet_settings.model import Settings
 
@@ -44,7 +45,7 @@ def load_settings(*, env_file: str | Path | None = ".env", **overrides: Any) -> 
         settings = Settings(**{"_env_file": env_file, **overrides})
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=True, include_input=False)
-        faults.extend(_fault(detail) for detail in details)
+        faults.extend(_fault(detail, env_file) for detail in details)
         raise SettingsError(_one_each(faults)) from None  # the cause may quote values
     if faults:
         raise SettingsError(faults)
@@ -73,12 +74,13 @@ def _did_you_mean(variable: str, known: list[str]) -> str:
     return "Remove it, or see `trivet check --settings` for the names that exist"
 
 
-def _fault(detail: ErrorDetails) -> SettingFault:
+def _fault(detail: ErrorDetails, env_file: str | Path | None) -> SettingFault:
     name = str(detail["loc"][0])
     variable = variable_of(name)
-    return SettingFault(
-        variable, _problem(detail), about(Settings, name).cure or _example(name, variable)
-    )
+    cure = about(Settings, name).cure or _example(name, variable)
+    if detail["type"] == "missing" and env_file is not None and (above := find_above(env_file)):
+        cure = f"There is no {env_file} here, and one in {above.parent}: go there"
+    return SettingFault(variable, _problem(detail), cure)
 
 
 def _problem(detail: ErrorDetails) -> str:

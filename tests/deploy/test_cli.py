@@ -186,6 +186,28 @@ class TestTheSecretInTheEnvFile:
         assert "already" in again.stderr
         assert "wins over .env" in again.stderr
 
+    def test_a_folder_inside_of_a_project_is_told_where_that_is(self, tmp_path: Path) -> None:
+        self.secret(tmp_path)
+        inside = tmp_path / "books" / "migrations"
+        inside.mkdir(parents=True)
+
+        for command in (["secret"], ["migrate"], ["shell"], ["new", "feature", "pens", "ink:str"]):
+            done = run_trivet(*command, env=os.environ, cwd=inside)
+            assert done.returncode != 0
+            assert str(tmp_path) in "".join(done.stderr.split("\n")), command
+            assert "trivet secret" not in done.stderr
+        assert not list(inside.iterdir())
+
+        assert self.secret(inside, "--file", str(inside / ".env")).returncode == 0
+
+    def test_a_file_of_other_programs_is_no_project(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("PORT=1\n")
+        inside = tmp_path / "shop"
+        inside.mkdir()
+
+        assert "trivet secret" in run_trivet("migrate", env=os.environ, cwd=inside).stderr
+        assert self.secret(inside).returncode == 0
+
     def test_it_is_only_printed_when_that_is_asked_for(self, tmp_path: Path) -> None:
         one, other = (self.secret(tmp_path, "--print").stdout.strip() for _ in range(2))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trivet_deploy.cli.console import say, stdout, warn
+from trivet_deploy.cli.console import ExitCode, print_error, say, stdout, warn
 
 VARIABLE = "TRIVET_SECRET_KEY"
 SECRET_BYTES = 48
@@ -29,6 +29,7 @@ def secret(
     if show:
         stdout.print(secrets.token_urlsafe(SECRET_BYTES), highlight=False, soft_wrap=True)
         return
+    _require_no_project_above(file)
     if _is_in(file):
         say(f"{file} has a {VARIABLE} already. Nothing was changed.")
     else:
@@ -36,6 +37,18 @@ def secret(
         say(f"{file} has a new {VARIABLE}. Keep the file, and keep it out of version control.")
     if VARIABLE in os.environ:
         warn(f"{VARIABLE} is set in this shell too, and wins over {file}: unset {VARIABLE}.")
+
+
+def _require_no_project_above(file: Path) -> None:
+    """End the process where a secret would begin a second project inside of one."""
+    from trivet_settings.env_file import find_above
+
+    if (above := find_above(file)) is not None:
+        print_error(
+            f"This folder is in the project {above.parent}, which has its {file}: go there. For "
+            f"another project in here, say --file {Path.cwd() / file}."
+        )
+        raise typer.Exit(ExitCode.NO)
 
 
 def _is_in(file: Path) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trivet.errors import ConfigurationError
+from trivet_settings.env_file import find_above
 
 ENV, EXAMPLE, PYPROJECT = ".env", ".env.example", "pyproject.toml"
 VARIABLE = "TRIVET_FEATURES"
@@ -19,11 +20,13 @@ def require_project(folder: Path) -> None:
     """Raise ConfigurationError unless `folder` is that of a project, whose ``.env`` says which
     features there are."""
     if not (folder / ENV).is_file():
-        raise ConfigurationError(
-            "no-project",
-            f"There is no {ENV} in {folder}: go to the folder of your project, or make one: "
-            "`trivet new project NAME`.",
+        above = find_above(ENV)
+        cure = (
+            "go to the folder of your project, or make one: `trivet new project NAME`"
+            if above is None
+            else f"go to the folder of your project, {above.parent}"
         )
+        raise ConfigurationError("no-project", f"There is no {ENV} in {folder}: {cure}.")
     if os.environ.get(VARIABLE):
         raise ConfigurationError(
             "variable",
