@@ -34,6 +34,7 @@ def who(db, actor, word):
 
 run(who, "it is")
 """
+LOST = "What waited for a commit() before this line was taken back with it."
 
 
 def script(installed: Installation, text: str, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -94,11 +95,8 @@ def test_a_shell_that_only_reads_locks_nothing(installed: Installation) -> None:
     assert "database is locked" in script(installed, changing).stderr
 
 
-@pytest.mark.once
-def test_at_a_terminal_the_prompt_shows_what_waits_and_leaving_says_what_is_lost(
-    installed: Installation,
-) -> None:
-    lines = ["1/0", "db.add(Airline(code='X1', name='First'))", "print(actor.username)", "exit()"]
+def type_in(installed: Installation, lines: list[str]) -> "subprocess.CompletedProcess[str]":
+    """What a shell shows to somebody who types these lines at a terminal."""
     ours, theirs = os.openpty()
     os.write(ours, "".join(f"{line}\n" for line in lines).encode())
     done = subprocess.run(
@@ -113,6 +111,56 @@ def test_at_a_terminal_the_prompt_shows_what_waits_and_leaving_says_what_is_lost
     )
     os.close(ours)
     os.close(theirs)
+    return done
+
+
+def test_a_line_that_takes_back_what_waited_says_so(installed: Installation) -> None:
+    done = type_in(
+        installed,
+        [
+            "db.add(Airline(code='X1', name='First'))",
+            "db.add(Airline(code='X1', name='Second'))",
+            "commit()",
+            "print('rows:', db.scalars(select(Airline.code)).all())",
+            "db.add(Airline(code='X1'))",
+            "db.add(Airline(code='X1', name='First')); commit()",
+            "1/0",
+            "print('rows:', db.scalars(select(Airline.code)).all())",
+            "exit()",
+        ],
+    )
+    assert done.stdout.count(LOST) == 1, done.stdout
+    _, _, after = done.stdout.partition("There is already an airline with this code.")
+    assert after.lstrip().startswith(LOST)
+    assert after.index("rows: []") < after.index("rows: ['X1']")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("db.commit()", "In this shell it is commit() and rollback()"),
+        ("db.rollback()", "In this shell it is commit() and rollback()"),
+        ("await db.scalars(select(Airline))", "There is no await in this shell"),
+    ],
+)
+def test_what_is_typed_by_habit_is_told_what_to_type_instead(
+    installed: Installation, line: str, advice: str
+) -> None:
+    for said in (script(installed, line).stderr, type_in(installed, [line, "exit()"]).stdout):
+        assert "Error: " in said
+        assert advice in said
+        assert "code.py" not in said  # a line of the author's, and no others
+
+
+@pytest.mark.once
+def test_at_a_terminal_the_prompt_shows_what_waits_and_leaving_says_what_is_lost(
+    installed: Installation,
+) -> None:
+    done = type_in(
+        installed,
+        ["1/0", "db.add(Airline(code='X1', name='First'))", "print(actor.username)", "exit()"],
+    )
     assert done.returncode == 0, done.stdout
     assert "departures: Aircraft, Airline, Airport" in done.stdout
     assert "ZeroDivisionError" in done.stdout

@@ -35,7 +35,7 @@ def run_script(unit: ShellUnit, names: Namespace, text: str) -> bool:
     except SystemExit:
         raise
     except Exception:  # noqa: BLE001  # a script may fail by anything, and its author is shown it
-        print_traceback()
+        print_traceback(unit)
         return False
     return True
 
@@ -54,7 +54,10 @@ class _Console(code.InteractiveConsole):
         except SystemExit:
             raise
         except BaseException:  # noqa: BLE001  # Python's console shows every error, an interrupt too
-            print_traceback()
+            print_traceback(self._unit)
+
+    def showsyntaxerror(self, *_given: Any, **_options: Any) -> None:
+        print_traceback(self._unit)
 
     def raw_input(self, prompt: str = "") -> str:
         waiting = "*" if self._unit.changed and prompt == sys.ps1 else ""

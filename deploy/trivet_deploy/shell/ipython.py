@@ -21,7 +21,7 @@ def talk_in_ipython(unit: ShellUnit, names: dict[str, Any], banner: str) -> None
             except BaseException:  # noqa: BLE001  # IPython shows every error
                 if result is not None:
                     result.error_in_exec = sys.exception()
-                print_traceback()
+                print_traceback(unit)
                 return True
             return False
 

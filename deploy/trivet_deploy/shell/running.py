@@ -6,7 +6,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from trivet_deploy.cli.console import find_refusal
+from trivet.data.session import SealedError
+from trivet_deploy.cli.console import find_refusal, say
 from trivet_deploy.shell.unit import ShellUnit
 
 SCRIPT = "<stdin>"
@@ -26,17 +27,34 @@ def run_line(unit: ShellUnit, compiled: CodeType, names: dict[str, Any]) -> None
     unit.run(line)
 
 
-def print_traceback() -> None:
+def print_traceback(unit: ShellUnit) -> None:
     """The present error: the lines of the shell and of the project that led to it, and what it
-    says, in the house's own sentence if there is one."""
+    says, in the house's own sentence if there is one. Then what to do in a shell, and what else was
+    lost by it."""
     error = sys.exception()
     assert error is not None
     frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_shown(each)]
     if frames:
         sys.stderr.write("Traceback (most recent call last):\n")
         sys.stderr.writelines(traceback.format_list(frames))
-    said = find_refusal(error) or "\n".join(str(error).splitlines()[:1])
-    sys.stderr.write(f"{type(error).__name__}: {said}\n")
+    if isinstance(error, SyntaxError):
+        sys.stderr.writelines(traceback.format_exception_only(error))
+    else:
+        said = find_refusal(error) or "\n".join(str(error).splitlines()[:1])
+        sys.stderr.write(f"{type(error).__name__}: {said}\n")
+    if advice := _advice(error):
+        say(advice)
+    if unit.has_lost:
+        say("What waited for a commit() before this line was taken back with it.")
+
+
+def _advice(error: BaseException) -> str | None:
+    """What is done in a shell instead of what people do elsewhere."""
+    if isinstance(error, SealedError):
+        return "In this shell it is commit() and rollback(), without a session in front."
+    if isinstance(error, SyntaxError) and "'await' outside" in error.msg:
+        return "There is no await in this shell, and none is needed: db.scalars(…) does it."
+    return None
 
 
 def _is_shown(frame: traceback.FrameSummary) -> bool:

@@ -32,12 +32,14 @@ class ShellUnit:
     Attributes:
         actor: Who makes the changes.
         changed: Whether something waits for a commit.
+        has_lost: Whether the last line failed so that what waited before it was taken back.
         db: The session of the present line, or of the last one.
     """
 
     def __init__(self, platform: Platform, portal: BlockingPortal, actor: Identity) -> None:
         self.actor = actor
         self.changed = False
+        self.has_lost = False
         self.db: Session | None = None
         self._platform = platform
         self._portal = portal
@@ -49,6 +51,7 @@ class ShellUnit:
     def run(self, line: Line) -> None:
         """Run a line as a service; raises what it raises. Then do what the line asked for."""
         ended: list[BaseException] = []
+        waited, self.has_lost = self.changed, False
 
         def guarded(db: Session, actor: Identity) -> None:
             self.db = db
@@ -62,7 +65,8 @@ class ShellUnit:
         try:
             self._portal.call(self._run, guarded)
         finally:
-            self._portal.call(self._settle)
+            self.has_lost = waited  # by a commit that fails too
+            self.has_lost = self._portal.call(self._settle) and waited
         if ended:
             raise ended[0]
 
@@ -101,15 +105,16 @@ class ShellUnit:
     def _note_statement(self, state: ORMExecuteState) -> None:
         self.changed = self.changed or not state.is_select
 
-    async def _settle(self) -> None:
+    async def _settle(self) -> bool:
         """Do what was asked for; without that, end a unit that has changed nothing or cannot go
-        on."""
+        on. Whether it could not."""
         wanted, self._wanted = self._wanted, ""
         if self._unit is None:
-            return
+            return False
         is_broken = not self._unit.session.sync_session.is_active
         if wanted or is_broken or not self.changed:
             await self._end(wanted == "commit" and not is_broken)
+        return is_broken
 
     async def _end(self, keep: bool) -> None:
         stack, unit = self._stack, self._unit

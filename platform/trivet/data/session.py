@@ -29,6 +29,10 @@ from trivet.origin import Origin, current_origin
 T = TypeVar("T")
 
 
+class SealedError(RuntimeError):
+    """What works in a unit has tried to end its transaction."""
+
+
 class TrivetSession(Session):
     """A Session that captures its writes, and publishes them with the commit.
 
@@ -132,9 +136,9 @@ class TrivetSession(Session):
         return self._seal
 
     def require_unsealed(self, verb: str) -> None:
-        """Raise RuntimeError, naming `verb`, if this session is sealed."""
+        """Raise SealedError, naming `verb`, if this session is sealed."""
         if self._seal is not None and not self._seal.is_lifted:
-            raise RuntimeError(
+            raise SealedError(
                 f"a service may not {verb}: the unit of work it runs in decides that. Raise an "
                 "error to roll back, or use begin_nested() for a part that may fail"
             )
