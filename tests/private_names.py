@@ -494,6 +494,13 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "uvicorn",
+        "BaseReload",
+        f"{DEPLOY}/server/reloading.py",
+        "`trivet dev` watches the files of a project, and no others",
+        "tests/deploy/test_dev.py::test_what_is_nobodys_source_is_not_watched",
+    ),
+    PrivateName(
+        "uvicorn",
         "HttpToolsProtocol",
         f"{DEPLOY}/server/bounded_http.py",
         "a request whose head is never finished is cut off",

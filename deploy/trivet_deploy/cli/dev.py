@@ -26,34 +26,37 @@ def dev(
     """Serve with reload, for work on a feature.
 
     It asks first whether to apply the migrations that wait. Debugging is on unless TRIVET_DEBUG
-    says otherwise. The working directory and the packages of the features are watched. After each
-    change it says what the files get wrong, and whether models and database differ.
+    says otherwise. `.env` and the Python files of the working directory and of the features are
+    watched. After each change it says what the files get wrong, and whether models and database
+    differ.
     """
     import uvicorn
 
     from trivet.log import configure_logging
     from trivet_deploy.server.options import server_options
     from trivet_deploy.server.port import require_port
+    from trivet_deploy.server.reloading import ProjectReload
     from trivet_settings import load_settings
 
-    # By the environment, because the process that serves is another one.
-    os.environ.setdefault("TRIVET_DEBUG", "true")
     settings = load_settings()
+    # By the environment, because the process that serves is another one.
+    if "debug" not in settings.model_fields_set:
+        os.environ["TRIVET_DEBUG"] = "true"
     if "public_url" not in settings.model_fields_set:
         # Forms and logins are of this site, whatever the port is.
         os.environ["TRIVET_PUBLIC_URL"] = f"http://localhost:{port}"
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     require_port(host, port, "trivet dev")
     _prepare(settings, is_agreed=migrate)
-    uvicorn.run(
+    config = uvicorn.Config(
         "trivet_deploy.server.dev_app:create_app",
         factory=True,
         host=host,
         port=port,
-        reload=True,
-        reload_dirs=[str(path) for path in _watched(settings)],
         **server_options(settings),
     )
+    with config.bind_socket() as bound:
+        ProjectReload(config, uvicorn.Server(config).run, [bound], _watched(settings)).run()
 
 
 def _prepare(settings: "Settings", *, is_agreed: bool) -> None:

@@ -8,6 +8,7 @@ from trivet_deploy import asgi
 from trivet_deploy.cli.console import reporting, warn
 from trivet_deploy.collector import collect_for_serving, collect_seldom
 from trivet_deploy.schema import find_schema_fault
+from trivet_deploy.server.reloading import quiet_restarts
 from trivet_settings import load_settings
 
 
@@ -17,6 +18,8 @@ def create_app() -> ASGIApp:
     collect_seldom()
     with reporting():
         settings = load_settings()
+        if settings.log_level != "debug":
+            quiet_restarts()
         app = asgi.create_app(settings)
     # On a thread, because an event loop runs here already, in which Django does not work.
     with ThreadPoolExecutor(1) as thread:
