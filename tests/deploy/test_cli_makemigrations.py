@@ -187,6 +187,27 @@ def test_a_column_that_was_renamed_keeps_its_values(
     assert titles(fresh_database_url, "name") == ["Oban"]
 
 
+def test_without_a_terminal_an_option_says_what_was_renamed(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
+    write(ports=PORTS.replace("name:", "title:"))
+
+    assert "--rename TABLE.OLD=NEW" in " ".join(
+        installed.run("makemigrations", code=3).stderr.split()
+    )
+    installed.run("makemigrations", "--rename", "title", code=2)
+    for other in ("ports_port.nmae=title", "ports_port.name=tilte"):
+        installed.run("makemigrations", "--rename", other, code=3)
+    installed.run("makemigrations", "--rename", "ports_port.name=title")
+    installed.run("migrate")
+    assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+    assert titles(fresh_database_url, "title") == ["Oban"]
+
+
 def test_without_a_terminal_nothing_is_taken_for_a_rename(
     installed: Installation, write: Write, tmp_path: Path
 ) -> None:

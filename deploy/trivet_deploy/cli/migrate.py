@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -198,6 +198,10 @@ def makemigrations(
         list[str] | None,
         typer.Option(metavar="TABLE.COLUMN=VALUE", help="The value for rows that have none."),
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TABLE.OLD=NEW", help="A column that has another name now."),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Write what drops columns, tables or parts of values.")
     ] = False,
@@ -213,7 +217,7 @@ def makemigrations(
     if check:
         _check_changes(settings, names, as_json)
         return
-    made = _make(settings, names, message, (value or [], yes))
+    made = _make(settings, names, message, _find_answers(value or [], rename or [], yes))
     if as_json:
         print_json([{"path": str(each.path), "risks": each.risks} for each in made])
     elif made:
@@ -256,9 +260,9 @@ def _make(
     settings: "Settings",
     features: "Sequence[str]",
     message: str | None,
-    given: "tuple[Sequence[str], bool]",
+    answers: "migrations.Answers",
 ) -> "list[migrations.Made]":
-    """Write revisions; `given` are the options --value and --yes."""
+    """Write revisions."""
     from trivet import migrations
     from trivet_deploy import django_commands
     from trivet_deploy.comparable import comparable
@@ -273,7 +277,7 @@ def _make(
         if features and not ours:
             return made
         with comparable(settings, platform.features) as url:
-            new = migrations.make(url, platform.features, ours, message, _find_answers(*given))
+            new = migrations.make(url, platform.features, ours, message, answers)
     for each in new:
         tidy(each.path)
     return made + new
@@ -289,28 +293,34 @@ def _divided(names: "Sequence[str]") -> tuple[list[str], list[str]]:
     return apps, [each for each in names if each not in joined]
 
 
-def _find_answers(values: "Sequence[str]", may_lose: bool) -> "migrations.Answers":
+def _find_answers(
+    values: "Sequence[str]", renames: "Sequence[str]", may_lose: bool
+) -> "migrations.Answers":
     """The answers of the options, and of the person at the terminal if there is one."""
     from trivet.migrations import Answers
 
-    pairs = dict(_value_of(each) for each in values)
+    given = Answers(
+        may_lose=lambda _losses: may_lose,
+        values=_by_column("--value", values, "table.column=value"),
+        renames=_by_column("--rename", renames, "table.old=new"),
+    )
     if not sys.stdin.isatty():
-        return Answers(may_lose=lambda _losses: may_lose, values=pairs)
-    return Answers(
+        return given
+    return replace(
+        given,
         is_rename=lambda table, old, new: typer.confirm(
             f"Was the column {table}.{old} renamed to {new}?", err=True
         ),
         find_value=_ask_value,
         may_lose=lambda losses: may_lose or _ask_loss(losses),
-        values=pairs,
     )
 
 
-def _value_of(given: str) -> tuple[str, str]:
-    name, is_there, value = given.partition("=")
-    if not is_there or "." not in name:
-        raise typer.BadParameter("write table.column=value", param_hint="--value")
-    return name, value
+def _by_column(option: str, given: "Sequence[str]", form: str) -> dict[str, str]:
+    pairs = [each.partition("=") for each in given]
+    if any(not is_there or "." not in name for name, is_there, _ in pairs):
+        raise typer.BadParameter(f"write {form}", param_hint=option)
+    return {name: value for name, _, value in pairs}
 
 
 def _ask_value(name: str, kind: str) -> str | None:
@@ -334,7 +344,7 @@ def _make_one(
 ) -> None:
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")
-    made = _make(settings, [feature], message, ([], may_lose))
+    made = _make(settings, [feature], message, _find_answers([], [], may_lose))
     if not made:
         print_error(_unchanged([feature]))
         raise typer.Exit(ExitCode.CONFIGURATION)

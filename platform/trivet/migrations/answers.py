@@ -44,12 +44,20 @@ class Answers:
             it is told the type. None if there is none.
         may_lose: Asked whether what the sentences say may be lost.
         values: Values that were given, by ``table.column``.
+        renames: The new names of columns that were renamed, by ``table.column``; `is_rename` is
+            asked for no other new name of these.
     """
 
     is_rename: IsRename = _is_no_rename
     find_value: Callable[[str, str], str | None] = _has_no_value
     may_lose: Callable[[list[str]], bool] = _loses_nothing
     values: Mapping[str, str] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+
+    def is_renamed(self, table: str, old: str, new: str) -> bool:
+        """Whether, in `table`, the column that is gone has become the one that is new."""
+        given = self.renames.get(f"{table}.{old}")
+        return self.is_rename(table, old, new) if given is None else given == new
 
     def require_loss(self, losses: list[str]) -> None:
         """Raise ConfigurationError unless everything in `losses` may be lost."""
@@ -57,7 +65,7 @@ class Answers:
             raise ConfigurationError(
                 "loss",
                 f"This revision loses what rows have: {'; '.join(losses)}. Cure: say --yes if that "
-                "is meant.",
+                "is meant, or --rename TABLE.OLD=NEW of a column that has another name now.",
             )
 
     def value_for(self, column: "Column[Any]") -> Any:

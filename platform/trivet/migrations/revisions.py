@@ -120,7 +120,7 @@ class Revising:
         for new in _added(change):
             for old in list(removed.values()):
                 is_like = type(old.type.as_generic()) is type(new.type.as_generic())
-                if is_like and self.answers.is_rename(change.table_name, old.name, new.name):
+                if is_like and self.answers.is_renamed(change.table_name, old.name, new.name):
                     del removed[old.name]
                     yield old, new
                     break

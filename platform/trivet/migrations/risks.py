@@ -35,7 +35,8 @@ def _risks_of(operation: Any) -> Iterator[str]:
         case ops.DropColumnOp():
             yield (
                 f"the column {operation.table_name}.{operation.column_name} is dropped with what "
-                "is in it. If you renamed it, write op.alter_column(…, new_column_name=…) instead."
+                "is in it. If you renamed it, delete the revision and make it with --rename "
+                f"{operation.table_name}.{operation.column_name}=…, which keeps the values."
             )
         case ops.DropTableOp():
             yield (
