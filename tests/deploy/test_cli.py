@@ -69,7 +69,7 @@ SCENARIOS = (
         "a password without a terminal",
         ("users", "create", "ada", "--email", "a@example.org"),
         2,
-        stderr=("--password-stdin",),
+        stderr=("no terminal to ask for the password", "--password-stdin < password.txt"),
     ),
     Scenario("a revision about nothing", ("migrate", "--make", "trivet"), 2, stderr=("--message",)),
     Scenario(

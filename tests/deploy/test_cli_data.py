@@ -18,6 +18,8 @@ def test_check_finds_nothing_wrong_with_a_migrated_installation(installed: Insta
     findings = installed.json("check")
 
     assert {finding["state"] for finding in findings} == {"ok"}
+    # Nor tells it of tables that are not the reader's.
+    assert "trivet_api_key" not in " ".join(finding["sentence"] for finding in findings)
     assert {"settings", "features", "mounts", "database", "migrations"} <= {
         finding["name"] for finding in findings
     }

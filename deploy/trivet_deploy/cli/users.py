@@ -118,6 +118,10 @@ def _read_password() -> str:
 
 def _ask_for_password() -> str:
     if not sys.stdin.isatty():
-        raise typer.BadParameter("there is no terminal to ask", param_hint="--password-stdin")
+        raise typer.BadParameter(
+            "there is no terminal to ask for the password. Give it on stdin: "
+            "… --password-stdin < password.txt",
+            param_hint="--password-stdin",
+        )
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return password
