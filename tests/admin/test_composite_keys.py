@@ -58,6 +58,17 @@ async def test_a_list_shows_orders_filters_and_searches(boss: Visitor) -> None:
     for query in ("pk=101", "pk=~", "pk=x~tea", "pk__in=101~tea,7", "pk=101~!GG", "pk=1~2~3"):
         page = await boss.get(f"{PACKING}/?{query}")
         assert page.status == 302 or page.chosen == [], query
+
+
+async def test_the_way_to_the_site_of_what_is_no_key_leads_nowhere(
+    boss: Visitor, keyed_house: House
+) -> None:
+    await keyed_house.write(
+        "INSERT INTO django_content_type (app_label, model) VALUES ('keyed', 'packing')"
+    )
+    number = await keyed_house.value("SELECT id FROM django_content_type WHERE model = 'packing'")
+    for key in ("101", "x~tea", "1~2~3"):
+        assert (await boss.get(f"/admin/r/{number}/{key}/")).status == 404, key
     assert "Packings" in (await boss.get("/admin/")).words
 
 

@@ -210,6 +210,31 @@ class TestRelations:
             assert "Acme" not in page.text
             assert "Acme" in (await clerk.get(ITEMS)).text
 
+    async def test_so_it_does_at_the_end_of_a_path(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from django.contrib import admin
+
+        from trivet_admin.mirror.registry import mirror
+
+        declare(house, tools, no_supplier)
+        await house.write(
+            "UPDATE stock_item SET parent_id = 3 WHERE id = 1",
+            "UPDATE stock_item SET parent_id = 1 WHERE id = 2",
+        )
+        items = admin.site.get_model_admin(mirror(Item))
+        paths = ("parent__parent", "parent__parent__name", "parent__supplier__name")
+        monkeypatch.setattr(items, "list_display", ("name", "parent__supplier", *paths))
+        monkeypatch.setattr(items, "list_editable", ())
+        async with house.visit() as boss, house.visit("clerk") as clerk:
+            page = await boss.get(ITEMS)
+            assert page.chosen == ["1", "2"]
+            assert "item 3" in page.words
+            assert "supplier 1" in page.words
+            for text in ("Bear", "Acme"):
+                assert text not in page.text
+                assert text in (await clerk.get(ITEMS)).text
+
 
 ASKED: tuple[tuple[str, list[str], list[str]], ...] = (
     # By its own key the row says it itself.
@@ -243,6 +268,12 @@ class TestAsking:
             for query, by_boss, by_clerk in ASKED:
                 assert (await boss.get(f"{ITEMS}?{query}")).chosen == by_boss, query
                 assert (await clerk.get(f"{ITEMS}?{query}")).chosen == by_clerk, query
+
+    async def test_what_cannot_be_asked_is_answered_as_django_does(self, house: House) -> None:
+        declare(house, sharp)
+        async with house.visit() as boss:
+            answer = await boss.get(f"{ITEMS}?tags__id__exact__startswith=1")
+            assert answer.headers["location"].endswith("?e=1")
 
     async def test_filters_list_no_more(
         self, house: House, monkeypatch: pytest.MonkeyPatch

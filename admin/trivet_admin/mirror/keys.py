@@ -85,11 +85,18 @@ class _KeyLookup(TupleLookupMixin):
             [column.output_field.get_lookup("exact")(column, v) for column, v in pairs]
         )
 
+    def _asked(self, key: Any) -> Any:
+        """The key, or ValueError, by which Django's lookups say that a value is none of a field."""
+        try:
+            return self.lhs.field.to_python(key)
+        except ValidationError as error:
+            raise ValueError(error.message) from error
+
 
 class _KeyExact(_KeyLookup, TupleExact):
     def get_prep_lookup(self) -> Any:
         if self.rhs_is_direct_value():
-            self.rhs = self.lhs.field.to_python(self.rhs)
+            self.rhs = self._asked(self.rhs)
         return super().get_prep_lookup()
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
@@ -103,7 +110,7 @@ class _KeyExact(_KeyLookup, TupleExact):
 class _KeyIn(_KeyLookup, TupleIn):
     def get_prep_lookup(self) -> Any:
         if self.rhs_is_direct_value():
-            self.rhs = [self.lhs.field.to_python(each) for each in self.rhs]
+            self.rhs = [self._asked(each) for each in self.rhs]
         return super().get_prep_lookup()
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:

@@ -16,7 +16,7 @@ from django.contrib.admin.utils import (
     prepare_lookup_value,
 )
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import ValidationError
+from django.core.exceptions import FieldError, ValidationError
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, When
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
@@ -27,6 +27,7 @@ from trivet_admin.site.seen_rows import (
     field_attname,
     fixed_names,
     hidden_names,
+    hide_on,
     hide_related,
     is_restricted,
     narrows,
@@ -51,6 +52,7 @@ class _SeenList:
     root_queryset: Any
     model: Any
     result_list: Any
+    list_display: Any
 
     def __init__(self, request: HttpRequest, *arguments: Any, **options: Any) -> None:
         given = inspect.signature(ChangeList.__init__).bind(self, request, *arguments, **options)
@@ -92,7 +94,7 @@ class _SeenList:
                     wanted = [_has_none(self.model, asked, wanted)]
                     asked = Q()
                 self.root_queryset = self.root_queryset.filter(asked, *wanted)
-            except (ValueError, ValidationError) as error:
+            except (ValueError, ValidationError, FieldError) as error:
                 raise IncorrectLookupParameters(error) from error
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
@@ -104,6 +106,9 @@ class _SeenList:
         """Django's; what the rows refer to and the visitor does not see is shown by its key."""
         super().get_results(request)  # type: ignore[misc]  # as above
         hide_related(request, self.result_list)
+        for name in self.list_display:
+            if isinstance(name, str):
+                hide_on(request, self.result_list, name)
 
 
 def _asks_for_none(name: str, values: Any) -> bool:

@@ -265,6 +265,27 @@ def hide_related(request: HttpRequest, rows: Iterable[Any]) -> None:
             _hide_at(request, found, field)
 
 
+def hide_on(request: HttpRequest, rows: Iterable[Any], path: str) -> None:
+    """The same for the rows to which a path of Django's leads from `rows`, whose own relations are
+    hidden already: ``copy__book__title``."""
+    found = list(rows)
+    first, *others = path.split(LOOKUP_SEP) if narrows() else [path]
+    for name in others:
+        field = _to_one(type(found[0]), first) if found else None
+        if field is None:
+            return
+        found = [there for row in found if (there := getattr(row, first, None)) is not None]
+        if found and (further := _to_one(field.related_model, name)) is not None:
+            _hide_at(request, found, further)
+        first = name
+
+
+def _to_one(model: Any, name: str) -> Any:
+    """The relation of this name, to one row; None if there is none."""
+    found = (each for each in model._meta.fields if each.name == name)
+    return next((each for each in found if each.many_to_one or each.one_to_one), None)
+
+
 def _hide_at(request: HttpRequest, rows: list[Any], field: Any) -> None:
     target = field.related_model
     if not is_restricted(request, target):
