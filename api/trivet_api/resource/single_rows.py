@@ -27,6 +27,7 @@ class RowStatement:
         places: Where the values of that part are.
         chosen_lists: The lists of members in that part.
         version: Where the version of the row is; None if it has none.
+        hidden: The attributes that the actor does not see.
     """
 
     read: CompiledRead
@@ -36,6 +37,7 @@ class RowStatement:
     places: tuple[int, ...]
     chosen_lists: tuple[str, ...]
     version: int | None
+    hidden: frozenset[str]
 
     def body(
         self, row: Sequence[Any], lists: Mapping[str, Any], extra: Sequence[Any] = ()
@@ -49,7 +51,7 @@ class RowStatement:
     def tag(self, row: Sequence[Any], lists: Mapping[str, Any], body: bytes) -> str:
         """The row's version with its members, or a digest of all of it."""
         if self.version is not None:
-            return version_with(row[self.version], lists)
+            return version_with(row[self.version], lists, self.hidden)
         return digest_of(body if self.chosen is None else self._whole(row, lists))
 
     def _whole(self, row: Sequence[Any], lists: Mapping[str, Any]) -> bytes:
@@ -86,7 +88,7 @@ class SingleRows:
         writer, names = self._writer(hidden)
         body = encode(writer.write_object(instance, [lists[name] for name in names]))
         if self._version is not None:
-            return body, version_with(getattr(instance, self._version), lists)
+            return body, version_with(getattr(instance, self._version), lists, hidden)
         return body, digest_of(body)
 
     def _writer(self, hidden: frozenset[str]) -> tuple[RowWriter, tuple[str, ...]]:
@@ -130,4 +132,5 @@ class SingleRows:
             places,
             chosen_lists,
             version,
+            hidden,
         )

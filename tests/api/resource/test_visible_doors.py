@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import create_engine, insert, or_
+from sqlalchemy import create_engine, delete, insert, or_
 
 from tests.api.resource.bookshop.models import Base, Label, Novel, Shelf, labelling
 from tests.api.resource.bookshop_api import LABELS, NOVELS, PLACES, open_bookshop
@@ -237,3 +237,30 @@ async def test_a_row_that_would_be_lost_from_sight_is_not_made(client: httpx2.As
 
     assert [each.status_code for each in answers] == [403, 403]
     assert {each.json()["code"] for each in answers} == {"row-not-yours"}
+
+
+@visible(Novel, "isbn")
+def numbers(actor: Identity) -> bool:
+    return actor.username == "clerk"
+
+
+async def test_an_answer_is_not_confirmed_to_whom_it_shows_more_or_less_than_now(
+    root: Root, client: httpx2.AsyncClient
+) -> None:
+    for declared in declared_in(module_of(numbers=numbers)):
+        root.platform.capture.rules.add(declared)
+    async with root.platform.database.engine.begin() as connection:
+        await connection.execute(delete(labelling))  # of which both roles see others
+    tags: dict[str, str] = {}
+    for role in ROLES:
+        client.headers["x-badge"] = role
+        read = await client.get(f"{NOVELS}/2")
+        assert ("isbn" in read.json()) is (role == "clerk")
+        tags[role] = read.headers["etag"]
+    for role in ROLES:
+        client.headers["x-badge"] = role
+        for other, tag in tags.items():
+            read = await client.get(f"{NOVELS}/2", headers={"if-none-match": tag})
+            assert (read.status_code == 304) is (other == role)
+            changed = await client.patch(f"{NOVELS}/2", json={}, headers={"if-match": tag})
+            assert (changed.status_code == 200) is (other == role)
