@@ -27,7 +27,7 @@ from trivet.errors import Invalid, TrivetError, Unauthenticated
 from trivet.idempotency.answer import KeptAnswer
 from trivet.idempotency.claiming import KeyedRequest
 from trivet.idempotency.header import malformed, read_key
-from trivet.identity import Identity
+from trivet.identity.authority import authority_of
 
 
 class KeyRule:
@@ -124,7 +124,7 @@ async def take_key(
         user_id=user_id,
         key=key,
         fingerprint=fingerprint(scope, body),
-        authority=authority(context.identity),
+        authority=authority_of(context.identity),
         request_id=context.request_id,
     )
     kept = await claim.take(request)
@@ -163,12 +163,6 @@ def fingerprint(scope: Scope, body: bytes) -> str:
         digest.update(len(part).to_bytes(8))
         digest.update(part)
     return digest.hexdigest()
-
-
-def authority(identity: Identity) -> str:
-    """A digest of what a caller is allowed to do, and so of what an answer may hold."""
-    names = [f"{identity.is_superuser} {identity.is_staff}", *sorted(identity.permissions)]
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 async def _read(receive: Receive) -> bytes:

@@ -203,6 +203,10 @@ class Hub:
             return Grant(self.rules.find_access(channel))
         return stream.grant
 
+    def find_live(self, channel: str) -> LiveChannel | None:
+        """The rows of `channel`, if there are rules about who sees them; None otherwise."""
+        return self._live.get(channel)
+
     def find_judged(self, channel: str, identity: Identity) -> LiveChannel | None:
         """The rows of `channel`, if `identity` does not see all of them; None otherwise. Raises
         what a row rule raises."""

@@ -21,6 +21,7 @@ from trivet.events.live_classes import LiveFeed
 from trivet.events.outbox import StoredPublication
 from trivet.features import Feature, modules_of
 from trivet.identity import Identity
+from trivet.identity.authority import sight_of
 from trivet.rules.registry import RuleRegistry
 from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.declared import Declared
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 EVERYTHING = Sight(before=True, after=True)
 UNSEEN = Sight()
+_SEEN_BY = "/"
+"""What stands in an epoch before the sight of the one who is told it."""
 
 
 def channels_of(features: Iterable[Feature]) -> ChannelRules:
@@ -61,8 +64,28 @@ def _declared(feed: LiveFeed) -> Declared:
     return Declared(feed.channel, expression, whoever_its_policy_lets_in, frozenset(), feed.policy)
 
 
+def epoch_for(identity: Identity, epoch: str) -> str:
+    """The epoch of a channel whose rows not everybody may see, as `identity` is told it.
+
+    What was published since tells nobody which rows came into sight, or left it, by a change of
+    what the reader may.
+    """
+    return f"{epoch}{_SEEN_BY}{sight_of(identity)}"
+
+
+def own_epoch(told: str) -> str:
+    """The epoch that was told as `told`."""
+    return told.partition(_SEEN_BY)[0]
+
+
+def is_seen_by(identity: Identity, told: str) -> bool:
+    """Whether who was told this epoch saw the same rows as `identity`. One that names nobody is
+    that of a page that has just read its rows."""
+    return told in (own_epoch(told), epoch_for(identity, own_epoch(told)))
+
+
 class LiveChannel:
-    """A live channel whose rows not everybody sees. It asks nothing of the database by itself."""
+    """A live channel whose rows not everybody may see. By itself it asks the database nothing."""
 
     def __init__(self, platform: Platform, feed: LiveFeed) -> None:
         self.feed = feed

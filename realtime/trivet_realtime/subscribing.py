@@ -22,6 +22,7 @@ from trivet_realtime.commands.session import Answer, Session
 from trivet_realtime.credentials import Grant, seconds_left
 from trivet_realtime.hub import Hub
 from trivet_realtime.judging import judge_recovery
+from trivet_realtime.live_channels import epoch_for, is_seen_by, own_epoch
 from trivet_realtime.namespaces import Namespace
 from trivet_realtime.protocol import REJECT_UNRECOVERED, SubscribeRequest, SubscribeResult
 from trivet_realtime.protocol.publications import to_protocol
@@ -38,7 +39,7 @@ take a connection to the database have a bound of their own (`Hub.turns`)."""
 
 
 async def subscribe(session: Session, request: SubscribeRequest) -> Answer:
-    """Subscribe to a channel; every channel is positioned and recoverable."""
+    """Subscribe to a channel; every channel is recoverable."""
     client = session.client
     _require_possible(session.hub, client, request)
     begun = await begin_subscription(session, request, _find_grant(session, request))
@@ -96,7 +97,9 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
         # Somebody unsubscribed the client meanwhile, and it was told so.
         raise CommandError(codes.PERMISSION_DENIED)
     expire_later(hub, subscription)
-    result = _result(request, recovery, grant, view)
+    result = _result(subscription, request, recovery, view)
+    if hub.find_live(grant.access.channel) is not None:
+        result.epoch = epoch_for(client.identity, result.epoch)
     return Begun(result, subscription, hub, recovery.position)
 
 
@@ -187,7 +190,7 @@ async def _recover(
     hub: Hub, subscription: Subscription, request: SubscribeRequest, namespace: Namespace
 ) -> Recovery:
     """What there is to recover, as far as the channel's history goes."""
-    asked = Position(request.epoch, request.offset) if request.recover else None
+    asked = _asked(hub, subscription, request) if request.recover else None
     bounds = hub.bounds
     recovery = await hub.recover(
         subscription,
@@ -196,6 +199,14 @@ async def _recover(
         limit_bytes=bounds.recovery_bytes,
     )
     return recovery if _is_young(recovery, namespace) else Recovery(recovery.position)
+
+
+def _asked(hub: Hub, subscription: Subscription, request: SubscribeRequest) -> Position | None:
+    """The position that the client stands at; None if nothing leads on from there."""
+    is_live = hub.find_live(subscription.channel) is not None
+    if is_live and not is_seen_by(subscription.client.identity, request.epoch):
+        return None
+    return Position(own_epoch(request.epoch) if is_live else request.epoch, request.offset)
 
 
 def _is_young(recovery: Recovery, namespace: Namespace) -> bool:
@@ -213,19 +224,21 @@ def _require_recovered(request: SubscribeRequest, recovery: Recovery) -> None:
 
 
 def _result(
+    subscription: Subscription,
     request: SubscribeRequest,
     recovery: Recovery,
-    grant: Grant,
     view: View | None,
 ) -> SubscribeResult:
-    position, missed = recovery.position, recovery.publications
+    position, missed, grant = recovery.position, recovery.publications, subscription.grant
+    assert grant is not None
     # The client sets its offset to the reply's before it takes the publications: after a
     # recovery that is the one it came with, so that it only ever moves forward.
     return SubscribeResult(
         epoch=position.epoch,
         offset=request.offset if recovery.recovered else position.offset,
         recoverable=True,
-        positioned=True,
+        # Who does not see every row is sent offsets with gaps, which are no holes.
+        positioned=subscription.live is None,
         was_recovering=request.recover,
         recovered=recovery.recovered,
         publications=tuple(map(to_protocol, missed)) if view is None else view.recovered(missed),

@@ -46,6 +46,10 @@ class Passes:
 
     is_ambient = False
 
+    def __init__(self) -> None:
+        self.dismissed: set[int] = set()
+        """Those of the staff who are no longer."""
+
     def find_credential(self, connection: HTTPConnection) -> str | None:
         return connection.headers.get("x-badge") or connection.query_params.get("badge")
 
@@ -56,7 +60,7 @@ class Passes:
             user_id=int(number),
             username=f"user {number}",
             kind="key",
-            is_staff=rank == "staff",
+            is_staff=rank == "staff" and int(number) not in self.dismissed,
             permissions=frozenset(permissions),
             credential_id=f"badge-{credential}",
         )

@@ -22,7 +22,7 @@ SECONDS = 60.0
 AGES_MS = 300_000
 
 CONNECTED = {"ping": 25, "pong": True}
-SUBSCRIBED = {"recoverable": True, "epoch": "e", "offset": 0}
+SUBSCRIBED = {"recoverable": True, "positioned": True, "epoch": "e", "offset": 0}
 
 
 class Connection:

@@ -64,6 +64,21 @@ def test_a_hole_is_filled_from_the_history(server: Scripted) -> None:
     ]
 
 
+def test_where_rows_are_kept_from_the_reader_a_gap_is_no_hole(server: Scripted) -> None:
+    server.replies["subscribe"] = [{**SUBSCRIBED, "positioned": False}]
+    connection = connect(server, then=NOTED)
+    server.until_log(("status", "subscribed"))
+    connection.publish("a:1", 2, 1, 40)
+    server.until_log(*noted(2, 40))
+    server.replies["subscribe"] = [recovery(41)]
+    count = server.count()
+    connection.close(3001)
+    server.pass_until(server.count, count + 1)
+    server.until_log(("status", "subscribing"), *noted(41), ("status", "subscribed"))
+    assert len(connection.frames) == 1
+    assert server.newest.asked("subscribe")[-1]["offset"] == 40
+
+
 def test_what_was_missed_is_recovered_or_told_to_be_lost(server: Scripted) -> None:
     connection = connect(server, then=NOTED)
     connection.publish("a:1", 1, 2)

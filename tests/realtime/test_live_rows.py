@@ -17,6 +17,7 @@ from tests.realtime.live_house import (
     CHANNEL,
     MARKS,
     Held,
+    Passes,
     change,
     end,
     live_house,
@@ -25,10 +26,12 @@ from tests.realtime.live_house import (
 )
 from tests.realtime.test_centrifugo_proxy import SETTINGS as CENTRIFUGO
 from tests.realtime.test_centrifugo_proxy import ask
+from tests.realtime.test_sdk import sdk
 from tests.realtime.test_server_api import KEY, call
 from tests.realtime.test_transports import opened
 from trivet.events.appending import NewPublication
 from trivet.events.outbox import PublicationRow
+from trivet.identity import Revocation, RevocationScope
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.publishing import record_publication
 
@@ -103,15 +106,15 @@ async def test_each_hears_of_the_rows_that_they_may_see_and_of_no_other(
             stream = await stack.enter_async_context(opened(other, kind, badge=badge))
             await stream.connected()
             listeners.append((badge, stream))
-        since: dict[str, Any] = {}
-        for _, client in listeners:
+        begun: dict[str, Any] = {}
+        for badge, client in listeners:
             reply = await client.ask({"id": 2, "subscribe": {"channel": CHANNEL}})
-            since = {"epoch": reply["subscribe"]["epoch"], "offset": reply["subscribe"]["offset"]}
+            begun[badge] = {name: reply["subscribe"][name] for name in ("epoch", "offset")}
         await change(one, CHANGES, codes)
         await end(one)
         for badge, client in listeners:
             assert list(read(await heard(client), codes)) == list(told(badge, CHANGES)), badge
-        for badge in ACTORS:
+        for badge, since in begun.items():
             async with other.socket(badge) as socket:
                 await socket.connect()
                 result = await socket.subscribe(CHANNEL, recover=True, **since)
@@ -236,6 +239,53 @@ async def test_a_rule_that_fails_keeps_its_rows_and_disturbs_nobody(
         await end(house)
         assert await heard(socket) == []
     assert "a mistake in a rule" in caplog.text
+
+
+async def test_nothing_is_recovered_across_a_change_of_what_one_sees(house: House) -> None:
+    """The publications do not say which rows came into sight, or left it."""
+    told: dict[str, Any] = {}
+    for badge in ("8 staff", "1"):
+        async with house.socket(badge) as socket:
+            await socket.connect()
+            result = await socket.subscribe(CHANNEL)
+            assert result.get("positioned", False) is (badge != "1")  # it counts what one sees
+            told[badge] = {name: result.get(name, 0) for name in ("epoch", "offset")}
+            history = (await socket.ask({"id": 3, "history": {"channel": CHANNEL}}))["history"]
+            told["page"] = {name: history.get(name, 0) for name in ("epoch", "offset")}
+    await change(house, [OWN], {})
+    for badge, by, recovered in (
+        *((each, each, True) for each in ("8 staff", "1")),
+        *((each, "page", True) for each in ("8 staff", "1")),
+        *(("8", "8 staff", False), ("8 staff", "1", False), ("1", "8 staff", False)),
+    ):
+        async with house.socket(badge) as socket:
+            await socket.connect()
+            result = await socket.subscribe(CHANNEL, recover=True, **told[by])
+            assert result.get("recovered", False) is recovered, (badge, by)
+            assert bool(result.get("publications")) is recovered
+            asked = {"channel": CHANNEL, "since": told[by], "limit": 9}
+            history = (await socket.ask({"id": 3, "history": asked}))["history"]
+            seen = ["c0"] if badge in ("8 staff", "1") else []
+            rows = [each["data"]["row"]["code"] for each in history.get("publications", [])]
+            assert rows == seen
+
+
+async def test_a_client_whose_grants_change_comes_back_and_reads_its_rows_anew(
+    house: House,
+) -> None:
+    (door,) = house.mounts[0].authenticators
+    assert isinstance(door, Passes)
+    async with sdk(f"{house.url}?badge=8%20staff", CHANNEL) as client:
+        await client.next("subscribed")
+        await change(house, [OWN], {})
+        await client.next("publication")
+        door.dismissed.add(8)
+        house.platform.broker.publish(Revocation(user_id=8, scope=RevocationScope.GRANTS))
+        again = await client.next("subscribed")
+        assert (again["wasRecovering"], again["recovered"]) == (True, False)
+        await change(house, [OWN], {})
+        await end(house)
+        assert (await client.next("publication"))["offset"] == 3
 
 
 async def test_what_is_no_row_reaches_only_those_who_see_all_of_them(house: House) -> None:

@@ -12,6 +12,7 @@ from trivet_realtime import codes
 from trivet_realtime.codes import CommandError
 from trivet_realtime.commands.access import require_access
 from trivet_realtime.commands.session import Session
+from trivet_realtime.live_channels import own_epoch
 from trivet_realtime.namespaces import Namespace
 from trivet_realtime.protocol import HistoryRequest, HistoryResult, Since
 from trivet_realtime.protocol.publications import to_protocol
@@ -85,7 +86,8 @@ def _read_seen(read: Read, after: int, limit: int, see: See) -> Sequence[StoredP
 
 
 def _is_of(position: Position, since: Since, kept_seconds: float) -> bool:
-    asked = Position(since.epoch, since.offset)
+    # Whoever was told it, here each publication is judged by itself.
+    asked = Position(own_epoch(since.epoch), since.offset)
     return not since.epoch or is_same_life(position, asked, kept_seconds=kept_seconds)
 
 

@@ -343,6 +343,7 @@ class Stream {
   #phase = "idle";
   /** @type {Position | null} */
   #position = null;
+  #countsAll = false;
   #hasBegun = false;
   #attempt = 0;
   #pauses = new Pauses();
@@ -391,8 +392,9 @@ class Stream {
     const { offset } = publication;
     if (offset && this.#position) {
       if (offset <= this.#position.offset) return;
-      // The history fills the hole.
-      if (offset > this.#position.offset + 1) return this.#restart(this.#position);
+      // The history fills the hole. Where rows are kept from the reader, there are only gaps.
+      const isHole = this.#countsAll && offset > this.#position.offset + 1;
+      if (isHole) return this.#restart(this.#position);
     }
     this.#take(publication);
   }
@@ -455,8 +457,10 @@ class Stream {
     });
   }
 
-  #subscribed({ epoch = "", offset = 0, recoverable, recovered, publications = [] }) {
+  #subscribed(result) {
+    const { epoch = "", offset = 0, recoverable, recovered, publications = [] } = result;
     this.#phase = "live";
+    this.#countsAll = Boolean(result.positioned);
     // A server that does not know the flag says so in this way.
     if (this.#options.snapshot && !recovered) return this.#beginAnew();
     this.#pauses.reset();
