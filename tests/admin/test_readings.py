@@ -8,6 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tests.admin.house import House, Visitor
+from tests.admin.seen import declare, of_boss
+from trivet import Identity
+from trivet.rules import visible
 
 pytestmark = pytest.mark.anyio
 
@@ -76,6 +79,27 @@ async def test_a_list_and_a_form_show_what_the_mapped_object_says(
     page = await boss.get(f"{PLAYS}/101/change/")
     for label in ("Loud:", "Hall name:", "Hours:", "Shout:"):
         assert label in page.words
+
+
+@pytest.mark.parametrize("attributes", [(), ("name",)], ids=["the row", "the attribute"])
+async def test_a_proxy_and_a_relation_show_what_the_visitor_sees(
+    borrowed_house: House, boss: Visitor, attributes: tuple[str, ...]
+) -> None:
+    from tests.admin.borrowed.models import Hall, Seat
+
+    @visible(Hall, *attributes)
+    def no_hall(actor: Identity) -> bool:
+        return not of_boss(actor)
+
+    @visible(Seat)
+    def one_seat(actor: Identity) -> Any:
+        return not of_boss(actor) or Seat.code == "s"
+
+    declare(borrowed_house, no_hall, one_seat)
+    page = await boss.get(f"{PLAYS}/")
+    assert "Faust! 2 Faust - seat s 1.5 False" in page.words
+    form = await boss.get(f"{PLAYS}/101/change/")
+    assert "large" not in form.text
 
 
 async def test_what_the_class_says_follows_a_change(borrowed_house: House, boss: Visitor) -> None:

@@ -19,10 +19,12 @@ from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import Mapper, QueryableAttribute
 
 from trivet.errors import Conflict
+from trivet.identity import Identity
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.rows import batched
 from trivet_admin.mirror.names import RESERVED, names_of
 from trivet_admin.mirror.own_row import find_row
+from trivet_admin.mirror.seen_values import is_hidden, load_only_seen, visitor
 from trivet_admin.mirror.shape import NOT_SHOWN, Shape, find_shape, shape_of
 from trivet_admin.mirror.unreadable import loading
 
@@ -44,26 +46,41 @@ class Reading:
         return self._mapped
 
     def __getattr__(self, name: str) -> Any:
-        own = _find(self._mapped, name)
-        if isinstance(own, AssociationProxy):
+        if self._is_asked(name):
             return self._ask(name)
+        own = _find(self._mapped, name)
         if own is not _MISSING and not isinstance(own, QueryableAttribute):
             return own.__get__(self, self._mapped) if hasattr(own, "__get__") else own
         known = django_attribute(self._mapped, name)
-        there = getattr(type(self._mirrored), known, None)
-        if own is not _MISSING and (there is None or isinstance(there, property)):
-            return self._ask(name)
         try:
             return _as_mapped(getattr(self._mirrored, known))
         except ObjectDoesNotExist:  # the other side of one-to-one
             return None
 
+    def show(self, name: str) -> Any:
+        """What a page shows by this name. Where SQLAlchemy alone knows it, nobody's code says what
+        is read: it is what the visitor sees."""
+        return self._ask(name, visitor()) if self._is_asked(name) else getattr(self, name)
+
+    def _is_asked(self, name: str) -> bool:
+        own = _find(self._mapped, name)
+        if own is _MISSING or not isinstance(own, AssociationProxy | QueryableAttribute):
+            return False
+        there = getattr(type(self._mirrored), django_attribute(self._mapped, name), None)
+        is_djangos = there is not None and not isinstance(there, property)
+        return isinstance(own, AssociationProxy) or not is_djangos
+
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._mirrored, django_attribute(self._mapped, name), value)
 
-    def _ask(self, name: str) -> Any:
-        """What only SQLAlchemy knows of the row, such as a relation that Django has not."""
+    def _ask(self, name: str, actor: Identity | None = None) -> Any:
+        """What only SQLAlchemy knows of the row, such as a relation that Django has not; as `actor`
+        sees it, if there is one."""
+        if actor is not None and is_hidden(self._mapped, name, actor):
+            return None
         with open_reader() as session:
+            if actor is not None:
+                load_only_seen(session, actor)
             try:
                 with loading(self._mirrored._meta.db_table):
                     row = find_row(session, self._mapped, self._mirrored.pk)
@@ -169,7 +186,7 @@ def _property(name: str, own: Any, function: Any) -> property:
     """With what the admin asks of the function behind a property: its label, its order."""
 
     def read(mirrored: Any) -> Any:
-        return getattr(Reading(mirrored), name)
+        return Reading(mirrored).show(name)
 
     def write(mirrored: Any, value: Any) -> None:
         own.fset(Reading(mirrored), value)
