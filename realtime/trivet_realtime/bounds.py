@@ -31,6 +31,8 @@ class Bounds:
     """The longest time over which a stopping process spreads the end of its sockets."""
     grace_seconds: float = 25.0
     """How long a connection or a subscription outlives its token, while a newer one is fetched."""
+    sight_seconds: float = 30.0
+    """How often it is asked who sees every row of a live channel; a rule may go by the clock."""
     close_seconds: float = 3.0
     """How long the last words to a client may take, before it is left to itself."""
 

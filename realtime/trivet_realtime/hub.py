@@ -211,7 +211,7 @@ class Hub:
         """The rows of `channel`, if `identity` does not see all of them; None otherwise. Raises
         what a row rule raises."""
         live = self._live.get(channel)
-        return None if live is None or live.condition(identity) is None else live
+        return live if live is not None and live.is_judged(identity) else None
 
     def see(self, subscription: Subscription, view: View) -> None:
         """Let a subscription see its channel by `view`, from now on."""

@@ -18,7 +18,7 @@ from trivet.data.outages import find_outage
 from trivet.delivery.sights import Sight, Sights
 from trivet.events.outbox import Position, StoredPublication
 from trivet.identity import Identity
-from trivet_realtime.codes import INTERNAL, CommandError
+from trivet_realtime.codes import INSUFFICIENT_STATE, INTERNAL, CommandError
 from trivet_realtime.frames import Frame, join
 from trivet_realtime.live_channels import EVERYTHING, UNSEEN, LiveChannel
 from trivet_realtime.recovery import Recovery
@@ -226,3 +226,24 @@ async def judge_recovery(
         return Recovery(recovery.position)
     shown = (_sight_of(seen, each).of(each) for each in publications)
     return replace(recovery, publications=[each for each in shown if each is not None])
+
+
+async def judge_again(hub: "Hub") -> None:
+    """Let those subscribe anew who see every row of a live channel since, or no more, though
+    nothing of them has changed: a rule may go by the clock."""
+    for channel, subscriptions in tuple(hub.channels.items()):
+        live = hub.find_live(channel)
+        if live is None:
+            continue
+        async for each in in_slices(subscriptions):
+            if each.is_live and _is_seen_otherwise(live, each):
+                hub.end(each, INSUFFICIENT_STATE)
+
+
+def _is_seen_otherwise(live: LiveChannel, subscription: Subscription) -> bool:
+    try:
+        is_judged = live.is_judged(subscription.client.identity)
+    except Exception:
+        logger.exception("a row rule of %s failed", subscription.channel)
+        return True
+    return is_judged != (subscription.live is not None)

@@ -32,6 +32,8 @@ EVERYTHING = Sight(before=True, after=True)
 UNSEEN = Sight()
 _SEEN_BY = "/"
 """What stands in an epoch before the sight of the one who is told it."""
+_WHOLE = "*"
+"""What stands behind it for one who sees every row."""
 
 
 def channels_of(features: Iterable[Feature]) -> ChannelRules:
@@ -64,13 +66,14 @@ def _declared(feed: LiveFeed) -> Declared:
     return Declared(feed.channel, expression, whoever_its_policy_lets_in, frozenset(), feed.policy)
 
 
-def epoch_for(identity: Identity, epoch: str) -> str:
-    """The epoch of a channel whose rows not everybody may see, as `identity` is told it.
+def epoch_for(identity: Identity, epoch: str, *, is_judged: bool) -> str:
+    """The epoch of a channel whose rows not everybody may see, as `identity` is told it; judged, if
+    it does not see all of them.
 
     What was published since tells nobody which rows came into sight, or left it, by a change of
     what the reader may.
     """
-    return f"{epoch}{_SEEN_BY}{sight_of(identity)}"
+    return f"{epoch}{_SEEN_BY}{sight_of(identity)}{'' if is_judged else _WHOLE}"
 
 
 def own_epoch(told: str) -> str:
@@ -78,10 +81,11 @@ def own_epoch(told: str) -> str:
     return told.partition(_SEEN_BY)[0]
 
 
-def is_seen_by(identity: Identity, told: str) -> bool:
+def is_seen_by(identity: Identity, told: str, *, is_judged: bool) -> bool:
     """Whether who was told this epoch saw the same rows as `identity`. One that names nobody is
     that of a page that has just read its rows."""
-    return told in (own_epoch(told), epoch_for(identity, own_epoch(told)))
+    own = own_epoch(told)
+    return told in (own, epoch_for(identity, own, is_judged=is_judged))
 
 
 class LiveChannel:
@@ -90,6 +94,10 @@ class LiveChannel:
     def __init__(self, platform: Platform, feed: LiveFeed) -> None:
         self.feed = feed
         self._rules = platform.capture.rules
+
+    def is_judged(self, identity: Identity) -> bool:
+        """Whether `identity` does not see every row. Raises what a rule raises."""
+        return self.condition(identity) is not None
 
     def condition(self, identity: Identity) -> ColumnElement[bool] | None:
         """The condition for the rows that `identity` sees; None if that is all of them. Raises

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet.asgi.problem import no_such_page, problem_response, refuse
 from trivet.features import modules_of
 from trivet.identity.policy import public
+from trivet.periodic import PeriodicTask
 from trivet.platform import Platform
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.centrifugo.answers import QUESTIONS
@@ -24,6 +26,7 @@ from trivet_realtime.channels import ChannelRules, collect_rules
 from trivet_realtime.client_calls import ClientCalls, collect_calls
 from trivet_realtime.declared import Declared
 from trivet_realtime.hub import Hub
+from trivet_realtime.judging import judge_again
 from trivet_realtime.live_channels import with_live_channels
 from trivet_realtime.news import receive_news
 from trivet_realtime.rechecking import Rechecking
@@ -115,11 +118,14 @@ async def running(hub: Hub, platform: Platform) -> AsyncIterator[None]:
         asyncio.create_task(Rechecking(platform, hub.list_identities, hub.revoke).run()),
         asyncio.create_task(hub.presence.run()),
     ]
+    judging = PeriodicTask("sights", partial(judge_again, hub), lambda: hub.bounds.sight_seconds)
+    await judging.start()
     unsubscribe = receive_news(hub, platform.broker)
     try:
         yield
     finally:
         unsubscribe()
+        await judging.stop()
         for each in working:
             each.cancel()
         await asyncio.wait(working)

@@ -99,7 +99,7 @@ async def begin_subscription(session: Session, request: SubscribeRequest, grant:
     expire_later(hub, subscription)
     result = _result(subscription, request, recovery, view)
     if hub.find_live(grant.access.channel) is not None:
-        result.epoch = epoch_for(client.identity, result.epoch)
+        result.epoch = epoch_for(client.identity, result.epoch, is_judged=live is not None)
     return Begun(result, subscription, hub, recovery.position)
 
 
@@ -203,10 +203,12 @@ async def _recover(
 
 def _asked(hub: Hub, subscription: Subscription, request: SubscribeRequest) -> Position | None:
     """The position that the client stands at; None if nothing leads on from there."""
-    is_live = hub.find_live(subscription.channel) is not None
-    if is_live and not is_seen_by(subscription.client.identity, request.epoch):
+    if hub.find_live(subscription.channel) is None:
+        return Position(request.epoch, request.offset)
+    identity, is_judged = subscription.client.identity, subscription.live is not None
+    if not is_seen_by(identity, request.epoch, is_judged=is_judged):
         return None
-    return Position(own_epoch(request.epoch) if is_live else request.epoch, request.offset)
+    return Position(own_epoch(request.epoch), request.offset)
 
 
 def _is_young(recovery: Recovery, namespace: Namespace) -> bool:

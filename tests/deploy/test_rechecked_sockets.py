@@ -49,6 +49,16 @@ CASES = {
         "UPDATE accounts_user SET is_staff = (1 = 1) WHERE username = 'bob'",
         ASKED_AGAIN,
     ),
+    "the user has another name": (
+        "session",
+        "UPDATE accounts_user SET username = 'robert' WHERE username = 'bob'",
+        ASKED_AGAIN,
+    ),
+    "the user has another address": (
+        "key",
+        "UPDATE accounts_user SET email = 'bob@elsewhere.example' WHERE username = 'bob'",
+        ASKED_AGAIN,
+    ),
     "the user has a permission": (
         "key",
         "INSERT INTO accounts_user_user_permissions (user_id, permission_id) "

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.freight.models import Consignment, Postmark
+from tests.realtime.freight.rules import Office
 from tests.realtime.house import House
 from tests.realtime.live_house import (
     ACTORS,
@@ -286,6 +287,25 @@ async def test_a_client_whose_grants_change_comes_back_and_reads_its_rows_anew(
         await change(house, [OWN], {})
         await end(house)
         assert (await client.next("publication"))["offset"] == 3
+
+
+async def test_a_rule_that_goes_by_the_clock_is_asked_again_of_those_who_listen(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = Bounds(sight_seconds=0.1)
+    async with (
+        live_house(empty_database_url, bounds=bounds) as house,
+        sdk(f"{house.url}?badge=10", CHANNEL) as client,
+    ):
+        await client.next("subscribed")
+        for is_open in (False, True):
+            monkeypatch.setattr(Office, "is_open", is_open)
+            again = await client.next("subscribed")
+            assert (again["wasRecovering"], again["recovered"]) == (True, False)
+            await change(house, [OWN], {})
+            await end(house)
+            said = [await client.next("publication") for _ in range(1 + is_open)]
+            assert [each["offset"] for each in said] == ([3, 4] if is_open else [2])
 
 
 async def test_what_is_no_row_reaches_only_those_who_see_all_of_them(house: House) -> None:

@@ -107,7 +107,8 @@ class _Found:
             if identity.source.session_key not in self._logins:
                 yield Revocation(credential_id=identity.credential_id)
                 return
-        if self._grants(user, scopes) != _grants_of(identity):
+        named = (user.username, user.email)  # by which a rule may go
+        if (*self._grants(user, scopes), *named) != _grants_of(identity):
             yield Revocation(
                 user_id=identity.user_id, kind=identity.kind, scope=RevocationScope.GRANTS
             )
@@ -124,7 +125,8 @@ class _Found:
 
 
 def _grants_of(identity: Identity) -> tuple[Any, ...]:
-    return identity.is_staff, identity.is_superuser, identity.permissions
+    grants = identity.is_staff, identity.is_superuser, identity.permissions
+    return (*grants, identity.username, identity.email)
 
 
 def _held_by(user_ids: Iterable[int]) -> Select[Any]:
