@@ -14,6 +14,7 @@ from django.http import HttpRequest
 
 from trivet.errors import Forbidden
 from trivet.models.labels import with_article
+from trivet_admin.site.seen_files import SeenFiles
 from trivet_admin.site.seen_forms import REFUSED_FORM, restrict_form
 from trivet_admin.site.seen_lists import only_seen_order, seen_changelist, with_masked_search
 from trivet_admin.site.seen_rows import (
@@ -113,7 +114,7 @@ def _with_stand_ins(request: HttpRequest, formset: Any) -> Any:
     return type(formset.__name__, (formset,), {"get_queryset": get_queryset})
 
 
-class OnlySeenPages(OnlySeen):
+class OnlySeenPages(SeenFiles, OnlySeen):
     """In front of a `ModelAdmin`."""
 
     def get_object(self, request: HttpRequest, object_id: Any, from_field: Any = None) -> Any:
