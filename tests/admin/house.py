@@ -152,6 +152,7 @@ def create_motley_tables(engine: Engine) -> None:
     from tests.admin.motley import models
 
     models.Base.metadata.create_all(engine)
+    models.Spoken.metadata.create_all(engine)
 
 
 def create_lineage_tables(engine: Engine) -> None:

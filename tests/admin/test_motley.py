@@ -98,3 +98,21 @@ async def test_an_address_with_an_impossible_value_is_answered(
     async with motley_house.visit() as boss:
         answer = await boss.http.get(f"{PIPE}/?{query}")
     assert answer.status_code in status
+
+
+async def test_a_form_knows_the_bounds_of_a_class_of_pydantic(motley_house: House) -> None:
+    page = "/admin/motley/hero"
+    positive = "it must be greater than or equal to 0"
+    async with motley_house.visit() as boss:
+        refused = await boss.edit(f"{page}/add/", age="-1")
+        assert refused.error_at("name") == "This field is required."
+        assert refused.error_at("age") == positive
+        assert "In small letters." in refused.words
+        assert (await boss.edit(f"{page}/add/", name="anna")).status == 302
+        refused = await boss.edit(f"{page}/1/change/", name="Anna", age="-1")
+        assert refused.error_at("name") == "it must match pattern '^[a-z]+$'"
+        assert refused.error_at("age") == positive
+        # What lies in the database already is nobody's fault who edits something else.
+        await motley_house.write("UPDATE motley_hero SET name = 'A', age = -3")
+        assert (await boss.edit(f"{page}/1/change/", age="7")).status == 302
+    assert await motley_house.rows("SELECT name, age FROM motley_hero") == [("A", 7)]

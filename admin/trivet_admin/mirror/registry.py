@@ -16,6 +16,7 @@ from trivet.models.labels import in_words
 from trivet.models.mapped import PLATFORM, our_mappers, require_ours
 from trivet.models.nouns import plural_of
 from trivet.models.owners import owner_of
+from trivet.models.pydantic_fields import find_pydantic_field
 from trivet.models.row_keys import key_text
 from trivet.models.views import find_reading
 from trivet_admin.generic import AnyField, ForeignKey, ManyToManyField
@@ -180,6 +181,9 @@ class _Building:
             field = make_field(described, annotation=annotation, is_version=key == self.version)
             shown = key
         field.name = name
+        said = find_pydantic_field(self.mapped, key)
+        if said is not None and said.description and not field.help_text:
+            field.help_text = said.description
         if key in self._labels:
             field.db_column = self._labels[key]
         if key == self.discriminator:

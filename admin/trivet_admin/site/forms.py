@@ -18,6 +18,7 @@ from django.utils.functional import cached_property
 from sqlalchemy import inspect
 from sqlalchemy.orm.attributes import set_committed_value
 
+from trivet.data.fitting.declared import declared_of
 from trivet.data.validators import find_refusal
 from trivet.errors import TrivetError
 from trivet.models.row_keys import key_text
@@ -178,6 +179,9 @@ class MirrorFormMixin:
             with self._refusals_at(field.name):
                 setattr(trial, key, mapped_value := to_mapped(field, value))
                 values[field] = mapped_value
+                declared = declared_of(inspect(shape.mapped), key)
+                if declared is not None and mapped_value is not None and self._is_given(field):
+                    declared.fit(mapped_value)
         self._check_relations(shape, trial, values)
 
     def _check_relations(self, shape: Shape, trial: Any, values: Mapping[Any, Any]) -> None:

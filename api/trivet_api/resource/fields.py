@@ -20,10 +20,12 @@ from pydantic import Field as PydanticField
 from sqlalchemy import Column, ColumnElement, Sequence, inspect
 from sqlalchemy.orm import Mapper, QueryableAttribute
 
+from trivet.data.fitting.declared import Declared, declared_of
 from trivet.data.fitting.examples import annotation_of
 from trivet.data.fitting.fit import Fit
 from trivet.data.fitting.types import fit_as_declared
 from trivet.models.filled_columns import is_filled
+from trivet.models.pydantic_fields import find_pydantic_field
 from trivet.models.secret_columns import is_excluded, is_secret
 from trivet_api.resource.attribute_texts import attribute_texts
 from trivet_api.resource.json_type import JsonType
@@ -48,6 +50,7 @@ class Field:
         is_secret: Whether it never leaves.
         description: What people say of it.
         encoder: Makes of a value what msgspec writes; None where it writes the value as it is.
+        declared: What the class says of values beside its columns, which holds for what is written.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Field:
     is_secret: bool
     description: str | None = None
     encoder: Callable[[Any], Any] | None = field(default=None, repr=False)
+    declared: Declared | None = None
 
     @property
     def fit(self) -> Fit | None:
@@ -118,8 +122,9 @@ def _field(mapper: Mapper[Any], attribute: Any, text: str | None) -> Field:
         is_secret=not known.is_readable
         or is_secret(column)
         or is_excluded(mapper.class_, attribute.key),
-        description=_description(column, info, text),
+        description=_description(column, info, text) or _said(mapper, attribute.key),
         encoder=known.encode,
+        declared=declared_of(mapper, attribute.key),
     )
 
 
@@ -133,6 +138,11 @@ def _annotation(known: JsonType, info: Mapping[str, Any]) -> Any:
 def _description(column: Any, info: Mapping[str, Any], text: str | None) -> str | None:
     found = info.get("help") or getattr(column, "doc", None) or getattr(column, "comment", None)
     return str(found) if found else text
+
+
+def _said(mapper: Mapper[Any], name: str) -> str | None:
+    known = find_pydantic_field(mapper.class_, name)
+    return None if known is None else known.description
 
 
 def _is_generated(mapper: Mapper[Any], column: Any) -> bool:

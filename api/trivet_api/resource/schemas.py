@@ -6,7 +6,7 @@ that it does not know, so nobody sets what is not offered. Secrets are in none o
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from inspect import signature
@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, cre
 from pydantic import Field as PydanticField
 from sqlalchemy import Integer, inspect
 
+from trivet.data.fitting.declared import within
 from trivet.data.fitting.fit import Fit, UnfitError
 from trivet.errors import ConfigurationError
 from trivet.suggestion import did_you_mean
@@ -128,8 +129,16 @@ def _strict(field: Field) -> Any:
     annotation = field.annotation
     if _is_whole(field):
         annotation = Annotated[annotation, BeforeValidator(_exact_whole)]
-    fit = field.fit
-    return annotation if fit is None else Annotated[annotation, AfterValidator(_fitting(fit))]
+    fit, declared = field.fit, field.declared
+    if declared is not None:
+        keywords = PydanticField(json_schema_extra=_bounds(declared.keywords))
+        annotation = Annotated[annotation, keywords]
+    judge = within(fit, declared)
+    return annotation if judge is None else Annotated[annotation, AfterValidator(_fitting(judge))]
+
+
+def _bounds(keywords: Mapping[str, Any]) -> Callable[[dict[str, Any]], None]:
+    return lambda known: known.update(keywords)
 
 
 def _is_whole(field: Field) -> bool:

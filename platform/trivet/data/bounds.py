@@ -23,6 +23,7 @@ from sqlalchemy.orm.attributes import instance_state, set_attribute
 from trivet.capture.old_values import columns_of, load, read
 from trivet.capture.recorder import Recorder
 from trivet.data.fitting import Fit, UnfitError, fit_of_column
+from trivet.data.fitting.declared import declared_of, within
 from trivet.data.fitting.fit import is_expression
 from trivet.data.session import TrivetSession
 from trivet.errors import Invalid, errors_at
@@ -43,7 +44,10 @@ class Bounds:
 def bounds_of(mapper: Mapper[Any], dialect: Dialect) -> Bounds:
     """The bounds of the class of `mapper` on the database of `dialect`; worked out once."""
     columns = columns_of(mapper)
-    fits = {key: fit_of_column(column, dialect) for key, column in columns.items()}
+    fits = {
+        key: within(fit_of_column(column, dialect), declared_of(mapper, key))
+        for key, column in columns.items()
+    }
     return Bounds(
         {key: fit for key, fit in fits.items() if fit is not None},
         tuple(key for key, column in columns.items() if _is_made(column.default)),

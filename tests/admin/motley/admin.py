@@ -1,4 +1,4 @@
-from tests.admin.motley.models import Box, ByText, ByTime, ByToken, Note, Pipe, Shelf
+from tests.admin.motley.models import Box, ByText, ByTime, ByToken, Hero, Note, Pipe, Shelf
 from trivet_admin import ModelAdmin, register
 
 
@@ -16,4 +16,4 @@ class VersionedAdmin(ModelAdmin):
     list_editable = ("name",)
 
 
-register(Shelf, Box, Note)(ModelAdmin)
+register(Shelf, Box, Note, Hero)(ModelAdmin)

@@ -10,8 +10,10 @@ from sqlalchemy.orm import (
     Mapped,
     MappedAsDataclass,
     mapped_column,
+    registry,
     relationship,
 )
+from sqlmodel import Field, SQLModel
 
 
 class Base(DeclarativeBase):
@@ -97,4 +99,20 @@ class Note(MappedAsDataclass, Base, kw_only=True):
     mood: Mapped[str] = mapped_column(String(40), default_factory=lambda: "calm", init=False)
 
 
-TABLES: list[Any] = [each.__table__ for each in (Pipe, ByTime, ByToken, ByText, Shelf, Box, Note)]
+class Spoken(SQLModel, registry=registry()):
+    """On a registry of its own, so that no other test makes its table."""
+
+
+class Hero(Spoken, table=True):
+    """Says of its values what Pydantic has words for."""
+
+    __tablename__ = "motley_hero"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(
+        min_length=2, max_length=40, regex="^[a-z]+$", description="In small letters."
+    )
+    age: int | None = Field(default=None, ge=0)
+
+
+_CLASSES: tuple[Any, ...] = (Pipe, ByTime, ByToken, ByText, Shelf, Box, Note, Hero)
+TABLES: list[Any] = [each.__table__ for each in _CLASSES]

@@ -7,9 +7,9 @@ import httpx2
 import pytest
 
 from tests.api.resource.bookshop_api import open_bookshop
-from tests.api.resource.oddities.models import make_tables
+from tests.api.resource.oddities.models import Hero, make_tables
 from tests.platform.bare import client_of
-from trivet import Identity
+from trivet import Identity, Invalid
 
 pytestmark = pytest.mark.anyio
 
@@ -278,3 +278,62 @@ async def test_a_version_of_any_type_is_the_tag_of_its_row(
     changed = await client.patch(row, json={"name": "b"}, headers=condition)
     assert (changed.status_code, changed.headers["etag"] == tag) == (200, False)
     assert (await client.patch(row, json={"name": "c"}, headers=condition)).status_code == 412
+
+
+OUTSIDE = [
+    ("name", "a", "it must have at least 2 characters"),
+    ("name", "Anna", "it must match pattern '^[a-z]+$'"),
+    ("mail", "nowhere", "it must match pattern '@'"),
+    ("age", -2, "it must be greater than or equal to 0"),
+    ("age", 150, "it must be less than 150"),
+    ("age", 3, "it must be a multiple of 2"),
+    ("speed", 0, "it must be greater than 0"),
+    ("speed", 9.6, "it must be less than or equal to 9.5"),
+    ("pay", "4.99", "it must be greater than or equal to 5"),
+    ("tricks", ["a", "b", "c"], "it must have at most 2 items after validation, not 3"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), OUTSIDE)
+async def test_bounds_of_a_class_of_pydantic_hold_for_whatever_is_sent(
+    client: httpx2.AsyncClient, name: str, value: Any, sentence: str
+) -> None:
+    heroes = f"{HERE}/heros"
+    made = await client.post(heroes, json={"name": "anna"})
+    assert made.status_code == 201
+    bad = {"name": "otto", name: value}
+    for answer, pointer in (
+        (await client.post(heroes, json=bad), f"/{name}"),
+        (await client.patch(made.headers["location"], json={name: value}), f"/{name}"),
+        (await client.post(f"{heroes}:batchCreate", json={"items": [bad]}), f"/items/0/{name}"),
+    ):
+        assert answer.status_code == 422, answer.json()
+        (fault,) = answer.json()["errors"]
+        assert (fault["pointer"], fault["detail"]) == (pointer, sentence)
+    assert (await client.get(f"{heroes}?{name}.ne=0")).status_code in (200, 422)
+
+
+async def test_what_pydantic_makes_of_a_value_is_stored(client: httpx2.AsyncClient) -> None:
+    made = await client.post(f"{HERE}/heros", json={"name": "anna", "code": "ABC"})
+    assert made.json()["code"] == "abc"
+    assert (await client.get(made.headers["location"])).json()["code"] == "abc"
+
+
+async def test_a_document_has_the_bounds_of_a_class_of_pydantic(client: httpx2.AsyncClient) -> None:
+    known = (await client.get("/api/openapi.json")).json()["components"]["schemas"]["HeroCreate"]
+    given = known["properties"]
+    name = {"type": "string", "minLength": 2, "maxLength": 10, "pattern": "^[a-z]+$"}
+    assert given["name"].items() >= {**name, "description": "In small letters."}.items()
+    age = {"type": "integer", "format": "int32", "minimum": 0, "exclusiveMaximum": 150}
+    assert given["age"]["anyOf"][0] == {**age, "multipleOf": 2}
+    assert given["speed"].items() >= {"exclusiveMinimum": 0, "maximum": 9.5}.items()
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), OUTSIDE)
+async def test_bounds_of_a_class_of_pydantic_hold_in_a_service(
+    client: httpx2.AsyncClient, empty_root: Any, name: str, value: Any, sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        async with empty_root.platform.database.unit(actor=CHIEF) as session:
+            session.add(Hero(**{"name": "otto", name: value}))
+    assert refused.value.data["errors"] == [{"pointer": f"/{name}", "detail": sentence}]

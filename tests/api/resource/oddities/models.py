@@ -3,10 +3,13 @@
 import datetime as dt
 import enum
 import uuid
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from sqlalchemy import (
     JSON,
+    Column,
     DateTime,
     Dialect,
     Enum,
@@ -18,7 +21,8 @@ from sqlalchemy import (
     create_engine,
 )
 from sqlalchemy.dialects.postgresql import INET
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry, validates
+from sqlmodel import Field, SQLModel
 
 
 class Base(DeclarativeBase):
@@ -171,8 +175,32 @@ class Host(Base):
     name: Mapped[str | None]
 
 
+class Spoken(SQLModel, registry=registry()):
+    """On a registry of its own, so that no other test makes these tables."""
+
+
+class Named(Spoken):
+    name: str = Field(
+        min_length=2, max_length=10, regex="^[a-z]+$", description="In small letters."
+    )
+    mail: str = Field(default="a@b", schema_extra={"pattern": "@"})
+
+
+class Hero(Named, table=True):
+    """Says of its values what Pydantic has words for."""
+
+    __tablename__ = "oddities_hero"
+    id: int | None = Field(default=None, primary_key=True)
+    age: int | None = Field(default=None, ge=0, lt=150, multiple_of=2)
+    speed: float = Field(default=1.0, gt=0, le=9.5)
+    pay: Decimal = Field(default=Decimal(5), max_digits=5, decimal_places=2, ge=5)
+    code: Annotated[str, AfterValidator(str.lower)] = "x"
+    tricks: list[str] = Field(default_factory=list, max_length=2, sa_column=Column(JSON))
+
+
 def make_tables(url: str) -> None:
     """Make the tables. What is asked of them is not a matter of migrations."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     Base.metadata.create_all(engine)
+    Spoken.metadata.create_all(engine)
     engine.dispose()
