@@ -17,6 +17,8 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -105,6 +107,32 @@ class Label(Base):
     shown_bonus: Mapped[str] = column_property(func.abs(bonus))
     letters: Mapped[int] = column_property(func.length(last) + pay * 0)
     numbered: Mapped[int] = column_property(id + 1)  # noqa: A003  # the column above
+
+    @hybrid_property
+    def initials(self) -> str:
+        """SQL says what it reads."""
+        return self.first + self.last
+
+    @hybrid_property
+    def shouted(self) -> str:
+        """Only its code does."""
+        return f"{self.first}!".strip()
+
+
+class Sticker(Base):
+    """Some of it is read from labels."""
+
+    __tablename__ = "visible_sticker"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label_id: Mapped[int] = mapped_column(ForeignKey(Label.id))
+    label: Mapped[Label] = relationship()
+    name: Mapped[str] = column_property(
+        select(Label.first).where(Label.id == label_id).scalar_subquery()
+    )
+    is_rich: Mapped[bool] = column_property(
+        exists().where(Label.pay > 9, Label.id == label_id).correlate_except(Label)
+    )
+    last: AssociationProxy[str] = association_proxy("label", "last")
 
 
 class Cadet(Base):
@@ -360,8 +388,8 @@ class TestAttributes:
     @pytest.mark.parametrize(
         ("declared", "names"),
         [
-            ("first", {"first", "whole"}),
-            ("last", {"last", "whole", "letters"}),
+            ("first", {"first", "whole", "initials", "shouted"}),
+            ("last", {"last", "whole", "letters", "initials"}),
             ("whole", {"whole"}),
             ("pay", {"pay", "bonus", "shown_bonus", "letters"}),
             ("bonus", {"bonus", "shown_bonus"}),
@@ -376,6 +404,22 @@ class TestAttributes:
             return actor.username == "boss"
 
         assert registry_of(of_the_boss).hidden_attributes(Label, CLERK) == names
+
+    @pytest.mark.parametrize(
+        ("declared", "names"),
+        [("first", {"name"}), ("last", {"last"}), ("pay", {"is_rich"}), ("bonus", set())],
+    )
+    def test_what_is_read_of_another_class_is_hidden_as_it_is_there(
+        self, declared: str, names: set[str]
+    ) -> None:
+        @visible(Label, declared)
+        def of_the_boss(actor: Identity) -> bool:
+            return actor.username == "boss"
+
+        rules = registry_of(of_the_boss)
+        assert rules.hidden_attributes(Sticker, CLERK) == names
+        assert rules.guarded_attributes(Sticker) == names
+        assert rules.hidden_attributes(Sticker, BOSS) == frozenset()
 
     def test_what_is_fixed_is_so_under_every_name(self) -> None:
         @changeable(Person, "boss")

@@ -26,7 +26,7 @@ from trivet.data.fitting.fit import Fit
 from trivet.data.fitting.types import fit_as_declared
 from trivet.models.filled_columns import is_filled
 from trivet.models.pydantic_fields import find_pydantic_field
-from trivet.models.secret_columns import is_excluded, is_secret
+from trivet.models.secret_columns import is_withheld
 from trivet_api.resource.attribute_texts import attribute_texts
 from trivet_api.resource.json_type import JsonType
 from trivet_api.resource.json_types import json_type_of
@@ -119,9 +119,7 @@ def _field(mapper: Mapper[Any], attribute: Any, text: str | None) -> Field:
         is_key=is_key,
         is_generated=is_generated,
         has_default=nullable or is_generated or any(map(_has_default, columns)),
-        is_secret=not known.is_readable
-        or is_secret(column)
-        or is_excluded(mapper.class_, attribute.key),
+        is_secret=not known.is_readable or is_withheld(mapper, attribute.key),
         description=_description(column, info, text) or _said(mapper, attribute.key),
         encoder=known.encode,
         declared=declared_of(mapper, attribute.key),

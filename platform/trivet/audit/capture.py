@@ -7,7 +7,7 @@ incomplete entry could not be relied on.
 
 A column or table declares exceptions in its ``info``:
 
-* ``{"audit": "redacted"}``: the change is noted, the values are not;
+* ``{"audit": "redacted"}`` or ``{"secret": True}``: the change is noted, the values are not;
 * ``{"audit": "ignored"}``: nothing is noted.
 
 A version counter is ignored by itself: it counts the entries.
@@ -28,10 +28,11 @@ from trivet.capture.old_values import OldRow, fills_itself, load, read
 from trivet.capture.recorder import Recorder
 from trivet.events.feeds import Kind
 from trivet.models.row_keys import key_text
+from trivet.models.secret_columns import is_secret
 from trivet.models.views import is_view
 
 POLICY = "audit"
-REDACTED, IGNORED = "redacted", "ignored"
+IGNORED = "ignored"
 
 Row = Mapping[str, Any]
 Connect = Callable[[], Connection]
@@ -83,7 +84,7 @@ def columns_of(mapper: Mapper[Any]) -> tuple[AuditedColumn, ...]:
                 AuditedColumn(
                     attribute.key,
                     column,
-                    is_redacted=column.info.get(POLICY) == REDACTED,
+                    is_redacted=is_secret(column),
                     fills_itself=fills_itself(column),
                     is_generated=column.server_default is not None,
                     is_equal=_equality_of(column.type),

@@ -50,7 +50,7 @@ from trivet.data.json_values import (
     write_range,
     write_span,
 )
-from trivet.models.secret_columns import is_excluded, is_secret
+from trivet.models.secret_columns import is_withheld
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 
 
@@ -63,7 +63,7 @@ def writers_of(mapper: Mapper[Any]) -> dict[str, Writer | None]:
     writes them. Secrets and unreadable columns are left out."""
     found: dict[str, Writer | None] = {}
     for key, column in columns_of(mapper).items():
-        if not is_secret(column) and not is_excluded(mapper.class_, key):
+        if not is_withheld(mapper, key):
             try:
                 found[key] = _writer_of(column.type, annotation_of(mapper.class_, key))
             except Unreadable:

@@ -6,6 +6,7 @@ column's ``info``. These are the names that the admin shows too.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Column, Table
@@ -58,6 +59,13 @@ def attribute_of(column: "Column[Any]") -> str:
     if mapper is not None and mapper.columns.contains_column(column):
         return mapper.get_property_by_column(column).key
     return column.key
+
+
+def attributes_of_column(column: "Column[Any]") -> Iterator[tuple[Mapper[Any], str]]:
+    """Every mapped attribute that holds `column`, each with its class."""
+    for mapper in every_mapper():
+        if mapper.columns.contains_column(column):
+            yield mapper, mapper.get_property_by_column(column).key
 
 
 def label_of(column: "Column[Any]") -> str:

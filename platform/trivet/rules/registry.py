@@ -32,6 +32,7 @@ from trivet.rules.declaring import (
     no_attribute,
 )
 from trivet.rules.judged_tables import JudgedTables, follow_judged
+from trivet.rules.reading_attributes import with_readers
 from trivet.rules.tenants import InTenant, faults_together
 from trivet.rules.tenants_by_class import TenantsByClass
 from trivet.rules.visibility import Changeable, Visible, answer_of, with_siblings
@@ -179,6 +180,9 @@ class RuleRegistry:
     def guarded_attributes(self, model: type[Any]) -> frozenset[str]:
         """The attributes of `model` that a rule may hide from somebody, also of a row of a
         subclass, with every name for them."""
+        return with_readers(inspect(model), self._guarded)
+
+    def _guarded(self, model: type[Any]) -> frozenset[str]:
         every = (*_of(self._visible, model), *self._of_subclasses(model))
         mapper: Mapper[Any] = inspect(model)
         named = (name for each in every for name in each.attributes)
@@ -188,6 +192,9 @@ class RuleRegistry:
         """The attributes of `model` that `actor` does not see, with every name for them."""
         if not self._visible:
             return frozenset()
+        return with_readers(inspect(model), lambda each: self._hidden(each, actor))
+
+    def _hidden(self, model: type[Any], actor: Identity) -> frozenset[str]:
         refusing = (
             each
             for each in _of(self._visible, model)

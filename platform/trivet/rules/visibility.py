@@ -34,10 +34,10 @@ from sqlalchemy.orm.attributes import instance_state
 
 from trivet.errors import ConfigurationError, Forbidden
 from trivet.identity.identity import ANONYMOUS, Identity
+from trivet.models.derived_columns import sources_of
 from trivet.models.labels import in_words, with_article
 from trivet.rules.change import Change
 from trivet.rules.declaring import is_of_others, mark, no_attribute
-from trivet.rules.derived_columns import sources_of
 
 F = TypeVar("F", bound=Callable[[Identity], Any])
 
@@ -169,7 +169,7 @@ def with_siblings(mapper: Mapper[Any], names: Iterator[str] | list[str]) -> froz
     """
     found = set(names)
     columns = {column for name in found for column in _columns(mapper, name)}
-    every = [each.key for each in mapper.attrs]
+    every = dict.fromkeys([*mapper.attrs.keys(), *mapper.all_orm_descriptors.keys()])
     while made := [
         name
         for name in every

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import ForeignKey, Integer, MetaData, String, func, inspect, text
+from sqlalchemy import Computed, ForeignKey, Integer, MetaData, String, func, inspect, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 from sqlmodel import Field, SQLModel
 
 from tests.api.resource.gadgets import Gadget
 from tests.api.resource.library import Author, Base, Book, Copy
+from trivet.audit.capture import columns_of as audited_columns_of
 from trivet.data.row_json import writers_of
 from trivet.errors import ConfigurationError
 from trivet_api.resource.attribute_texts import attribute_texts
@@ -345,6 +346,55 @@ class Agent(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     name: str
     true_name: str = Field(default="x", exclude=True)
+
+
+class Informer(SQLModel, table=True):
+    """Reads what others leave out."""
+
+    __tablename__ = "resource_informer"
+    metadata = Agent.metadata
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int = Field(foreign_key="resource_agent.id")
+    code: str = Field(default="x", exclude=True)
+
+
+_CODE: Any = Informer.__table__.c.code  # type: ignore[attr-defined]  # SQLModel's types have no table
+_AGENT: Any = Agent.__table__  # type: ignore[attr-defined]  # as above
+inspect(Informer).add_property("loud_code", column_property(func.upper(_CODE)))
+inspect(Informer).add_property(
+    "true_name",
+    column_property(
+        select(_AGENT.c.true_name).where(_AGENT.c.id == Informer.agent_id).scalar_subquery()
+    ),
+)
+
+
+class Vault(Base):
+    __tablename__ = "resource_vault"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(9), info={"secret": True})
+    hint: Mapped[str] = mapped_column(Computed("substr(code, 1, 1)"))
+    length: Mapped[int] = mapped_column(Computed("length(code)"), info={"secret": False})
+    half: Mapped[str] = column_property(func.substr(code, 1, 4))
+    has_code: Mapped[bool] = column_property(code != "", info={"secret": False})
+
+
+class Visitor(Base):
+    __tablename__ = "resource_visitor"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    vault_id: Mapped[int] = mapped_column(ForeignKey(Vault.id))
+    code: Mapped[str] = column_property(
+        select(Vault.code).where(Vault.id == vault_id).scalar_subquery()
+    )
+
+
+def test_what_is_made_of_a_secret_is_one_unless_it_says_otherwise() -> None:
+    assert {*schema(Vault, "read").model_fields} == {"id", "length", "has_code"}
+    assert list(schema(Visitor, "read").model_fields) == ["id", "vault_id"]
+    assert list(schema(Informer, "read").model_fields) == ["id", "agent_id"]
+    assert list(writers_of(inspect(Vault))) == ["id", "length"]
+    noted = {each.key: each.is_redacted for each in audited_columns_of(inspect(Vault))}
+    assert noted == {"id": False, "code": True, "hint": True, "length": False}
 
 
 def test_what_pydantic_leaves_out_is_neither_read_nor_written_nor_published() -> None:
