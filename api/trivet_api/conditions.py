@@ -25,7 +25,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header, Request, Response
 
-from trivet.errors import PreconditionFailed, PreconditionRequired
+from trivet.errors import Invalid, PreconditionFailed, PreconditionRequired
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _SEPARATOR = re.compile(r"[ \t]*(?:,[ \t]*)+")
@@ -134,8 +134,30 @@ def require_condition(condition: Condition) -> None:
     if condition.if_match is None and not (excluded is not None and excluded.is_any):
         raise PreconditionRequired(
             "condition-required",
-            "Send the ETag that you have read as If-Match, so that nobody else's change is lost.",
+            "Send the ETag that you have read as If-Match, or in an item as if_match, so that "
+            "nobody else's change is lost.",
             errors=[{"in": "header", "pointer": "/if-match", "detail": "this route requires it"}],
+        )
+
+
+def refuse_conditions(request: Request, instead: str) -> None:
+    """Refuse conditions in the head of a request that is about several rows, each of which has a
+    version of its own: passed over in silence, they would lose what they are there to keep.
+
+    Args:
+        request: The request.
+        instead: What its sender can do, as a sentence without a dot.
+
+    Raises:
+        Invalid: It has one (422).
+    """
+    given = [name for name in ("if-match", "if-none-match") if name in request.headers]
+    if given:
+        raise Invalid(
+            "condition-misplaced",
+            f"A condition in the head of a request is about one row, and this is about several: "
+            f"{instead}.",
+            errors=[{"in": "header", "pointer": f"/{name}", "detail": instead} for name in given],
         )
 
 

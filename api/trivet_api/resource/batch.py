@@ -129,8 +129,8 @@ class _located:  # noqa: N801  # a verb of a with statement
         if known is None or known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return
         is_about_values = self._operation is not None and bool(known.data.get("errors"))
-        path = ("values",) if is_about_values else ()
-        raise at(known, "operations", self._index, *path) from error
+        part = "values" if is_about_values else ""
+        raise at(known, "operations", self._index, part=part) from error
 
 
 class _Run:

@@ -7,13 +7,15 @@ that does the same by itself, routers around it included.
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, Field, JsonValue
 
 from trivet.identity.policy import its_own
+from trivet_api.conditions import refuse_conditions
 from trivet_api.policy import policies_of
 from trivet_api.resource.answering import JSON, UPSERT, encode_outcomes
 from trivet_api.resource.batch import Batch, BatchTarget, run_operations
+from trivet_api.resource.bulk_schemas import IN_ITEMS
 from trivet_api.resource.marks import marked_in
 from trivet_api.unit import Unit
 
@@ -42,9 +44,10 @@ def install_batch(app: FastAPI) -> None:
     if not targets:
         return
 
-    async def batch(operations: Batch, unit: Unit) -> Response:
+    async def batch(request: Request, operations: Batch, unit: Unit) -> Response:
         """Do several operations, one after the other: all of them or none. Each needs the
         permissions that it needs by itself."""
+        refuse_conditions(request, IN_ITEMS)
         outcomes = await unit.run(run_operations, targets, operations.operations)
         return Response(encode_outcomes(outcomes), media_type=JSON)
 

@@ -127,7 +127,7 @@ class _Batch:
         self.write = writer.write
         self.work = work
         self.status = status.value
-        self.path = (part,) if part else ()
+        self.part = part
 
     def run(self, items: Sequence[Any], *, is_atomic: bool) -> list[Outcome]:
         """The outcome of each item. `InvalidItem` is none to work with."""
@@ -189,9 +189,9 @@ class _Batch:
     def _located(self, error: ItemError | TrivetError) -> TrivetError:
         if not isinstance(error, ItemError):
             return error
-        is_about_key = error.error.status in _ABOUT_THE_KEY
-        path = ("key",) if is_about_key and not error.error.data.get("errors") else self.path
-        return at(error.error, "items", error.index, *path)
+        is_about_key = error.error.status in _ABOUT_THE_KEY and not error.error.data.get("errors")
+        part = "key" if is_about_key else self.part
+        return at(error.error, "items", error.index, part=part)
 
     def _done(self, row: Any) -> Outcome:
         return Outcome.of(self.status, row, self.write)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from trivet.identity.policy import Policy
+from trivet_api.conditions import refuse_conditions
 from trivet_api.resource.answering import JSON, encode_outcomes, takes
 from trivet_api.resource.bulk import delete_batch, insert_batch, update_batch
-from trivet_api.resource.bulk_schemas import Verb, answer_schema, batch_schema
+from trivet_api.resource.bulk_schemas import IN_ITEMS, Verb, answer_schema, batch_schema
 from trivet_api.resource.described import Resource
 from trivet_api.unit import Unit
 
@@ -36,7 +37,8 @@ def _add(router: APIRouter, resource: Resource, verb: Verb, policy: Policy) -> N
     write = resource.writing
     service = _SERVICES[verb]
 
-    async def write_batch(batch: Any, unit: Unit) -> Response:
+    async def write_batch(request: Request, batch: Any, unit: Unit) -> Response:
+        refuse_conditions(request, _INSTEAD[verb])
         outcomes = await unit.run(service, write, batch)
         is_whole = all(each.error is None for each in outcomes)
         status = HTTPStatus.OK if is_whole else HTTPStatus.MULTI_STATUS
@@ -59,4 +61,9 @@ def _add(router: APIRouter, resource: Resource, verb: Verb, policy: Policy) -> N
 
 
 _MIXED = "With `atomic` false: some were refused, or all. `problem` of an item says why."
+_INSTEAD: dict[Verb, str] = {
+    "create": "what is made here has no version yet",
+    "update": IN_ITEMS,
+    "delete": IN_ITEMS,
+}
 _WORDS: dict[Verb, str] = {"create": "Create", "update": "Change", "delete": "Delete"}

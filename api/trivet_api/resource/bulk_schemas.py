@@ -19,6 +19,9 @@ MOST_ITEMS = 1000
 LONGEST_KEY = 500
 """In characters, of the text of a key."""
 
+IN_ITEMS = "give the ETag of each row as its if_match"
+"""What to do instead of a condition in the head of a request."""
+
 Verb = Literal["create", "update", "delete"]
 
 

@@ -40,16 +40,28 @@ def only_item() -> Iterator[None]:
         raise error.error from error.__cause__
 
 
-def at(error: TrivetError, *path: str | int) -> TrivetError:
-    """`error` with its faults at `path` in the body."""
+_PARTS = {("path", "/key"): "/key", ("header", "/if-match"): "/if_match"}
+"""What the address and the head of a request say of one row, and an item says beside its values."""
+
+
+def at(error: TrivetError, *path: str | int, part: str = "") -> TrivetError:
+    """`error` with its faults at `path` in the body, those of values in the `part` of it that has
+    them."""
     prefix = "".join(f"/{each}" for each in path)
+    values = f"{prefix}/{part}" if part else prefix
     faults: Sequence[Any] = error.data.get("errors") or [{"pointer": "", "detail": error.detail}]
-    moved = [
-        each if each.get("in") else {**each, "pointer": f"{prefix}{each['pointer']}"}
-        for each in faults
-    ]
-    error.data = {**error.data, "errors": moved}
+    error.data = {**error.data, "errors": [_moved(each, prefix, values) for each in faults]}
     return error
+
+
+def _moved(fault: Any, item: str, values: str) -> Any:
+    place = fault.get("in")
+    if not place:
+        return {**fault, "pointer": f"{values}{fault['pointer']}"}
+    beside = _PARTS.get((place, fault["pointer"]))
+    if beside is None:
+        return fault
+    return {"pointer": f"{item}{beside}", "detail": fault["detail"]}
 
 
 def unknown(names: Sequence[str]) -> Invalid:

@@ -20,7 +20,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper
 
 from trivet.data.violation import VALUE_LENGTH
-from trivet.errors import NotFound
+from trivet.errors import Invalid, NotFound
 from trivet.models.labels import noun_of_rows
 from trivet.models.row_keys import key_text, split_key
 from trivet_api.resource.faults import input_error, invalid
@@ -140,5 +140,10 @@ def require_key(model: type[Any], address: str) -> tuple[Any, ...]:
             return key
     except ValueError:
         pass
+    raise no_key(model)
+
+
+def no_key(model: type[Any]) -> Invalid:
+    """The answer about a text that no row of a class can have for its key."""
     detail = f"no {noun_of_rows(inspect(model))} has such a key"
-    raise invalid([input_error("key", detail, "path")])
+    return invalid([input_error("key", detail, "path")])

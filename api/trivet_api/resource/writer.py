@@ -20,11 +20,12 @@ from trivet.data.fitting import UnfitError
 from trivet.data.session import TrivetSession
 from trivet.data.violation import Violation
 from trivet.data.violations import find_violation
-from trivet.errors import ConfigurationError, Invalid
+from trivet.errors import ConfigurationError
 from trivet.identity.identity import Identity
 from trivet_api.conditions import Condition, require_condition
+from trivet_api.resource.faults import input_error, invalid
 from trivet_api.resource.item_errors import ItemError, item
-from trivet_api.resource.keys import no_row, read_key
+from trivet_api.resource.keys import no_key, no_row, read_key
 from trivet_api.resource.membership import Found, Membership
 from trivet_api.resource.seen import (
     condition_of,
@@ -134,7 +135,7 @@ class Writer:
             with item(index):
                 self._require(found.get(key), change)
                 if left.pop(key, None) is None:
-                    raise Invalid("invalid", f"The key {change.key} stands here twice.")
+                    raise invalid([input_error("key", "this key stands here twice", "path")])
         return [found[key] for key in keys]
 
     def fitted(self, values: Values, index: int) -> dict[str, Any]:
@@ -189,7 +190,7 @@ class Writer:
                 for name, value in zip(names, key, strict=True)
             )
         except ValueError:
-            raise ItemError(index, no_row(self.write.model, text)) from None
+            raise ItemError(index, no_key(self.write.model)) from None
 
     def _identity(self, row: Any) -> tuple[Any, ...]:
         return tuple(self.mapper.primary_key_from_instance(row))

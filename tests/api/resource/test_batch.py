@@ -94,6 +94,7 @@ REFUSED: list[tuple[list[dict[str, Any]], int, str]] = [
     ([AUTHOR, create("library/author", name="x")], 404, "1/resource"),
     ([AUTHOR, {**TAG, "operation": "update", "key": "1"}], 404, "1/operation"),
     ([AUTHOR, {**AUTHOR, "operation": "update", "key": "99"}], 404, "1"),
+    ([AUTHOR, {**AUTHOR, "operation": "update", "key": "x"}], 422, "1/key"),
     ([AUTHOR, {**AUTHOR, "operation": "update"}], 422, "1/key"),
     ([AUTHOR, {**AUTHOR, "key": "1"}], 422, "1/key"),
     ([AUTHOR, {**AUTHOR, "if_match": '"1"'}], 422, "1/if_match"),

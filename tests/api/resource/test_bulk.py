@@ -100,6 +100,8 @@ async def test_changes_and_deletions_name_their_rows(library: Library) -> None:
         ({"key": "99", "changes": {"title": "x"}}, 404, "/key"),
         ({"key": two, "changes": {"title": "x"}, "if_match": '"1"'}, 412, "/key"),
         ({"key": two, "changes": {"author_id": 99}}, 409, "/changes/author_id"),
+        ({"key": "x", "changes": {"title": "x"}}, 422, "/key"),
+        ({"key": "9" * 30, "changes": {"title": "x"}}, 422, "/key"),
     ]
     good = {"key": three, "changes": {"title": "three"}}
     for bad, status, place in wrong:
@@ -108,7 +110,7 @@ async def test_changes_and_deletions_name_their_rows(library: Library) -> None:
     assert await titles(library) == ["Emma", "one", "two"]
     items = [*(bad for bad, _, _ in wrong), good]
     outcomes = await library.run(update_batch, BOOKS, body(UPDATE, items, atomic=False))
-    assert [each.status for each in outcomes] == [404, 412, 409, 200]
+    assert [each.status for each in outcomes] == [404, 412, 409, 422, 422, 200]
 
     await library.run(insert_row, COPIES, {"book_id": int(one), "letter": "a"})
     gone = [{"key": two, "if_match": '"2"'}, {"key": one}, {"key": three}]
@@ -124,7 +126,7 @@ async def test_one_row_is_not_named_twice(library: Library) -> None:
     (made,) = await library.run(insert_batch, BOOKS, body(CREATE, [EMMA]))
     items = [{"key": str(made.row.id), "changes": {"title": each}} for each in "ab"]
     refused = await library.refused(update_batch, BOOKS, body(UPDATE, items))
-    assert (refused.status, places(refused)) == (422, ["/items/1/changes"])
+    assert (refused.status, places(refused)) == (422, ["/items/1/key"])
 
 
 @pytest.mark.parametrize(

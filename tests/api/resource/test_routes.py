@@ -63,6 +63,7 @@ class Step:
     says: dict[str, str] = field(default_factory=dict)
     answer: Any = None
     lacks: tuple[str, ...] = ()
+    errors: Any = None
 
 
 COURSES: dict[str, list[Step]] = {
@@ -109,12 +110,33 @@ COURSES: dict[str, list[Step]] = {
         Step("PATCH", f"{PLACES}/a", 428, {"room": "y"}),
         Step("DELETE", f"{PLACES}/a", 428),
         Step("POST", "/api/batch", 428, {"operations": [
-            {"operation": "delete", "resource": "bookshop/places", "key": "a"}]}),
+            {"operation": "delete", "resource": "bookshop/places", "key": "a"}]},
+            errors=[{"pointer": "/operations/0/if_match", "detail": "this route requires it"}]),
         Step("POST", "/api/batch", 412, {"operations": [
             {"operation": "delete", "resource": "bookshop/places", "key": "a",
              "if_match": '"never"'}]}),
         Step("PATCH", f"{PLACES}/a", 412, {"room": "y"}, {"if-match": '"never"'}),
         Step("PATCH", f"{PLACES}/a", 200, {"room": "y"}, {"if-match": "*"}),
+    ],
+    "a condition in the head is refused where each row has its own": [
+        Step("POST", NOVELS, 201, EMMA),
+        *(
+            Step("POST", path, 422, body, {name: '"1-x"'},
+                 errors=[{"in": "header", "pointer": f"/{name}", "detail": instead}])
+            for name in ("if-match", "if-none-match")
+            for path, body, instead in (
+                (f"{NOVELS}:batchCreate", {"items": [EMMA]},
+                 "what is made here has no version yet"),
+                (f"{NOVELS}:batchUpdate", {"items": [{"key": "1", "changes": {"sold": True}}]},
+                 "give the ETag of each row as its if_match"),
+                (f"{NOVELS}:batchDelete", {"items": [{"key": "1"}]},
+                 "give the ETag of each row as its if_match"),
+                ("/api/batch", {"operations": [
+                    {"operation": "delete", "resource": "bookshop/novels", "key": "1"}]},
+                 "give the ETag of each row as its if_match"),
+            )
+        ),
+        Step("GET", f"{NOVELS}/1", 200, answer={**NEW, "sold": False, "version": 1}),
     ],
     "services do what they are named for": [
         Step("POST", LABELS, 201, {"word": "new"}, answer={"id": 1, "word": "new by clerk"}),
@@ -221,6 +243,8 @@ async def test_a_course_of_requests(client: httpx2.AsyncClient, course: str) -> 
         assert not {*step.lacks} & {*answer.headers}, told
         if step.answer is not None:
             assert answer.json() == step.answer, told
+        if step.errors is not None:
+            assert answer.json()["errors"] == step.errors, told
 
 
 async def test_a_change_of_members_alone_makes_another_version(client: httpx2.AsyncClient) -> None:
