@@ -48,8 +48,19 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _fault)
 
 
+JUDGE = "__judges_invalid__"
+"""The attribute of an endpoint that may know more of a request than what is wrong with its body: a
+function of the request that raises TrivetError, or says nothing."""
+
+
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    judge = getattr(request.scope.get("endpoint"), JUDGE, None)
+    try:
+        if judge is not None:
+            judge(request)
+    except TrivetError as refusal:
+        return await _known(request, refusal)
     faults = error.errors()
     if any(fault["type"] == "json_invalid" for fault in faults):
         at = faults[0]["loc"][-1]

@@ -372,6 +372,20 @@ async def test_an_author_who_forgets_super_is_held_to_the_rules(
         assert "sku" not in (await boss.get(f"{ITEMS}1/change/")).form
 
 
+async def test_who_does_not_see_what_a_new_row_needs_is_told_so(house: House) -> None:
+    @visible(Item, "category")
+    def none(actor: Identity) -> bool:
+        return not of_boss(actor)
+
+    declare(house, none)
+    async with house.visit() as boss:
+        refused = await boss.edit(f"{ITEMS}add/", name="Axe")
+    assert "You may not save this: it needs another category, which you do not see." in (
+        refused.words
+    )
+    assert "A value is needed" not in refused.words
+
+
 async def test_the_way_to_a_page_on_the_site_is_for_those_who_see_the_row(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

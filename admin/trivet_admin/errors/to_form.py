@@ -24,9 +24,24 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(explained, Conflict | Invalid)
 
 
-def form_errors_of(error: Exception, model: type[models.Model]) -> FormErrors:
+def form_errors_of(
+    error: Exception, model: type[models.Model], hidden: frozenset[str] = frozenset()
+) -> FormErrors:
     """The sentences for a form of `model`, each at the field that it is about. One sentence about
-    several fields, or about another model, is about the whole form."""
+    several fields, or about another model, is about the whole form; and so is what is said of
+    `hidden` attributes, of which no more is told than that they stand against it."""
+    found = _errors_of(error, model)
+    unseen = [name for name in found if name in hidden]
+    if not unseen:
+        return found
+    names = {each.name: str(each.verbose_name) for each in model._meta.concrete_fields}
+    told = " and ".join(names.get(name, name) for name in unseen)
+    sentence = f"You may not save this: it needs another {told}, which you do not see."
+    seen = {name: each for name, each in found.items() if name not in hidden}
+    return {**seen, NON_FIELD_ERRORS: [*seen.get(NON_FIELD_ERRORS, ()), sentence]}
+
+
+def _errors_of(error: Exception, model: type[models.Model]) -> FormErrors:
     if isinstance(error, ValidationError):
         return getattr(error, "message_dict", None) or {NON_FIELD_ERRORS: error.messages}
     explained = explain_database(error)

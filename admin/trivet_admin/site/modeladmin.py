@@ -48,6 +48,7 @@ from trivet_admin.site.row_choices import arranged, shown_references, with_row_c
 from trivet_admin.site.saving import SavingWithServices
 from trivet_admin.site.seeing import OnlySeenPages, in_front_of
 from trivet_admin.site.seen_forms import REFUSED_FORM
+from trivet_admin.site.seen_rows import hidden_names
 
 _SAVING = "trivet_form"
 """Where a request keeps the form that it is saving."""
@@ -158,7 +159,8 @@ class ModelAdmin(
             form = getattr(error, REFUSED_FORM, None)
             prefix = None if form is None else form.prefix
             model = self.model if form is None else form._meta.model
-            setattr(request, FAULTS, {prefix: form_errors_of(error, model)})
+            faults = form_errors_of(error, model, hidden_names(request, model))
+            setattr(request, FAULTS, {prefix: faults})
         # Nothing of the first try is left. The second shows the form with what was wrong.
         return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -247,8 +249,8 @@ class ModelAdmin(
                 raise
             form = getattr(request, _SAVING, None)
             if form is not None and form.prefix is not None:
-                faults = {form.prefix: form_errors_of(error, self.model)}
-                setattr(request, FAULTS, faults)
+                faults = form_errors_of(error, self.model, hidden_names(request, self.model))
+                setattr(request, FAULTS, {form.prefix: faults})
                 return None
             self.message_user(request, sentence_of(error), messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -11,24 +12,35 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state
 
+from trivet.context import context_of
 from trivet.identity.identity import Identity
 from trivet_api.conditions import etag_of
 from trivet_api.json_answer import JsonAnswer
 from trivet_api.preferences import minimal_response
+from trivet_api.problems import JUDGE
 from trivet_api.resource.bulk import Outcome, problem_of
 from trivet_api.resource.described import Resource
 from trivet_api.resource.keys import address_of
-from trivet_api.resource.seen import rules_of
+from trivet_api.resource.seen import require_creatable, rules_of
+from trivet_api.resource.write_options import WriteOptions
 
 JSON = "application/json"
 UPSERT = ":upsert"
 """The end of the address of an upsert, behind that of its resource."""
 
 
-def takes(endpoint: Any, name: str, schema: Any) -> None:
+def takes(endpoint: Any, name: str, schema: Any, *, creates: WriteOptions | None = None) -> None:
     """Let FastAPI read the argument `name` of `endpoint` by `schema`, which only the resource
-    knows."""
+    knows. Where it `creates` rows and the actor can make none, that is said of a body that does
+    not fit."""
     endpoint.__annotations__[name] = schema
+    if creates is not None:
+        setattr(endpoint, JUDGE, partial(_judge, creates))
+
+
+def _judge(write: WriteOptions, request: Request) -> None:
+    context = context_of(request.scope)
+    require_creatable(context.platform.capture.rules, context.identity, write)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from trivet_api.resource.bulk_schemas import LONGEST_KEY
 from trivet_api.resource.fields import Field as ColumnField
 from trivet_api.resource.item_errors import at
 from trivet_api.resource.schemas import values_of
-from trivet_api.resource.seen import rules_of
+from trivet_api.resource.seen import require_creatable, rules_of
 from trivet_api.resource.upserting import upsert_row
 from trivet_api.resource.write_options import WriteOptions
 from trivet_api.resource.writing import delete_row, insert_row, update_row
@@ -170,9 +170,11 @@ class _Run:
         status = HTTPStatus.OK
         match each.operation:
             case "create":
+                require_creatable(rules_of(db), actor, write)
                 row = insert_row(db, actor, write, self._read(each, write.create_schema))
                 status = HTTPStatus.CREATED
             case "upsert":
+                require_creatable(rules_of(db), actor, write)
                 values = self._read(each, write.create_schema)
                 row, is_new = upsert_row(db, actor, write, values)
                 status = HTTPStatus.CREATED if is_new else HTTPStatus.OK

@@ -44,7 +44,8 @@ def _add(router: APIRouter, resource: Resource, verb: Verb, policy: Policy) -> N
         status = HTTPStatus.OK if is_whole else HTTPStatus.MULTI_STATUS
         return Response(encode_outcomes(outcomes), status, media_type=JSON)
 
-    takes(write_batch, "batch", batch_schema(write, verb))
+    creates = write if verb == "create" else None
+    takes(write_batch, "batch", batch_schema(write, verb), creates=creates)
     answer = answer_schema(write, None if verb == "delete" else resource.read_schema)
     router.add_api_route(
         f"{resource.path}:batch{verb.capitalize()}",

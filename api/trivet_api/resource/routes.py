@@ -110,7 +110,7 @@ def _add_create(router: APIRouter, resource: Resource) -> None:
             written = await unit.run(_create, resource, values)
         return answer_write(request, written, minimal=minimal)
 
-    takes(create_row, "row", write.create_schema)
+    takes(create_row, "row", write.create_schema, creates=write)
     router.add_api_route(
         resource.path,
         create_row,
@@ -182,7 +182,7 @@ def _add_upsert(router: APIRouter, resource: Resource) -> None:
         return answer_write(request, written, minimal=minimal)
 
     names = " and ".join(write.unique)
-    takes(upsert, "row", write.create_schema)
+    takes(upsert, "row", write.create_schema, creates=write)
     policies = dict.fromkeys([resource.policies.create, resource.policies.update])
     router.add_api_route(
         f"{resource.path}{UPSERT}",

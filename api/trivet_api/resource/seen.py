@@ -16,9 +16,10 @@ from trivet.data.session import TrivetSession
 from trivet.data.violation import Violation, say
 from trivet.errors import Forbidden
 from trivet.identity.identity import Identity
-from trivet.models.labels import find_mapper, noun_of, with_article
+from trivet.models.labels import find_mapper, noun_of, noun_of_rows, with_article
 from trivet.rules.registry import RuleRegistry
 from trivet_api.resource.item_errors import ItemError, unknown
+from trivet_api.resource.write_options import WriteOptions
 
 
 def condition_of(db: Session, actor: Identity, model: type[Any]) -> ColumnElement[bool] | None:
@@ -37,6 +38,24 @@ def require_known(db: Session, actor: Identity, model: type[Any], names: Iterabl
     hidden = rules_of(db).hidden_attributes(model, actor)
     if hidden and (found := [name for name in names if name in hidden]):
         raise unknown(found)
+
+
+def require_creatable(rules: RuleRegistry, actor: Identity, write: WriteOptions) -> None:
+    """Refuse an actor who can make no row of a class: they do not see what a new one needs, so that
+    they can neither send it nor leave it out.
+
+    Raises:
+        Forbidden: They cannot.
+    """
+    hidden = write.needed & rules.hidden_attributes(write.model, actor)
+    if hidden:
+        names = sorted(hidden)
+        noun = with_article(noun_of_rows(write.mapper))
+        told = " and ".join(name.replace("_", " ") for name in names)
+        raise Forbidden(
+            "attribute-not-yours",
+            f"You may not make {noun}: a new one needs its {told}, which you do not see.",
+        )
 
 
 def sees_all(

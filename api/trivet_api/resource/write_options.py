@@ -57,6 +57,12 @@ class WriteOptions:
         return _discriminator_of(self.mapper)
 
     @property
+    def needed(self) -> frozenset[str]:
+        """The attributes without which there is no new row."""
+        fields = self.create_schema.model_fields.items()
+        return frozenset(each.alias or name for name, each in fields if each.is_required())
+
+    @property
     def mapper(self) -> Mapper[Any]:
         """The mapper of the class."""
         return _mapper_of(self.model)  # type: ignore[arg-type]  # a class is hashable

@@ -32,9 +32,11 @@ from trivet_api.resource.seen import (
     having,
     key_attributes,
     references_of,
+    require_creatable,
     require_known,
     require_references,
     require_visible,
+    rules_of,
 )
 from trivet_api.resource.write_options import WriteOptions
 
@@ -63,6 +65,7 @@ class Writer:
 
     def insert(self, items: Sequence[Values]) -> list[Any]:
         """Make rows with the values of `items`."""
+        require_creatable(rules_of(self.db), self.actor, self.write)
         self._require_known(items)
         fitted = [self.fitted(values, index) for index, values in enumerate(items)]
         require_references(self.db, self.actor, self.write.model, fitted)

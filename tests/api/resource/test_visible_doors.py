@@ -264,3 +264,33 @@ async def test_an_answer_is_not_confirmed_to_whom_it_shows_more_or_less_than_now
             assert (read.status_code == 304) is (other == role)
             changed = await client.patch(f"{NOVELS}/2", json={}, headers={"if-match": tag})
             assert (changed.status_code == 200) is (other == role)
+
+
+NEW = {"title": "T"}
+WHOLE = {**NEW, "isbn": "9"}
+
+
+@pytest.mark.parametrize("row", [NEW, WHOLE, {}], ids=["without", "with", "nothing"])
+async def test_who_does_not_see_what_a_new_row_needs_is_told_so(
+    client: httpx2.AsyncClient, root: Root, row: dict[str, str]
+) -> None:
+    for declared in declared_in(module_of(numbers=numbers)):
+        root.platform.capture.rules.add(declared)
+    operations = [
+        {"operation": verb, "resource": "bookshop/novels", "values": row}
+        for verb in ("create", "upsert")
+    ]
+    requests: list[tuple[str, Any]] = [
+        (NOVELS, row),
+        (f"{NOVELS}:upsert", row),
+        (f"{NOVELS}:batchCreate", {"items": [row]}),
+        *(("/api/batch", {"operations": [each]}) for each in operations),
+    ]
+    for path, body in requests:
+        answer = await client.post(path, json=body, headers={"x-badge": "guest"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "attribute-not-yours"), path
+        assert answer.json()["detail"] == (
+            "You may not make a novel: a new one needs its isbn, which you do not see."
+        )
+        made = await client.post(path, json=body, headers={"x-badge": "clerk"})
+        assert made.json().get("code") != "attribute-not-yours"
