@@ -1,6 +1,6 @@
 """The resources of an application, found by marks on the endpoints of their routes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,7 +13,10 @@ from trivet_api.policy import policies_of
 from trivet_api.resource import openapi_parameters
 from trivet_api.resource.declaring import fault
 from trivet_api.resource.described import Resource
+from trivet_api.resource.fields import Field
 from trivet_api.resource.live_positions import find_feed
+from trivet_api.resource.options import ReadOptions
+from trivet_api.whole_numbers import BigIntString
 
 _RESOURCE = "__resource__"
 
@@ -43,6 +46,28 @@ def note_addresses(app: FastAPI, addresses: Addresses) -> None:
             addresses.add(resource.model, policies_of(context), resource.options.fields)
     for _, resource in marked:
         _require_shown(resource, addresses)
+    texts = _texts_of([resource for _, resource in marked])
+    for _, resource in marked:
+        _show_texts(resource.options, texts)
+
+
+def _texts_of(resources: Iterable[Resource]) -> Mapping[type[Any], Mapping[str, Field]]:
+    """The whole numbers that a resource shows as texts, by the mapped classes."""
+    found: dict[type[Any], dict[str, Field]] = {}
+    for options in (each.options for each in resources):
+        texts = {n: each for n, each in options.fields.items() if each.annotation is BigIntString}
+        found.setdefault(options.model, {}).update(texts)
+    return found
+
+
+def _show_texts(options: ReadOptions, texts: Mapping[type[Any], Mapping[str, Field]]) -> None:
+    """Show a value of a related row as it is shown where its class is read: a text that keeps every
+    digit would be rounded here."""
+    for inner in options.expand.values():
+        there = texts.get(inner.model, {})
+        known: dict[str, Field] = inner.fields  # type: ignore[assignment]  # made for these options alone
+        known.update({name: each for name, each in there.items() if name in known})
+        _show_texts(inner, texts)
 
 
 def _require_shown(resource: Resource, addresses: Addresses) -> None:

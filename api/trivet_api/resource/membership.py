@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import inspect, select
+from sqlalchemy import ScalarResult, inspect, select
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm.collections import collection_adapter
 
@@ -13,6 +13,7 @@ from trivet.identity.identity import Identity
 from trivet.models.labels import noun_of
 from trivet.models.row_keys import key_text
 from trivet_api.resource.item_errors import ItemError
+from trivet_api.resource.key_matching import Key, matched
 from trivet_api.resource.members import Members
 from trivet_api.resource.seen import condition_of, having, key_attributes
 
@@ -49,30 +50,37 @@ class Membership:
         for index, place, key in given:
             if key not in found:
                 raise ItemError(index, _missing(self.members, place, key))
-            if (index, key) in seen:
+            own = index, self._identity(found[key])
+            if own in seen:
                 raise ItemError(index, _twice(self.members, place))
-            seen.add((index, key))
+            seen.add(own)
         return found
 
     def replace(self, row: Any, keys: Iterable[Any], found: Found) -> None:
         """Make those with `keys` the members of `row`, beside those that the actor does not see."""
-        wanted = {self.members.read(key) for key in keys}
+        named = [found[self.members.read(key)] for key in keys]
+        wanted = {self._identity(each): each for each in named}
         adapter: Any = collection_adapter(getattr(row, self.members.name))
         present = {self._identity(each): each for each in adapter}
         for key in self._visible([key for key in present if key not in wanted]):
             adapter.remove_with_event(present[key])
-        for key in sorted(wanted.difference(present), key=key_text):
-            adapter.append_with_event(found[key])
+        for key in sorted(wanted.keys() - present.keys(), key=key_text):
+            adapter.append_with_event(wanted[key])
 
-    def _load(self, keys: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
-        every, found = list(keys), {}
+    def _load(self, keys: set[Key]) -> dict[Key, Any]:
+        every = list(keys)
+        found: dict[Key, Any] = {}
         for start in range(0, len(every), KEYS_ASKED):
             some = every[start : start + KEYS_ASKED]
-            query = select(self.members.target).where(having(self.mapper, some))
-            if self.condition is not None:
-                query = query.where(self.condition)
-            found.update({self._identity(each): each for each in self.db.scalars(query)})
+            rows = {self._identity(each): each for each in self._named(some)}
+            found.update(matched(some, rows, lambda key: next(iter(self._named([key])), None)))
         return found
+
+    def _named(self, keys: Sequence[Key]) -> ScalarResult[Any]:
+        query = select(self.members.target).where(having(self.mapper, keys))
+        if self.condition is not None:
+            query = query.where(self.condition)
+        return self.db.scalars(query)
 
     def _visible(self, keys: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if self.condition is None or not keys:

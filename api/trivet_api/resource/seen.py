@@ -5,8 +5,8 @@ another row refers to it, and where it becomes a member. A row that the actor wo
 the change is not kept.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, inspect, select, tuple_
@@ -19,6 +19,7 @@ from trivet.identity.identity import Identity
 from trivet.models.labels import find_mapper, noun_of, noun_of_rows, with_article
 from trivet.rules.registry import RuleRegistry
 from trivet_api.resource.item_errors import ItemError, unknown
+from trivet_api.resource.key_matching import Key, matched
 from trivet_api.resource.write_options import WriteOptions
 
 
@@ -147,13 +148,23 @@ def require_references(
             target.get_property_by_column(each.column).class_attribute
             for each in reference.elements
         ]
-        query = select(*columns).where(
-            among(columns, list(dict.fromkeys(given.values()))), condition
-        )
-        found = {tuple(each) for each in db.execute(query)}
+        find = partial(_find_keys, db, columns, condition)
+        wanted = list(dict.fromkeys(given.values()))
+        found = matched(wanted, find(wanted), partial(_find_key, find))
         for index, key in given.items():
             if key not in found:
                 raise ItemError(index, _missing(reference, key))
+
+
+def _find_keys(
+    db: Session, columns: Sequence[Any], condition: ColumnElement[bool], keys: Sequence[Key]
+) -> dict[Key, Key]:
+    query = select(*columns).where(among(columns, keys), condition)
+    return {tuple(each): tuple(each) for each in db.execute(query)}
+
+
+def _find_key(find: Callable[[Sequence[Key]], dict[Key, Key]], key: Key) -> Key | None:
+    return next(iter(find([key])), None)
 
 
 def references_of(mapper: Mapper[Any], names: Iterable[str]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from trivet.identity.identity import Identity
 from trivet_api.conditions import Condition, require_condition
 from trivet_api.resource.faults import input_error, invalid
 from trivet_api.resource.item_errors import ItemError, item
+from trivet_api.resource.key_matching import Key, matched
 from trivet_api.resource.keys import no_key, no_row, read_key
 from trivet_api.resource.membership import Found, Membership
 from trivet_api.resource.seen import (
@@ -132,14 +133,22 @@ class Writer:
             .with_for_update(of=self.write.model)
             .execution_options(populate_existing=True)
         )
-        found = {self._identity(row): row for row in self.db.scalars(locked)}
-        left = dict(found)
+        locked_rows = {self._identity(row): row for row in self.db.scalars(locked)}
+        found = matched(keys, locked_rows, lambda key: self._find_among(locked_rows, key))
+        left = {id(row) for row in found.values()}
         for index, (key, change) in enumerate(zip(keys, changes, strict=True)):
             with item(index):
-                self._require(found.get(key), change)
-                if left.pop(key, None) is None:
+                row = found.get(key)
+                self._require(row, change)
+                if id(row) not in left:
                     raise invalid([input_error("key", "this key stands here twice", "path")])
+                left.remove(id(row))
         return [found[key] for key in keys]
+
+    def _find_among(self, rows: Mapping[Key, Any], key: Key) -> Any:
+        """The one of `rows` that the database finds by `key`."""
+        query = select(*key_attributes(self.mapper)).where(having(self.mapper, [key]))
+        return rows.get(tuple(self.db.execute(query).one_or_none() or ()))
 
     def fitted(self, values: Values, index: int) -> dict[str, Any]:
         """The columns among `values` in the form in which they are read back."""

@@ -7,9 +7,12 @@ import httpx2
 import pytest
 
 from tests.api.resource.bookshop_api import open_bookshop
-from tests.api.resource.oddities.models import Hero, make_tables
+from tests.api.resource.oddities.models import Hero, Word, make_tables
 from tests.platform.bare import client_of
+from tests.platform.watched_rules import module_of
 from trivet import Identity, Invalid
+from trivet.rules import visible
+from trivet.rules.declaring import declared_in
 
 pytestmark = pytest.mark.anyio
 
@@ -337,3 +340,62 @@ async def test_bounds_of_a_class_of_pydantic_hold_in_a_service(
         async with empty_root.platform.database.unit(actor=CHIEF) as session:
             session.add(Hero(**{"name": "otto", name: value}))
     assert refused.value.data["errors"] == [{"pointer": f"/{name}", "detail": sentence}]
+
+
+async def test_a_key_without_case_is_found_in_any(client: httpx2.AsyncClient) -> None:
+    words = f"{HERE}/words"
+    for each in ("Ape", "bee", "Cow"):
+        assert (await client.post(words, json={"word": each})).status_code == 201
+    read = await client.get(f"{words}/aPE")
+    assert (read.status_code, read.json()["word"]) == (200, "Ape")
+    changed = await client.patch(f"{words}/APE", json={"note": "x"})
+    assert (changed.status_code, changed.json()) == (200, {"word": "Ape", "note": "x"})
+    items = [{"key": each, "changes": {"note": each}} for each in ("APE", "bee", "cOW")]
+    many = await client.post(f"{words}:batchUpdate", json={"items": items})
+    told = [(each["body"]["word"], each["body"]["note"]) for each in many.json()["items"]]
+    assert told == [("Ape", "APE"), ("bee", "bee"), ("Cow", "cOW")]
+    twice = {"items": [*items, {"key": "ape", "changes": {}}]}
+    refused = await client.post(f"{words}:batchUpdate", json=twice)
+    assert [each["pointer"] for each in refused.json()["errors"]] == ["/items/3/key"]
+    made = await client.post(f"{HERE}/pages", json={"main": "APE", "words": ["APE", "cow"]})
+    assert (made.status_code, made.json()["words"]) == (201, ["Ape", "Cow"])
+    page = made.headers["location"]
+    same = await client.patch(page, json={"words": ["ape", "COW", "BEE"]})
+    assert same.json()["words"] == ["Ape", "Cow", "bee"]
+    again = await client.patch(page, json={"words": ["ape", "APE"]})
+    assert [each["pointer"] for each in again.json()["errors"]] == ["/words/1"]
+    assert (await client.delete(f"{words}/COW")).status_code == 409
+    await client.delete(page)
+    assert (await client.delete(f"{words}/COW")).status_code == 204
+
+
+async def test_a_reference_without_case_is_seen_in_any(
+    client: httpx2.AsyncClient, empty_root: Any
+) -> None:
+    @visible(Word)
+    def not_the_cow(_actor: Identity) -> Any:
+        return Word.word != "Cow"
+
+    empty_root.platform.capture.rules.add(
+        next(iter(declared_in(module_of(not_the_cow=not_the_cow))))
+    )
+    await client.post(f"{HERE}/words:batchCreate", json={"items": [{"word": "Ape"}]})
+    made = await client.post(f"{HERE}/pages", json={"main": "APE"})
+    assert made.status_code == 201, made.text
+    assert (await client.post(f"{HERE}/pages", json={"main": "COW"})).status_code == 409
+
+
+async def test_a_related_row_shows_numbers_as_its_own_resource_does(
+    client: httpx2.AsyncClient,
+) -> None:
+    big = str(2**60 + 1)
+    made = await client.post(f"{HERE}/stars", json={"id": big})
+    assert made.status_code == 201, made.json()
+    await client.post(f"{HERE}/planets", json={"star_id": big})
+    planet = {"id": 1, "star_id": big}
+    shown = (await client.get(f"{HERE}/planets?expand=star.planets")).json()["items"]
+    inside = {"items": [planet], "has_more": False}
+    assert shown == [{**planet, "star": {"id": big, "planets": inside}}]
+    document = (await client.get("/api/openapi.json")).json()["components"]["schemas"]
+    there = document["Planet"]["properties"]["star"]["anyOf"][0]
+    assert there == {"$ref": "#/components/schemas/Star"}

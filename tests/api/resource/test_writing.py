@@ -113,11 +113,19 @@ async def test_a_change_to_the_same_changes_nothing(library: Library, same: Any)
     assert (await library.read(Book, int(key))).version == 1
 
 
-@pytest.mark.parametrize("key", ["99", "099", "x", "9" * 40, "1~2", "", "\x00"])
-async def test_a_row_that_is_not_there_is_not_found(library: Library, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("99", (404, "book-not-found")),
+        *((each, (422, "invalid")) for each in ("099", "x", "9" * 40, "1~2", "", "\x00")),
+    ],
+)
+async def test_a_row_that_is_not_there_is_not_found(
+    library: Library, key: str, told: tuple[int, str]
+) -> None:
     for service, *arguments in ((update_row, BOOKS, key, {}), (delete_row, BOOKS, key)):
         refused = await library.refused(service, *arguments)
-        assert (refused.status, refused.code) == (404, "book-not-found")
+        assert (refused.status, refused.code) == told
 
 
 async def test_a_row_that_others_refer_to_stays(library: Library) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     cast,
     select,
 )
+from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.orm import InstanceState, Mapper, UOWTransaction, persistence
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
@@ -82,7 +83,9 @@ def _has_plain_key(mapper: Mapper[Any]) -> bool:
     """Whether a row is found by one value, whose text is read as the same value."""
     kinds = [column.type for column in mapper.primary_key]
     is_read = isinstance(kinds[0], Integer | String | Uuid) and not isinstance(kinds[0], Enum)
-    return is_read and len(kinds) == 1
+    # For a type without case, or under a collation, other texts may be the same key.
+    is_exact = not isinstance(kinds[0], CITEXT) and getattr(kinds[0], "collation", None) is None
+    return is_read and is_exact and len(kinds) == 1
 
 
 def insert_light(session: TrivetSession, mapper: Mapper[Any], rows: Sequence[Row]) -> None:

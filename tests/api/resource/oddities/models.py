@@ -9,19 +9,29 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     DateTime,
     Dialect,
     Enum,
     ForeignKey,
     String,
+    Table,
     Time,
     TypeDecorator,
     UniqueConstraint,
     create_engine,
+    text,
 )
-from sqlalchemy.dialects.postgresql import INET
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry, validates
+from sqlalchemy.dialects.postgresql import CITEXT, INET
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    mapped_column,
+    registry,
+    relationship,
+    validates,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -175,6 +185,46 @@ class Host(Base):
     name: Mapped[str | None]
 
 
+_ANY_CASE = CITEXT().with_variant(String(20, collation="NOCASE"), "sqlite")
+
+_tagging = Table(
+    "oddities_tagging",
+    Base.metadata,
+    Column("word", ForeignKey("oddities_word.word"), primary_key=True),
+    Column("page_id", ForeignKey("oddities_page.id"), primary_key=True),
+)
+
+
+class Word(Base):
+    """Its key is the same in whatever case it is written."""
+
+    __tablename__ = "oddities_word"
+    word: Mapped[str] = mapped_column(_ANY_CASE, primary_key=True)
+    note: Mapped[str | None]
+
+
+class Page(Base):
+    __tablename__ = "oddities_page"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    main: Mapped[str | None] = mapped_column(_ANY_CASE, ForeignKey(Word.word))
+    words: Mapped[list[Word]] = relationship(secondary=_tagging)
+
+
+class Star(Base):
+    """Its number has more digits than a browser keeps."""
+
+    __tablename__ = "oddities_star"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    planets: Mapped[list["Planet"]] = relationship(back_populates="star")
+
+
+class Planet(Base):
+    __tablename__ = "oddities_planet"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    star_id: Mapped[int] = mapped_column(BigInteger, ForeignKey(Star.id))
+    star: Mapped[Star] = relationship(back_populates="planets")
+
+
 class Spoken(SQLModel, registry=registry()):
     """On a registry of its own, so that no other test makes these tables."""
 
@@ -201,6 +251,9 @@ class Hero(Named, table=True):
 def make_tables(url: str) -> None:
     """Make the tables. What is asked of them is not a matter of migrations."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(text("CREATE EXTENSION IF NOT EXISTS citext"))
     Base.metadata.create_all(engine)
     Spoken.metadata.create_all(engine)
     engine.dispose()
