@@ -217,6 +217,22 @@ async def test_an_empty_row_stays_empty(boss: Visitor, rows: Rows) -> None:
     assert {before[name] for name in PORTABLE} == {None}
 
 
+async def test_a_field_that_is_left_empty_or_emptied_is_null(boss: Visitor, rows: Rows) -> None:
+    names = [*TYPED, "lines", "padded"]
+    page = await boss.edit(f"{rows.page}/add/", name="empty")
+    assert page.status == 302, page.words
+    row = await rows.newest()
+    assert {name: row[name] for name in names} == dict.fromkeys(names)
+    typed = {field: text for given, _ in TYPED.values() for field, text in given.items()}
+    typed |= {"lines": "a", "padded": "abcd"}
+    page = await boss.edit(f"{rows.page}/{row['id']}/change/", **typed)
+    assert page.status == 302, page.words
+    page = await boss.edit(f"{rows.page}/{row['id']}/change/", **dict.fromkeys(typed, ""))
+    assert page.status == 302, page.words
+    emptied = await rows.read(row["id"])
+    assert {name: emptied[name] for name in names} == dict.fromkeys(names)
+
+
 TYPED_WALL = dt.datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001  # as above
 TYPED_INSTANT = TYPED_WALL.replace(tzinfo=dt.UTC)
 TYPED: dict[str, tuple[dict[str, str], Any]] = {
@@ -403,6 +419,12 @@ async def test_a_form_over_the_types_of_one_database_keeps_and_takes_their_value
     row = await rows.read(key)
     expected = {name: value for name, (_, value) in POSTGRESQL_TYPED.items()}
     assert {name: row[name] for name in expected} == expected
+    page = await boss.edit(f"{rows.page}/{key}/change/", **dict.fromkeys(typed, ""))
+    assert page.status == 302, page.words
+    emptied = await rows.read(key)
+    assert {name: emptied[name] for name in expected} == dict.fromkeys(expected)
+    page = await boss.edit(f"{rows.page}/{key}/change/", **typed)
+    assert page.status == 302, page.words
     for name, text in POSTGRESQL_WRONG.items():
         page = await boss.edit(f"{rows.page}/{key}/change/", **{name: text})
         assert (page.status, bool(page.error_at(name))) == (200, True), name

@@ -79,7 +79,7 @@ PLAIN: dict[type[Any], Maker] = {
     IsoTime: _kind(models.TimeField),
     Microseconds: _kind(models.DurationField),
     JsonDocument: _kind(DocumentField),
-    Text: _kind(models.TextField),
+    Text: _kind(typed.LinesField),
     String: lambda kind, options: models.CharField(max_length=kind.length, **options),
     BigInteger: _kind(models.BigIntegerField),
     SmallInteger: _kind(models.SmallIntegerField),

@@ -190,8 +190,17 @@ class TypedChar(TypedField, models.CharField):  # type: ignore[type-arg]  # not 
     """A line of text."""
 
 
-class TypedText(TypedField, models.TextField):  # type: ignore[type-arg]  # as above
-    """Lines of text."""
+class LinesField(models.TextField):  # type: ignore[type-arg]  # as above
+    """Lines of text. Left empty in a form they are NULL, where that may be: Django has it so for a
+    line, whose length is all that differs."""
+
+    def formfield(self, **options: Any) -> Any:
+        empty = {"empty_value": None} if self.null and self.choices is None else {}
+        return super().formfield(**{**empty, **options})
+
+
+class TypedText(TypedField, LinesField):
+    """Lines of text of a type that Django does not know."""
 
 
 class TypedInteger(TypedField, models.IntegerField):  # type: ignore[type-arg]  # as above
