@@ -34,7 +34,9 @@ ON_POSTGRESQL = (
     "DEFERRABLE INITIALLY DEFERRED",
     'CREATE SCHEMA "Old Sales"',
     "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)",
-    'CREATE TABLE "Old Sales".old_order (id integer PRIMARY KEY, pieces positive, place point)',
+    """CREATE TYPE "Old Sales".size AS ENUM ('s', 'l')""",
+    'CREATE TABLE "Old Sales".old_order '
+    '(id integer PRIMARY KEY, pieces positive, place point, size "Old Sales".size)',
     "CREATE TABLE old_z_parent (id integer PRIMARY KEY, pieces positive)",
     "CREATE TABLE old_child (more text, PRIMARY KEY (id)) INHERITS (old_z_parent)",
     "CREATE TABLE old_day (day date PRIMARY KEY) PARTITION BY RANGE (day)",
@@ -93,3 +95,45 @@ def test_the_cure_for_what_no_revision_can_say_is_none_that_is_generated() -> No
     by_hand, *_ = describe([], [], [("old_order", "the constraint apart is in the database only")])
     assert "by hand" in by_hand.cure
     assert "--make" not in by_hand.cure
+
+
+WHOLE = """
+import os
+
+from sqlalchemy import Column, Integer, create_engine
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Box(Base):
+    __tablename__ = "old_box"
+    id = Column(Integer, primary_key=True)
+
+
+Base.metadata.reflect(
+    create_engine(os.environ["LEGACY"].replace("postgresql:", "postgresql+psycopg:"))
+)
+"""
+
+
+def test_a_whole_database_that_is_reflected_has_tables_that_are_not_adopted(
+    legacy: Installation,
+) -> None:
+    execute(legacy.url, "CREATE TABLE old_box (id integer PRIMARY KEY)")
+    path = Path(legacy.env["PYTHONPATH"])
+    (path / "legacy" / "models.py").write_text("")
+    with_nothing = {**legacy.env, "TRIVET_FEATURES": ""}
+    legacy.env, given = with_nothing, legacy.env
+    legacy.run("migrate")
+    legacy.env = given
+    (path / "legacy" / "models.py").write_text(WHOLE)
+    legacy.run("adopt", "legacy", "--yes")
+    (baseline,) = (path / "legacy" / "migrations").glob("*baseline.py")
+    made = baseline.read_text()
+    assert "'old_box'" in made
+    assert "django_" not in made
+    assert "'trivet_" not in made
+    assert legacy.json("migrate", "--check")["alembic"] == []

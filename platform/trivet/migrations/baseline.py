@@ -14,7 +14,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Connection,
-    Enum,
     ForeignKeyConstraint,
     Identity,
     MetaData,
@@ -32,7 +31,7 @@ from trivet.features import Feature
 from trivet.migrations.comparison import Comparison, Pair
 from trivet.migrations.constraint_names import name_constraint
 from trivet.migrations.conversions import POSTGRESQL
-from trivet.migrations.enumerations import DropEnumOp
+from trivet.migrations.enumerations import drops_of
 from trivet.migrations.matching import columns_of, condition_of, index_of
 from trivet.migrations.shapes import knowing_indexes, read_shape
 from trivet.models.mapped import our_tables
@@ -101,9 +100,7 @@ class Baseline:
 
     def enum_drops(self) -> list[MigrateOperation]:
         """What drops the enumerations of the tables."""
-        kinds = [column.type for table in self.tables for column in table.columns]
-        named = {k.name for k in kinds if isinstance(k, Enum) and k.native_enum and k.name}
-        return [DropEnumOp(name) for name in sorted(named)]
+        return drops_of(column for table in self.tables for column in table.columns)
 
 
 def read_baseline(connection: Connection, feature: Feature, tables: Iterable[Table]) -> Baseline:

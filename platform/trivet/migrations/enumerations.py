@@ -6,12 +6,12 @@ It refuses that while a row has a member that goes. Other databases keep no such
 statements by.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation
-from sqlalchemy import ARRAY, Connection, text
+from sqlalchemy import ARRAY, Column, Connection, Enum, text
 from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -102,13 +102,24 @@ class ChangeEnumOp(MigrateOperation):
 class DropEnumOp(MigrateOperation):
     """Drop an enumeration that a table had; databases without such types pass it by."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, schema: str | None = None) -> None:
         self.name = name
+        self.schema = schema
+
+
+def drops_of(columns: Iterable["Column[Any]"]) -> list[MigrateOperation]:
+    """What drops the enumerations of `columns`, each once."""
+    kinds = [each.type for each in columns]
+    named = {(k.schema, k.name) for k in kinds if isinstance(k, Enum) and k.native_enum and k.name}
+    return [
+        DropEnumOp(name, s) for s, name in sorted(named, key=lambda each: (each[0] or "", each[1]))
+    ]
 
 
 @renderers.dispatch_for(DropEnumOp)
 def _render_drop(_context: Any, operation: DropEnumOp) -> str:
-    return f"sa.Enum(name={operation.name!r}).drop(op.get_bind(), checkfirst=True)"
+    schema = "" if operation.schema is None else f", schema={operation.schema!r}"
+    return f"sa.Enum(name={operation.name!r}{schema}).drop(op.get_bind(), checkfirst=True)"
 
 
 class EnsureEnumOp(MigrateOperation):

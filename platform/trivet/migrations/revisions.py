@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Enum, ForeignKeyConstraint, Table
+from sqlalchemy import Column, Connection, ForeignKeyConstraint, Table
 
 from trivet.errors import ConfigurationError
 from trivet.migrations.answers import Answers
 from trivet.migrations.constraint_names import name_added
-from trivet.migrations.enumerations import DropEnumOp
+from trivet.migrations.enumerations import drops_of
 from trivet.migrations.filling import fill
 from trivet.migrations.losses import find_losses
 from trivet.migrations.policies import SecureRowsOp, order_policies
@@ -71,7 +71,7 @@ class Revising:
             self._rename(upgrade, downgrade)
             self.answers.require_loss(list(find_losses(upgrade)))
             fill(self.connection, upgrade, _tables_by_key(), self.answers)
-            downgrade.ops.extend(DropEnumOp(name) for name in _new_enums(upgrade))
+            downgrade.ops.extend(drops_of(_new_columns(upgrade)))
             order_policies(upgrade, downgrade)
             order_searches(upgrade, downgrade)
         directive.message = directive.message or describe(upgrade)
@@ -235,14 +235,11 @@ def _referred(upgrade: ops.UpgradeOps) -> Iterator[str]:
         yield from map(_target, keys)
 
 
-def _new_enums(upgrade: ops.UpgradeOps) -> Iterator[str]:
-    """The enumerations that PostgreSQL makes with the tables of a revision."""
+def _new_columns(upgrade: ops.UpgradeOps) -> Iterator["Column[Any]"]:
+    """The columns with which PostgreSQL makes enumerations: those of new tables."""
     for operation in upgrade.ops:
         if isinstance(operation, ops.CreateTableOp):
-            for each in operation.columns:
-                kind = each.type if isinstance(each, Column) else None
-                if isinstance(kind, Enum) and kind.native_enum and kind.name:
-                    yield kind.name
+            yield from (each for each in operation.columns if isinstance(each, Column))
 
 
 def _as_list(value: Any) -> list[str]:

@@ -54,6 +54,7 @@ def bring(sources: Sequence[Source]) -> None:
     _sources = tuple(sources)
     _registries_at.cache_clear()
     _metadata_at.cache_clear()
+    _tables_at.cache_clear()
     for mapper in our_mappers():
         take_factories(mapper)
 
@@ -85,8 +86,28 @@ def our_metadata() -> tuple[MetaData, ...]:
 
 
 def our_tables() -> Iterator[Table]:
-    """The tables of all our metadata, also those without a class."""
-    return (table for each in our_metadata() for table in list(each.tables.values()))
+    """The tables of all our metadata, also those without a class.
+
+    A metadata that reflects a whole database has the tables of Trivet and Django too. They are
+    theirs, and known already, unless a class is mapped to one.
+    """
+    return iter(_tables_at(known_classes()))
+
+
+_UNMAPPED = frozenset({"trivet_migration", "django_migrations", "django_admin_log"})
+"""The tables of Trivet and Django that `Model.metadata` does not have."""
+
+
+@lru_cache(maxsize=1)
+def _tables_at(_known: tuple[int, int]) -> tuple[Table, ...]:
+    theirs = {*Model.metadata.tables, *_UNMAPPED}
+    mapped = {table for mapper in our_mappers() for table in mapper.tables}
+    return tuple(
+        table
+        for metadata in our_metadata()
+        for table in metadata.tables.values()
+        if metadata is Model.metadata or table.key not in theirs or table in mapped
+    )
 
 
 def every_mapper() -> Iterator[Mapper[Any]]:

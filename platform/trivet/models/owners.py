@@ -42,9 +42,10 @@ def tables_of(owner: str) -> set[Table]:
     owners = _owners_of_mapped()
     owners |= {table: name for table, name in _named_tables() if table not in owners}
     found = {table for table, name in owners.items() if name == owner}
+    ours = {*our_tables()}
     for metadata in our_metadata():
         if metadata is not Model.metadata and _owner_of_metadata(metadata, owners) == owner:
-            found |= {each for each in metadata.tables.values() if each not in owners}
+            found |= {t for t in metadata.tables.values() if t not in owners and t in ours}
     return found
 
 
