@@ -17,7 +17,7 @@ from django.contrib.admin.utils import (
 )
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldError, ValidationError
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, When
+from django.db.models import Case, Count, F, Q, When
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
 
@@ -53,6 +53,7 @@ class _SeenList:
     model: Any
     result_list: Any
     list_display: Any
+    _excluded: frozenset[str] = frozenset()
 
     def __init__(self, request: HttpRequest, *arguments: Any, **options: Any) -> None:
         given = inspect.signature(ChangeList.__init__).bind(self, request, *arguments, **options)
@@ -64,6 +65,15 @@ class _SeenList:
         if days and (passes_hidden(request, model, days) or restricted_on(request, model, days)):
             given.arguments["date_hierarchy"] = None
         super().__init__(*given.args[1:], **given.kwargs)
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        """Django's. What a parameter asks for is asked of the rows of this call alone: the facets
+        of a filter are counted in another one, without its own parameters."""
+        whole, self._excluded = self.root_queryset, frozenset(exclude_parameters or ())
+        try:
+            return super().get_queryset(request, exclude_parameters)  # type: ignore[misc]  # as below
+        finally:
+            self.root_queryset = whole
 
     def get_filters(self, request: HttpRequest) -> Any:
         """Django's, each with what the visitor sees to choose from."""
@@ -80,7 +90,7 @@ class _SeenList:
     ) -> None:
         for name, values in parameters.items():
             relations = restricted_on(request, self.model, name)
-            if not relations:
+            if not relations or name in self._excluded:
                 continue
             wanted = [
                 each for path, there in relations for each in conditions(request, there, path)
@@ -128,9 +138,11 @@ def _leave_out(name: str, filters: Any) -> None:
 def _has_none(model: Any, asked: Any, wanted: list[Any]) -> Any:
     """The condition for rows that refer to nothing which is seen, or to a seen row for which
     `asked` holds: what Django means by ``isnull`` if the others were not there."""
-    keys = [each.attname for each in model._meta.pk_fields]
-    same = rows_of(model).filter(**{each: OuterRef(each) for each in keys})
-    return Exists(same.filter(asked, *wanted)) | ~Exists(same.filter(*wanted))
+    rows = rows_of(model)
+    # By keys, and no EXISTS: Django counts facets around a sub-query, and leaves such a one's
+    # reference to the row behind.
+    found = Q(pk__in=rows.filter(asked, *wanted).values("pk"))
+    return found | ~Q(pk__in=rows.filter(*wanted).values("pk"))
 
 
 def only_seen_order(request: HttpRequest, model: Any, order: Any) -> Iterator[Any]:
