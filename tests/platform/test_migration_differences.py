@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import (
     ARRAY,
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -34,6 +35,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     column,
+    event,
     func,
     text,
     true,
@@ -166,6 +168,34 @@ def test_what_only_postgresql_keeps_differs_in_nothing_either(empty_database_url
     with database_of(empty_database_url, everything_of_postgresql) as connection:
         compared = Compared(connection, everything_of_postgresql())
         assert (compared.sentences, compared.uncompared) == ([], [])
+
+
+def of_a_schema(*members: str) -> MetaData:
+    """A table with enumerations that stand in a schema."""
+    metadata = MetaData()
+    event.listen(metadata, "before_create", DDL("CREATE SCHEMA IF NOT EXISTS harbour"))
+    state = Enum(*members, name="state", schema="harbour")
+    Table(
+        "berth",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("state", state, server_default="a"),
+        Column("states", ARRAY(state)),
+        Column("mood", Enum("x", name="mood", schema="harbour"), server_default="x"),
+        CheckConstraint("state IN ('a')"),
+    )
+    return metadata
+
+
+@pytest.mark.database("postgresql")
+def test_an_enumeration_of_a_schema_is_compared_there(empty_database_url: str) -> None:
+    with database_of(empty_database_url, lambda: of_a_schema("a", "b")) as connection:
+        same = Compared(connection, of_a_schema("a", "b"))
+        assert (same.sentences, same.uncompared) == ([], [])
+        grown = Compared(connection, of_a_schema("a", "b", "c"))
+        assert grown.sentences == [
+            "the enumeration harbour.state has a, b in the database and a, b, c in the models"
+        ]
 
 
 @pytest.mark.database("postgresql")

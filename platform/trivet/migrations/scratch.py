@@ -2,8 +2,9 @@
 it would keep them.
 
 On PostgreSQL they are temporary tables in a transaction that is rolled back; nobody else sees
-them, and nothing that is there is locked. On SQLite they stand in a database in memory. A table
-that cannot be built so, because it needs a right or a function that is missing, is not compared.
+them, and no table that is there is locked. A type that stands in a schema has another name as long.
+On SQLite they stand in a database in memory. A table that cannot be built so, because it needs a
+right or a function that is missing, is not compared.
 """
 
 from collections.abc import Iterator
@@ -20,11 +21,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     create_engine,
+    inspect,
     text,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.exc import CompileError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from trivet.migrations.constraint_names import name_constraint
@@ -99,7 +101,11 @@ def _place(connection: Connection) -> Iterator[Connection]:
 
 def _copy_of(table: Table) -> Table:
     metadata = MetaData(naming_convention=table.metadata.naming_convention)
-    return table.to_metadata(metadata, schema=None)  # type: ignore[arg-type]  # it means: without one
+    copy = table.to_metadata(metadata, schema=None)  # type: ignore[arg-type]  # it means: without one
+    for column in copy.columns:
+        # A type with a schema keeps it, because the database says it wherever it says the type.
+        column.type = table.columns[column.key].type
+    return copy
 
 
 def _named_checks(copy: Table, dialect: Dialect) -> dict[str, Check]:
@@ -127,7 +133,9 @@ def _text_of(check: CheckConstraint, dialect: Dialect) -> str:
 
 def _create(connection: Connection, copy: Table) -> None:
     # Statement by statement, because listeners on a table are for the real one.
-    for kind in _named_types(copy, connection.dialect):
+    for number, kind in enumerate(_named_types(copy, connection.dialect)):
+        if kind.schema is not None:
+            _make_room(connection, kind, f"trivet_aside_{number}")
         kind.create(connection, checkfirst=False)
     connection.execute(CreateTable(copy, include_foreign_key_constraints=[]))
     search = find_search(copy)
@@ -138,6 +146,19 @@ def _create(connection: Connection, copy: Table) -> None:
         if options is not None:
             options["concurrently"] = False  # no transaction could build it
         connection.execute(CreateIndex(index))
+
+
+def _make_room(connection: Connection, kind: _Named, aside: str) -> None:
+    """Let the type be made in its schema, as the models have it, until the savepoint ends."""
+    quote = connection.dialect.identifier_preparer.quote
+    look = inspect(connection)
+    assert kind.schema is not None
+    if not look.has_schema(kind.schema):
+        connection.execute(CreateSchema(kind.schema))
+    name = f"{quote(kind.schema)}.{quote(str(kind.name))}"
+    if connection.scalar(text("SELECT to_regtype(:name)"), {"name": name}) is not None:
+        word = "DOMAIN" if isinstance(kind, DOMAIN) else "TYPE"
+        connection.execute(text(f"ALTER {word} {name} RENAME TO {aside}"))
 
 
 def _say_again(connection: Connection, copy: Table, shape: Shape) -> dict[str, str]:
@@ -166,8 +187,8 @@ def _named_types(copy: Table, dialect: Dialect) -> list[_Named]:
     found = {}
     for column in copy.columns:
         for kind in _within(column.type, dialect):
-            if kind.name and kind.schema is None:
-                found[kind.name] = kind
+            if kind.name:
+                found[kind.schema, kind.name] = kind
     return list(found.values())
 
 
