@@ -172,3 +172,28 @@ def test_tables_of_one_feature_that_refer_to_each_other_are_built_anew_and_taken
     fresh.run("migrate")
     assert fresh.json("migrate", "--check") == agreed
     databases.drop(fresh.url)
+
+
+NUMBERED = """
+from sqlalchemy import Sequence
+from sqlalchemy.orm import Mapped, mapped_column
+from trivet import Model
+
+class Port(Model):
+    __tablename__ = "port"
+    __table_args__ = {"schema": "The Docks"}
+    id: Mapped[int] = mapped_column(Sequence("ports_number", start=100), primary_key=True)
+"""
+
+
+@pytest.mark.database("postgresql")
+def test_a_revision_makes_the_schema_and_the_sequence_that_its_table_needs(
+    installed: Installation, write: Write
+) -> None:
+    write(ports=NUMBERED)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    execute(installed.url, "SELECT nextval('ports_number')")
+    installed.run("migrate", "--to", "ports@base", "--yes")
+    installed.run("migrate")
+    assert installed.json("migrate", "--check")["alembic"] == []

@@ -26,6 +26,7 @@ from trivet.migrations.enumerations import drops_of
 from trivet.migrations.filling import fill
 from trivet.migrations.losses import find_losses
 from trivet.migrations.policies import SecureRowsOp, order_policies
+from trivet.migrations.prerequisites import prepare
 from trivet.migrations.searches import CreateSearchOp, DropSearchOp, order_searches
 from trivet.models.mapped import our_tables
 
@@ -74,6 +75,7 @@ class Revising:
             downgrade.ops.extend(drops_of(_new_columns(upgrade)))
             order_policies(upgrade, downgrade)
             order_searches(upgrade, downgrade)
+            prepare(upgrade, downgrade)
         directive.message = directive.message or describe(upgrade)
         needed = {self.owners.get(table, self.owner) for table in _referred(upgrade)}
         depends = [f"{name}@head" for name in sorted(needed - {self.owner})]
