@@ -197,3 +197,30 @@ def test_a_revision_makes_the_schema_and_the_sequence_that_its_table_needs(
     installed.run("migrate", "--to", "ports@base", "--yes")
     installed.run("migrate")
     assert installed.json("migrate", "--check")["alembic"] == []
+
+
+NESTED = """
+from sqlalchemy import Enum, String
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, HSTORE
+from sqlalchemy.orm import Mapped, mapped_column
+from trivet import Model
+
+class Port(Model):
+    __tablename__ = "port"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    words: Mapped[list[str]] = mapped_column(ARRAY(String(5)))
+    moods: Mapped[list[str]] = mapped_column(ARRAY(ENUM("a", name="mood")))
+    pairs: Mapped[dict[str, str]] = mapped_column(HSTORE)
+"""
+
+
+def test_a_type_within_a_type_is_written_with_its_module_whatever_the_database(
+    installed: Installation, write: Write, tmp_path: Path
+) -> None:
+    write(ports=NESTED)
+    installed.run("makemigrations", "ports")
+    (revision,) = tmp_path.rglob("ports/migrations/*.py")
+    written = revision.read_text()
+    assert "postgresql.ARRAY(sa.String(length=5))" in written
+    assert 'postgresql.ARRAY(postgresql.ENUM("a", name="mood"))' in written
+    assert "postgresql.HSTORE(text_type=sa.Text())" in written

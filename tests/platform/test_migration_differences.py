@@ -4,6 +4,7 @@ take for a difference."""
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from sqlalchemy import (
@@ -173,7 +174,8 @@ def test_what_only_postgresql_keeps_differs_in_nothing_either(empty_database_url
 def of_a_schema(*members: str) -> MetaData:
     """A table with enumerations that stand in a schema."""
     metadata = MetaData()
-    event.listen(metadata, "before_create", DDL("CREATE SCHEMA IF NOT EXISTS harbour"))
+    made: Any = DDL  # without types in SQLAlchemy
+    event.listen(metadata, "before_create", made("CREATE SCHEMA IF NOT EXISTS harbour"))
     state = Enum(*members, name="state", schema="harbour")
     Table(
         "berth",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
+from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Constraint, Table
 from sqlalchemy.schema import sort_tables_and_constraints
@@ -119,7 +120,13 @@ def _render_type(kind: TypeEngine[Any], context: AutogenContext) -> str | bool:
         return f"trivet.models.types.{type(kind).__name__}()"
     if module.partition(".")[0] != "sqlalchemy":
         context.imports.add(f"import {module}")
-    return False
+    # Alembic knows what is inside such a type only where its database is the one at hand.
+    said = PostgresqlImpl.render_type(_POSTGRESQL, kind, context)
+    return said if isinstance(said, str) else False
+
+
+_POSTGRESQL = PostgresqlImpl.__new__(PostgresqlImpl)
+"""For the text of types alone, for which it needs no connection."""
 
 
 def _portable(expression: Any) -> str | None:
