@@ -5,8 +5,10 @@ header (RFC 6455, 5.2) depends on the length alone, because a server does not ma
 message can be built once for any number of sockets.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
+PART_BYTES = 64 * 1024
+"""The size from which frames are not joined any further."""
 _TEXT = 0x81
 """A text message in a single fragment (FIN and opcode 1)."""
 
@@ -34,6 +36,23 @@ class Frame:
 def join(frames: Iterable[Frame]) -> Frame:
     """The objects of all `frames` as one frame."""
     return Frame(b"\n".join([frame.payload for frame in frames]))
+
+
+def join_in_parts(frames: Sequence[Frame]) -> Iterator[Frame]:
+    """The objects of all `frames`, in order, as frames of about `PART_BYTES`."""
+    start, size = 0, 0
+    for end, frame in enumerate(frames):
+        if end > start and size + len(frame) > PART_BYTES:
+            yield _join(frames[start:end])
+            start, size = end, 0
+        size += len(frame)
+    if frames:
+        yield _join(frames[start:])
+
+
+def _join(frames: Sequence[Frame]) -> Frame:
+    # One that others get too has its message once for all of them.
+    return frames[0] if len(frames) == 1 else join(frames)
 
 
 def _header(length: int) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any
 
 from trivet import Platform
 from trivet.delivery.batched_read import BatchedRead
-from trivet.delivery.controls import ChannelPush, EphemeralPublication
+from trivet.delivery.controls import EphemeralPublication
 from trivet.events import outbox
 from trivet.events.missed import Asked, Missed, read_missed
 from trivet.events.outbox import Position, StoredPublication
@@ -37,10 +37,10 @@ from trivet_realtime.codes import (
 )
 from trivet_realtime.credentials import Credentials, Grant
 from trivet_realtime.declared import Unit
-from trivet_realtime.frames import Frame
 from trivet_realtime.live_channels import LiveChannel
 from trivet_realtime.presence import Presence
 from trivet_realtime.protocol import encode_unsubscribe
+from trivet_realtime.pushing import Pushing
 from trivet_realtime.recent import RecentMemory
 from trivet_realtime.recovery import Recovery, judge
 from trivet_realtime.stream import Stream
@@ -84,6 +84,7 @@ class Hub:
         self.calls = calls or ClientCalls()
         self.credentials = credentials or Credentials(platform)
         self.presence = Presence(self)
+        self.pushing = Pushing(self)
         self.streams: dict[str, Callable[[str], None]] = {}
         """Where frames of clients of streams go, by their sessions."""
         self.platform = platform
@@ -232,18 +233,6 @@ class Hub:
         stream = self._streams.get(channel)
         return () if stream is None else stream.subscribers
 
-    def push_everywhere(self, channel: str, frame: Frame) -> None:
-        """Send what is no publication to all who hear `channel`, here and elsewhere."""
-        self.push(channel, frame)
-        text = frame.payload.decode()
-        self.platform.broker.publish(ChannelPush(channel=channel, node=self.node, frame=text))
-
-    def push(self, channel: str, frame: Frame) -> None:
-        """Send what is no publication to all who hear `channel` here."""
-        for subscription in tuple(self.subscribers(channel)):
-            if subscription.is_live:
-                subscription.client.send(frame)
-
     def publish_ephemeral(self, stored: StoredPublication) -> None:
         """Send a publication without an offset to all who hear its channel, here and elsewhere."""
         self.push_ephemeral(stored)
@@ -259,14 +248,7 @@ class Hub:
 
     def push_ephemeral(self, stored: StoredPublication) -> None:
         """Send a publication without an offset to all who hear its channel here."""
-        parcel = Parcel(stored, None)
-        for subscription in tuple(self.subscribers(stored.channel)):
-            # What is no row of the class cannot be judged.
-            if subscription.is_live and subscription.live is None:
-                view = subscription.view
-                frame = parcel.frame if view is None else view.frame(parcel, is_next=False)
-                if frame.payload:
-                    subscription.client.send(frame)
+        self.pushing.push(stored.channel, Parcel(stored, None))
 
     async def recover(
         self, subscription: Subscription, asked: Position | None, *, limit: int, limit_bytes: int

@@ -70,7 +70,7 @@ def _take(hub: Hub, frame: ClientFrame) -> None:
 
 def _push(hub: Hub, push: ChannelPush) -> None:
     if push.node != hub.node:
-        hub.push(push.channel, Frame(push.frame.encode()))
+        hub.pushing.push(push.channel, Frame(push.frame.encode()))
 
 
 def _publish(hub: Hub, ephemeral: EphemeralPublication) -> None:

@@ -4,13 +4,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from trivet_realtime.frames import Frame, join
+from trivet_realtime.frames import PART_BYTES, Frame, join
 
 if TYPE_CHECKING:
     from trivet_realtime.subscription import Subscription
-
-PART_BYTES = 64 * 1024
-"""The size from which frames that wait are not joined any further."""
 
 
 class Direct(Protocol):

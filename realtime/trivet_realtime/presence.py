@@ -80,7 +80,7 @@ class Presence:
         subscription.info = subscription.client.info(grant.info)
         if grant.join_leave:
             frame = Frame(encode_join(subscription.channel, subscription.info))
-            self._hub.push_everywhere(subscription.channel, frame)
+            self._hub.pushing.push_everywhere(subscription.channel, frame)
 
     def leave(self, subscription: "Subscription") -> None:
         """Note that a subscription has ended, and tell the others."""
@@ -89,7 +89,7 @@ class Presence:
         self._remove((subscription.channel, subscription.client.id))
         if info is not None and grant is not None and grant.join_leave:
             frame = Frame(encode_leave(subscription.channel, info))
-            self._hub.push_everywhere(subscription.channel, frame)
+            self._hub.pushing.push_everywhere(subscription.channel, frame)
 
     async def members(self, channel: str) -> dict[str, ClientInfo]:
         """The clients that are subscribed to `channel`, by their ids."""

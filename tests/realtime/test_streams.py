@@ -6,22 +6,20 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import anyio
-import msgspec
 import pytest
 from sqlalchemy import insert, text
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from tests.realtime.house import House, create_tables, eventually, open_platform_with_django
+from tests.realtime.pipe import connected
 from trivet.events.outbox import Channel, Position, StoredPublication
 from trivet.features import modules_of
 from trivet.identity import ANONYMOUS
 from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import collect_rules
-from trivet_realtime.client import Client
 from trivet_realtime.connection import serve
-from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
 from trivet_realtime.websocket import WebSocketTransport
 
@@ -48,42 +46,11 @@ async def deliver(hub: Hub, *offsets: int) -> None:
         await hub.deliver(NORTH, "e", publications)
 
 
-class Pipe:
-    """A carrier that takes everything, and writes it down; not `is_clear`, it takes nothing."""
-
-    direct = None
-    waiting_bytes = 0
-
-    def __init__(self) -> None:
-        self.is_clear = True
-        self.frames: list[Frame] = []
-
-    def write(self, frame: Frame) -> None:
-        assert self.is_clear
-        self.frames.append(frame)
-
-    @property
-    def sent(self) -> list[int]:
-        """Offsets of publications, codes of unsubscribes."""
-        lines = [line for frame in self.frames for line in frame.payload.splitlines()]
-        pushes = [msgspec.json.decode(line)["push"] for line in lines]
-        return [
-            push["pub"]["offset"] if "pub" in push else push["unsubscribe"]["code"]
-            for push in pushes
-        ]
-
-
 async def stand_at(hub: Hub, offset: int) -> None:
     """Let the channel's row say so; its publications are gone."""
     async with hub.platform.database.engine.begin() as connection:
         row = {"name": NORTH, "epoch": "e", "top_offset": offset}
         await connection.execute(insert(Channel).values(row))
-
-
-def connected(hub: Hub) -> tuple[Client, Pipe]:
-    client, pipe = hub.admit(Origin(ANONYMOUS)), Pipe()
-    client.outgoing.attach(pipe)
-    return client, pipe
 
 
 class Course(NamedTuple):
