@@ -12,7 +12,7 @@ class Bounds:
     queue_bytes: int = 1024 * 1024
     """The bound of what waits to be written to a client."""
     channels: int = 128
-    """Subscriptions of a connection."""
+    """Subscriptions of a connection, its own and those that the server makes."""
     publications: int = 300
     """Publications in one recovery and in one history reply, and of a channel in memory."""
     listed_channels: int = 50_000

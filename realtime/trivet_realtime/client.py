@@ -100,6 +100,10 @@ class Client:
         credential = self.credential
         return ClientInfo(credential.user, self.id, credential.info, chan_info)
 
+    def has_room(self, channels: int = 1) -> bool:
+        """Whether so many more channels are within the bound, whoever subscribes it to them."""
+        return len(self.subscriptions) + channels <= self.bounds.channels
+
     @property
     def ending(self) -> DisconnectCode | None:
         """Why the connection is ending, if it is."""

@@ -90,6 +90,9 @@ TOO_MANY_COMMANDS = DisconnectCode(3013, "too many requests")
 MALFORMED = DisconnectCode(3501, "bad request")
 STALE = DisconnectCode(3502, "stale")
 FORCED = DisconnectCode(3503, "force disconnect")
+CHANNEL_LIMIT = DisconnectCode(3505, "channel limit")
+"""The server subscribes the client to more than a connection may have. Who asks for one channel too
+many is refused that one (106); here nobody has asked, and to leave some out would be silent."""
 INAPPROPRIATE_PROTOCOL = DisconnectCode(3506, "inappropriate protocol")
 """The client speaks Protobuf, this server JSON. Final: it would come back with the same."""
 SEND_NOT_AVAILABLE = DisconnectCode(3508, "not available")

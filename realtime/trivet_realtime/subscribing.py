@@ -152,7 +152,7 @@ def _require_possible(hub: Hub, client: Client, request: SubscribeRequest) -> No
         raise CommandError(codes.NOT_AVAILABLE)
     if request.channel in client.subscriptions:
         raise CommandError(codes.ALREADY_SUBSCRIBED)
-    if len(client.subscriptions) >= hub.bounds.channels:
+    if not client.has_room():
         raise CommandError(codes.LIMIT_EXCEEDED)
 
 

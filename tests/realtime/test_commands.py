@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.realtime.house import House, eventually
+from trivet.identity import ANONYMOUS
 
 # What is said on the wire is no matter of the database.
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
@@ -232,6 +233,22 @@ async def test_a_client_has_128_channels_and_no_more(house: House) -> None:
     assert sum("subscribe" in reply for reply in replies) == 128
     (refused,) = (reply for reply in replies if "error" in reply)
     assert refused["error"] == {"code": 106, "message": "limit exceeded"}
+
+
+@pytest.mark.parametrize("count", [128, 129])
+async def test_the_channels_of_a_token_count_and_too_many_are_told(
+    house: House, count: int
+) -> None:
+    token = house.platform.tokens.connection(
+        ANONYMOUS, channels=[f"beacons:h{number}" for number in range(count)]
+    )
+    async with house.socket() as socket:
+        await socket.send({"id": 1, "connect": {"token": token}})
+        if count > 128:
+            assert await socket.closing() == (3505, "channel limit")
+        else:
+            assert len((await socket.receive())["connect"]["subs"]) == count
+            assert await socket.ask(SUBSCRIBE) == error(106, "limit exceeded")
 
 
 @pytest.mark.parametrize("options", [{"type": 1}, {"type": 4}, {"tf": {"key": "a"}}])

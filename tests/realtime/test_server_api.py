@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.realtime.house import SECONDS, House, Socket, house_at
+from tests.realtime.logins import SEVEN
 from trivet.audit.tables import AuditEntry
 from trivet.delivery.brokers import postgresql, redis
 from trivet.delivery.brokers.sealed import SEAL_BYTES
@@ -292,6 +293,18 @@ async def test_a_user_is_subscribed_and_unsubscribed(house: House) -> None:
         await call(house, "publish", channel=DEN, data=2)
         for each in (socket, other):
             assert await each.ask({"id": 2, "ping": {}}) == {"id": 2, "ping": {}}
+
+
+async def test_who_is_subscribed_to_more_channels_than_it_may_have_is_told(house: House) -> None:
+    channels = [f"beacons:h{number}" for number in range(127)]  # and one of their own
+    token = house.platform.tokens.connection(SEVEN, channels=channels)
+    await house.add_user(7)
+    async with house.socket() as socket:
+        assert len((await socket.connect(token=token))["subs"]) == 128
+        await call(house, "subscribe", user="7", channel=channels[0])
+        assert await socket.ask({"id": 2, "ping": {}}) == {"id": 2, "ping": {}}
+        await call(house, "subscribe", user="7", channel=DEN)
+        assert await socket.closing() == (3505, "channel limit")
 
 
 async def test_a_connection_is_told_when_it_expires(house: House) -> None:

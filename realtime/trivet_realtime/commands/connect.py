@@ -53,6 +53,8 @@ async def _subscribe(session: Session, request: ConnectRequest) -> list[Begun]:
     """Make all subscriptions of the server, or none: after a refusal the client may connect again,
     and gets them then."""
     grants = list(_grants(session))
+    if not session.client.has_room(len(grants)):
+        raise Disconnected(codes.CHANNEL_LIMIT)
     return await begin_together(session, [(_request_of(request, each), each) for each in grants])
 
 

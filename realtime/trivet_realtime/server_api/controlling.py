@@ -199,6 +199,9 @@ async def _begin(hub: Hub, client: Client, command: SubscribeCommand) -> None:
     # follows awaits nothing before the subscription has its place.
     if command.channel in client.subscriptions:
         return
+    if not client.has_room():
+        client.disconnect(codes.CHANNEL_LIMIT)
+        return
     request = SubscribeRequest(channel=command.channel)
     if command.recover_since is not None:
         request.recover = True
