@@ -12,6 +12,10 @@ from urllib.parse import urlsplit
 import idna
 
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+SEGMENT = r"(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+"
+"""Between two slashes of a path: what everybody writes alike, and no client resolves away as it
+does . and .."""
+_PATH = re.compile(rf"(/{SEGMENT})*")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -68,11 +72,17 @@ class PublicUrl:
             port = parts.port
         except ValueError:
             raise ValueError("has a port that is no number between 0 and 65535") from None
+        path = parts.path.rstrip("/")
+        if not _PATH.fullmatch(path):
+            raise ValueError(
+                "has a path that is not like /board (letters, digits and - . _ ~ between single "
+                "slashes, no . or .. alone)"
+            )
         return cls(
             parts.scheme,
             _host_of(parts.hostname),
             None if port == _DEFAULT_PORTS[parts.scheme] else port,
-            parts.path.rstrip("/"),
+            path,
         )
 
 

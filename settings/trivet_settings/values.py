@@ -6,17 +6,18 @@ here raise ValueError with a sentence that says what is wrong, and never quotes 
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 
 from trivet_settings import broker_url
 from trivet_settings.database_url import DatabaseUrl
-from trivet_settings.public_url import PublicUrl, origin_of
+from trivet_settings.public_url import SEGMENT, PublicUrl, origin_of
 
 RESERVED_PREFIXES = (
     "/api",
@@ -33,11 +34,13 @@ Pooler = Literal["none", "session", "transaction"]
 
 POLICIES = ("public", "authenticated", "staff", "its-own")
 
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_PREFIX = re.compile(rf"(/{SEGMENT})+")
+_HEADER_TEXT = re.compile(r"[!-~]*")
+"""What every client can send as a header, and every server reads as it was sent."""
 _TARGET = re.compile(r"(asgi|wsgi):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PERMISSION = re.compile(r"[a-z_]\w*\.[a-z_]\w*")
-_PATH = re.compile(r"/([A-Za-z0-9._~-]+/?)*")
+_PATH = re.compile(rf"/({SEGMENT}(/|$))*")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _FEATURE = re.compile(rf"([A-Za-z_]\w*=)?{_PACKAGE.pattern}")
 _MODEL_OR_FIELD = re.compile(r"[a-z_]\w*(\.[a-z_]\w*){1,2}", re.IGNORECASE)
@@ -55,9 +58,16 @@ def _from_json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError:
+        return json.loads(value, object_pairs_hook=_each_once)
+    except json.JSONDecodeError:
         raise ValueError("is not valid JSON") from None
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError("has two entries of the same name, of which only one could count")
+    return dict(pairs)
 
 
 def _check_features(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,7 +102,8 @@ def _check_prefixes(prefixes: Iterable[str]) -> None:
     for prefix in prefixes:
         if not _PREFIX.fullmatch(prefix):
             raise ValueError(
-                "has a prefix that is not like /legacy (no trailing slash, never / alone)"
+                "has a prefix that is not like /legacy (letters, digits and - . _ ~ between single "
+                "slashes, no . or .. alone, no trailing slash, never / alone)"
             )
         if any(f"{prefix}/".startswith(f"{taken}/") for taken in RESERVED_PREFIXES):
             raise ValueError(
@@ -164,9 +175,17 @@ def _check_length(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _check_lengths(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+def _check_header_secret(secret: SecretStr) -> SecretStr:
+    if not _HEADER_TEXT.fullmatch(secret.get_secret_value()):
+        raise ValueError(
+            "holds a character that cannot be sent in a header (visible characters of ASCII can)"
+        )
+    return _check_length(secret)
+
+
+def _check_header_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for secret in secrets:
-        _check_length(secret)
+        _check_header_secret(secret)
     return secrets
 
 
@@ -174,6 +193,7 @@ def _check_throttle_store(store: SecretStr) -> SecretStr:
     text = store.get_secret_value()
     if text and not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("is no address that begins with redis://, rediss:// or unix://")
+    broker_url.check(text)
     return store
 
 
@@ -208,6 +228,12 @@ def _check_rooms(rooms: tuple[str, ...]) -> tuple[str, ...]:
     if not rooms:
         raise ValueError("is empty, so this process would serve nothing")
     return tuple(dict.fromkeys(rooms))
+
+
+def _check_home(path: str) -> str:
+    if path == "/":
+        raise ValueError("is the page / itself, which would send its visitors to itself for ever")
+    return _check_path(path)
 
 
 def _check_path(path: str) -> str:
@@ -284,7 +310,21 @@ def _check_public(text: str) -> str:
 def _check_server_address(text: str) -> str:
     if text and not text.startswith(("http://", "https://")):
         raise ValueError("is no address that begins with http:// or https://")
+    if text:
+        _require_host(text)
     return text.rstrip("/")
+
+
+def _require_host(text: str) -> None:
+    parts = urlsplit(text)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("has a port that is no number from 0 to 65535") from None
+    if not parts.hostname:
+        raise ValueError("names no host")
+    if parts.query or parts.fragment:
+        raise ValueError("has a query or a fragment, behind which no method can be written")
 
 
 def _lower(value: Any) -> Any:
@@ -341,9 +381,11 @@ AuditExceptions = Annotated[
     AfterValidator(_check_audit_exceptions),
 ]
 SitePath = AfterValidator(_check_path)
+HomePath = AfterValidator(_check_home)
 ProductName = AfterValidator(_strip_name)
 ThrottleStore = AfterValidator(_check_throttle_store)
 LongSecret = AfterValidator(_check_length)
-LongSecrets = AfterValidator(_check_lengths)
+HeaderSecret = AfterValidator(_check_header_secret)
+HeaderSecrets = AfterValidator(_check_header_secrets)
 BrokerAddress = AfterValidator(_check_broker)
 ServerAddress = AfterValidator(_check_server_address)

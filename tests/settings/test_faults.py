@@ -100,6 +100,42 @@ SCENARIOS = (
     Scenario(
         "a mount on a room", "EXTRA_MOUNTS", '{"/api/x": "asgi:a:b"}', ("Trivet uses itself",)
     ),
+    *(
+        Scenario(f"a mount at {prefix}", "EXTRA_MOUNTS", f'{{"{prefix}": "asgi:a:b"}}', (says,))
+        for prefix, says in {
+            "/../x": "no . or .. alone",
+            "/a/./b": "no . or .. alone",
+            "/x/": "no trailing slash",
+            "//x": "single slashes",
+            "/x?y": "letters, digits",
+            "/%2e": "letters, digits",
+            "/admin": "Trivet uses itself",
+            "/ws/y": "Trivet uses itself",
+            "/static": "Trivet uses itself",
+        }.items()
+    ),
+    Scenario(
+        "a prefix twice",
+        "EXTRA_MOUNTS",
+        '{"/x": "asgi:a:b", "/x": "asgi:c:d"}',
+        ("two entries of the same name",),
+    ),
+    *(
+        Scenario(f"{name} that no header carries", name, value, ("cannot be sent", "--print"))
+        for name in ("SERVER_API_KEYS", "CENTRIFUGO_SECRET", "CENTRIFUGO_API_KEY")
+        for value in (f"é{SECRET}", f"a {SECRET}")
+    ),
+    *(
+        Scenario(f"a public path {path}", "PUBLIC_URL", f"https://a{path}", ("like /board",))
+        for path in ("/a b", "/a/../b", "//a", "/caf%C3%A9", "/é")
+    ),
+    Scenario("a home that is where one is", "HOME", "/", ("itself for ever", "/departures/")),
+    Scenario("a home above the root", "HOME", "/../x", ("no path on this site",)),
+    Scenario("a store without a host", "THROTTLE_STORE", "redis://", ("names no host",)),
+    Scenario("a store at no port", "THROTTLE_STORE", "redis://a:x", ("a port",)),
+    Scenario("a Centrifugo nowhere", "CENTRIFUGO_API_URL", "http://", ("names no host",)),
+    Scenario("a Centrifugo at no port", "CENTRIFUGO_API_URL", "http://a:x/api", ("a port",)),
+    Scenario("a Centrifugo and a query", "CENTRIFUGO_API_URL", "http://a/api?b", ("a query",)),
     Scenario("a target of no kind", "EXTRA_MOUNTS", '{"/a": "a:b"}', ("asgi:module:attribute",)),
     Scenario(
         "a policy that is none",

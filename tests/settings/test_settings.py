@@ -235,14 +235,15 @@ def test_a_product_has_a_name_and_its_pages_a_title() -> None:
 
 
 @pytest.mark.parametrize("setting", ["logo", "home"])
-@pytest.mark.parametrize("path", ["/", "/shop/", "/shop/static/logo-2.svg"])
+@pytest.mark.parametrize("path", ["/shop", "/shop/", "/shop/static/logo-2.svg", "/.well-known/x"])
 def test_a_path_on_this_site_is_taken(setting: str, path: str) -> None:
     assert getattr(load_settings(**{setting: path}), setting) == path
 
 
 @pytest.mark.parametrize("setting", ["logo", "home"])
 @pytest.mark.parametrize(
-    "path", ["shop/logo.svg", "//cdn.example/x.svg", "https://cdn.example/x.svg", "/a b", "/a?b"]
+    "path",
+    ["shop/logo.svg", "//cdn.example/x.svg", "https://cdn.example/x.svg", "/a b", "/a?b", "/../a"],
 )
 def test_an_address_elsewhere_is_no_path_on_this_site(setting: str, path: str) -> None:
     with pytest.raises(SettingsError, match=f"TRIVET_{setting.upper()}.*no path on this site"):

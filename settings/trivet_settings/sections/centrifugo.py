@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from trivet_settings.description import About
-from trivet_settings.values import LongSecret, ServerAddress
+from trivet_settings.values import HeaderSecret, ServerAddress
 
 CentrifugoSource = Literal["stream", "outbox"]
 
@@ -22,7 +22,7 @@ class CentrifugoSettings(BaseSettings):
             cure="Make one with: trivet secret --print",
             secret=True,
         ),
-        LongSecret,
+        HeaderSecret,
     ] = SecretStr("")
     centrifugo_api_url: Annotated[
         str,
@@ -41,7 +41,7 @@ class CentrifugoSettings(BaseSettings):
             cure="Make one with: trivet secret --print",
             secret=True,
         ),
-        LongSecret,
+        HeaderSecret,
     ] = SecretStr("")
     centrifugo_source: Annotated[
         CentrifugoSource,

@@ -15,7 +15,6 @@ from trivet_settings.values import (
     MountPolicies,
     Mounts,
     NonEmptyRooms,
-    Observers,
 )
 
 Room = Literal["api", "admin", "realtime"]
@@ -37,7 +36,6 @@ class CompositionSettings(BaseSettings):
         tuple[Room, ...],
         *Listed,
         NonEmptyRooms,
-        Observers,
         About(
             "Which rooms this process serves.",
             "any of api, admin, realtime, comma-separated or JSON",

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from trivet_settings.description import About
-from trivet_settings.values import BrokerAddress, Listed, LongSecret, LongSecrets
+from trivet_settings.values import BrokerAddress, HeaderSecrets, Listed, LongSecret
 
 
 class RealtimeSettings(BaseSettings):
@@ -45,7 +45,7 @@ class RealtimeSettings(BaseSettings):
             cure="Make one with: trivet secret --print",
             secret=True,
         ),
-        LongSecrets,
+        HeaderSecrets,
     ] = ()
     broker: Annotated[
         SecretStr,

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from trivet_settings.description import About
-from trivet_settings.values import ProductName, PublicAddress, SitePath
+from trivet_settings.values import HomePath, ProductName, PublicAddress, SitePath
 
 
 class SiteSettings(BaseSettings):
@@ -48,7 +48,7 @@ class SiteSettings(BaseSettings):
     ] = ""
     home: Annotated[
         str,
-        SitePath,
+        HomePath,
         About(
             "Where a visitor of / is sent. Empty: / shows the places to go.",
             "path on this site",
