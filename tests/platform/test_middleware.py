@@ -395,3 +395,13 @@ async def test_an_exceptions_text_cannot_write_to_the_terminal_of_who_reads_the_
     assert answer.status_code == 500
     assert "\\x1b[2Jred\\x07\\x9b" in stream.getvalue()
     assert not {"\x1b", "\x07", "\x9b"} & set(stream.getvalue())
+
+
+async def test_headers_may_be_any_iterable(tmp_path: Path) -> None:
+    async def bare(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = iter([(b"x-bare", b"a")])
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with client_of(bare_root(tmp_path, [mounted(bare, lifespan=False)])) as client:
+        assert (await client.get("/app/")).headers["x-bare"] == "a"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
@@ -64,6 +64,12 @@ async def allowed() -> None: ...
 @router.post("/names", dependencies=[public])
 async def duplicate(name: Name, unit: Unit) -> None:
     await unit.run(add_twice, name.name)
+
+
+@router.post("/names/unsendable", dependencies=[public])
+async def unsendable(name: Name, unit: Unit) -> Response:
+    await unit.run(add, name.name)
+    return Response(status_code=201, headers={"location": f"/names/{name.name}\r\nset-cookie: a=b"})
 
 
 @router.post("/names/with-django", dependencies=[public])

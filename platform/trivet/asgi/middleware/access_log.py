@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.headers import find_header
 from trivet.context import RequestContext, enter_context
-from trivet.log import Event, request_logger
+from trivet.log import BrokenResponse, Event, request_logger
 from trivet.observation import RequestEnded
 
 if TYPE_CHECKING:
@@ -67,11 +67,15 @@ class AccessLogMiddleware:
                 status = HTTPStatus.FORBIDDEN
             await send(message)
 
+        is_broken = False
         try:
             await self.app(scope, receive, send_with_id)
+        except BrokenResponse:
+            is_broken = True
+            raise
         finally:
             served = _Served(
-                self, context, _method(scope), path, _route(scope), int(status), started
+                self, context, _method(scope), path, _route(scope), int(status), started, is_broken
             )
             if context.lasting is None:
                 served.end()
@@ -99,6 +103,7 @@ class _Served:
     route: str
     status: int
     started: float
+    is_broken: bool
 
     def end(self) -> None:
         """Write the line and emit the event, in the context of the request."""
@@ -110,7 +115,7 @@ class _Served:
 
     def _describe(self, seconds: float) -> Event:
         context, identity = self.context, self.context.identity
-        return {
+        described: Event = {
             "event": "request",
             "method": self.method,
             "path": self.path,
@@ -121,6 +126,9 @@ class _Served:
             "identity": identity.username or identity.kind,
             "credential": identity.credential_id or None,
         }
+        if self.is_broken:
+            described["broken_off"] = True
+        return described
 
     def _ended(self, seconds: float) -> RequestEnded:
         return RequestEnded(

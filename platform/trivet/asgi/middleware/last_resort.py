@@ -48,9 +48,10 @@ class LastResortMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        watch = _Watch(send)
+        watch = _Watch(receive, send)
         try:
-            await self.app(scope, receive, watch)
+            await self.app(scope, watch.receive, watch)
+            watch.require_answer()
         except asyncio.CancelledError as error:
             if watch.status or not self._is_stopping(scope, error):
                 raise
@@ -96,8 +97,10 @@ class _Watch:
         is_complete: Whether all of the answer was sent.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
         self._send = send
+        self._is_awaited = True
         self._lost: OSError | None = None
         self.status = 0
         self.is_complete = False
@@ -114,12 +117,31 @@ class _Watch:
         # Set after the send: if the server refuses the message, the answer is not complete.
         self.is_complete = kind in _LAST and not message.get("more_body", False)
 
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] in _LEFT:
+            self._is_awaited = False
+        return message
+
+    def require_answer(self) -> None:
+        """Raise if the application is done, and its client still waits for an answer. A socket that
+        is open may outlive the call."""
+        is_open = self.status == HTTPStatus.SWITCHING_PROTOCOLS
+        if self._is_awaited and not self.is_complete and not is_open:
+            part = "the end of its answer" if self.status else "an answer"
+            raise NoAnswer(f"the application returned without {part}")
+
     def has_lost(self, error: Exception) -> bool:
         """Whether `error` is that by which the server said that the client has left."""
         is_starlettes = isinstance(error, WebSocketDisconnect)
         return self._lost is not None and (error is self._lost or is_starlettes)
 
 
+class NoAnswer(RuntimeError):
+    """An application returned, and had not answered, or not to the end."""
+
+
+_LEFT = frozenset({"http.disconnect", "websocket.disconnect"})
 _GIVEN_UP = "Task cancelled, timeout graceful shutdown exceeded"
 """By which message uvicorn cancels requests; nobody else's cancellation is answered."""
 
