@@ -13,7 +13,8 @@ start only at the level ``debug``.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 1.0
 """A step of starting that takes longer is logged as information."""
+PATIENCE_SECONDS = 5.0
+"""A step of starting that takes longer is named in the log while it is waited for."""
 _DONE = "%s %d of %d: %s, %.2f s"
 
 
@@ -51,7 +54,7 @@ class Step:
     """One step of starting or stopping.
 
     `name` describes the result of the step. `seconds` bounds a step of stopping. A step of
-    starting has no bound, because the server has one.
+    starting has a bound of its own, if it needs one.
     """
 
     name: str
@@ -73,12 +76,17 @@ class Lifecycle:
         """The present state."""
         return self._state
 
-    async def start(self, steps: Sequence[Step]) -> None:
-        """Run every step in order; then the process is ready. An exception of a step is raised."""
+    async def start(self, steps: Sequence[Step], *, patience: float = PATIENCE_SECONDS) -> None:
+        """Run every step in order; then the process is ready. An exception of a step is raised.
+
+        A step that has not come to its end after `patience` (seconds) is named in the log, and
+        again after twice that time, and so on: nobody else would know what a process waits for.
+        """
         self._require(State.READY)
         for number, step in enumerate(steps, 1):
             began = time.perf_counter()
-            await step.run()
+            with _naming(f"starting {number} of {len(steps)}: waiting until {step.name}", patience):
+                await step.run()
             seconds = time.perf_counter() - began
             level = logging.INFO if seconds >= SLOW_SECONDS else logging.DEBUG
             logger.log(level, _DONE, "starting", number, len(steps), step.name, seconds)
@@ -160,6 +168,24 @@ class RunningRequests:
     async def wait_finished(self) -> None:
         """Wait until no request is running."""
         await self._finished.wait()
+
+
+@contextmanager
+def _naming(sentence: str, seconds: float) -> Iterator[None]:
+    """Log `sentence` after so many seconds, and after twice as many, until the block ends."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def name(waited: float) -> None:
+        nonlocal timer
+        logger.warning("%s, for %g s so far", sentence, waited)
+        timer = loop.call_later(waited, name, 2 * waited)
+
+    timer = loop.call_later(seconds, name, seconds)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def _run_bounded(step: Step) -> None:

@@ -90,6 +90,26 @@ def test_a_worker_that_is_stuck_is_replaced(start: Callable[..., Server]) -> Non
     assert httpx2.get(f"{server.url}/healthz", timeout=60).status_code == 200
 
 
+LATE = json.dumps({"/late": "asgi:tests.deploy.foreign.late_app:app"})
+
+
+def test_a_mount_may_take_longer_to_start_than_a_worker_may_be_stuck(
+    start: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATE_SECONDS", "9")
+    server = start(worker_seconds="4", extra_mounts=LATE)
+    assert "waiting until late has started, for 5 s so far" in server.log_text()
+    assert "WORKER TIMEOUT" not in server.log_text()
+
+
+def test_a_mount_that_never_starts_ends_the_server_with_a_sentence(
+    start: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATE_SECONDS", "3600")
+    with pytest.raises(RuntimeError, match=r"late could not start: .*TRIVET_START_SECONDS"):
+        start(start_seconds="1", extra_mounts=LATE)
+
+
 def test_no_request_is_lost_while_workers_are_replaced(start: Callable[..., Server]) -> None:
     server = start("serve", "--workers=2", worker_requests="30", worker_requests_jitter="20")
     with load(server) as answers:

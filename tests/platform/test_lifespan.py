@@ -1,5 +1,7 @@
 """Lifespans of mounted apps: up in order, down in reverse, and honest when one fails."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,6 +38,11 @@ async def failing_without_a_word(scope: Scope, receive: Receive, send: Send) -> 
 
 async def unaware(scope: Scope, receive: Receive, send: Send) -> None:
     raise ValueError("lifespan is nothing I know")
+
+
+async def never_ready(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await asyncio.Event().wait()
 
 
 async def run_lifespan(
@@ -107,6 +114,35 @@ async def test_a_failed_start_stops_what_had_started_and_names_the_app(
     sent, _ = await run_lifespan(root)
     assert sent == [{"type": "lifespan.startup.failed", "message": sentence}]
     assert log == ["first up", "first down"]
+
+
+async def test_an_app_that_does_not_start_in_time_has_failed(tmp_path: Path) -> None:
+    log: list[str] = []
+    mounts = [mounted(recording("first", log), "/first"), mounted(never_ready, "/cellar")]
+    sent, _ = await run_lifespan(bare_root(tmp_path, mounts, start_seconds=0.05))
+    sentence = (
+        "cellar could not start: its lifespan has not answered for 0.05 s (TRIVET_START_SECONDS)."
+    )
+    assert sent == [{"type": "lifespan.startup.failed", "message": sentence}]
+    assert log == ["first up", "first down"]
+    assert not [each for each in asyncio.all_tasks() if "cellar" in each.get_name()]
+
+
+async def test_without_a_bound_an_app_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lifespan = bare_root(tmp_path, [mounted(never_ready, "/cellar")], start_seconds=0)
+    lifecycle, steps = lifespan.platform.lifecycle, lifespan.process.starting()[-1:]
+    starting = asyncio.create_task(lifecycle.start(steps, patience=0.02))
+    with caplog.at_level(logging.WARNING):
+        while len(caplog.messages) < 2:  # noqa: ASYNC110  # a log has no event
+            await asyncio.sleep(0.01)
+    starting.cancel()
+    await asyncio.wait([starting])
+    assert caplog.messages[:2] == [
+        f"starting 1 of 1: waiting until cellar has started, for {seconds} s so far"
+        for seconds in (0.02, 0.04)
+    ]
 
 
 async def test_an_app_that_knows_no_lifespan_is_left_alone(tmp_path: Path) -> None:

@@ -64,9 +64,20 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
             lifecycle.release,
         )
         self._install_sigquit_handler()
-        await self._server.serve(sockets=self.sockets)
+        notifying = asyncio.create_task(self._notify_until_ready(self._server))
+        try:
+            await self._server.serve(sockets=self.sockets)
+        finally:
+            notifying.cancel()
         if not self._server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    async def _notify_until_ready(self, server: GracefulServer) -> None:
+        """The parent tells the master that the event loop turns only when it serves. A mount may
+        take longer to start than a worker may be stuck; `start_seconds` is its bound."""
+        while not server.started:
+            self.notify()
+            await asyncio.sleep(NOTIFY_SECONDS)
 
     def _note_ready(self) -> None:
         if self.handover is not None:

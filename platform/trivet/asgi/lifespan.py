@@ -24,12 +24,14 @@ class LifespanFailed(ConfigurationError):
 class Lifespan:
     """The lifespan of `app`; `state` holds the values that the app set at its start.
 
-    An app without lifespan support is left alone.
+    An app without lifespan support is left alone. One that has not started after `seconds` has
+    failed to; None: it is waited for.
     """
 
-    def __init__(self, name: str, app: ASGIApp) -> None:
+    def __init__(self, name: str, app: ASGIApp, seconds: float | None = None) -> None:
         self.name = name
         self.app = app
+        self._seconds = seconds
         self.state: dict[str, Any] = {}
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._outbox: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -37,14 +39,23 @@ class Lifespan:
         self._supported = True
 
     async def start(self) -> None:
-        """Start the app. Raises LifespanFailed, with name and reason, if it reports a failure."""
+        """Start the app. Raises LifespanFailed, with name and reason, if it reports a failure, or
+        nothing in time."""
         self._task = asyncio.create_task(self._run(), name=f"lifespan of {self.name}")
         await self._inbox.put({"type": "lifespan.startup"})
         try:
-            answer = await self._outbox.get()
-        except asyncio.CancelledError:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._outbox.get()
+        except (asyncio.CancelledError, TimeoutError) as error:
             self._task.cancel()
-            raise
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self._task = None
+            raise LifespanFailed(
+                "startup-failed",
+                f"{self.name} could not start: its lifespan has not answered for "
+                f"{self._seconds:g} s (TRIVET_START_SECONDS).",
+            ) from None
         if answer is None:
             self._supported = False
             logger.debug("%s does not support the lifespan protocol", self.name)

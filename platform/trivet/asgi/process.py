@@ -28,7 +28,10 @@ class Process:
         self.platform = platform
         self.mounts = tuple(mounts)
         self.watchdog = Watchdog(platform.settings.blocked_seconds)
-        self.lifespans = [Lifespan(each.name, each.app) for each in mounts if each.lifespan]
+        seconds = platform.settings.start_seconds or None
+        self.lifespans = [
+            Lifespan(each.name, each.app, seconds) for each in mounts if each.lifespan
+        ]
 
     def starting(self) -> list[Step]:
         """The steps of starting, in the order in which they run."""

@@ -30,6 +30,15 @@ class ProcessSettings(BaseSettings):
             "seconds",
         ),
     ] = 30
+    start_seconds: Annotated[
+        float,
+        Field(ge=0, le=86_400),
+        About(
+            "How long a mounted application may take to start (its lifespan); after that the "
+            "process does not start. 0: for ever.",
+            "seconds",
+        ),
+    ] = 60.0
     worker_requests: Annotated[
         int,
         Field(ge=0),
