@@ -7,6 +7,7 @@ from trivet.delivery.connection_states import ConnectionsRequest
 from trivet.delivery.connections import ConnectionsOverview, find_connections
 from trivet.delivery.recorded_controls import require_carried
 from trivet.errors import NotFound, Unavailable
+from trivet_deploy.counted import counted
 
 CONNECT_SECONDS = 10.0
 """How long a command waits for its broker."""
@@ -43,7 +44,8 @@ async def find_owner(platform: Platform, client: str) -> str:
     """
     found = await ask_connections(platform, ConnectionsRequest(client=client))
     if not found.connections:
-        missing = f" {len(found.missing)} of {found.asked} processes did not answer."
+        asked = counted(found.asked, "process", "processes")
+        missing = f" {len(found.missing)} of {asked} did not answer."
         detail = f"There is no connection {client}.{missing if found.missing else ''}"
         raise NotFound("no-such-connection", detail)
     return found.connections[0].user

@@ -52,7 +52,7 @@ def test_there_and_back_again(installed: Installation) -> None:
     execute(installed.url, PUBLISH.format(3))
     assert history(installed) == (2, "e1", [1, 2])
     again = installed.run("centrifugo", "graduate", "--minutes", "0")
-    assert "1 positions and 0 publications" in again.stderr
+    assert "1 position and 0 publications" in again.stderr
     assert history(installed) == (3, "e1", [1, 2])
     # Nothing of it is a difference between models and database.
     found = findings(installed, code=1)

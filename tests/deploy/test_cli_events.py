@@ -141,6 +141,7 @@ def test_what_is_not_kept_any_more_is_said_and_the_rest_printed(
 
 def test_after_a_restart_a_position_from_before_leads_nowhere(installed: Installation) -> None:
     _, last = write(installed, JFK, 1, 2)
+    assert "1 channel begins a new life" in installed.run("events", "restart").stderr
     write(installed, LGA, 3)
     assert "2 channels begin a new life" in installed.run("events", "restart").stderr
     (after,) = write(installed, JFK, 4)

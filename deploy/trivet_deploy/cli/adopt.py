@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trivet_deploy.cli.console import ExitCode, print_error, print_json, say, stdout
+from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,8 @@ def _is_agreed(as_json: bool) -> bool:
 def _lines(plan: "migrations.Adoption") -> "Iterator[str]":
     from trivet_deploy.adoption import FOREIGN_HISTORY
 
-    yield f"{plan.feature}: {len(plan.there)} tables are there: {', '.join(plan.there)}"
+    are = counted(len(plan.there), "table is", "tables are")
+    yield f"{plan.feature}: {are} there: {', '.join(plan.there)}"
     if plan.missing:
         yield (
             f"missing, so their classes cannot be used before a revision makes them: "

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from trivet_deploy.cli.console import ExitCode, print_json, print_table, say, stdout
+from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -146,17 +147,13 @@ def _print_damage(damage: "Damage") -> None:
     stdout.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _places(verdict: "Verdict") -> str:
-    return "1 place" if verdict.damages == 1 else f"{verdict.damages:,} places"
-
-
 def _print_verdict(verdict: "Verdict") -> None:
-    count = "1 entry" if verdict.entries == 1 else f"{verdict.entries:,} entries"
+    count = counted(verdict.entries, "entry", "entries")
     if verdict.is_clean:
         say(f"The trail is whole: {count}. Keep this anchor where the database's writers are not:")
         stdout.print(str(verdict.anchor), highlight=False, soft_wrap=True)
         return
-    say(f"The trail is damaged in {_places(verdict)}; {count} checked.")
+    say(f"The trail is damaged in {counted(verdict.damages, 'place')}; {count} checked.")
     if verdict.other_keys:
         say(OTHER_KEY)
     elif verdict.entries and verdict.damages >= verdict.entries:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trivet_deploy.cli.console import print_json, say, warn
+from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
     from trivet_realtime.channels import ChannelRules
@@ -72,8 +73,9 @@ def graduate(
         print_json({"channels": copied.channels, "publications": copied.publications})
     else:
         say(
-            f"Centrifugo gets every publication from now on. Copied: {copied.channels:,} "
-            f"positions and {copied.publications:,} publications."
+            f"Centrifugo gets every publication from now on. Copied: "
+            f"{counted(copied.channels, 'position')} and "
+            f"{counted(copied.publications, 'publication')}."
         )
 
 
@@ -100,7 +102,7 @@ def return_(as_json: Json = False) -> None:
         return
     say("Centrifugo gets no publications any more.")
     if left:
-        warn(f"{left:,} publications had not been taken by its consumer yet.")
+        warn(f"{counted(left, 'publication')} had not been taken by its consumer yet.")
 
 
 def _declared(settings: "Settings") -> tuple["ChannelRules", "ClientCalls"]:

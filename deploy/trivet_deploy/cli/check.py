@@ -14,6 +14,7 @@ from trivet_deploy.checks.centrifugo import find_centrifugo
 from trivet_deploy.checks.environment import find_unread
 from trivet_deploy.checks.finding import Finding, advise
 from trivet_deploy.cli.console import ExitCode, print_json, print_table, stdout
+from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -206,8 +207,8 @@ def _find_row_security(settings: "Settings", platform: "Platform") -> Iterator[F
     faults = list(find_security_faults(settings))
     yield from (Finding("row security", "failed", sentence) for sentence in faults)
     if not faults:
-        yield Finding("row security", "ok", f"PostgreSQL asks who may see rows of {len(tables)} "
-                      f"{'table' if len(tables) == 1 else 'tables'}")  # fmt: skip
+        of = counted(len(tables), "table")
+        yield Finding("row security", "ok", f"PostgreSQL asks who may see rows of {of}")
 
 
 def _find_views(settings: "Settings") -> Iterator[Finding]:

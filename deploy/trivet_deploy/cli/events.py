@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trivet_deploy.cli.console import print_json, say, stdout
+from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -119,7 +120,8 @@ def restart() -> None:
         async with platform.open_unit(actor=system("cli")) as unit:
             return await unit.run(lambda db, _: restart_channels(db))
 
-    say(f"{run_with_platform(load_settings(), run)} channels begin a new life.")
+    number = run_with_platform(load_settings(), run)
+    say(f"{counted(number, 'channel begins', 'channels begin')} a new life.")
 
 
 def _read_position(text: str) -> Any:

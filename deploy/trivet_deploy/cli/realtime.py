@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from trivet_deploy.cli.console import ExitCode, print_json, print_table, say, warn
+from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -44,8 +45,8 @@ def info(as_json: Json = False) -> None:
 def _print_processes(found: "ConnectionsOverview") -> None:
     if found.missing:
         warn(
-            f"{len(found.processes)} of {found.asked} processes answered. Busy, or killed less "
-            f"than a minute ago: {', '.join(found.missing)}"
+            f"{len(found.processes)} of {counted(found.asked, 'process', 'processes')} answered. "
+            f"Busy, or killed less than a minute ago: {', '.join(found.missing)}"
         )
     elif not found.processes:
         say("No process serves sockets.")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from trivet_deploy.cli.console import print_json, say
+from trivet_deploy.counted import counted
 
 app = typer.Typer(help="Look after the sessions of logins.", no_args_is_help=True)
 
@@ -40,4 +41,4 @@ def clear(
     if as_json:
         print_json({"removed": removed})
     else:
-        say(f"Removed {'1 session' if removed == 1 else f'{removed:,} sessions'} that had expired.")
+        say(f"Removed {counted(removed, 'session')} that had expired.")

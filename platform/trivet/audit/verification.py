@@ -46,9 +46,10 @@ def find_other_keys(session: Session, trail: AuditTrail) -> list[str]:
 
 
 def _other_key(key: str, chains: int, entries: int) -> str:
+    count = "1 entry" if entries == 1 else f"{entries:,} entries"
     return (
         f"{chains} of {CHAINS} chains were sealed under a key that is not given ({key}), or were "
-        f"forged; {entries:,} entries can be judged with this key only"
+        f"forged; {count} can be judged with this key only"
     )
 
 
