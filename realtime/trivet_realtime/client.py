@@ -6,7 +6,9 @@ is the client's: its identity, its mount and the request id of its handshake.
 """
 
 import asyncio
+import logging
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ from msgspec import UNSET
 from trivet.identity import Identity
 from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
-from trivet_realtime.codes import CONNECTION_EXPIRED, SLOW, DisconnectCode, ErrorCode
+from trivet_realtime.codes import CONNECTION_EXPIRED, SERVER_ERROR, SLOW, DisconnectCode, ErrorCode
 from trivet_realtime.credentials import Credential
 from trivet_realtime.frames import Frame
 from trivet_realtime.outgoing import Outgoing
@@ -27,6 +29,9 @@ from trivet_realtime.timers import Timer, TimerWheel
 
 if TYPE_CHECKING:
     from trivet_realtime.connection import Connection
+
+
+logger = logging.getLogger(__name__)
 
 
 class Client:
@@ -116,6 +121,15 @@ class Client:
             self.outgoing.stop()
             if self._at_end is not None:
                 self._at_end()
+
+    def fail(self) -> None:
+        """End the connection for the exception that is being handled, so that it harms nobody else
+        who is served in the same turn. The client comes back, and recovers."""
+        if self.connection is not None:
+            self.connection.fail()
+        else:
+            logger.error("a connection failed", exc_info=sys.exception())
+            self.disconnect(SERVER_ERROR)
 
     def leave_in_time(self, code: DisconnectCode) -> None:
         """End the connection when the commands that are at work are answered."""

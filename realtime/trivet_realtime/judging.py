@@ -114,9 +114,12 @@ class Judging:
             if identity not in sights:
                 self._end([each])
                 continue
-            frame = forms.frame(each, part, sights[identity])
-            if frame.payload:
-                each.outgoing.offer(frame)  # it was clear, so it has room
+            try:
+                frame = forms.frame(each, part, sights[identity])
+                if frame.payload:
+                    each.outgoing.offer(frame)  # it was clear, so it has room
+            except Exception:  # noqa: BLE001  # it is logged there
+                each.client.fail()
             each.reached = part[-1].offset
 
     def _end(self, subscriptions: Iterable[Subscription]) -> None:

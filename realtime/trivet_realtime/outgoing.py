@@ -157,7 +157,10 @@ class Outgoing:
             self.direct = carrier.direct
             apart, self._apart = self._apart, None
             for subscription in apart or ():
-                subscription.bring_on()
+                try:
+                    subscription.bring_on()
+                except Exception:  # noqa: BLE001  # it is logged there
+                    subscription.client.fail()
 
     @property
     def size(self) -> tuple[int, int]:

@@ -75,12 +75,15 @@ class Pushing:
         count = 0
         for client in await self._find_clients(waiting):
             frames: list[Frame] = []
-            for channel, pushed in waiting.items():
-                subscription = client.subscriptions.get(channel)
-                if subscription is not None and subscription.is_live:
-                    frames += _seen(subscription, pushed, shared[channel])
-            for part in join_in_parts(frames):
-                client.send(part)
+            try:
+                for channel, pushed in waiting.items():
+                    subscription = client.subscriptions.get(channel)
+                    if subscription is not None and subscription.is_live:
+                        frames += _seen(subscription, pushed, shared[channel])
+                for part in join_in_parts(frames):
+                    client.send(part)
+            except Exception:  # noqa: BLE001  # it is logged there
+                client.fail()
             count += len(frames)
             if count >= FRAMES_A_TURN:
                 count = 0

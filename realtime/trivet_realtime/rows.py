@@ -65,8 +65,11 @@ class Row:
         for subscription, size in zip(tuple(self._members), taken, strict=True):
             direct = subscription.outgoing.direct
             if size < len(message) and direct is not None:
-                # The transport keeps it for later, or finds out that the connection is broken.
-                direct.write(message[max(size, 0) :])
+                try:
+                    # The transport keeps it for later, or finds out that the connection is broken.
+                    direct.write(message[max(size, 0) :])
+                except Exception:  # noqa: BLE001  # it is logged there
+                    subscription.client.fail()
 
 
 class Rows:

@@ -112,13 +112,30 @@ class Stream:
         # From here on a new subscriber stands behind this part.
         self.offset = after
         frame = _frame(parcels)
-        message = frame.message
         if self._rows is not None:
-            await self._rows.send(message, before, after)
-        waiting = list(self.subscribers if self._rows is None else self._rows.alone)
+            await self._rows.send(frame.message, before, after)
+        alone = list(self.subscribers if self._rows is None else self._rows.alone)
         ready: list[Subscription] = []
-        for start in range(0, len(waiting), WRITES_A_TURN):
-            for subscription in waiting[start : start + WRITES_A_TURN]:
+        for start in range(0, len(alone), WRITES_A_TURN):
+            some = alone[start : start + WRITES_A_TURN]
+            self._send_to_each(some, parcels, frame, before, ready)
+            await asyncio.sleep(0)
+        if CAN_SEND and len(ready) >= FEWEST:
+            self._line_up(ready)
+
+    def _send_to_each(
+        self,
+        subscriptions: Iterable[Subscription],
+        parcels: Sequence[Parcel],
+        frame: Frame,
+        before: int,
+        ready: list[Subscription],
+    ) -> None:
+        """Send the part that follows on `before` to those who have everything up to there, and note
+        in `ready` who took it by the short way. One that fails keeps it from nobody else."""
+        message, after = frame.message, parcels[-1].stored.offset
+        for subscription in subscriptions:
+            try:
                 if subscription.flows_at == before:
                     subscription.flows_at = after
                     direct = subscription.outgoing.direct
@@ -131,9 +148,8 @@ class Stream:
                         _set_apart(subscription, before)
                 elif subscription.state is State.APART:
                     self.bring_on(subscription)
-            await asyncio.sleep(0)
-        if CAN_SEND and len(ready) >= FEWEST:
-            self._line_up(ready)
+            except Exception:  # noqa: BLE001  # it is logged there
+                subscription.client.fail()
 
     def _line_up(self, ready: Iterable[Subscription]) -> None:
         """Let those of `ready` who still flow by the short way stand in rows from now on."""

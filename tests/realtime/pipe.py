@@ -34,7 +34,8 @@ class Pipe:
         ]
 
 
-def connected(hub: Hub) -> tuple[Client, Pipe]:
-    client, pipe = hub.admit(Origin(ANONYMOUS)), Pipe()
+def connected(hub: Hub, carrier: Pipe | None = None) -> tuple[Client, Pipe]:
+    """A client whose frames go into a pipe, or into `carrier`."""
+    client, pipe = hub.admit(Origin(ANONYMOUS)), carrier or Pipe()
     client.outgoing.attach(pipe)
     return client, pipe

@@ -12,14 +12,16 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from tests.realtime.house import House, create_tables, eventually, open_platform_with_django
-from tests.realtime.pipe import connected
+from tests.realtime.pipe import Pipe, connected
 from trivet.events.outbox import Channel, Position, StoredPublication
 from trivet.features import modules_of
 from trivet.identity import ANONYMOUS
 from trivet.origin import Origin
 from trivet_realtime.bounds import Bounds
 from trivet_realtime.channels import collect_rules
+from trivet_realtime.codes import SERVER_ERROR
 from trivet_realtime.connection import serve
+from trivet_realtime.frames import Frame
 from trivet_realtime.hub import Hub
 from trivet_realtime.websocket import WebSocketTransport
 
@@ -92,6 +94,45 @@ async def test_a_client_is_sent_each_once_in_order_or_is_told(hub: Hub, course: 
     await deliver(hub, *course.later)
     await eventually(lambda: pipe.sent == course.expected, 5)
     assert (NORTH in client.subscriptions) is (2500 not in course.expected)
+
+
+class Broken(Pipe):
+    """A carrier that takes one frame, and fails then."""
+
+    def write(self, frame: Frame) -> None:
+        if self.frames:
+            raise BufferError("the carrier is broken")
+        super().write(frame)
+
+
+async def test_a_client_that_cannot_be_served_costs_nobody_else_anything(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stand_at(hub, 0)
+    pipes = [Pipe(), Broken(), Pipe()]
+    clients = [connected(hub, pipe)[0] for pipe in pipes]
+    for client in clients:
+        (await hub.join(client, NORTH)).start(Position("e", 0))
+    for offset in (1, 2, 3):
+        await deliver(hub, offset)
+    assert [pipe.sent for pipe in pipes] == [[1, 2, 3], [1], [1, 2, 3]]
+    assert [client.ending for client in clients] == [None, SERVER_ERROR, None]
+    assert [record.getMessage() for record in caplog.records] == ["a connection failed"]
+
+
+async def test_a_client_that_cannot_be_told_who_comes_costs_nobody_else_anything(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipes = [Pipe(), Broken(), Pipe()]
+    clients = [connected(hub, pipe)[0] for pipe in pipes]
+    for client in clients:
+        (await hub.join(client, NORTH)).start(Position("e", 0))
+    for number in (b"1", b"2"):
+        hub.pushing.push(NORTH, Frame(number))
+        await eventually(lambda sent=number: [f.payload for f in pipes[2].frames][-1:] == [sent])
+    assert [len(pipe.frames) for pipe in pipes] == [2, 1, 2]
+    assert [client.ending for client in clients] == [None, SERVER_ERROR, None]
+    assert [record.getMessage() for record in caplog.records] == ["a connection failed"]
 
 
 async def test_a_stream_invalidated_during_a_subscribe_starts_with_a_hole(hub: Hub) -> None:
