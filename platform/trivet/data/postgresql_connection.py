@@ -7,6 +7,7 @@ it (`trivet.data.replicas`), and the last statement of a transaction goes with i
 Apart from there, because a process on SQLite does not load psycopg.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
@@ -209,7 +210,12 @@ def connecting(seconds: float | None) -> Callable[..., Awaitable[LimitedAsyncCon
     """The function by which SQLAlchemy connects. `trivet.data.postgresql` sets the limit then."""
 
     async def connect(*args: Any, **options: Any) -> LimitedAsyncConnection:
-        connection = await LimitedAsyncConnection.connect(*args, **options)
+        try:
+            connection = await LimitedAsyncConnection.connect(*args, **options)
+        except asyncio.CancelledError as cancelled:
+            # Its traceback holds what was being made, and SQLAlchemy holds the traceback in a
+            # circle: the socket would stay open until the garbage collector comes.
+            raise cancelled.with_traceback(None) from None
         connection.statement_seconds = seconds
         return connection
 
