@@ -17,16 +17,20 @@ class PublicAddress:
             nobody reaches us otherwise, and no link or redirect leads away from TLS.
         prefixes: Prefixes of mounted applications. Where the prefix of the public address is one
             of them, a path that begins with it is theirs.
+        root_path: The prefix of the public address, for a server that was not told; mostly empty.
     """
 
-    def __init__(self, *, is_secure: bool, prefixes: Iterable[str]) -> None:
+    def __init__(self, *, is_secure: bool, prefixes: Iterable[str], root_path: str = "") -> None:
         self._is_secure = is_secure
         self._taken = frozenset(prefixes)
+        self._root_path = root_path
 
     def settle(self, scope: Scope) -> None:
         """Change `scope`, an http or websocket one that no mount has seen, in place."""
         if self._is_secure:
             scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
+        if self._root_path and not scope.get("root_path"):
+            self._prefix(scope)
         root: str = scope.get("root_path", "")
         if not root or root in self._taken:
             return
@@ -35,3 +39,10 @@ class PublicAddress:
         if rest == root or rest.startswith(f"{root}/"):
             scope["path"] = rest
             scope["raw_path"] = scope.get("raw_path", b"").removeprefix(root.encode())
+
+    def _prefix(self, scope: Scope) -> None:
+        """Do what ASGI has a server do: `path` is whole, and `root_path` its beginning."""
+        scope["root_path"] = self._root_path
+        scope["path"] = self._root_path + scope["path"]
+        if "raw_path" in scope:
+            scope["raw_path"] = self._root_path.encode() + scope["raw_path"]

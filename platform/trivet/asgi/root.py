@@ -172,6 +172,7 @@ class Root:
         self.address = PublicAddress(
             is_secure=platform.settings.secure_cookies,
             prefixes=[mounted.prefix for mounted in (*mounts, *pages)],
+            root_path=platform.settings.root_path,
         )
         self.app = app
 
