@@ -1,9 +1,13 @@
 """`trivet serve`: a real Gunicorn with our worker, one and several of them."""
 
 import json
+import resource
+import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,7 +16,16 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.services.server import STOP_SECONDS, Server, StartServer
+from tests.services.databases import environment
+from tests.services.processes import end, free_port, leashed, wait_until
+from tests.services.server import (
+    START_SECONDS,
+    STOP_SECONDS,
+    Server,
+    StartServer,
+    is_ready,
+    start_from_nothing,
+)
 
 CONNECT = json.dumps({"id": 1, "connect": {}})
 SHUTDOWN_SECONDS = 2 * STOP_SECONDS
@@ -110,6 +123,26 @@ def test_several_workers_on_sqlite_are_allowed_and_advised_against(
 
     advised = "share one SQLite file" in server.log_text()
     assert advised is (database_kind == "sqlite")
+
+
+@pytest.mark.once
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits of a process stand in /proc")
+def test_it_takes_as_many_open_files_as_it_may(fresh_database_url: str, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "server.log"
+    url = f"http://127.0.0.1:{port}"
+    env = environment(fresh_database_url, public_url=url, broker="memory")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))  # as a shell would have it
+    try:
+        command = ("serve", "--bind", f"127.0.0.1:{port}")
+        process = start_from_nothing(command, env=env, cwd=tmp_path, output=log)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with leashed(process, signal.SIGTERM):
+        wait_until(lambda: is_ready(url), process, log, START_SECONDS)
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert [resource.prlimit(int(pid), resource.RLIMIT_NOFILE)[0] for pid in workers] == [hard]
+        assert end(process, signal.SIGTERM, STOP_SECONDS) == 0
 
 
 def test_an_application_that_cannot_start_ends_the_server_with_its_reason(

@@ -35,6 +35,7 @@ def serve(
     """
     from trivet_deploy.checks.environment import find_unread
     from trivet_deploy.checks.workers import require_broker
+    from trivet_deploy.server.descriptors import raise_descriptor_limit
     from trivet_deploy.server.gunicorn_app import GunicornServer, gunicorn_options
     from trivet_deploy.server.port import require_port
     from trivet_settings import load_settings
@@ -51,6 +52,7 @@ def serve(
         # Systemd may hand over a bound socket; Gunicorn asks for it by this variable.
         if number.isdecimal() and "LISTEN_FDS" not in os.environ:
             require_port(where.strip("[]") or "0.0.0.0", int(number), "trivet serve")  # noqa: S104  # Gunicorn's meaning of none
+    raise_descriptor_limit()
     GunicornServer(gunicorn_options(settings, bind=bind, workers=workers)).run()
 
 
