@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -170,7 +170,7 @@ class Later:
     def __init__(self, message: Message) -> None:
         self.message = message
 
-    def __await__(self) -> Iterator[None]:
+    def __await__(self) -> Generator[None, None, Message]:
         yield
         yield
         return self.message
