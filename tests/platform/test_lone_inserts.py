@@ -75,12 +75,15 @@ ORIGIN = Origin(ADA, "api", "r1")
 
 
 async def insert(
-    database: Database, row: Any, answer: Callable[[], Any] = lambda: "answered"
+    database: Database,
+    row: Any,
+    answer: Callable[[], Any] = lambda: "answered",
+    origin: Origin = ORIGIN,
 ) -> tuple[Any, Any] | None:
     """Insert a row without a session, on a connection that was used just now."""
     async with database.unit() as session:
         await session.execute(text("SELECT 1"))
-    return await database.insert_alone(ORIGIN, row, answer)
+    return await database.insert_alone(origin, row, answer)
 
 
 async def make_alone(database: Database, row: Callable[[], Any]) -> tuple[Any, Any, Any] | None:
@@ -178,6 +181,15 @@ async def test_a_commit_that_the_database_refuses_is_left_to_a_session(notes_url
         with pytest.raises(IntegrityError):
             async with database.unit() as session:
                 session.add(Note(board="a", text="orphan", parent_id=10**9))
+
+
+async def test_what_the_driver_cannot_send_with_the_commit_is_left_to_a_session(
+    notes_url: str,
+) -> None:
+    unsendable = Origin(ADA, "api", "a request of \x00")
+    async with with_one_connection(notes_url) as database:
+        assert await insert(database, Note(board="a", text="x"), origin=unsendable) is None
+        await assert_nothing_has_happened(database)
 
 
 def hears_statements(database: Database) -> Callable[[], None]:

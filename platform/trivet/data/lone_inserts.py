@@ -154,6 +154,11 @@ async def _insert_row(
     single.settle(table, record, None, parameters, single.read(*found))
 
 
+_KNOWN = frozenset({TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR})
+"""The states of a connection of which it is known whether a COMMIT was done: it was not, and was
+refused or never sent, if there is an error all the same."""
+
+
 class _Transaction:
     """A transaction of a few prepared statements on a connection that is in none.
 
@@ -205,12 +210,11 @@ class _Transaction:
             return await self._prepared.ask(
                 query, values, PyFormat.AUTO, before=before, after=after
             )
-        except DatabaseError as error:
+        except Exception as error:
             raise self._fault(error, is_commit=after is not None) from error
 
-    def _fault(self, error: DatabaseError, *, is_commit: bool) -> Exception:
-        status = self._driver.pgconn.transaction_status
-        if is_commit and status not in (TransactionStatus.IDLE, TransactionStatus.INERROR):
+    def _fault(self, error: Exception, *, is_commit: bool) -> Exception:
+        if is_commit and self._driver.pgconn.transaction_status not in _KNOWN:
             return DBAPIError.instance(
                 *("COMMIT", None, error, DatabaseError),
                 hide_parameters=True,
