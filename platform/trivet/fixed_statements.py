@@ -61,7 +61,8 @@ class FixedStatement:
         """Execute it in the transaction of `connection`, and return its rows."""
         driver = find_exchanging(connection)
         if driver is None:
-            return connection.exec_driver_sql(self._text, values).all()
+            result = connection.exec_driver_sql(self._text, values)
+            return result.all() if result.returns_rows else ()
         try:
             return await_only(driver.exchange(self.query, self.in_order(values)))[0]
         except BaseException as error:  # noqa: BLE001  # a cancellation too ends the connection

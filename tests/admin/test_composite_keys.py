@@ -241,7 +241,7 @@ async def test_the_table_of_an_association_may_have_a_class(
     ]
     page = await boss.get("/admin/keyed/person/101/delete/")
     asked = page.words.partition("Are you sure")[2]
-    assert "Persons: 1 Memberships: 2 Objects" in asked  # each link once
+    assert "People: 1 Memberships: 2 Objects" in asked  # each link once
     assert (await boss.send(page, post="yes")).status == 302
     assert await keyed_house.rows("SELECT person_id FROM keyed_membership") == [(102,)]
 

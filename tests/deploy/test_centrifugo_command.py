@@ -85,7 +85,7 @@ def test_the_consumers_table_too(installed: Installation) -> None:
     installed.env |= {**SETTINGS, "TRIVET_CENTRIFUGO_SOURCE": "outbox"}
     assert installed.json("centrifugo", "graduate") == {"channels": 0, "publications": 0}
     execute(installed.url, PUBLISH.format(1))
-    assert "1 publications had not been taken" in installed.run("centrifugo", "return").stderr
+    assert "1 publication had not been taken" in installed.run("centrifugo", "return").stderr
 
 
 def test_on_sqlite_there_is_nothing_to_do() -> None:

@@ -146,7 +146,7 @@ RISKS = (
         SHOP.replace("label", "title").replace(
             "mapped_column(String(20))", "mapped_column(String(20), server_default='-')"
         ),
-        ("shop_order.label is dropped", "new_column_name"),
+        ("shop_order.label is dropped", "--rename shop_order.label="),
     ),
 )
 

@@ -42,6 +42,7 @@ SETTINGS = {
     "timezone": "America/New_York",
     "log_timezone": "UTC",
     "max_wal_size": "128MB",
+    "wal_keep_size": "256MB",  # for standbys: each copy of a database is a checkpoint
 }
 PREFIX = "trivet-postgres-"
 

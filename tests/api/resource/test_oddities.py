@@ -301,7 +301,7 @@ OUTSIDE = [
 async def test_bounds_of_a_class_of_pydantic_hold_for_whatever_is_sent(
     client: httpx2.AsyncClient, name: str, value: Any, sentence: str
 ) -> None:
-    heroes = f"{HERE}/heros"
+    heroes = f"{HERE}/heroes"
     made = await client.post(heroes, json={"name": "anna"})
     assert made.status_code == 201
     bad = {"name": "otto", name: value}
@@ -317,7 +317,7 @@ async def test_bounds_of_a_class_of_pydantic_hold_for_whatever_is_sent(
 
 
 async def test_what_pydantic_makes_of_a_value_is_stored(client: httpx2.AsyncClient) -> None:
-    made = await client.post(f"{HERE}/heros", json={"name": "anna", "code": "ABC"})
+    made = await client.post(f"{HERE}/heroes", json={"name": "anna", "code": "ABC"})
     assert made.json()["code"] == "abc"
     assert (await client.get(made.headers["location"])).json()["code"] == "abc"
 
