@@ -132,8 +132,6 @@ def stack(
         Middleware(middleware.DeliveryMiddleware, broker=platform.broker),
         # One transaction, decided by the status, committed before the first byte.
         Middleware(middleware.UnitOfWorkMiddleware, debug=settings.debug),
-        # Nothing is committed for a response that the server could not send.
-        Middleware(middleware.ResponseFormMiddleware),
     ]
 
 

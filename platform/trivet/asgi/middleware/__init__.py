@@ -9,7 +9,6 @@ from trivet.asgi.middleware.identity import IdentityMiddleware
 from trivet.asgi.middleware.last_resort import LastResortMiddleware
 from trivet.asgi.middleware.limits import LimitsMiddleware
 from trivet.asgi.middleware.position import PositionMiddleware
-from trivet.asgi.middleware.response_form import ResponseFormMiddleware
 from trivet.asgi.middleware.security_headers import SecurityHeadersMiddleware
 from trivet.asgi.middleware.unit_of_work import UnitOfWorkMiddleware
 
@@ -23,7 +22,6 @@ __all__ = [
     "LastResortMiddleware",
     "LimitsMiddleware",
     "PositionMiddleware",
-    "ResponseFormMiddleware",
     "SecurityHeadersMiddleware",
     "UnitOfWorkMiddleware",
 ]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Send
 
 LEAST_STATUS, MOST_STATUS = 200, 599
 """The statuses of final responses (RFC 9110, 15)."""
@@ -27,37 +27,39 @@ class MalformedResponse(RuntimeError):
     """An application's response that no server can send. It is raised to the application."""
 
 
-class ResponseFormMiddleware:
+class ResponseForm:
     """Refuses starts of responses that could not be sent, with an error to the application that
     says why. Names of headers in capitals become lower case: some frameworks write them so, and a
     server of HTTP/2 must not send them."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self) -> None:
         self._known: set[tuple[bytes, ...]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
+    def checked(self, send: Send) -> Send:
+        """`send` for one response, or for the opening of one socket."""
         is_started = False
 
         async def send_if_well_formed(message: Message) -> None:
             nonlocal is_started
-            kind = message["type"]
-            if kind in _OPENING:
-                if is_started:
-                    raise MalformedResponse("the response was started already")
-                self._settle(message)
-                is_started = True
-            elif kind in _BODY and not is_started:
-                raise MalformedResponse("a body came before the start of the response")
+            is_started = self.check(message, is_started=is_started)
             await send(message)
 
-        await self.app(scope, receive, send_if_well_formed)
+        return send_if_well_formed
+
+    def check(self, message: Message, *, is_started: bool) -> bool:
+        """Bring a message into the form that the specification has, or raise MalformedResponse.
+        Returns whether the response is started with it."""
+        kind = message["type"]
+        if kind in _OPENING:
+            if is_started:
+                raise MalformedResponse("the response was started already")
+            self._settle(message)
+            return True
+        if kind in _BODY and not is_started:
+            raise MalformedResponse("a body came before the start of the response")
+        return is_started
 
     def _settle(self, message: Message) -> None:
-        """Bring a start into the form that the specification has, or raise."""
         status = message.get("status", LEAST_STATUS)
         if not isinstance(status, int) or not LEAST_STATUS <= status <= MOST_STATUS:
             raise MalformedResponse(f"{status!r} is no status of a response")

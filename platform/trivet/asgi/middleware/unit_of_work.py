@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.middleware.last_resort import log_server_error, server_error_response
+from trivet.asgi.middleware.response_form import ResponseForm
 from trivet.context import RequestContext, context_of
 from trivet.data.transaction import AsyncTransaction
 from trivet.idempotency.claim import KeyClaim
@@ -29,10 +30,12 @@ class UnitOfWorkMiddleware:
     def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:
         self.app = app
         self.debug = debug
+        self._form = ResponseForm()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            is_socket = scope["type"] == "websocket"
+            await self.app(scope, receive, self._form.checked(send) if is_socket else send)
             return
         context = context_of(scope)
         transaction = context.platform.open_transaction(
@@ -41,12 +44,14 @@ class UnitOfWorkMiddleware:
             client=context.client,
         )
         context.transaction = transaction
-        replaced = False
+        replaced = is_started = False
 
         async def decide_and_send(message: Message) -> None:
-            nonlocal replaced
+            nonlocal replaced, is_started
             if replaced:
                 return
+            # Nothing is committed for a response that the server could not send.
+            is_started = self._form.check(message, is_started=is_started)
             if message["type"] == "http.response.start":
                 try:
                     if transaction.is_used:
