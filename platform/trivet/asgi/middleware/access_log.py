@@ -61,7 +61,7 @@ class AccessLogMiddleware:
             kind = message["type"]
             if kind in _OPENING:
                 status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
-                others = [h for h in message.get("headers", ()) if h[0].lower() != REQUEST_ID]
+                others = [h for h in message.get("headers", ()) if h[0] != REQUEST_ID]
                 message["headers"] = [*others, id_header]
             elif kind == "websocket.close" and status == _NO_RESPONSE:
                 status = HTTPStatus.FORBIDDEN
