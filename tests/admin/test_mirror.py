@@ -336,6 +336,6 @@ class Told(Modelled):
 def test_a_text_is_what_somebody_wrote_and_no_list_of_all_columns(
     mapped: type, is_written: bool
 ) -> None:
-    from trivet_admin.mirror.reading import has_text
+    from trivet_admin.mirror.texts import has_text
 
     assert has_text(mapped) is is_written

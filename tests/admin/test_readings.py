@@ -43,7 +43,12 @@ async def said(house: House, key: int) -> dict[str, Any]:
             play = db.get_one(Play, key)
             found = {name: getattr(play, name) for name in SAID}
             called = {name: v() if callable(v) else v for name, v in found.items()}
-            return {**called, "text": str(play), "hall_seats": len(called["hall_seats"])}
+            return {
+                **called,
+                "text": str(play),
+                "hall_seats": len(called["hall_seats"]),
+                "seat_names": [*called["seat_names"]],
+            }
 
     async with house.platform.database.engine.connect() as connection:
         return await connection.run_sync(ask)
@@ -67,6 +72,7 @@ async def test_a_list_and_a_form_show_what_the_mapped_object_says(
         "title": "Faust",
         "hall_name": "large",
         "hall_seats": 2,
+        "seat_names": ["l", "r"],
         "hours": 1.5,
         "lasts": False,
         "suffix": "?",
@@ -79,6 +85,28 @@ async def test_a_list_and_a_form_show_what_the_mapped_object_says(
     page = await boss.get(f"{PLAYS}/101/change/")
     for label in ("Loud:", "Hall name:", "Hours:", "Shout:"):
         assert label in page.words
+
+
+@pytest.mark.parametrize("has_text", [True, False])
+async def test_rows_of_a_collection_are_called_as_elsewhere_in_lists_and_forms(
+    boss: Visitor, monkeypatch: pytest.MonkeyPatch, has_text: bool
+) -> None:
+    from tests.admin.borrowed.models import Play, Seat
+
+    if not has_text:
+        monkeypatch.delattr(Seat, "__str__")
+    # Of rows that the class itself tells of, beside those of a relation that Django cannot have.
+    told = property(lambda play: {each.code: each for each in play.hall.seats} if play.hall else {})
+    monkeypatch.setattr(Play, "words", told)
+    monkeypatch.setattr(Play, "shout", lambda play: list(play.hall.seats) if play.hall else [])
+    page = await boss.get(f"{PLAYS}/")
+    assert "Faust large seat s, seat t 1.5 False s: seat s, t: seat t seat s, seat t ? l, r" in (
+        page.words
+    )
+    form = await boss.get(f"{PLAYS}/101/change/")
+    for shown in ("Hall seats: seat s, seat t", "Words: s: seat s, t: seat t", "Seat names: l, r"):
+        assert shown in form.words
+    assert "Shout: seat s, seat t Suffix" in form.words
 
 
 @pytest.mark.parametrize(

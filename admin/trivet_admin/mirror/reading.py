@@ -8,7 +8,6 @@ everywhere else.
 
 from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet, Sequence
 from functools import cached_property
-from inspect import unwrap
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -22,13 +21,13 @@ from trivet.errors import Conflict
 from trivet.identity import Identity
 from trivet_admin.backends.reader import open_reader
 from trivet_admin.backends.rows import batched
+from trivet_admin.mirror.listed import listed, listed_rows
 from trivet_admin.mirror.names import RESERVED, names_of
 from trivet_admin.mirror.own_row import find_row
 from trivet_admin.mirror.seen_values import is_hidden, load_only_seen, visitor
 from trivet_admin.mirror.shape import NOT_SHOWN, Shape, find_shape, shape_of
+from trivet_admin.mirror.texts import MISSING, find_own, find_text_method
 from trivet_admin.mirror.unreadable import loading
-
-_MISSING = object()
 
 
 class Reading:
@@ -48,8 +47,8 @@ class Reading:
     def __getattr__(self, name: str) -> Any:
         if self._is_asked(name):
             return self._ask(name)
-        own = _find(self._mapped, name)
-        if own is not _MISSING and not isinstance(own, QueryableAttribute):
+        own = find_own(self._mapped, name)
+        if own is not MISSING and not isinstance(own, QueryableAttribute):
             return own.__get__(self, self._mapped) if hasattr(own, "__get__") else own
         known = django_attribute(self._mapped, name)
         try:
@@ -60,11 +59,13 @@ class Reading:
     def show(self, name: str) -> Any:
         """What a page shows by this name. Where SQLAlchemy alone knows it, nobody's code says what
         is read: it is what the visitor sees."""
-        return self._ask(name, visitor()) if self._is_asked(name) else getattr(self, name)
+        value = self._ask(name, visitor()) if self._is_asked(name) else getattr(self, name)
+        is_proxy = isinstance(find_own(self._mapped, name), AssociationProxy)
+        return listed(value) if is_proxy else listed_rows(value)
 
     def _is_asked(self, name: str) -> bool:
-        own = _find(self._mapped, name)
-        if own is _MISSING or not isinstance(own, AssociationProxy | QueryableAttribute):
+        own = find_own(self._mapped, name)
+        if own is MISSING or not isinstance(own, AssociationProxy | QueryableAttribute):
             return False
         there = getattr(type(self._mirrored), django_attribute(self._mapped, name), None)
         is_djangos = there is not None and not isinstance(there, property)
@@ -92,7 +93,7 @@ class Reading:
             return value.copy() if is_collection else value
 
     def __str__(self) -> str:
-        method = _text_method(self._mapped)
+        method = find_text_method(self._mapped)
         return str(self._mirrored if method is None else getattr(self._mapped, method)(self))
 
     def __repr__(self) -> str:
@@ -107,41 +108,10 @@ def _as_mapped(value: Any) -> Any:
     return Reading(value) if is_mirrored else value
 
 
-def _find(mapped: type[Any], name: str) -> Any:
-    """What the mapped class itself has by this name."""
-    found = (vars(cls)[name] for cls in mapped.__mro__[:-1] if name in vars(cls))
-    return next(found, _MISSING)
-
-
 def django_attribute(mapped: type[Any], name: str) -> str:
     """The name in Django of the mapped attribute `name`."""
     names = names_of(inspect(mapped))
     return names.attnames.get(name) or names.relations.get(name) or name
-
-
-def has_text(mapped: type[Any]) -> bool:
-    """Whether somebody wrote a text for the objects of the mapped class."""
-    return _text_method(mapped) is not None
-
-
-def _text_method(mapped: type[Any]) -> str | None:
-    """The method that gives the text of an object, if somebody wrote one."""
-    return next((each for each in ("__str__", "__repr__") if _is_written(mapped, each)), None)
-
-
-def _is_written(mapped: type[Any], name: str) -> bool:
-    """Whether people wrote this method: those that dataclasses and pydantic make list every column
-    with its value, which is too long for a line and tells secrets."""
-    method = unwrap(_find(mapped, name))
-    code = getattr(method, "__code__", None)
-    if code is None:
-        return method is not _MISSING
-    library = str(method.__module__).partition(".")[0]
-    return bool(code.co_filename != _GENERATED and library != "pydantic")
-
-
-_GENERATED = "<string>"
-"""The file of code that was compiled from a text."""
 
 
 def text_of(mirrored: Any) -> str:
@@ -198,7 +168,7 @@ def _property(name: str, own: Any, function: Any) -> property:
 
 def _method(name: str, own: Any) -> Any:
     def method(mirrored: Any, *arguments: Any, **options: Any) -> Any:
-        return getattr(Reading(mirrored), name)(*arguments, **options)
+        return listed_rows(getattr(Reading(mirrored), name)(*arguments, **options))
 
     method.__name__, method.__doc__ = name, own.__doc__
     method.__dict__.update(getattr(own, "__dict__", {}))

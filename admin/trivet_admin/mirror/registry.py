@@ -32,7 +32,7 @@ from trivet_admin.mirror.keys import KeyField
 from trivet_admin.mirror.labels import app_label_of, class_name_of, db_table_of, label_of_class
 from trivet_admin.mirror.model import MirrorModel
 from trivet_admin.mirror.names import RESERVED, Names, names_of, reference_of, words_of
-from trivet_admin.mirror.reading import has_text, readings_of, text_of
+from trivet_admin.mirror.reading import readings_of, text_of
 from trivet_admin.mirror.relations import (
     MirrorManyToManyField,
     Side,
@@ -43,6 +43,7 @@ from trivet_admin.mirror.relations import (
 from trivet_admin.mirror.row_references import row_references
 from trivet_admin.mirror.shape import SHAPE, Association, Shape
 from trivet_admin.mirror.sources import is_plain, labels_of, options_of_table, source_of
+from trivet_admin.mirror.texts import has_text
 
 _mirrors: dict[type[Any], type[MirrorModel]] = {}
 

@@ -26,7 +26,7 @@ from trivet.data.fitting.fit import Fit
 from trivet.data.fitting.types import fit_as_declared
 from trivet.models.filled_columns import is_filled
 from trivet.models.pydantic_fields import find_pydantic_field
-from trivet.models.secret_columns import is_withheld
+from trivet.models.withheld import is_withheld
 from trivet_api.resource.attribute_texts import attribute_texts
 from trivet_api.resource.json_type import JsonType
 from trivet_api.resource.json_types import json_type_of

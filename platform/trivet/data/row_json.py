@@ -50,8 +50,8 @@ from trivet.data.json_values import (
     write_range,
     write_span,
 )
-from trivet.models.secret_columns import is_withheld
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
+from trivet.models.withheld import is_withheld
 
 
 class Unreadable(Exception):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from sqlalchemy import CheckConstraint, Enum, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase
 
+from trivet.models.object_text import text_of_object
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime, enum_values
 
 
@@ -44,6 +45,8 @@ class Model(DeclarativeBase):
     get the types of `trivet.models.types`, which store what Django stores. An annotated enum,
     ``Mapped[Status]``, is stored as text by its values. SQLAlchemy's own default stores the
     names, in a type of PostgreSQL that a migration can hardly change.
+
+    An object is shown by its class and primary key, unless its class says otherwise.
     """
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
@@ -55,3 +58,6 @@ class Model(DeclarativeBase):
         list[Any]: JsonDocument,
         enum.Enum: Enum(enum.Enum, values_callable=enum_values, native_enum=False),
     }
+
+    def __repr__(self) -> str:
+        return text_of_object(self)

@@ -61,7 +61,7 @@ class HallAdmin(ModelAdmin):
 
 SAID = (
     *("loud", "seats", "title", "hall_name", "hall_seats"),
-    *("hours", "lasts", "words", "shout", "suffix"),
+    *("hours", "lasts", "words", "shout", "suffix", "seat_names"),
 )
 
 

@@ -268,6 +268,7 @@ class Play(Model):
     hall_seats: Mapped[list[Seat]] = relationship(
         primaryjoin=lambda: Play.hall_code == foreign(Seat.hall_code), viewonly=True
     )
+    seat_names: AssociationProxy[list[str]] = association_proxy("hall_seats", "name")
 
     @hybrid_property
     def hours(self) -> float:
