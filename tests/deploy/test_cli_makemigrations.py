@@ -2,8 +2,10 @@
 
 import ast
 import datetime as dt
+import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.deploy.installation import (
     same_features,
 )
 from tests.deploy.written import MANY, PORTS, Write
+from tests.services.databases import run_trivet
 
 SHIPS = """
 class Ship(Model):
@@ -288,6 +291,71 @@ def test_at_a_terminal_a_value_is_asked_for_also_where_a_column_takes_null_no_mo
     installed.run("migrate")
     assert sorted(titles(fresh_database_url, "size")) == [4, 9]
     assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
+
+
+GONE = """
+    size: Mapped[int]
+    weight: Mapped[float]
+    fee: Mapped[Decimal]
+    is_open: Mapped[bool]
+    opened_at: Mapped[dt.datetime]
+    day: Mapped[dt.date]
+    stay: Mapped[dt.timedelta]
+    note: Mapped[str] = mapped_column(String(20))
+    at: Mapped[dt.time]
+    about: Mapped[dict[str, Any]]
+    token: Mapped[uuid.UUID]
+    kept: Mapped[int | None]
+"""
+PYTHON = """
+import uuid
+from decimal import Decimal
+from typing import Any
+"""
+
+
+def test_the_way_back_brings_columns_without_null_to_rows_that_are_there(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PYTHON + PORTS + GONE)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    write(ports=PYTHON + PORTS.replace("Mapped[str]", "Mapped[str | None]"))
+    installed.run("makemigrations", "--yes")
+    installed.run("migrate")
+    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, NULL)")
+    installed.run("migrate", "--to", "ports@0001", "--yes")
+    found = [titles(fresh_database_url, name) for name in ("name", "size", "note", "kept")]
+    assert found == [[""], [0], [""], [None]]
+    write(ports=PYTHON + PORTS + GONE)
+    read = "port = db.get_one(Port, 1); print(port.opened_at, port.token, port.about)"
+    script = f"from ports.models import Port\n{read}\n"
+    shown = run_trivet("shell", env=installed.env, given=script)
+    assert shown.stdout.strip() == f"1970-01-01 00:00:00+00:00 {uuid.UUID(int=0)} {{}}", (
+        shown.stderr
+    )
+    with pytest.raises(IntegrityError):
+        execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (2, 'Ayr')")
+
+
+def test_a_way_back_for_which_no_value_is_known_says_so_in_the_revision(
+    installed: Installation, write: Write
+) -> None:
+    marked = SHIPS + "    mark: Mapped[str] = mapped_column(String(9), unique=True)\n"
+    write(ports=PORTS, ships=marked)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    home, mark = SHIPS.splitlines()[-1], marked.splitlines()[-1]
+    write(ports=PORTS, ships=marked.replace(home, "").replace(mark, ""))
+
+    (made_one,) = installed.json("makemigrations", "--yes")
+    text = Path(made_one["path"]).read_text()
+    note = text.partition('def downgrade() -> None:\n    """')[2].partition('"""')[0]
+    assert "this stops until values are written here for:" in note
+    assert set(re.findall(r"[*] (.*)", note)) == {"ships_ship.mark", "ships_ship.home_id"}
+    for place in ("ships@0002", "ships@0001"):
+        installed.run("migrate", "--to", place, "--yes")
+    installed.run("migrate")
 
 
 def test_a_type_that_holds_less_wants_a_word(installed: Installation, write: Write) -> None:

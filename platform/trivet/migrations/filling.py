@@ -121,7 +121,7 @@ def _steps(
     copy = wanted.to_metadata(MetaData())
     strict: list[MigrateOperation] = []
     for each in list(change.ops):
-        name = _name_of_strict(each)
+        name = name_of_strict(each)
         if name is None or not _needs_value(connection, each, wanted, name, answers):
             continue
         value = answers.value_for(wanted.c[name])
@@ -132,7 +132,7 @@ def _steps(
             each.modify_nullable = None
             if not each.has_changes():
                 change.ops.remove(each)
-        yield _filling(wanted.c[name], value)
+        yield filling(wanted.c[name], value)
         last = ops.AlterColumnOp(
             wanted.name,
             name,
@@ -146,7 +146,7 @@ def _steps(
         yield ops.ModifyTableOps(wanted.name, strict, schema=wanted.schema)
 
 
-def _filling(wanted: "Column[Any]", value: Any) -> FillOp:
+def filling(wanted: "Column[Any]", value: Any) -> FillOp:
     """Raises ConfigurationError for a value that the column's type cannot write."""
     operation = FillOp(wanted, value)
     try:
@@ -161,7 +161,7 @@ def _filling(wanted: "Column[Any]", value: Any) -> FillOp:
     return operation
 
 
-def _name_of_strict(operation: MigrateOperation) -> str | None:
+def name_of_strict(operation: MigrateOperation) -> str | None:
     """The column that an operation lets take no NULL, without a value of its own."""
     if isinstance(operation, ops.AddColumnOp):
         new = operation.column

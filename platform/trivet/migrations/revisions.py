@@ -24,6 +24,7 @@ from trivet.migrations.answers import Answers
 from trivet.migrations.constraint_names import name_added
 from trivet.migrations.enumerations import drops_of
 from trivet.migrations.filling import fill
+from trivet.migrations.filling_back import fill_back
 from trivet.migrations.losses import find_losses
 from trivet.migrations.policies import SecureRowsOp, order_policies
 from trivet.migrations.prerequisites import prepare
@@ -72,6 +73,7 @@ class Revising:
             self._rename(upgrade, downgrade)
             self.answers.require_loss(list(find_losses(upgrade)))
             fill(self.connection, upgrade, _tables_by_key(), self.answers)
+            fill_back(downgrade)
             downgrade.ops.extend(drops_of(_new_columns(upgrade)))
             order_policies(upgrade, downgrade)
             order_searches(upgrade, downgrade)
