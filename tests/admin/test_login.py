@@ -151,17 +151,18 @@ class TestLogin:
 
 
 class TestUsers:
-    async def test_an_email_address_belongs_to_one_user(self, house: House) -> None:
+    @pytest.mark.parametrize("email", ["clerk@example.org", "CLERK@example.org"])
+    async def test_an_email_address_belongs_to_one_user(self, house: House, email: str) -> None:
         async with house.visit() as boss:
             page = await boss.edit(
                 "/admin/accounts/user/add/",
                 username="double",
-                email="clerk@example.org",
+                email=email,
                 password1=PASSWORD,
                 password2=PASSWORD,
             )
         assert page.status == 200
-        assert "A user with that email address already exists." in page.words
+        assert page.error_at("email") == "A user with that email address already exists."
 
     async def test_a_user_is_added_with_an_address_and_a_password(self, house: House) -> None:
         async with house.visit() as boss:

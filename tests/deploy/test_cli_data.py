@@ -246,6 +246,13 @@ def test_a_database_without_tables_is_a_sentence(empty: Installation) -> None:
     assert "run `trivet migrate`" in done.stderr
 
 
+def test_a_user_gets_no_address_that_another_has_in_another_case(installed: Installation) -> None:
+    assert _users_create(installed, "ada", "correct horse battery").returncode == 0
+    refused = _users_create(installed, "bob", "correct horse battery", "--email=A@Example.ORG")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "A user with that email address already exists." in refused.stderr
+
+
 def _users_create(
     installed: Installation, username: str, password: str, *flags: str
 ) -> subprocess.CompletedProcess[str]:

@@ -23,12 +23,13 @@ link or a registration has its own proof of who is there. It may not give more t
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from trivet.errors import TrivetError
 from trivet.identity import Identity
 from trivet.identity.grants import Refusal, granter_of, lacking, refusal_of
 from trivet_admin.backends.observers import Ends
@@ -185,19 +186,24 @@ def _judge_names(_before: Rows, _after: Rows, _granter: Identity) -> Iterator[Re
 
 
 def _judge(judgement: Callable[..., Iterable[Refusal]], was: Any, now: Any) -> None:
-    """Raise Forbidden if `judgement` has something against the statement that was just sent.
+    """Raise Forbidden if `judgement` has something against the statement that was just sent."""
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    granter = granter_of(connection.session.actor)
+    refusals = [] if granter.is_superuser else list(judgement(was, now, granter))
+    if refusals:
+        give_up(refusal_of(refusals))
+
+
+def give_up(error: TrivetError) -> NoReturn:
+    """Raise `error` about the statement that was just sent.
 
     The transaction is given up as well, so that code which swallows the error commits nothing
     of it; a savepoint around it suffices to go on.
     """
     connection: Any = connections[DEFAULT_DB_ALIAS]
-    granter = granter_of(connection.session.actor)
-    refusals = [] if granter.is_superuser else list(judgement(was, now, granter))
-    if refusals:
-        error = refusal_of(refusals)
-        connection.set_rollback(True)
-        connection.rollback_exc = error
-        raise error
+    connection.set_rollback(True)
+    connection.rollback_exc = error
+    raise error
 
 
 def _listener(judgement: Callable[..., Iterable[Refusal]]) -> Listener:

@@ -1,8 +1,8 @@
 """The models of Django's own that are observed, and the observers of each.
 
 One reading of the rows before a statement and after it serves the judgement of who may give
-what, the audit trail and the revocations alike, so that they cannot come apart. The judgement
-comes first: what it refuses is neither noted nor told.
+what and which address is free, the audit trail and the revocations alike, so that they cannot
+come apart. The judgements come first: what they refuse is neither noted nor told.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 
 from trivet_admin.backends.observers import LinkObserver, PresentRowObserver, RowObserver
 from trivet_admin.backends.row_observer import observe
-from trivet_admin.users import grants, revoking
+from trivet_admin.users import addresses, grants, revoking
 from trivet_admin.users.auditing import notes_of_links, notes_of_rows
 
 IGNORED = frozenset({"last_login"})
@@ -27,7 +27,7 @@ IRRELEVANT_COLUMNS = frozenset({"name"})
 def connect() -> None:
     """Observe. Called once, when the apps are ready."""
     user: Any = get_user_model()
-    listeners = [grants.by_users, notes_of_rows(user), revoking.by_rows]
+    listeners = [grants.by_users, addresses.by_users, notes_of_rows(user), revoking.by_rows]
     observe(RowObserver(user, listeners, IGNORED))
     observe(RowObserver(Group, [notes_of_rows(Group)]))
     named = [grants.by_names, revoking.by_permissions]
