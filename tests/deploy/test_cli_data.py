@@ -79,6 +79,15 @@ def test_a_key_without_expiry_is_asked_for_with_zero_days(installed: Installatio
     assert "never" in installed.run("keys", "list").stdout
 
 
+@pytest.mark.parametrize("label", ["", " "])
+def test_a_key_is_for_something(installed: Installation, label: str) -> None:
+    assert _users_create(installed, "ada", "correct horse battery").returncode == 0
+
+    refused = installed.run("keys", "create", "ada", "--label", label, code=1)
+    assert "Say what the key is for." in refused.stderr
+    assert installed.json("keys", "list") == []
+
+
 def test_a_token_is_made_for_a_user_or_for_nobody(installed: Installation) -> None:
     make_user(installed.url, "ada")
     info = ["--info", '{"name": "Ada"}']

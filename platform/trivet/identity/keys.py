@@ -94,9 +94,13 @@ def issue_key(
     `scopes` are permissions (``app.codename``) that the owner holds. An empty list: the key names
     its owner, and has no permission. None: all permissions of the owner, now and later.
 
-    Raises Invalid if `expires_at` (aware) is in the past or the owner does not hold a scope, and
-    Forbidden if the session's actor may not give such a key (`trivet.identity.key_grants`).
+    Raises Invalid if `label` is blank, `expires_at` (aware) is in the past or the owner does not
+    hold a scope, and Forbidden if the session's actor may not give such a key
+    (`trivet.identity.key_grants`).
     """
+    label = label.strip()
+    if not label:
+        raise Invalid("no-label", "Say what the key is for.", attributes=["label"])
     now = datetime.now(UTC)
     if expires_at is not None and expires_at <= now:
         sentence = "The expiry lies in the past: choose a later one."
