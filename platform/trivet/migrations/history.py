@@ -1,5 +1,6 @@
 """The revisions and the database: which are applied, and how to apply the others."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -44,6 +45,14 @@ _NULLS = ("23502", "NOT NULL constraint failed", "Cannot add a NOT NULL column")
 
 _THERE = ("42P07",)
 """The code of PostgreSQL for a table that is there."""
+
+_EXTENSION = re.compile(r'extension "([^"]+)"')
+_NO_EXTENSION = {
+    "42501": 'let a role that may do it run CREATE EXTENSION "{}" in this database, and then '
+    "`trivet migrate` again.",
+    "0A000": "install {} on the server of the database, and then `trivet migrate` again.",
+}
+"""What to do where PostgreSQL makes no extension, by its code."""
 
 _NO_FTS5 = "no such module: fts5"
 
@@ -162,6 +171,8 @@ def _refused(error: DBAPIError, features: Sequence[Feature]) -> Conflict:
     cure = f" There are rows without a value. Cure: {FILL}." if lacks_value else ""
     if code in _THERE or "already exists" in said:
         cure = " Cure: `trivet adopt FEATURE`, if the tables were there before Trivet."
+    if code in _NO_EXTENSION and (extension := _EXTENSION.search(said)):
+        cure = f" Cure: {_NO_EXTENSION[code].format(extension[1])}"
     if _NO_FTS5 in said:
         cure = (
             " Cure: use a Python whose SQLite was built with FTS5, as those of python.org and of "

@@ -1,8 +1,9 @@
-"""What PostgreSQL wants to be there before new tables: their schemas, and sequences that number
-their rows. Alembic makes neither, and the first insert, or the revision itself, would fail.
+"""What PostgreSQL wants to be there before new tables: their schemas, sequences that number their
+rows, and the extensions of their types and indexes. Alembic makes none of them, and the first
+insert, or the revision itself, would fail.
 
-A schema that is there already needs no right to make one, and the way back leaves it, because other
-tables may have it by then.
+A schema or an extension that is there already needs no right to make one, and the way back leaves
+it, because other tables may have it by then.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from sqlalchemy import Column, Sequence
 from sqlalchemy.schema import CreateSequence, DropSequence
 
 from trivet.migrations.conversions import POSTGRESQL
+from trivet.migrations.extensions import extension_sql, extensions_of
 
 
 class PrepareOp(MigrateOperation):
@@ -26,7 +28,8 @@ class PrepareOp(MigrateOperation):
 def prepare(upgrade: ops.UpgradeOps, downgrade: ops.DowngradeOps) -> None:
     """Put before what a revision makes what it needs, and take the sequences back at its end."""
     sequences = {POSTGRESQL.identifier_preparer.format_sequence(s): s for s in _sequences(upgrade)}
-    made = [_make_schema(each) for each in sorted(_schemas(upgrade))]
+    made = [extension_sql(each) for each in sorted(extensions_of(_new_things(upgrade.ops)))]
+    made += [_make_schema(each) for each in sorted(_schemas(upgrade))]
     for _, each in sorted(sequences.items()):
         made.append(_sql(CreateSequence(each, if_not_exists=True)))
     if made:
@@ -42,19 +45,24 @@ def _schemas(upgrade: ops.UpgradeOps) -> set[str]:
 
 
 def _sequences(upgrade: ops.UpgradeOps) -> Iterator[Sequence]:
-    for column in _new_columns(upgrade.ops):
-        if isinstance(column.default, Sequence):
-            yield column.default
+    for each in _new_things(upgrade.ops):
+        if isinstance(each, Column) and isinstance(each.default, Sequence):
+            yield each.default
 
 
-def _new_columns(operations: Iterable[Any]) -> Iterator["Column[Any]"]:
+def _new_things(operations: Iterable[Any]) -> Iterator[Any]:
+    """The columns, constraints and indexes that come in, and columns of a new type."""
     for each in operations:
         if isinstance(each, ops.CreateTableOp):
-            yield from (column for column in each.columns if isinstance(column, Column))
+            yield from each.columns
         elif isinstance(each, ops.ModifyTableOps):
-            yield from _new_columns(each.ops)
+            yield from _new_things(each.ops)
         elif isinstance(each, ops.AddColumnOp):
             yield each.column
+        elif isinstance(each, ops.CreateIndexOp):
+            yield each.to_index()
+        elif isinstance(each, ops.AlterColumnOp) and each.modify_type is not None:
+            yield Column(each.column_name, each.modify_type)
 
 
 def _make_schema(name: str) -> str:

@@ -30,6 +30,7 @@ from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from trivet.migrations.constraint_names import name_constraint
+from trivet.migrations.extensions import extension_sql, extensions_of
 from trivet.migrations.shapes import Shape, read_shape
 from trivet.models.searches import find_search, index_on
 
@@ -68,7 +69,7 @@ def build(connection: Connection, table: Table) -> Wanted:
     try:
         copy = _copy_of(table)
         checks = _named_checks(copy, connection.dialect)
-        with _place(connection) as place:
+        with _place(connection, copy) as place:
             _create(place, copy)
             if place.dialect.name == "sqlite":
                 return Wanted(read_shape(place, copy, None), checks)
@@ -80,7 +81,7 @@ def build(connection: Connection, table: Table) -> Wanted:
 
 
 @contextmanager
-def _place(connection: Connection) -> Iterator[Connection]:
+def _place(connection: Connection, copy: Table) -> Iterator[Connection]:
     if connection.dialect.name == "sqlite":
         engine = create_engine("sqlite://")
         with engine.connect() as memory:
@@ -89,6 +90,8 @@ def _place(connection: Connection) -> Iterator[Connection]:
         return
     savepoint = connection.begin_nested()
     try:
+        for each in sorted(extensions_of(chain(copy.columns, copy.indexes, copy.constraints))):
+            connection.execute(text(extension_sql(each)))
         # What is made without a schema is temporary then, its enumerations too.
         connection.execute(
             text("SELECT set_config('search_path', :s || current_setting('search_path'), true)"),
