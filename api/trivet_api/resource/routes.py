@@ -103,7 +103,10 @@ def _add_read(router: APIRouter, resource: Resource) -> None:
 def _add_create(router: APIRouter, resource: Resource) -> None:
     write = resource.writing
 
-    async def create_row(request: Request, row: Any, unit: Unit, minimal: PrefersMinimal) -> Any:
+    async def create_row(
+        request: Request, row: Any, unit: Unit, conditions: Conditions, minimal: PrefersMinimal
+    ) -> Any:
+        conditions.require(None)  # they are about the row, which is not there yet
         values = values_of(row)
         written = await create_alone(request, resource, values)
         if written is None:

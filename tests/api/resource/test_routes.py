@@ -118,6 +118,12 @@ COURSES: dict[str, list[Step]] = {
         Step("PATCH", f"{PLACES}/a", 412, {"room": "y"}, {"if-match": '"never"'}),
         Step("PATCH", f"{PLACES}/a", 200, {"room": "y"}, {"if-match": "*"}),
     ],
+    "a row that is made has no version yet that a condition could name": [
+        Step("POST", NOVELS, 412, EMMA, {"if-match": '"1-x"'}),
+        Step("POST", NOVELS, 412, EMMA, {"if-match": "*"}),
+        Step("GET", f"{NOVELS}/1", 404),
+        Step("POST", NOVELS, 201, EMMA, {"if-none-match": "*"}),
+    ],
     "a condition in the head is refused where each row has its own": [
         Step("POST", NOVELS, 201, EMMA),
         *(
