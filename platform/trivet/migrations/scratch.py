@@ -9,7 +9,7 @@ right or a function that is missing, is not compared.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from trivet.migrations.constraint_names import name_constraint
 from trivet.migrations.extensions import extension_sql, extensions_of
-from trivet.migrations.shapes import Shape, read_shape
+from trivet.migrations.shapes import Members, Shape, read_shape
 from trivet.models.searches import find_search, index_on
 
 _TEMPORARY = "pg_temp"
@@ -70,10 +70,11 @@ def build(connection: Connection, table: Table) -> Wanted:
         copy = _copy_of(table)
         checks = _named_checks(copy, connection.dialect)
         with _place(connection, copy) as place:
-            _create(place, copy)
+            members = _create(place, copy)
             if place.dialect.name == "sqlite":
                 return Wanted(read_shape(place, copy, None), checks)
             shape = read_shape(place, copy, _TEMPORARY)
+            shape = replace(shape, enums={**shape.enums, **members})
             return Wanted(shape, checks, _say_again(place, copy, shape))
     except SQLAlchemyError as error:
         said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
@@ -134,12 +135,15 @@ def _text_of(check: CheckConstraint, dialect: Dialect) -> str:
         return str(check.sqltext.compile(dialect=dialect, compile_kwargs=options))
 
 
-def _create(connection: Connection, copy: Table) -> None:
+def _create(connection: Connection, copy: Table) -> dict[str, Members]:
+    """Create the table; returns the members that it wants of enumerations that stay as they are."""
+    members: dict[str, Members] = {}
     # Statement by statement, because listeners on a table are for the real one.
     for number, kind in enumerate(_named_types(copy, connection.dialect)):
         if kind.schema is not None:
-            _make_room(connection, kind, f"trivet_aside_{number}")
-        kind.create(connection, checkfirst=False)
+            members |= _make_in_schema(connection, kind, f"trivet_aside_{number}")
+        else:
+            kind.create(connection, checkfirst=False)
     connection.execute(CreateTable(copy, include_foreign_key_constraints=[]))
     search = find_search(copy)
     if search is not None and connection.dialect.name == "postgresql":
@@ -149,19 +153,37 @@ def _create(connection: Connection, copy: Table) -> None:
         if options is not None:
             options["concurrently"] = False  # no transaction could build it
         connection.execute(CreateIndex(index))
+    return members
 
 
-def _make_room(connection: Connection, kind: _Named, aside: str) -> None:
-    """Let the type be made in its schema, as the models have it, until the savepoint ends."""
+_TYPE = text("""
+SELECT format_type(oid, NULL) AS name, pg_has_role(typowner, 'USAGE') AS is_own,
+       ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder)
+           AS members
+FROM pg_type t WHERE oid = to_regtype(:name)
+""")
+
+
+def _make_in_schema(connection: Connection, kind: _Named, aside: str) -> dict[str, Members]:
+    """Make a type in its schema, as the models have it, until the savepoint ends. One that is
+    there stays where nothing is gained, and where somebody else owns it, who alone could rename it.
+
+    Returns:
+        The members that the models want of an enumeration that stays, by its name.
+    """
     quote = connection.dialect.identifier_preparer.quote
-    look = inspect(connection)
     assert kind.schema is not None
-    if not look.has_schema(kind.schema):
+    if not inspect(connection).has_schema(kind.schema):
         connection.execute(CreateSchema(kind.schema))
     name = f"{quote(kind.schema)}.{quote(str(kind.name))}"
-    if connection.scalar(text("SELECT to_regtype(:name)"), {"name": name}) is not None:
-        word = "DOMAIN" if isinstance(kind, DOMAIN) else "TYPE"
-        connection.execute(text(f"ALTER {word} {name} RENAME TO {aside}"))
+    there = connection.execute(_TYPE, {"name": name}).one_or_none()
+    wanted = tuple(kind.enums) if isinstance(kind, ENUM) else ()
+    if there is not None:
+        if isinstance(kind, DOMAIN) or not there.is_own:
+            return {there.name: wanted} if wanted else {}
+        connection.execute(text(f"ALTER TYPE {name} RENAME TO {aside}"))
+    kind.create(connection, checkfirst=False)
+    return {}
 
 
 def _say_again(connection: Connection, copy: Table, shape: Shape) -> dict[str, str]:
