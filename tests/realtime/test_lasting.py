@@ -3,11 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from websockets import ConnectionClosed
 
 from tests.realtime.house import House, Socket, eventually, house_at
+from tests.realtime.logins import SEVEN
 from trivet.observation import Observers, RequestEnded
 from trivet_deploy.server.frames_protocol import FramesProtocol
 
@@ -49,6 +52,28 @@ async def test_the_line_and_the_event_come_at_the_end_of_the_socket_and_name_its
     assert (line["method"], line["path"], line["status"]) == ("WEBSOCKET", "/ws", 101)
     assert (line["identity"], line["credential"]) == ("user 7", "badge-7")
     assert line["duration_ms"] == round(event.seconds * 1000, 2)
+
+
+@pytest.mark.parametrize("ws", SERVERS)
+async def test_the_line_and_the_event_name_whom_a_token_named(
+    empty_database_url: str, json_log: Callable[[], str], ws: Any
+) -> None:
+    observers, seen = Observers(), list[RequestEnded]()
+    observers.add(RequestEnded, seen.append)
+    async with house_at(empty_database_url, observers=observers, ws=ws) as house:
+        await house.add_user(7)
+        token = house.platform.tokens.connection(SEVEN)
+        for badge, given in (("", token), ("8", token), ("", "no token"), ("", "")):
+            before = len(seen)
+            async with house.socket(badge) as socket:
+                await socket.send({"id": 1, "connect": {"token": given}})
+                with suppress(ConnectionClosed):
+                    await socket.receive()
+            await eventually(lambda known=before: len(seen) > known)
+    lines = lines_of(json_log(), "request")
+    assert [line["identity"] for line in lines] == ["user 7", "user 7", "anonymous", "anonymous"]
+    kinds = [event.identity_kind for event in seen]
+    assert kinds == ["token", "token", "anonymous", "anonymous"]
 
 
 @pytest.mark.parametrize("ws", SERVERS)

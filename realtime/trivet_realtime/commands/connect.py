@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from trivet.context import current_context
 from trivet.identity.tokens import InvalidToken, SubscriptionOptions
 from trivet_realtime import codes
+from trivet_realtime.client import Client
 from trivet_realtime.codes import CommandError, Disconnected
 from trivet_realtime.commands.session import Answer, Session
 from trivet_realtime.credentials import Grant, grant_of_server, seconds_left
@@ -28,6 +30,7 @@ async def _connect(session: Session, request: ConnectRequest) -> Answer:
     if request.token:
         # Nothing is awaited between the two, so no revocation falls between them.
         client.accept(await hub.credentials.of_token(request.token), hub.timers)
+        _identify_request(client)
     begun = await _subscribe(session, request)
     expires_at = client.credential.expires_at
     result = ConnectResult(
@@ -47,6 +50,12 @@ async def _connect(session: Session, request: ConnectRequest) -> Answer:
         _start(begun)
 
     return Answer(result, begin)
+
+
+def _identify_request(client: Client) -> None:
+    """Say whose the request is that carries `client`: its line in the log names who came by it."""
+    if (context := current_context()) is not None:
+        context.identity = client.identity
 
 
 async def _subscribe(session: Session, request: ConnectRequest) -> list[Begun]:
