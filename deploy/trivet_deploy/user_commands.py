@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from trivet.errors import Invalid, NotFound
+from trivet.identity import system
 from trivet.origin import Origin, enter_origin
 from trivet.suggestion import did_you_mean
 
@@ -56,7 +57,7 @@ def set_active(username: str, *, active: bool) -> Any:
 def _save(user: Any, *fields: str) -> Any:
     from django.db import transaction
 
-    enter_origin(Origin(way="cli"))
+    enter_origin(Origin(system("cli"), way="cli"))
     with transaction.atomic():
         user.save(update_fields=fields or None)
     return user

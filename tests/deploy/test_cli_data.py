@@ -143,7 +143,7 @@ def test_users_are_listed_disabled_and_enabled(installed: Installation) -> None:
         {"is_active": {"from": False, "to": True}},
         {"is_active": {"from": True, "to": False}},
     ]
-    assert {entry["origin"] for entry in entries} == {"cli"}
+    assert {(entry["actor"], entry["origin"]) for entry in entries} == {("cli", "cli")}
 
 
 def test_a_new_password_is_one_that_the_validators_take(installed: Installation) -> None:
