@@ -1,11 +1,19 @@
-"""Schemas of a document to which nothing leads. A generator of clients makes a class of each."""
+"""What a document names and nothing in it uses: of a schema a generator of clients makes a class,
+of a tag a page of documentation makes a group with nothing in it."""
 
 from typing import Any
 
 
 def leave_out_unused(document: dict[str, Any]) -> None:
-    """Take out the schemas to which nothing leads: Pydantic has one of every enum of Python's, also
-    where a value is written otherwise."""
+    """Take out the schemas to which nothing leads (Pydantic has one of every enum of Python's, also
+    where a value is written otherwise), and the tags that no operation has."""
+    _leave_out_schemas(document)
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    used = {tag for operation in operations for tag in operation.get("tags", ())}
+    document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
+
+
+def _leave_out_schemas(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     rest = {**document, "components": {**document["components"], "schemas": {}}}
     found: set[str] = set()

@@ -174,6 +174,19 @@ async def test_the_document_names_operations_and_what_they_are_refused_with(
     assert "403" in operations["/seats/secret", "get"]["responses"]
 
 
+@pytest.fixture
+def root_of_two(tmp_path: Path) -> Root:
+    """The same, beside a feature without an `api.py`."""
+    platform = bare_platform(tmp_path, features=(SEATS, Feature("silent", "tests.platform")))
+    return build_root(platform, [mount(platform)])
+
+
+async def test_the_document_has_no_group_without_an_operation(root_of_two: Root) -> None:
+    async with client_of(root_of_two) as client:
+        document = (await client.get("/api/openapi.json")).json()
+    assert [tag["name"] for tag in document["tags"]] == ["seats", "auth"]
+
+
 @pytest.mark.parametrize(
     ("query", "pointers"),
     [
