@@ -1,6 +1,7 @@
 """`trivet shell`: Python whose changes are a unit's, kept by a commit and by nothing else."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ first = db.get_one(Airline, "X1")
 commit()
 first.name = "Changed"  # of a unit that has ended
 rollback()
-print(first.name, Named is Airline)
+print(first.name, Named is Airline, __name__)
 first.name = "Again"
 commit()
 db.add(Airline(code="X2", name="Never kept"))
@@ -46,7 +47,7 @@ def test_a_script_keeps_what_it_commits_and_each_change_is_audited(
 ) -> None:
     done = script(installed, KEPT)
 
-    assert (done.returncode, done.stdout) == (0, "First True\n")
+    assert (done.returncode, done.stdout) == (0, "First True __main__\n")
     assert "What was not committed is taken back. commit() keeps it." in done.stderr
     entries = installed.json("audit", "list", "--table", "departures_airline")
     assert [(each["kind"], each["row_key"]) for each in entries] == [
@@ -164,5 +165,5 @@ def test_at_a_terminal_the_prompt_shows_what_waits_and_leaving_says_what_is_lost
     assert done.returncode == 0, done.stdout
     assert "departures: Aircraft, Airline, Airport" in done.stdout
     assert "ZeroDivisionError" in done.stdout
-    assert "*>>> shell" in done.stdout
+    assert re.search(r"\*(>>>|In \[\d\]:) shell$", done.stdout, re.MULTILINE)
     assert "What was not committed is taken back" in done.stdout

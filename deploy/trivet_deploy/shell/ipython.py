@@ -12,6 +12,12 @@ from trivet_deploy.shell.unit import ShellUnit
 def talk_in_ipython(unit: ShellUnit, names: dict[str, Any], banner: str) -> None:
     """Read lines in IPython until somebody leaves."""
     embedded: Any = import_module("IPython.terminal.embed")  # which is not one of our libraries
+    prompts: Any = import_module("IPython.terminal.prompts")
+
+    class Prompts(prompts.Prompts):  # type: ignore[misc]  # as above
+        def in_prompt_tokens(self) -> list[tuple[Any, str]]:
+            waiting = [(prompts.Token.Prompt, "*")] if unit.changed else []
+            return [*waiting, *super().in_prompt_tokens()]
 
     class Shell(embedded.InteractiveShellEmbed):  # type: ignore[misc]  # as above
         async def run_code(self, code_obj: CodeType, result: Any = None, **_options: Any) -> bool:
@@ -25,4 +31,10 @@ def talk_in_ipython(unit: ShellUnit, names: dict[str, Any], banner: str) -> None
                 return True
             return False
 
-    Shell(banner1=f"{banner}\n", confirm_exit=False, enable_tip=False)(local_ns=names)
+        def showsyntaxerror(self, *_given: Any, **_options: Any) -> None:
+            print_traceback(unit)
+
+    shell = Shell(banner1=f"{banner}\n", confirm_exit=False, enable_tip=False)
+    shell.prompts = Prompts(shell)
+    shell.autoawait = False  # a coroutine would be made, and run by nobody
+    shell(local_ns=names)

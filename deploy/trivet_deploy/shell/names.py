@@ -23,7 +23,7 @@ def names_of(unit: ShellUnit, features: Iterable[Feature]) -> dict[str, Any]:
         """Call a service with this unit's session and actor before its own arguments."""
         return service(unit.db, unit.actor, *args, **options)
 
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "__main__"}  # as a script expects, and IPython's %run
     for feature, mapped in _models_of(features):
         name = mapped.__name__
         names[name if name not in names else f"{feature}_{name}"] = mapped
