@@ -208,10 +208,16 @@ async def _read_conditions(
         Header(description="ETags that are not yours to change; * if nothing may be there."),
     ] = None,
 ) -> Condition:
+    if not any(name in _NAMES for name, _ in request.scope["headers"]):
+        return _NO_CONDITION  # as of most changes
     headers = request.headers
     return Condition(
         parse_tags(headers.getlist("if-match")), parse_tags(headers.getlist("if-none-match"))
     )
+
+
+_NAMES = frozenset({b"if-match", b"if-none-match"})
+_NO_CONDITION = Condition()
 
 
 # Asked for every change: `trivet_api.plain_bodies` need not read the lines a second time.
