@@ -6,8 +6,17 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 
 from trivet.log import configure_logging
+
+
+def pytest_configure() -> None:
+    """Write tracebacks plainly where no test has configured the log: structlog's own default looks
+    for the files of a traceback by itself, on the event loop."""
+    processors = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors[:-1], plain])
 
 
 @pytest.fixture
