@@ -293,6 +293,26 @@ def test_at_a_terminal_a_value_is_asked_for_also_where_a_column_takes_null_no_mo
     assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
 
 
+def test_one_feature_is_made_with_the_answers_that_its_refusal_names(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    write(ports=PORTS)
+    installed.run("makemigrations")
+    installed.run("migrate")
+    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
+    write(ports=PORTS.replace("name:", "title:") + "    size: Mapped[int]\n")
+
+    make = ("migrate", "--make", "ports", "-m", "sizes")
+    renamed = "--rename=ports_port.name=title"
+    assert "--rename" in installed.run(*make, code=3).stderr
+    assert "--value ports_port.size=…" in installed.run(*make, renamed, code=3).stderr
+    installed.run(*make, renamed, "--value=ports_port.size=7")
+    installed.run("migrate")
+    assert [titles(fresh_database_url, name) for name in ("title", "size")] == [["Oban"], [7]]
+    stray = installed.run("migrate", renamed, code=2).stderr
+    assert "it is an answer for --make" in " ".join(stray.split())
+
+
 GONE = """
     size: Mapped[int]
     weight: Mapped[float]

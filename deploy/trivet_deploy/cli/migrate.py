@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from trivet import migrations
     from trivet_settings import Settings
 
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--value", metavar="TABLE.COLUMN=VALUE", help="The value for rows that have none."
+    ),
+]
+Renames = Annotated[
+    list[str] | None,
+    typer.Option("--rename", metavar="TABLE.OLD=NEW", help="A column that has another name now."),
+]
+
 # A subcommand each would read better and type worse: what one wants nearly always is `migrate`.
 
 
@@ -31,6 +42,8 @@ def migrate(
     message: Annotated[
         str | None, typer.Option("--message", "-m", help="What the new revision is about.")
     ] = None,
+    value: Values = None,
+    rename: Renames = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Change nothing; show what waits, in its order.")
     ] = False,
@@ -56,11 +69,14 @@ def migrate(
     """
     from trivet_settings import load_settings
 
+    for option, given in (("--value", value), ("--rename", rename)):
+        if given and make is None:
+            raise typer.BadParameter("it is an answer for --make", param_hint=option)
     settings = load_settings().direct  # a pooler would end the locks of a migration
     if check:
         _check(settings, as_json)
     elif make is not None:
-        _make_one(settings, make, message, as_json, may_lose=yes)
+        _make_one(settings, make, message, _find_answers(value or [], rename or [], yes), as_json)
     elif plan or history:
         _list(settings, as_json, only_pending=plan)
     elif sql:
@@ -194,14 +210,8 @@ def makemigrations(
         bool,
         typer.Option("--check", help="Write nothing; say what has changed, and exit 1 if it has."),
     ] = False,
-    value: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TABLE.COLUMN=VALUE", help="The value for rows that have none."),
-    ] = None,
-    rename: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TABLE.OLD=NEW", help="A column that has another name now."),
-    ] = None,
+    value: Values = None,
+    rename: Renames = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Write what drops columns, tables or parts of values.")
     ] = False,
@@ -340,11 +350,15 @@ def _ask_loss(losses: list[str]) -> bool:
 
 
 def _make_one(
-    settings: "Settings", feature: str, message: str | None, as_json: bool, *, may_lose: bool
+    settings: "Settings",
+    feature: str,
+    message: str | None,
+    answers: "migrations.Answers",
+    as_json: bool,
 ) -> None:
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")
-    made = _make(settings, [feature], message, _find_answers([], [], may_lose))
+    made = _make(settings, [feature], message, answers)
     if not made:
         print_error(_unchanged([feature]))
         raise typer.Exit(ExitCode.CONFIGURATION)
