@@ -150,6 +150,19 @@ MISTAKES = (
         never=("__allow_unmapped__",),
     ),
     Mistake(
+        "a type in the place of a column",
+        {},
+        (
+            "store/models.py: Shelf.label is a type and no column",
+            "label: Mapped[str] = mapped_column(String(length=200))",
+        ),
+        models="from sqlalchemy import String\n\n"
+        + SHELF
+        + "    KIND = String(9)\n    kind: Mapped[str] = mapped_column(KIND)\n"
+        + "    label = String(200)\n",
+        never=("KIND",),
+    ),
+    Mistake(
         "a class on a table of Django's",
         {},
         ("store/models.py:15: ", "the table auth_permission is Django's"),

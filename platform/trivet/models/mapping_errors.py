@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import ForeignKey, Table
 from sqlalchemy.exc import (
@@ -16,10 +17,11 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 from sqlalchemy.orm import Mapper, configure_mappers
+from sqlalchemy.types import TypeEngine
 
 from trivet.errors import ConfigurationError
 from trivet.models.labels import find_mapper
-from trivet.models.mapped import PLATFORM, every_mapper, our_tables
+from trivet.models.mapped import PLATFORM, every_mapper, our_mappers, our_tables
 from trivet.models.owners import tables_of
 from trivet.source_files import file_of
 from trivet.suggestion import did_you_mean
@@ -140,10 +142,13 @@ def _owner(table: str) -> Mapper[object] | None:
 
 def require_configured() -> None:
     """Raise ConfigurationError, with class and column, for a foreign key or a relationship to
-    something that does not exist, and for a table that two classes make. It is called when all
+    something that does not exist, for a type in the place of a column, and for a table that two
+    classes make. It is called when all
     classes are loaded."""
     if twice := sorted(_tables_made_twice()):
         raise ConfigurationError("mapping", " ".join(twice))
+    if bare := sorted(_bare_types()):
+        raise ConfigurationError("mapping", " ".join(bare))
     wrong = [_explain_key(key) for table in our_tables() for key in _dead(table)]
     if wrong:
         raise ConfigurationError("foreign-key", " ".join(sorted(wrong)))
@@ -151,6 +156,29 @@ def require_configured() -> None:
         configure_mappers()
     except SQLAlchemyError as error:
         raise ConfigurationError("mapping", _capital(explain(error))) from error
+
+
+def _bare_types() -> Iterator[str]:
+    """A sentence for each attribute of a mapped class that is a type of a column and no column,
+    which SQLAlchemy passes by; one that a column has is a constant of the author."""
+    for mapper in our_mappers():
+        used = [column.type for column in mapper.columns]
+        cls = mapper.class_
+        for name, value in vars(cls).items():
+            is_type = isinstance(value, TypeEngine) and not any(value is each for each in used)
+            if is_type and not name.startswith("_"):
+                written = f"Mapped[{_python_of(value)}] = mapped_column({value!r})"
+                yield (
+                    f"{file_of(cls.__module__)}: {cls.__name__}.{name} is a type and no column. "
+                    f"Cure: {name}: {written}."
+                )
+
+
+def _python_of(kind: TypeEngine[Any]) -> str:
+    try:
+        return kind.python_type.__name__
+    except NotImplementedError:
+        return "…"
 
 
 def _tables_made_twice() -> Iterator[str]:
