@@ -75,6 +75,16 @@ def some(actor):
     return actor.is_staff or exists().where(Box.id > 0, exists().where(Box.id == Shelf.id){end})
 """
 
+NAMELESS = """
+from store.models import Shelf
+from trivet.rules import visible
+
+
+@visible(Shelf{attributes})
+def some(actor):
+    return actor.is_staff or {condition}
+"""
+
 SLIPS = (
     Slip(
         "a rule whose inner sub-select means any row",
@@ -307,6 +317,29 @@ def test_check_tells_what_is_probably_not_meant(slip: Slip, tmp_path: Path) -> N
     (finding,) = [each for each in found if each["state"] == slip.state]
     for words in slip.says:
         assert words in finding["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "condition", "said"),
+    [
+        ("", "Shelf.idd == actor.user_id", "'idd'. Did you mean id?"),
+        (", 'height'", "actor.is_bos", "'is_bos'"),
+        ("", "Shelves.id > 0", "name 'Shelves' is not defined"),
+    ],
+)
+def test_check_says_which_line_of_a_rule_names_what_does_not_exist(
+    tmp_path: Path, attributes: str, condition: str, said: str
+) -> None:
+    rules = NAMELESS.format(attributes=attributes, condition=condition)
+    models = SHELF + "    height: Mapped[int]\n"
+    write_store(tmp_path, {"rules.py": rules}, models)
+
+    done = run_trivet("check", "--json", env=environment(NOWHERE, features="store"), cwd=tmp_path)
+
+    (finding,) = [each for each in _findings(done) if each["name"] == "rules"]
+    assert finding["state"] == "failed"
+    assert "store/rules.py:8: the rule store.rules.some fails: " in finding["sentence"]
+    assert said in finding["sentence"]
 
 
 @pytest.mark.parametrize("slip", [s for s in SLIPS if s.state == "failed"], ids=lambda s: s.name)

@@ -101,7 +101,7 @@ def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Itera
         find_unknown_in_code,
         known_permissions,
     )
-    from trivet_deploy.checks.rules import find_loose_rules
+    from trivet_deploy.checks.rules import find_loose_rules, find_nameless_rules
     from trivet_deploy.checks.system_checks import run_system_checks
 
     features, known = platform.features, known_permissions()
@@ -111,6 +111,7 @@ def _find_in_code(platform: "Platform", mounts: "Sequence[MountedApp]") -> Itera
             Finding("django", "failed" if check.is_error else "warning", check.sentence)
             for check in run_system_checks()
         ),
+        *(Finding("rules", "failed", each) for each in find_nameless_rules(features)),
     ]
     if not any(finding.state == "failed" for finding in wrong):
         yield Finding("permissions", "ok", "every policy asks for one that there is")
