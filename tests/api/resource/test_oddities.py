@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.api.resource.bookshop_api import open_bookshop
-from tests.api.resource.oddities.models import Hero, Word, make_tables
+from tests.api.resource.oddities.models import Alarm, Hero, Level, Tone, Word, make_tables
 from tests.platform.bare import client_of
 from tests.platform.watched_rules import module_of
 from trivet import Identity, Invalid
@@ -340,6 +340,36 @@ async def test_bounds_of_a_class_of_pydantic_hold_in_a_service(
         async with empty_root.platform.database.unit(actor=CHIEF) as session:
             session.add(Hero(**{"name": "otto", name: value}))
     assert refused.value.data["errors"] == [{"pointer": f"/{name}", "detail": sentence}]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [("level", 3, "it must be 1 or 2"), ("tone", "gay", "it must be 'calm' or 'grim'")],
+)
+async def test_a_plain_column_takes_the_members_of_the_enum_that_it_is_annotated_with(
+    client: httpx2.AsyncClient, empty_root: Any, name: str, value: Any, sentence: str
+) -> None:
+    alarms = f"{HERE}/alarms"
+    made = await client.post(alarms, json={"level": 2, "tone": "grim"})
+    assert made.json() == {"id": 1, "level": 2, "tone": "grim"}
+    assert (await client.patch(f"{alarms}/1", json={"tone": None})).status_code == 200
+    bad = {"level": 1, name: value}
+    for answer, pointer in (
+        (await client.post(alarms, json=bad), f"/{name}"),
+        (await client.patch(f"{alarms}/1", json={name: value}), f"/{name}"),
+        (await client.post(f"{alarms}:batchCreate", json={"items": [bad]}), f"/items/0/{name}"),
+    ):
+        assert answer.status_code == 422, answer.json()
+        (fault,) = answer.json()["errors"]
+        assert (fault["pointer"], fault["detail"]) == (pointer, sentence)
+    with pytest.raises(Invalid) as refused:
+        async with empty_root.platform.database.unit(actor=CHIEF) as session:
+            session.add(Alarm(**bad))
+    assert refused.value.data["errors"] == [{"pointer": f"/{name}", "detail": sentence}]
+    async with empty_root.platform.database.unit(actor=CHIEF) as session:
+        session.add(Alarm(level=Level.LOW, tone=Tone.CALM))
+    known = (await client.get("/api/openapi.json")).json()["components"]["schemas"]["AlarmCreate"]
+    assert known["properties"]["level"]["enum"] == [1, 2]
 
 
 async def test_a_key_without_case_is_found_in_any(client: httpx2.AsyncClient) -> None:

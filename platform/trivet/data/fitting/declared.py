@@ -1,4 +1,8 @@
-"""What a mapped class that is a model of Pydantic's (SQLModel) says of the values of its columns.
+"""What a mapped class says of the values of its columns beside their types: by an enum that it is
+annotated with over a plain column, or as a model of Pydantic's (SQLModel).
+
+``Mapped[Level] = mapped_column(Integer)`` keeps numbers, of which SQLAlchemy takes any; those of
+the enum are meant.
 
 Nothing asks a table of SQLModel's for its own bounds when an object is made or changed. So what
 ``Field(ge=0, regex=…)`` and a type such as ``EmailStr`` say is judged here like the bounds of the
@@ -7,6 +11,7 @@ column itself. Types that the columns know are theirs to judge; functions of the
 """
 
 import datetime as dt
+import enum
 import re
 import typing
 from collections.abc import Iterator, Mapping
@@ -18,8 +23,10 @@ from pydantic import Field, TypeAdapter
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic_core import ValidationError
+from sqlalchemy import Enum, Integer, String
 from sqlalchemy.orm import Mapper
 
+from trivet.data.fitting.examples import annotation_of, members_of
 from trivet.data.fitting.fit import Fit, UnfitError
 from trivet.models.pydantic_fields import find_pydantic_field
 
@@ -27,6 +34,7 @@ _KEYWORDS = frozenset(
     {
         *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
         *("pattern", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems"),
+        "enum",
     }
 )
 """Of JSON Schema, for bounds."""
@@ -58,6 +66,9 @@ class Declared:
 @cache  # classes stand in source code
 def declared_of(mapper: Mapper[Any], name: str) -> Declared | None:
     """What a class says of its attribute `name`; None if no more than its column does."""
+    members = _members_over(mapper, name)
+    if members is not None:
+        return Declared(TypeAdapter(members))
     field = find_pydantic_field(mapper.class_, name)
     if field is None:
         return None
@@ -69,6 +80,20 @@ def declared_of(mapper: Mapper[Any], name: str) -> Declared | None:
         return Declared(TypeAdapter(annotation))
     except PydanticUserError:  # a type of somebody's own, about which Pydantic knows nothing
         return None
+
+
+def _members_over(mapper: Mapper[Any], name: str) -> type[enum.Enum] | None:
+    """The enum whose values stand in a column as they are. A combination of flags is none of its
+    members, and of an enum that is no text a column of texts may have the names."""
+    kind = getattr(mapper.columns.get(name), "type", None)
+    if isinstance(kind, Enum) or not isinstance(kind, Integer | String):
+        return None
+    members = members_of(annotation_of(mapper.class_, name))
+    if members is None or issubclass(members, enum.Flag):
+        return None
+    if isinstance(kind, String):
+        return members if issubclass(members, str) else None
+    return members if all(isinstance(each.value, int) for each in members) else None
 
 
 def within(fit: Fit | None, declared: Declared | None) -> Fit | None:

@@ -12,8 +12,9 @@ import ipaddress
 import types
 import typing
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy.engine import Dialect
@@ -91,16 +92,22 @@ def members_of(annotation: Any) -> type[enum.Enum] | None:
 def annotation_of(mapped: type[Any], key: str) -> Any:
     """The Python type that the mapped class gives for an attribute: without ``Mapped``, NULL and
     parameters. None if it says nothing, or nothing that can be read here."""
-    try:
-        found = typing.get_type_hints(mapped).get(key)
-    except Exception:  # noqa: BLE001  # names that only a type checker imports
-        return None
+    hashable: Any = mapped
+    found = _hints_of(hashable).get(key)
     if typing.get_origin(found) is Mapped:
         (found,) = typing.get_args(found)
     if typing.get_origin(found) in (typing.Union, types.UnionType):
         given = [each for each in typing.get_args(found) if each is not type(None)]
         found = given[0] if len(given) == 1 else None
     return typing.get_origin(found) or found
+
+
+@cache  # asked for each attribute, and worked out of the source of a whole class
+def _hints_of(mapped: Any) -> Mapping[str, Any]:
+    try:
+        return typing.get_type_hints(mapped)
+    except Exception:  # noqa: BLE001  # names that only a type checker imports
+        return {}
 
 
 def _candidates(annotation: Any) -> Iterator[str]:

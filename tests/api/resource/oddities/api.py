@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from tests.api.resource.oddities.models import (
+    Alarm,
     Animal,
     Cat,
     Day,
@@ -38,6 +39,7 @@ for each in (
     Worded,
     Word,
     Hero,
+    Alarm,
 ):
     router.include_router(resource(each, policy=authenticated))
 router.include_router(resource(Price, policy=authenticated, upsert="oddities_price_sku_region_key"))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Dialect,
     Enum,
     ForeignKey,
+    Integer,
     String,
     Table,
     Time,
@@ -223,6 +224,25 @@ class Planet(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     star_id: Mapped[int] = mapped_column(BigInteger, ForeignKey(Star.id))
     star: Mapped[Star] = relationship(back_populates="planets")
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Tone(enum.StrEnum):
+    CALM = "calm"
+    GRIM = "grim"
+
+
+class Alarm(Base):
+    """Keeps the values of enums in plain columns."""
+
+    __tablename__ = "oddities_alarm"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    level: Mapped[Level] = mapped_column(Integer)
+    tone: Mapped[Tone | None] = mapped_column(String(10))
 
 
 class Spoken(SQLModel, registry=registry()):
