@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Delete, Select, Table, delete, select, tup
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from trivet.missing_tables import lacks_table
-from trivet.periodic import PeriodicTask
+from trivet.periodic import PeriodicTask, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class ExpiredRows:
             removed = await self.remove()
         except Exception as error:  # noqa: BLE001  # serving goes on after any failure
             if not lacks_table(error):  # a database that is not migrated has nothing old
-                logger.warning("%s could not be removed: %s", self._what, error)
+                logger.warning("%s could not be removed: %s", self._what, first_line(error))
         else:
             if removed:
                 logger.info("removed %d %s", removed, self._what)

@@ -38,3 +38,8 @@ class PeriodicTask:
         while True:
             await asyncio.sleep(self._interval())
             await self._work()
+
+
+def first_line(error: Exception) -> str:
+    """What `error` says, for a line of the log: SQLAlchemy adds lines with its statement."""
+    return str(error).partition("\n")[0]

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, or_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from trivet.identity.keys import ApiKey
-from trivet.periodic import PeriodicTask
+from trivet.periodic import PeriodicTask, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class KeyUses:
             raise
         except Exception as error:  # noqa: BLE001  # serving goes on after any failure
             self._noted = noted | self._noted
-            logger.warning("the last uses of API keys could not be written: %s", error)
+            logger.warning("the last uses of API keys could not be written: %s", first_line(error))
 
 
 # Several workers write: the latest use stays.
