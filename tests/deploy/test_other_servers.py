@@ -23,9 +23,11 @@ from tests.services.server import START_SECONDS, STOP_SECONDS, Server, is_ready
 pytestmark = pytest.mark.once
 
 APP, FACTORY = "trivet_deploy.asgi:app", "trivet_deploy.asgi:create_app"
+WORKER = "trivet_deploy.server.gunicorn_worker.TrivetWorker"
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "uvicorn": ("uvicorn", APP, "--host", "127.0.0.1", "--port", "{port}", "--no-proxy-headers"),
     "hypercorn": ("hypercorn", f"{FACTORY}()", "--bind", "127.0.0.1:{port}"),
+    "gunicorn": ("gunicorn", "-k", WORKER, "--no-control-socket", "-b", "127.0.0.1:{port}", APP),
 }
 KEY = "a-key-of-the-server-api-that-opens-nothing"
 BOARD = "departures:JFK"
@@ -107,6 +109,14 @@ def test_rooms_and_sockets_are_served_and_a_stop_runs_every_step(start: Start) -
     assert "connections are closed" in log
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert not [each for each in lines if each["level"] == "error" and "trivet" in each["logger"]]
+
+
+@pytest.mark.parametrize("start", ["gunicorn"], indirect=True)
+def test_lines_of_our_worker_name_its_process_under_any_master(start: Start) -> None:
+    server = start()
+    log = server.log_with('"logger":"trivet.access"')
+    lines = [json.loads(line) for line in log.splitlines() if "trivet.access" in line]
+    assert all(line["pid"] != server.process.pid for line in lines)
 
 
 def test_the_prefix_of_the_public_address_needs_no_option_of_the_server(start: Start) -> None:

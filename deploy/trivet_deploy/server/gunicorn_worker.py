@@ -16,6 +16,7 @@ from typing import Any
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
+from trivet.log import name_processes
 from trivet_deploy.checks.workers import require_broker
 from trivet_deploy.cli.console import reporting
 from trivet_deploy.schema import find_schema_fault
@@ -47,6 +48,7 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
             "timeout_notify": NOTIFY_SECONDS,
         }
         super().__init__(*args, **kwargs)
+        name_processes()  # those of one master write into one log
         # The parent hands uvicorn's log to Gunicorn's handlers, of which ours has none.
         logging.getLogger("uvicorn.error").propagate = True
 
