@@ -10,7 +10,8 @@ def leave_out_unused(document: dict[str, Any]) -> None:
     _leave_out_schemas(document)
     operations = [each for path in document["paths"].values() for each in path.values()]
     used = {tag for operation in operations for tag in operation.get("tags", ())}
-    document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
+    if "tags" in document:
+        document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
 
 
 def _leave_out_schemas(document: dict[str, Any]) -> None:

@@ -94,13 +94,20 @@ def _target(statement: Statement) -> str:
     return (write.table or "") if is_plain and not write.is_qualified else ""
 
 
-def django_tables() -> frozenset[str]:
-    """The tables of Django's own models."""
-    return _tables_of(len(apps.get_models(include_auto_created=True)))
+class _DjangoTables:
+    """The tables of Django's own models, worked out again when there are other models. It is asked
+    for each write."""
+
+    def __init__(self) -> None:
+        self._models: object = None
+        self._tables: frozenset[str] = frozenset()
+
+    def __call__(self) -> frozenset[str]:
+        models = apps.get_models(include_auto_created=True)  # the same list until there are others
+        if models is not self._models:
+            tables = (model._meta.db_table for model in models if model._meta.managed)
+            self._models, self._tables = models, frozenset({_MIGRATIONS, *tables})
+        return self._tables
 
 
-@lru_cache(maxsize=1)
-def _tables_of(_models: int) -> frozenset[str]:
-    # Keyed by the number of models: the registry only ever grows.
-    managed = (m for m in apps.get_models(include_auto_created=True) if m._meta.managed)
-    return frozenset({_MIGRATIONS, *(model._meta.db_table for model in managed)})
+django_tables = _DjangoTables()
