@@ -12,6 +12,7 @@ import django
 import pytest
 from sqlalchemy import delete, insert
 
+from tests.admin.forms import Page
 from tests.admin.house import House, Visitor
 from tests.admin.keyed import models
 from tests.admin.keyed.models import Weather
@@ -77,17 +78,26 @@ async def boss(keyed_house: House) -> Any:
         yield boss
 
 
+async def make_rows(house: House, kind: str, name: str) -> None:
+    mapped, keys = KEYS[kind]
+    async with house.platform.database.engine.begin() as connection:
+        for number, key in enumerate(keys):
+            row = {"id": key, "name": name.format(number)}
+            await connection.execute(insert(mapped).values(row))
+
+
+def forms_of(page: Page, base: str) -> list[str]:
+    found = re.findall(rf'href="({base}/[^"]*/change/)', page.text)
+    return [html.unescape(each) for each in found]
+
+
 @pytest.mark.parametrize("kind", KEYS)
 async def test_its_row_is_found_by_each_page(keyed_house: House, boss: Visitor, kind: str) -> None:
     mapped, keys = KEYS[kind]
     base = f"/admin/keyed/{mapped.__name__.lower()}"
-    async with keyed_house.platform.database.engine.begin() as connection:
-        for number, key in enumerate(keys):
-            await connection.execute(insert(mapped).values({"id": key, "name": f"row {number}."}))
+    await make_rows(keyed_house, kind, "row {}.")
     page = await boss.get(f"{base}/")
-    links = [
-        html.unescape(each) for each in re.findall(rf'href="({base}/[^"]*/change/)', page.text)
-    ]
+    links = forms_of(page, base)
     assert len(links) == len(keys), links
     for link in links:
         page = await boss.get(link)
@@ -109,9 +119,7 @@ async def test_its_row_is_edited_and_chosen_in_the_list(
     mapped, keys = KEYS[kind]
     base = f"/admin/keyed/{mapped.__name__.lower()}/"
     table = mapped.__tablename__
-    async with keyed_house.platform.database.engine.begin() as connection:
-        for number, key in enumerate(keys):
-            await connection.execute(insert(mapped).values({"id": key, "name": f"row {number}"}))
+    await make_rows(keyed_house, kind, "row {}")
     page = await boss.get(base)
     names = [name for name in page.form if name.endswith("-name")]
     edited = {name: page.form[name] + "?" for name in names}
@@ -150,13 +158,9 @@ async def test_its_row_is_acted_on_from_its_form(
     model_admin = admin.site.get_model_admin(apps.get_model("keyed", mapped.__name__))
     monkeypatch.setattr(model_admin, "actions", (admin.action(**at_the_form)(shout),))
     base = f"/admin/keyed/{mapped.__name__.lower()}"
-    async with keyed_house.platform.database.engine.begin() as connection:
-        for number, key in enumerate(keys):
-            await connection.execute(insert(mapped).values({"id": key, "name": f"row {number}"}))
+    await make_rows(keyed_house, kind, "row {}")
     page = await boss.get(f"{base}/")
-    links = [
-        html.unescape(each) for each in re.findall(rf'href="({base}/[^"]*/change/)', page.text)
-    ]
+    links = forms_of(page, base)
     for link in links:
         page = await boss.get(link)
         sent = await boss.send(page, **{"CHANGE_FORM-action": "shout"})

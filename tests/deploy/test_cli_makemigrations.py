@@ -172,14 +172,19 @@ def test_tables_of_one_name_in_several_schemas_are_not_taken_for_one_another(
     assert installed.json("migrate", "--check") == {"django": [], "alembic": []}
 
 
-def test_a_column_that_was_renamed_keeps_its_values(
-    installed: Installation, write: Write, fresh_database_url: str
-) -> None:
+def rename_a_column(installed: Installation, write: Write, url: str) -> None:
+    """In the models; the table has a row under the old name."""
     write(ports=PORTS)
     installed.run("makemigrations")
     installed.run("migrate")
-    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
+    execute(url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
     write(ports=PORTS.replace("name:", "title:"))
+
+
+def test_a_column_that_was_renamed_keeps_its_values(
+    installed: Installation, write: Write, fresh_database_url: str
+) -> None:
+    rename_a_column(installed, write, fresh_database_url)
 
     asked = answer_at_a_terminal(installed, "y", "makemigrations", "-m", "titles")
     assert "Was the column ports_port.name renamed to title?" in asked
@@ -193,11 +198,7 @@ def test_a_column_that_was_renamed_keeps_its_values(
 def test_without_a_terminal_an_option_says_what_was_renamed(
     installed: Installation, write: Write, fresh_database_url: str
 ) -> None:
-    write(ports=PORTS)
-    installed.run("makemigrations")
-    installed.run("migrate")
-    execute(fresh_database_url, "INSERT INTO ports_port (id, name) VALUES (1, 'Oban')")
-    write(ports=PORTS.replace("name:", "title:"))
+    rename_a_column(installed, write, fresh_database_url)
 
     assert "--rename TABLE.OLD=NEW" in " ".join(
         installed.run("makemigrations", code=3).stderr.split()

@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from trivet.array_text import numbers, texts
 from trivet.audit.entry import Entry
 from trivet.audit.tables import CHAINS, AuditChain, AuditEntry, id_of
-from trivet.fixed_statements import Asked, FixedStatement, Steps, take
+from trivet.fixed_statements import Asked, FixedStatement, Steps
 from trivet.origin import Origin
 
 GENESIS = ""
@@ -95,13 +95,10 @@ class AuditTrail:
         return "" if seal in (BROKEN, MISSING) or is_ours else name
 
     def append(self, connection: Connection, entries: Sequence[Entry], origin: Origin) -> None:
-        """Add `entries`, oldest first, to a free chain; all have one `origin`.
+        """Add `entries`, oldest first, to a chain on SQLite; all have one `origin`.
 
         It has to be the last act of a transaction: the chain stays locked until the end.
         """
-        if connection.dialect.name == "postgresql":
-            take(connection, self.appending(entries, origin))
-            return
         rows, moved = self._chain(entries, origin, self._take_first(connection))
         connection.execute(_MOVE, moved)
         connection.execute(_ENTER, [dict(zip(_names, row, strict=True)) for row in rows])
