@@ -23,9 +23,11 @@ def pytest_configure() -> None:
 def json_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """The log as a deployment writes it; gives what was written so far."""
     root = logging.getLogger()
-    before = (list(root.handlers), root.level)
+    handlers, level = list(root.handlers), root.level
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", stream := io.StringIO())
         configure_logging(log_format="json")
     yield stream.getvalue
-    root.handlers[:], root.level = before
+    root.handlers[:] = handlers
+    # Not by the attribute: loggers remember what they let through until a level is set.
+    root.setLevel(level)
