@@ -84,11 +84,17 @@ class FixedStatement:
 
 
 class Asked(NamedTuple):
-    """A statement that is to be executed, with its values; `is_last`: it may go with the COMMIT."""
+    """A statement that is to be executed, with its values.
+
+    Attributes:
+        is_last: Whether it may go with the COMMIT.
+        is_read: Whether its rows are wanted also then.
+    """
 
     statement: FixedStatement
     values: Mapping[str, Any]
     is_last: bool = False
+    is_read: bool = True
 
 
 Steps = Generator[Asked, Sequence[Sequence[Any]], T]
@@ -101,7 +107,7 @@ def take(connection: Connection, steps: Steps[T]) -> T:
     try:
         asked = next(steps)
         while True:
-            if asked.is_last:
+            if asked.is_last and not asked.is_read:
                 asked.statement.execute_last(connection, asked.values)
             else:
                 rows = asked.statement.rows(connection, asked.values)

@@ -1,6 +1,7 @@
 """A connection that the server has ended is found out, on every event loop: nobody waits for it."""
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -11,6 +12,7 @@ from tests.platform.notes import Note
 from trivet.data.capture import Capture
 from trivet.data.compiled_read import CompiledRead
 from trivet.data.database import Database
+from trivet.data.postgresql_connection import LimitedAsyncConnection
 from trivet.origin import current_origin
 
 pytestmark = [pytest.mark.anyio, pytest.mark.database("postgresql")]
@@ -74,3 +76,22 @@ async def test_a_connection_that_was_cut_is_found_dead_by_whoever_uses_it_next(
     finally:
         await database.close()
         await other.close()
+
+
+async def test_an_answer_that_is_there_already_leaves_the_socket_with_the_loop(
+    notes_url: str,
+) -> None:
+    connection = await LimitedAsyncConnection.connect(notes_url)
+    try:
+        wire = connection.pgconn
+        for _ in range(2):
+            wire.send_query(b"SELECT 1")
+            wire.flush()
+            assert select.select([wire.socket], [], [], 20)[0]
+            await connection.readable()
+            assert connection._watching is not None
+            wire.consume_input()
+            while wire.get_result() is not None:
+                pass
+    finally:
+        await connection.close()

@@ -2,9 +2,15 @@
 
 A chain orders its writers: its head is locked from the moment an entry is added until the
 commit. With one chain for all, every transaction would wait for every other. So there are
-`CHAINS` chains, and a transaction takes one that is free, as its very last lock, and only one.
-A transaction that holds a head waits for nothing, so a head is part of no deadlock. A
-transaction waits for a head only if all of them are held at once.
+`CHAINS` chains, and a transaction takes one that is free, and only one.
+
+Most take it as their very last lock. Such a transaction waits for nothing, so its head is part of
+no deadlock. A transaction waits for a head only if all of them are held at once.
+
+One whose changes are all made may take one of the first `EARLY_CHAINS` before the channels that it
+publishes to, for which it may then have to wait: this saves it a round trip
+(docs/decisions/0190). Nobody ever waits for those heads, and so they are part of no deadlock
+either.
 
 The hashes are HMACs under the installation's key: somebody who can write to the database but
 does not know the key cannot recompute a chain. Against somebody who knows the key, there is
@@ -16,7 +22,7 @@ import hmac
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -44,6 +50,10 @@ empty the trail, and it would look like a new one."""
 OTHER_KEY = "other-key:"
 """The beginning of the seal of a head whose last seal was made under a key that the writer did not
 know; the name of that key follows."""
+
+EARLY_CHAINS = 12
+"""The first chains, whose heads may be taken before channels. Those who have to wait for a head
+wait for one of the others."""
 
 _NAME_CHARACTERS = 8
 """The part of a seal that names its key, before the hash. It reveals nothing about the key."""
@@ -115,12 +125,19 @@ class AuditTrail:
         Entries and the move of the head are one statement, and it goes with the COMMIT: each round
         trip would be one more while the head is held.
         """
-        rows, moved = self._chain(entries, origin, found_head or (yield from _take_free()))
+        head = found_head or (yield from _take_free())
+        parts, values = self.entering(entries, origin, head)
+        yield Asked(_alone(parts), values, is_last=True, is_read=False)
+
+    def entering(
+        self, entries: Sequence[Entry], origin: Origin, found_head: Sequence[Any]
+    ) -> tuple[str, dict[str, Any]]:
+        """What adds `entries` behind a head that was found: parts of a statement's WITH, and their
+        values. For PostgreSQL."""
+        rows, moved = self._chain(entries, origin, found_head)
         if len(rows) == 1:
-            row = dict(zip(_names, rows[0], strict=True))
-            yield Asked(_MOVE_AND_ENTER, row | moved, is_last=True)
-        else:
-            yield Asked(_MOVE_AND_ENTER_ALL, _arrays(rows) | moved, is_last=True)
+            return _MOVE_AND_ENTER, dict(zip(_names, rows[0], strict=True)) | moved
+        return _MOVE_AND_ENTER_ALL, _arrays(rows) | moved
 
     def _chain(
         self, entries: Sequence[Entry], origin: Origin, found_head: Sequence[Any]
@@ -232,7 +249,8 @@ def _take_free() -> Steps[Sequence[Any]]:
         yield Asked(_MAKE_MISSING_HEADS, {"hash": GENESIS, "seal": MISSING})
         found = yield Asked(_FIND_FREE_HEAD, {})
     if not found:
-        found = yield Asked(_WAIT_FOR_HEAD, {"chain": _dice.randrange(CHAINS)})
+        chain = _dice.randrange(EARLY_CHAINS, CHAINS)
+        found = yield Asked(_WAIT_FOR_HEAD, {"chain": chain})
     (head,) = found
     return head
 
@@ -246,6 +264,10 @@ _heads = (
 FIND_FREE_HEAD = f"{_heads} ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
 """The first free head, locked; no row if all are held. For PostgreSQL."""
 _FIND_FREE_HEAD = FixedStatement(FIND_FREE_HEAD)
+FIND_EARLY_HEAD = FixedStatement(
+    f"{_heads} WHERE id < {EARLY_CHAINS} ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+"""The first free head of those that may be taken before channels."""
 _WAIT_FOR_HEAD = FixedStatement(f"{_heads} WHERE id = %(chain)s FOR UPDATE")
 _MAKE_MISSING_HEADS = FixedStatement(
     "INSERT INTO trivet_audit_chain (id, length, hash, seal) "  # noqa: S608  # a number of ours
@@ -253,14 +275,12 @@ _MAKE_MISSING_HEADS = FixedStatement(
     f"FROM generate_series(0, {CHAINS - 1}) AS id ON CONFLICT DO NOTHING"
 )
 _names = (*_CONTENT, "hash")
-_enter_and_move = (
-    "WITH moved AS (UPDATE trivet_audit_chain SET length = %(new_length)s, hash = %(new_hash)s, "  # noqa: S608  # of the names of our own columns
-    "seal = %(new_seal)s WHERE id = %(chain)s) "
-    f"INSERT INTO trivet_audit_entry ({', '.join(_names)}) "
+_move_and_enter = (
+    "moved AS (UPDATE trivet_audit_chain SET length = %(new_length)s, hash = %(new_hash)s, "  # noqa: S608  # of the names of our own columns
+    "seal = %(new_seal)s WHERE id = %(chain)s), "
+    f"entered AS (INSERT INTO trivet_audit_entry ({', '.join(_names)}) "
 )
-_MOVE_AND_ENTER = FixedStatement(
-    f"{_enter_and_move}VALUES ({', '.join(f'%({name})s' for name in _names)})"
-)
+_MOVE_AND_ENTER = f"{_move_and_enter}VALUES ({', '.join(f'%({name})s' for name in _names)}))"
 _own = ("id", "table_name", "row_key", "kind", "changes", "previous", "hash")
 """The columns in which the entries of one transaction differ."""
 _types = {"id": "bigint", "at": "timestamptz", "actor_id": "bigint"}
@@ -268,9 +288,14 @@ _given = ", ".join(f"CAST(%({name})s AS {_types.get(name, 'text')}[])" for name 
 _selected = ", ".join(
     name if name in _own else f"CAST(%({name})s AS {_types.get(name, 'text')})" for name in _names
 )
-_MOVE_AND_ENTER_ALL = FixedStatement(
-    f"{_enter_and_move}SELECT {_selected} FROM unnest({_given}) AS given ({', '.join(_own)})"  # noqa: S608  # as above
+_MOVE_AND_ENTER_ALL = (
+    f"{_move_and_enter}SELECT {_selected} FROM unnest({_given}) AS given ({', '.join(_own)}))"  # noqa: S608  # as above
 )
+
+
+@cache
+def _alone(parts: str) -> FixedStatement:
+    return FixedStatement(f"WITH {parts} SELECT")
 
 
 def _arrays(rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from trivet.events.appending import (
     append_on,
     appending,
     appending_and_finding,
+    appending_with,
 )
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
 from trivet.events.live_classes import LiveFeed
@@ -87,14 +88,23 @@ class Capture:
             self.audit.append(connection, entries, origin)
         return _offsets(positions)
 
-    def writing(self, notes: Sequence[Any], origin: Origin) -> Steps[dict[str, int]]:
-        """The same as steps of PostgreSQL's."""
+    def writing(
+        self, notes: Sequence[Any], origin: Origin, head: Sequence[Any] | None = None
+    ) -> Steps[dict[str, int]]:
+        """The same as steps of PostgreSQL's.
+
+        `head` is the row of the trail's `FIND_EARLY_HEAD`, if the query has run already, behind
+        all changes.
+        """
         publications, entries = _sort(notes)
         positions: Mapping[str, Position] = {}
-        head = None
         if self.audit is not None and entries and _is_one_plain(publications):
-            # The publication and the trail's head go in one round trip.
             (only,) = publications
+            # What needs nothing of the other goes in one round trip.
+            if head is not None:
+                entering = self.audit.entering(entries, origin, head)
+                position = yield from appending_with(only, *entering)
+                return _offsets({only.channel: position})
             position, head = yield from appending_and_finding(only, FIND_FREE_HEAD)
             positions = {only.channel: position}
         elif publications:

@@ -34,6 +34,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from trivet.audit.audited_tables import why_not_audited
 from trivet.audit.capture import entries_of
+from trivet.audit.trail import FIND_EARLY_HEAD
 from trivet.capture.recorder import Recorder
 from trivet.data.bounds import bounds_of, fit
 from trivet.data.capture import Capture
@@ -46,7 +47,7 @@ from trivet.data.replicas.client import current_client
 from trivet.data.single_inserts import find_single, new_record
 from trivet.data.strangers import hear_any, hear_sessions, is_one_table
 from trivet.events.feeds import CapturedChange
-from trivet.fixed_statements import NeedsSessionError, Steps, is_heard
+from trivet.fixed_statements import FixedStatement, NeedsSessionError, Steps, is_heard
 from trivet.models.views import find_reading
 from trivet.origin import Origin
 
@@ -123,7 +124,8 @@ async def _insert(
     dialect, recorder = engine.dialect, Recorder()
     bounds = bounds_of(mapper, dialect)
     fit(recorder, state, bounds, list(state.dict))
-    await _insert_row(transaction, state, engine)
+    notes = capture.notes(mapper)
+    head = await _insert_row(transaction, state, engine, FIND_EARLY_HEAD if notes else None)
     fit(recorder, state, bounds, bounds.made_at_insert)
     if state.expired_attributes or recorder.expected(state):
         _refuse(mapper)
@@ -131,15 +133,20 @@ async def _insert(
         "insert", new.instance, {}, new.origin.actor, before={}, dialect=dialect
     )
     run_feeds(recorder, capture.feeds.feeds_of(mapped), change)
-    if capture.audit is not None:
+    if notes:
         recorder.note_each(entries_of(partial(_refuse, mapper), [(state, "insert")], recorder))
     answer = new.answer()
-    return Inserted(answer, await transaction.commit(capture.writing(recorder.drain(), new.origin)))
+    steps = capture.writing(recorder.drain(), new.origin, head)
+    return Inserted(answer, await transaction.commit(steps))
 
 
 async def _insert_row(
-    transaction: "_Transaction", state: InstanceState[Any], engine: Engine
-) -> None:
+    transaction: "_Transaction",
+    state: InstanceState[Any],
+    engine: Engine,
+    behind: FixedStatement | None,
+) -> Sequence[Any] | None:
+    """Insert it, and return the row that is found `behind` it."""
     mapper, table = state.mapper, state.mapper.local_table
     record = new_record(state, engine)
     single = find_single(mapper.base_mapper, table, record)
@@ -150,13 +157,18 @@ async def _insert_row(
         values = single.in_order(parameters)
     except Exception as error:
         raise NeedsSessionError from error
-    found = await transaction.begin_with(single.query, values)
+    found, *others = await transaction.begin_with(single.query, values, behind)
     single.settle(table, record, None, parameters, single.read(*found))
+    return next((row for rows, _ in others for row in rows), None)
 
 
 _KNOWN = frozenset({TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR})
 """The states of a connection of which it is known whether a COMMIT was done: it was not, and was
 refused or never sent, if there is an error all the same."""
+
+
+_Query = tuple[bytes, Sequence[Any]]
+"""A statement, with its parameters in their order."""
 
 
 class _Transaction:
@@ -171,9 +183,14 @@ class _Transaction:
         self._driver: Any = entry.driver_connection
         self._prepared = Prepared(self._driver, entry.info)
 
-    async def begin_with(self, query: bytes, values: Sequence[Any]) -> Found:
-        """Begin, with the first statement."""
-        return await self._ask(query, values, before=self._driver.beginning())
+    async def begin_with(
+        self, query: bytes, values: Sequence[Any], behind: FixedStatement | None
+    ) -> list[Found]:
+        """Begin, with the first statement, and with one `behind` it that has no parameters."""
+        asked: list[_Query] = [(query, values)]
+        if behind is not None:
+            asked.append((behind.query, ()))
+        return await self._ask(asked, before=self._driver.beginning())
 
     async def commit(self, steps: Steps[T]) -> T:
         """Take `steps` and commit; in the round trip of the last, unless the client's position in
@@ -182,10 +199,11 @@ class _Transaction:
         rows: Any = None
         try:
             while True:
-                statement, values, is_last = steps.send(rows)
+                statement, values, is_last, _ = steps.send(rows)
                 is_committed = is_last and goes_along
                 after = COMMIT if is_committed else None
-                rows, _ = await self._ask(statement.query, statement.in_order(values), after=after)
+                asked = (statement.query, statement.in_order(values))
+                ((rows, _),) = await self._ask([asked], after=after)
         except StopIteration as end:
             result: T = end.value
             if not is_committed:
@@ -199,17 +217,10 @@ class _Transaction:
             raise self._fault(error, is_commit=True) from error
 
     async def _ask(
-        self,
-        query: bytes,
-        values: Sequence[Any],
-        *,
-        before: Sequence[bytes] = (),
-        after: bytes | None = None,
-    ) -> Found:
+        self, asked: list[_Query], *, before: Sequence[bytes] = (), after: bytes | None = None
+    ) -> list[Found]:
         try:
-            return await self._prepared.ask(
-                query, values, PyFormat.AUTO, before=before, after=after
-            )
+            return await self._prepared.ask_all(asked, PyFormat.AUTO, before=before, after=after)
         except Exception as error:
             raise self._fault(error, is_commit=after is not None) from error
 

@@ -12,7 +12,7 @@ it calls `forget` and goes another way.
 import asyncio
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import generators
 from psycopg.adapt import PyFormat, Transformer
@@ -51,6 +51,14 @@ class Statement:
         self.transformer: Any = Transformer(driver)
         self.oids: Sequence[int] | None = None
 
+    def question(self, values: Sequence[Any], form: PyFormat) -> "_Question":
+        """It with its parameters, as they are sent."""
+        adapters = self.transformer
+        given = adapters.dump_sequence(values, [form] * len(values))
+        if form is PyFormat.TEXT:
+            return _Question(self, given, (), None)
+        return _Question(self, given, adapters.types or (), adapters.formats)
+
     def read(self, result: Any) -> Found:
         """The rows of an answer."""
         if not result.nfields:
@@ -63,6 +71,20 @@ class Statement:
         rows = transformer.load_rows(0, result.ntuples, tuple)
         transformer.set_pgresult(None, set_loaders=False)  # or the rows would stay in memory
         return rows, oids
+
+
+class _Question(NamedTuple):
+    """A statement with its parameters.
+
+    Attributes:
+        types: Those by which it is prepared.
+        formats: Whether each parameter is text or binary; None: all are text.
+    """
+
+    statement: Statement
+    values: Sequence[Any]
+    types: tuple[int, ...]
+    formats: Sequence[Any] | None
 
 
 class Prepared:
@@ -81,53 +103,75 @@ class Prepared:
         self._known: dict[bytes, Statement] = info.setdefault(_KNOWN, {})
 
     async def ask(
+        self, text: bytes, values: Sequence[Any], form: PyFormat, *, before: Sequence[bytes] = ()
+    ) -> Found:
+        """Send one statement; see `ask_all`."""
+        if not before:
+            statement = self._known.get(text) or self._new_statement(text)
+            question = statement.question(values, form)
+            name = statement.names.get(question.types)
+            if name is not None:
+                self._wire.send_query_prepared(
+                    name, question.values, param_formats=question.formats
+                )
+                return statement.read(await self._only_answer())
+        (found,) = await self.ask_all([(text, values)], form, before=before)
+        return found
+
+    async def ask_all(
         self,
-        text: bytes,
-        values: Sequence[Any],
+        asked: Sequence[tuple[bytes, Sequence[Any]]],
         form: PyFormat,
         *,
         before: Sequence[bytes] = (),
         after: bytes | None = None,
-    ) -> Found:
-        """Send a statement, between commands that need nothing of each other.
+    ) -> list[Found]:
+        """Send statements that need nothing of each other, between commands that need nothing of
+        them, in one round trip.
 
         Args:
-            text: The statement.
-            values: Its parameters, in their order.
-            form: The form in which they are sent. As text they have the types that the server
+            asked: The statements, with their parameters in their order.
+            form: The form in which those are sent. As text they have the types that the server
                 gives them; otherwise those that psycopg knows them by.
             before: Commands of the same round trip. Outside of a transaction all of it has one.
             after: The command that ends it.
 
+        Returns:
+            What each statement found.
+
         Raises:
             psycopg.DatabaseError: Any of it was refused, or the connection was lost.
         """
-        statement = self._known.get(text) or self._new_statement(text)
-        adapters = statement.transformer
-        given = adapters.dump_sequence(values, [form] * len(values))
-        types = () if form is PyFormat.TEXT else adapters.types or ()
-        formats = None if form is PyFormat.TEXT else adapters.formats
-        name = statement.names.get(types)
-        wire = self._wire
-        is_new = name is None
-        if not (is_new or before or after is not None):
-            wire.send_query_prepared(name, given, param_formats=formats)
-            return statement.read(await self._only_answer())
+        known, wire = self._known, self._wire
+        questions = [
+            (known.get(text) or self._new_statement(text)).question(values, form)
+            for text, values in asked
+        ]
         wire.enter_pipeline_mode()
         for command in before:
             wire.send_query_params(command, None)
-        if name is None:
-            name = self._new_name(text)
-            wire.send_prepare(name, text, param_types=types)
-        wire.send_query_prepared(name, given, param_formats=formats)
+        place, places, new = len(before), [], []
+        for statement, values, types, formats in questions:
+            name = statement.names.get(types)
+            if name is None:
+                name = self._new_name(statement.text)
+                wire.send_prepare(name, statement.text, param_types=types)
+                new.append((place, statement, types, name))
+                place += 1
+            wire.send_query_prepared(name, values, param_formats=formats)
+            places.append(place)
+            place += 1
         if after is not None:
             wire.send_query_params(after, None)
         answers = await self._answers()
-        if is_new and name and answers[len(before)].status == ExecStatus.COMMAND_OK:
-            statement.names[types] = name  # it stays prepared, whatever became of the rest
+        for at, statement, types, name in new:
+            if name and at < len(answers) and answers[at].status == ExecStatus.COMMAND_OK:
+                statement.names[types] = name  # it stays prepared, whatever became of the rest
         for each in answers:
             _require(each, self._driver)
-        return statement.read(answers[-1] if after is None else answers[-2])
+        return [
+            question[0].read(answers[at]) for question, at in zip(questions, places, strict=True)
+        ]
 
     def forget(self) -> None:
         """Prepare all statements anew, with other names."""

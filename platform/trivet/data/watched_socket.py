@@ -20,6 +20,8 @@ class WatchedSocket:
     _socket = -1
     _look: Callable[[int], Sequence[Any]] = staticmethod(lambda _milliseconds: ())
     _awaited: asyncio.Future[None] | None = None
+    _is_here = False
+    """Whether something is here that is about to be read."""
 
     async def readable(self) -> None:
         """Wait until something has come from the server, or the connection is broken."""
@@ -32,7 +34,11 @@ class WatchedSocket:
             self._watching, self._socket, self._look = loop, wire.socket, poll.poll
         if self._look(0):
             # uvloop tells of a broken socket once, and watches it no more.
-            await asyncio.sleep(0)
+            self._is_here = True
+            try:
+                await asyncio.sleep(0)
+            finally:
+                self._is_here = False
             return
         self._awaited = loop.create_future()
         try:
@@ -43,7 +49,7 @@ class WatchedSocket:
     def _note_readable(self) -> None:
         if self._awaited is None:
             # asyncio's own loop tells of an answer once more after it was read.
-            if self._look(0):
+            if not self._is_here and self._look(0):
                 self.forget_socket()
         elif not self._awaited.done():
             self._awaited.set_result(None)

@@ -97,6 +97,16 @@ def appending_and_finding(
     return Position(epoch, top), found if is_found else None
 
 
+def appending_with(
+    publication: NewPublication, parts: str, values: Mapping[str, Any]
+) -> Steps[Position]:
+    """Append one plain publication, as the last act of a transaction, in one statement with
+    `parts` of its WITH that write something else. For PostgreSQL."""
+    values = _values_of(publication) | values
+    ((epoch, top),) = yield Asked(_append_one_with(parts), values, is_last=True)
+    return Position(epoch, top)
+
+
 def _append_one(publication: NewPublication) -> Steps[dict[str, Position]]:
     ((epoch, top),) = yield Asked(_APPEND_ONE, _values_of(publication))
     return {publication.channel: Position(epoch, top)}
@@ -164,9 +174,14 @@ _RAISE_AND_TELL = """
     ), told AS (
         INSERT INTO trivet_publication (channel, "offset", data, created_at)
         SELECT name, top_offset, CAST(%(data)s AS text), CAST(%(now)s AS timestamptz) FROM raised
-    )
-    SELECT raised.epoch AS channel_epoch, raised.top_offset"""
-_APPEND_ONE = FixedStatement(f"{_RAISE_AND_TELL} FROM raised")
+    )"""
+_RAISED = "SELECT raised.epoch AS channel_epoch, raised.top_offset"
+_APPEND_ONE = FixedStatement(f"{_RAISE_AND_TELL} {_RAISED} FROM raised")
+
+
+@cache
+def _append_one_with(parts: str) -> FixedStatement:
+    return FixedStatement(f"{_RAISE_AND_TELL}, {parts} {_RAISED} FROM raised")
 
 
 @cache
@@ -174,7 +189,7 @@ def _append_one_and(query: str) -> FixedStatement:
     # LATERAL by its reference to `raised`: the row of the channel is locked before any of `query`.
     lateral = f"SELECT found.* FROM ({query}) AS found WHERE raised.top_offset > 0"  # noqa: S608  # a constant of the trail
     return FixedStatement(
-        f"{_RAISE_AND_TELL}, also.id IS NOT NULL AS is_found, also.* "
+        f"{_RAISE_AND_TELL} {_RAISED}, also.id IS NOT NULL AS is_found, also.* "
         f"FROM raised LEFT JOIN LATERAL ({lateral}) AS also ON true"
     )
 
