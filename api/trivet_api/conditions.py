@@ -192,7 +192,7 @@ def set_etag(response: Response, version: object) -> None:
 def etag_of(version: object) -> str:
     """The strong ETag of `version`. Raises ValueError if its text cannot stand in one."""
     etag = f'"{version}"'
-    if parse_tag(etag) is None:
+    if _TAG.fullmatch(etag) is None:
         raise ValueError(f"{version!r} cannot stand in an ETag")
     return etag
 
@@ -208,7 +208,7 @@ async def _read_conditions(
         Header(description="ETags that are not yours to change; * if nothing may be there."),
     ] = None,
 ) -> Condition:
-    if not any(name in _NAMES for name, _ in request.scope["headers"]):
+    if _NAMES.isdisjoint([name for name, _ in request.scope["headers"]]):
         return _NO_CONDITION  # as of most changes
     headers = request.headers
     return Condition(

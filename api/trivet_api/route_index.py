@@ -6,7 +6,7 @@ begin (at most two: the feature and what it serves); a request tries those that 
 the same order, and where none takes it, asks the router as before: for 404, 405 and redirects.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastapi import APIRouter
@@ -18,6 +18,8 @@ from trivet_api.policy import PolicyRoute
 
 _DEPTH = 2
 _Key = tuple[str, ...]
+_ANY = ""
+"""No method."""
 
 
 def index_routes(router: APIRouter) -> "RouteIndex":
@@ -43,12 +45,12 @@ class RouteIndex:
     def __init__(self, router: APIRouter) -> None:
         self._router = router
         self._known = -1
-        self._by_key: dict[_Key, Sequence[BaseRoute]] = {}
+        self._by_key: dict[_Key, Mapping[str, Sequence[BaseRoute]]] = {}
 
     def find(self, scope: Scope) -> Found | None:
         """The first route that takes the path and the method of a request."""
         path = get_route_path(scope)
-        for route in self._candidates(path):
+        for route in self._candidates(path, scope["method"]):
             if type(route) is PolicyRoute:
                 entered = _match(route, scope, path)
             else:
@@ -68,21 +70,20 @@ class RouteIndex:
         scope.update(found.scope)
         await found.route.handle(scope, receive, send)
 
-    def _candidates(self, path: str) -> Sequence[BaseRoute]:
+    def _candidates(self, path: str, method: str) -> Sequence[BaseRoute]:
         if self._known != len(self._router.routes):
             self._sort()
         segments = path.split("/", _DEPTH + 1)[1 : _DEPTH + 1]
-        for size in range(len(segments), 0, -1):
-            known = self._by_key.get(tuple(segments[:size]))
-            if known is not None:
-                return known
-        return self._by_key[()]
+        size = len(segments)
+        while (known := self._by_key.get(tuple(segments[:size]))) is None:
+            size -= 1  # at the latest those without a literal beginning are known
+        return known.get(method) or known[_ANY]
 
     def _sort(self) -> None:
         keyed = [(_key_of(route), route) for route in self._router.routes]
         self._known = len(keyed)
         prefixes = {key[:size] for key, _ in keyed for size in range(len(key) + 1)} | {()}
-        self._by_key = {each: _fitting(each, keyed) for each in prefixes}
+        self._by_key = {each: _by_method(_fitting(each, keyed)) for each in prefixes}
 
 
 def _match(route: PolicyRoute, scope: Scope, path: str) -> Scope | None:
@@ -101,6 +102,21 @@ def _match(route: PolicyRoute, scope: Scope, path: str) -> Scope | None:
 def _fitting(prefix: _Key, keyed: Iterable[tuple[_Key, BaseRoute]]) -> Sequence[BaseRoute]:
     """The routes that a path can mean of whose first segments the index knows `prefix` alone."""
     return [route for key, route in keyed if prefix[: len(key)] == key]
+
+
+def _by_method(routes: Sequence[BaseRoute]) -> Mapping[str, Sequence[BaseRoute]]:
+    """Those of `routes` that take each method; by `_ANY` all of them."""
+    methods = {each for route in routes for each in _methods_of(route) or ()}
+    taking = {
+        method: [each for each in routes if method in (_methods_of(each) or methods)]
+        for method in methods
+    }
+    return {**taking, _ANY: routes}
+
+
+def _methods_of(route: BaseRoute) -> Collection[str] | None:
+    """The methods that `route` takes; None if nobody can tell."""
+    return route.methods if type(route) is PolicyRoute else None
 
 
 def _key_of(route: BaseRoute) -> _Key:

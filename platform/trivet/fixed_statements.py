@@ -11,6 +11,7 @@ Nothing guards them, so they are for the outbox, the trail and the flush alone.
 import logging
 import re
 from collections.abc import Generator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -56,6 +57,7 @@ class FixedStatement:
         self._names: list[str] = _PARAMETER.findall(text)
         numbers = iter(range(1, len(self._names) + 1))
         self.query = _PARAMETER.sub(lambda _: f"${next(numbers)}", text).encode()
+        self._pick = itemgetter(*self._names) if len(self._names) > 1 else None
 
     def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Execute it in the transaction of `connection`, and return its rows."""
@@ -78,9 +80,12 @@ class FixedStatement:
         elif not driver.send_with_commit(self.query, self.in_order(values)):
             self.rows(connection, values)
 
-    def in_order(self, values: Mapping[str, Any]) -> list[Any]:
+    def in_order(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """The values of its parameters, as `query` numbers them."""
-        return [values[name] for name in self._names]
+        if self._pick is None:
+            return [values[name] for name in self._names]
+        picked: Sequence[Any] = self._pick(values)
+        return picked
 
 
 class Asked(NamedTuple):

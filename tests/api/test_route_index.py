@@ -109,12 +109,13 @@ async def test_only_routes_that_can_be_meant_are_tried() -> None:
     app = FastAPI(openapi_url=None)
     app.router.route_class = PolicyRoute
     for feature, noun in itertools.product(range(50), range(10)):
-        app.add_api_route(f"/feature{feature}/noun{noun}", _endpoint(""), methods=["GET"])
+        for method in ("GET", "POST"):
+            app.add_api_route(f"/feature{feature}/noun{noun}", _endpoint(""), methods=[method])
     index = index_routes(app.router)
 
     path = "/feature49/noun9"
-    found = index.find({"type": "http", "method": "GET", "path": path, "headers": []})
+    found = index.find({"type": "http", "method": "POST", "path": path, "headers": []})
 
     assert found is not None
     assert getattr(found.route, "path", "") == path
-    assert len(index._candidates(path)) == 1  # the count is the promise
+    assert len(index._candidates(path, "POST")) == 1  # the count is the promise

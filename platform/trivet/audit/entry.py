@@ -4,9 +4,8 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,8 +21,7 @@ Field = dict[str, Any]
 delete), ``added`` and ``removed`` keys of an association, or ``redacted``: true."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row that was written. `key` is its primary key as text, `changes` a JSON object of
     field names to `Field`."""
 

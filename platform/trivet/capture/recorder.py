@@ -15,7 +15,11 @@ from trivet.capture.old_values import OldRow
 
 
 class Recorder:
-    """The notes of one transaction, and the old rows of its flush."""
+    """The notes of one transaction, and the old rows of its flush.
+
+    Attributes:
+        running_feed: The name, for messages, of the feed that runs at this moment.
+    """
 
     __slots__ = (
         "_expected",
@@ -25,7 +29,7 @@ class Recorder:
         "_notes",
         "_old_rows",
         "_pending",
-        "_running_feed",
+        "running_feed",
     )
 
     def __init__(self) -> None:
@@ -36,7 +40,7 @@ class Recorder:
         self._judged: dict[InstanceState[Any], Any] = {}
         self._pending: dict[InstanceState[Any], Sequence[Any]] = {}
         self._expected: dict[InstanceState[Any], set[str]] = {}
-        self._running_feed: str | None = None
+        self.running_feed: str | None = None
         self._is_kept = False
 
     def note(self, *notes: Any) -> None:
@@ -120,20 +124,6 @@ class Recorder:
     def old_row(self, state: InstanceState[Any]) -> OldRow:
         """The row of `state` as it was before this flush; empty if it is new."""
         return self._old_rows.get(state, _NO_ROW)
-
-    @property
-    def running_feed(self) -> str | None:
-        """The name, for messages, of the feed that runs at this moment."""
-        return self._running_feed
-
-    @contextmanager
-    def feed_running(self, name: str) -> Iterator[None]:
-        """Mark that the feed `name` runs inside the block: it may not query the database."""
-        self._running_feed = name
-        try:
-            yield
-        finally:
-            self._running_feed = None
 
 
 _NO_ROW = OldRow()

@@ -80,10 +80,7 @@ class Database:
             pooler=pooler,
             statement_seconds=statement_seconds,
         )
-
-    @property
-    def is_sqlite(self) -> bool:
-        return self._engines.is_sqlite
+        self.is_sqlite = self._engines.is_sqlite
 
     @property
     def secures(self) -> bool:

@@ -18,6 +18,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 
 COMMIT = b"COMMIT"
+_IDLE = TransactionStatus.IDLE
 _GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
@@ -113,7 +114,7 @@ class Exchange:
 
 def is_idle(driver: Any) -> bool:
     """Whether a connection can be asked again: it is whole, and every answer was read."""
-    return bool(driver.pgconn.transaction_status == TransactionStatus.IDLE)
+    return bool(driver.pgconn.transaction_status == _IDLE)
 
 
 def synchronized(wire: Any) -> Any:

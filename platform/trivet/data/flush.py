@@ -171,12 +171,14 @@ def run_feeds(recorder: Recorder, functions: Iterable[FeedFunction], change: Cha
     model: Any = type(change.instance)
     for function in functions:
         name = _name_of(function, model)
-        with recorder.feed_running(name):
-            try:
-                recorder.note_each(function(change))
-            except Exception as error:
-                error.add_note(f"raised by {name}, for its {change.kind}; nothing is committed")
-                raise
+        recorder.running_feed = name  # it may not ask the database anything
+        try:
+            recorder.note_each(function(change))
+        except Exception as error:
+            error.add_note(f"raised by {name}, for its {change.kind}; nothing is committed")
+            raise
+        finally:
+            recorder.running_feed = None
 
 
 @cache  # both stand in source code

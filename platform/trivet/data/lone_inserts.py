@@ -14,7 +14,6 @@ None, and nothing has happened.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from weakref import WeakSet
@@ -54,8 +53,7 @@ from trivet.origin import Origin
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class NewRow:
+class NewRow(NamedTuple):
     """A new row, as all of a unit of work.
 
     Attributes:
@@ -99,7 +97,8 @@ async def insert_alone(engine: AsyncEngine, capture: Capture, new: NewRow) -> In
         DBAPIError: The connection was lost during the COMMIT, and nobody knows what it has done.
     """
     sync = engine.sync_engine
-    if is_heard(sync) or new.mapper in _refused or not _is_plain(new.mapper, capture):
+    mapper = new.mapper
+    if is_heard(sync) or mapper in _refused or not _is_plain(mapper, capture):
         return None
     assert isinstance(sync.pool, ObservedPool), "that of `trivet.data.engine`"
     entry = await sync.pool.take(is_ready)
@@ -167,6 +166,7 @@ _KNOWN = frozenset({TransactionStatus.IDLE, TransactionStatus.INTRANS, Transacti
 refused or never sent, if there is an error all the same."""
 
 
+_AUTO = PyFormat.AUTO
 _Query = tuple[bytes, Sequence[Any]]
 """A statement, with its parameters in their order."""
 
@@ -220,7 +220,7 @@ class _Transaction:
         self, asked: list[_Query], *, before: Sequence[bytes] = (), after: bytes | None = None
     ) -> list[Found]:
         try:
-            return await self._prepared.ask_all(asked, PyFormat.AUTO, before=before, after=after)
+            return await self._prepared.ask_all(asked, _AUTO, before=before, after=after)
         except Exception as error:
             raise self._fault(error, is_commit=after is not None) from error
 

@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, Connection, generators
 from psycopg.errors import DatabaseError, error_from_result
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 
-from trivet.data.exchange import COMMIT, Exchange
+from trivet.data.exchange import COMMIT, Exchange, is_idle
 from trivet.data.replicas.client import ClientPosition, current_client
 from trivet.data.replicas.position import BEYOND, WalPosition
 from trivet.data.statement_limit import limit_session, to_milliseconds
@@ -164,7 +164,7 @@ class LimitedAsyncConnection(WatchedSocket, _Limited, AsyncConnection[Any]):
 
     def beginning(self) -> Sequence[bytes]:
         """The commands that begin a transaction, if there is none and there should be one."""
-        if self.autocommit or self.pgconn.transaction_status != TransactionStatus.IDLE:
+        if self.autocommit or not is_idle(self):
             return ()
         return (self._get_tx_start_command(), *self._with_begin())
 

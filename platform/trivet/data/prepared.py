@@ -10,7 +10,7 @@ it calls `forget` and goes another way.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -27,7 +27,10 @@ MOST_STATEMENTS = 200
 """Of one connection. Each keeps a plan in the server's process; later ones are not prepared."""
 _KNOWN = "trivet_prepared"
 _UNNAMED = b""
-_GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+# By names of our own: a member of an enum is looked up by a call on Python 3.11.
+_DONE, _SYNC = ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC
+_GOOD = (_DONE, ExecStatus.TUPLES_OK)
+_TEXT = PyFormat.TEXT
 _CANCEL_SECONDS = 5.0
 """How long a query that nobody waits for any more may take to be told so."""
 _numbers = count()
@@ -55,7 +58,7 @@ class Statement:
         """It with its parameters, as they are sent."""
         adapters = self.transformer
         given = adapters.dump_sequence(values, [form] * len(values))
-        if form is PyFormat.TEXT:
+        if form is _TEXT:
             return _Question(self, given, (), None)
         return _Question(self, given, adapters.types or (), adapters.formats)
 
@@ -165,13 +168,17 @@ class Prepared:
             wire.send_query_params(after, None)
         answers = await self._answers()
         for at, statement, types, name in new:
-            if name and at < len(answers) and answers[at].status == ExecStatus.COMMAND_OK:
+            if name and at < len(answers) and answers[at].status == _DONE:
                 statement.names[types] = name  # it stays prepared, whatever became of the rest
-        for each in answers:
-            _require(each, self._driver)
+        self._require(answers)
         return [
             question[0].read(answers[at]) for question, at in zip(questions, places, strict=True)
         ]
+
+    def _require(self, answers: Iterable[Any]) -> None:
+        for each in answers:
+            if each.status not in _GOOD:
+                raise error_from_result(each, encoding=self._driver.info.encoding)
 
     def forget(self) -> None:
         """Prepare all statements anew, with other names."""
@@ -195,7 +202,7 @@ class Prepared:
             (found,) = await self._driver.wait(generators.execute(wire))
         else:
             found = await self._receive_only()
-        _require(found, self._driver)
+        self._require([found])
         return found
 
     async def _receive_only(self) -> Any:
@@ -216,7 +223,7 @@ class Prepared:
             found: Sequence[Any] = await self._driver.wait(answered(wire))
             return found
         results: list[Any] = []
-        while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
+        while not results or results[-1].status != _SYNC:
             if wire.is_busy():
                 await self._more()
             result = wire.get_result()
@@ -248,8 +255,3 @@ async def _give_up(driver: Any) -> None:
         await driver.cancel_safe(timeout=_CANCEL_SECONDS)
     finally:
         await driver.close()
-
-
-def _require(result: Any, driver: Any) -> None:
-    if result.status not in _GOOD:
-        raise error_from_result(result, encoding=driver.info.encoding)

@@ -211,8 +211,12 @@ class AsyncTransaction:
     @property
     def may_insert_alone(self) -> bool:
         """Whether `insert_alone` is worth an object: a session may have to do it all the same."""
-        is_free = self.may_end_early and not self.read_only and not self.is_used
-        return is_free and self._database.inserts_alone
+        return self._is_untouched and self._database.inserts_alone
+
+    @property
+    def _is_untouched(self) -> bool:
+        """Whether nothing has used it, and nothing comes behind who may."""
+        return self.may_end_early and not self.read_only and not self.is_used
 
     async def insert_alone(self, row: object, answer: Callable[[], T]) -> T | None:
         """Insert `row`, a new object that no session has, as all that this transaction does, and
@@ -223,7 +227,7 @@ class AsyncTransaction:
             nothing has happened.
         """
         self._require_undecided()
-        if not self.may_insert_alone:
+        if not self._is_untouched:
             return None
         origin = self._find_origin()
         inserted = await self._database.insert_alone(origin, row, answer)

@@ -8,10 +8,9 @@ reader that follows the table by `id`.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert
 from sqlalchemy.dialects import sqlite
@@ -22,8 +21,7 @@ from trivet.events.outbox import Channel, Position, PublicationRow, new_epoch
 from trivet.fixed_statements import Asked, FixedStatement, Steps, take
 
 
-@dataclass(frozen=True, slots=True)
-class NewPublication:
+class NewPublication(NamedTuple):
     """A publication that is to be appended.
 
     Attributes:
@@ -98,7 +96,7 @@ def appending_and_finding(
 
 
 def appending_with(
-    publication: NewPublication, parts: str, values: Mapping[str, Any]
+    publication: NewPublication, parts: str, values: dict[str, Any]
 ) -> Steps[Position]:
     """Append one plain publication, as the last act of a transaction, in one statement with
     `parts` of its WITH that write something else. For PostgreSQL."""
