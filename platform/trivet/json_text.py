@@ -7,6 +7,7 @@ though nobody who sends both can know which counts (RFC 7493, 2.3, forbids it).
 
 import json
 import math
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -27,7 +28,7 @@ def read_json(text: str | bytes) -> Any:
     """
     try:
         if isinstance(text, bytes):
-            text = text.decode("utf-8-sig")  # a mark at the beginning may be ignored (8.1)
+            text = text.removeprefix(BOM_UTF8).decode()  # the mark may be ignored (8.1)
         return _read(text)
     except JsonError:
         raise

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ import msgspec
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import instance_state
+from starlette.status import HTTP_200_OK, HTTP_201_CREATED
 
 from trivet.context import context_of
 from trivet.identity.identity import Identity
@@ -83,7 +83,7 @@ def answer_write(request: Request, written: Written, *, minimal: bool) -> Respon
         location = f"{collection}/{key}"
     if minimal:
         return minimal_response(location=location, version=written.version)
-    status = HTTPStatus.CREATED if written.is_new else HTTPStatus.OK
+    status = HTTP_201_CREATED if written.is_new else HTTP_200_OK
     headers = [(b"etag", etag_of(written.version).encode("latin-1"))]
     if location is not None:
         headers.append((b"location", location.encode("latin-1")))

@@ -115,7 +115,7 @@ def address_of(key: Sequence[Any]) -> str:
     """A primary key as a segment of an address has it, before it is percent-encoded."""
     text = key_text(key)
     if len(key) == 1:
-        text = _WRITTEN.sub(r"!21\1", text)
+        text = _WRITTEN.sub(r"!21\1", text) if "!" in text else text
         text = text.replace(".", "!2E") if text in _DOTS else text
     return text.replace("/", "!2F") or _NOTHING
 

@@ -333,7 +333,15 @@ def _head_content(chain: int, length: int, newest: str) -> bytes:
 
 
 def _mac(key: bytes, content: bytes) -> str:
-    return hmac.digest(key, content, "sha256").hex()
+    keyed = _keyed(key).copy()
+    keyed.update(content)
+    return keyed.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """A hash that has taken the key: to begin one computes more than to hash an entry."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def _seal_of(key: bytes, content: bytes) -> str:

@@ -1,9 +1,9 @@
 """The database: sealed sessions on one pool, that publish what they commit."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -181,12 +181,10 @@ class Database:
         """
         if self.is_sqlite:
             return None
-        from trivet.data.postgresql_reads import ask
-
         find_opening = None
         if self.secures and self._concerns_tenants(read):
             find_opening = partial(self._open_for, find_origin())
-        rows = await ask(self.read_engine, read, values, find_opening)
+        rows = await _asking()(self.read_engine, read, values, find_opening)
         if rows is not None and self.observers.active:
             ended = UnitEnded(UnitOutcome.COMMITTED, "", find_origin().way, read_only=True)
             self.observers.emit(ended)
@@ -211,20 +209,18 @@ class Database:
         """
         if not self.inserts_alone:
             return None
-        from trivet.data.lone_inserts import NewRow, insert_alone
-
         try:
-            new = NewRow(row, origin, answer)
-            inserted = await insert_alone(self.engine, self.capture, new)
+            inserted = await _inserting()(self.engine, self.capture, row, origin, answer)
         except BaseException as error:
-            self._observe(UnitOutcome.HELD_BACK, reason_of(error), origin)
+            self._observe(reason_of(error), origin)
             raise
         if inserted is not None:
-            self._observe(UnitOutcome.COMMITTED, "", origin)
+            self._observe("", origin)
         return inserted
 
-    def _observe(self, outcome: UnitOutcome, reason: str, origin: Origin) -> None:
+    def _observe(self, reason: str, origin: Origin) -> None:
         if self.observers.active:
+            outcome = UnitOutcome.HELD_BACK if reason else UnitOutcome.COMMITTED
             self.observers.emit(UnitEnded(outcome, reason, origin.way, read_only=False))
 
     def _concerns_tenants(self, read: CompiledRead) -> bool:
@@ -269,3 +265,18 @@ class Database:
     async def close(self) -> None:
         """Close every connection. A later unit makes a new engine."""
         await self._engines.close()
+
+
+# A process on SQLite does not load psycopg, and to import what is loaded takes microseconds too.
+@cache
+def _asking() -> Callable[..., Awaitable[Rows | None]]:
+    from trivet.data.postgresql_reads import ask
+
+    return ask
+
+
+@cache
+def _inserting() -> Callable[..., Awaitable[tuple[Any, Mapping[str, int]] | None]]:
+    from trivet.data.lone_inserts import insert_alone
+
+    return insert_alone

@@ -53,26 +53,6 @@ from trivet.origin import Origin
 T = TypeVar("T")
 
 
-class NewRow(NamedTuple):
-    """A new row, as all of a unit of work.
-
-    Attributes:
-        instance: An object that no session has, with the values that the row is to have.
-        origin: Who makes it.
-        answer: Called before the COMMIT, when `instance` has what the database gave the row.
-    """
-
-    instance: object
-    origin: Origin
-    answer: Callable[[], Any]
-
-    @property
-    def mapper(self) -> Mapper[Any]:
-        """The mapper of its class."""
-        found: Mapper[Any] = instance_state(self.instance).mapper
-        return found
-
-
 class Inserted(NamedTuple):
     """What became of a row.
 
@@ -85,19 +65,28 @@ class Inserted(NamedTuple):
     published: Mapping[str, int]
 
 
-async def insert_alone(engine: AsyncEngine, capture: Capture, new: NewRow) -> Inserted | None:
+async def insert_alone(
+    engine: AsyncEngine,
+    capture: Capture,
+    instance: object,
+    origin: Origin,
+    answer: Callable[[], Any],
+) -> Inserted | None:
     """Insert a row and commit; None if a session has to do it, with another object.
 
     Args:
         engine: That of transactions that write.
         capture: What becomes of the change.
-        new: The row.
+        instance: An object that no session has, with the values that the row is to have.
+        origin: Who makes it.
+        answer: Called before the COMMIT, when `instance` has what the database gave the row.
 
     Raises:
         DBAPIError: The connection was lost during the COMMIT, and nobody knows what it has done.
     """
     sync = engine.sync_engine
-    mapper = new.mapper
+    state = instance_state(instance)
+    mapper = state.mapper
     if is_heard(sync) or mapper in _refused or not _is_plain(mapper, capture):
         return None
     assert isinstance(sync.pool, ObservedPool), "that of `trivet.data.engine`"
@@ -107,6 +96,7 @@ async def insert_alone(engine: AsyncEngine, capture: Capture, new: NewRow) -> In
     transaction = _Transaction(entry)
     try:
         await enter_writing(sync.dialect, entry)
+        new = _NewRow(instance, state, origin, answer)
         return await _insert(transaction, capture, new, sync)
     except NeedsSessionError:
         return None
@@ -114,11 +104,18 @@ async def insert_alone(engine: AsyncEngine, capture: Capture, new: NewRow) -> In
         await _give_back(sync.pool, entry)
 
 
+class _NewRow(NamedTuple):
+    instance: object
+    state: InstanceState[Any]
+    origin: Origin
+    answer: Callable[[], Any]
+
+
 async def _insert(
-    transaction: "_Transaction", capture: Capture, new: NewRow, engine: Engine
+    transaction: "_Transaction", capture: Capture, new: _NewRow, engine: Engine
 ) -> Inserted:
     """All of it, as a flush and the end of a session do it."""
-    state: InstanceState[Any] = instance_state(new.instance)
+    state = new.state
     mapper, mapped = state.mapper, state.class_
     dialect, recorder = engine.dialect, Recorder()
     bounds = bounds_of(mapper, dialect)

@@ -25,7 +25,7 @@ class WatchedSocket:
 
     async def readable(self) -> None:
         """Wait until something has come from the server, or the connection is broken."""
-        loop = asyncio.get_running_loop()
+        loop = self._watching or asyncio.get_running_loop()
         if self._watching is None:
             wire: Any = self.pgconn  # type: ignore[attr-defined]  # psycopg's
             loop.add_reader(wire.socket, self._note_readable)

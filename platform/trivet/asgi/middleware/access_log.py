@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 REQUEST_ID = b"x-request-id"
 _ID_BYTES = 16
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
+_SWITCHING = HTTPStatus.SWITCHING_PROTOCOLS
 _NO_RESPONSE = 499
 """The logged status of a client that left before the first byte (as nginx logs it)."""
 
@@ -60,7 +61,7 @@ class AccessLogMiddleware:
             nonlocal status
             kind = message["type"]
             if kind in _OPENING:
-                status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
+                status = message.get("status", _SWITCHING)
                 others = [h for h in message.get("headers", ()) if h[0] != REQUEST_ID]
                 message["headers"] = [*others, id_header]
             elif kind == "websocket.close" and status == _NO_RESPONSE:

@@ -108,7 +108,7 @@ class _Watch:
     async def __call__(self, message: Message) -> None:
         kind = message["type"]
         if kind != "websocket.close" and not self.status:
-            self.status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
+            self.status = message.get("status", _SWITCHING)
         try:
             await self._send(message)
         except OSError as error:
@@ -126,7 +126,7 @@ class _Watch:
     def require_answer(self) -> None:
         """Raise if the application is done, and its client still waits for an answer. A socket that
         is open may outlive the call."""
-        is_open = self.status == HTTPStatus.SWITCHING_PROTOCOLS
+        is_open = self.status == _SWITCHING
         if self._is_awaited and not self.is_complete and not is_open:
             part = "the end of its answer" if self.status else "an answer"
             raise NoAnswer(f"the application returned without {part}")
@@ -141,6 +141,7 @@ class NoAnswer(RuntimeError):
     """An application returned, and had not answered, or not to the end."""
 
 
+_SWITCHING = HTTPStatus.SWITCHING_PROTOCOLS
 _LEFT = frozenset({"http.disconnect", "websocket.disconnect"})
 _GIVEN_UP = "Task cancelled, timeout graceful shutdown exceeded"
 """By which message uvicorn cancels requests; nobody else's cancellation is answered."""
