@@ -172,7 +172,7 @@ class Prepared:
                 statement.names[types] = name  # it stays prepared, whatever became of the rest
         self._require(answers)
         return [
-            question[0].read(answers[at]) for question, at in zip(questions, places, strict=True)
+            each.statement.read(answers[at]) for each, at in zip(questions, places, strict=True)
         ]
 
     def _require(self, answers: Iterable[Any]) -> None:
