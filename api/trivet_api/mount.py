@@ -20,7 +20,7 @@ from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import Problem, install_problems
 from trivet_api.proof import is_proved
 from trivet_api.resource.batch_routes import install_batch
-from trivet_api.resource.marks import document_live, note_addresses
+from trivet_api.resource.marks import document_lists, note_addresses
 from trivet_api.route_index import index_routes
 
 PREFIX = "/api"
@@ -70,7 +70,7 @@ def _build(platform: Platform) -> FastAPI:
         router = attribute_of(module, "router", APIRouter, "router = APIRouter()")
         include(app, router, prefix=f"/{feature.name}", tags=[feature.name])
     note_addresses(app, platform.capture.rules.addresses)
-    document_live(app, platform.capture.live)
+    document_lists(app, platform.capture.live)
     install_batch(app)
     include(app, auth.router)
     install_index(app)

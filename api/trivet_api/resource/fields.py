@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field as PydanticField
-from sqlalchemy import Column, ColumnElement, Sequence, inspect
+from sqlalchemy import Column, ColumnElement, Integer, Sequence, inspect
 from sqlalchemy.orm import Mapper, QueryableAttribute
 
 from trivet.data.fitting.declared import Declared, declared_of
@@ -71,6 +71,11 @@ class Field:
         """The function that judges a value, whatever the database; None where the type of the
         column says nothing of it."""
         return fit_as_declared(self.column) if isinstance(self.column, Column) else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return isinstance(getattr(self.column, "type", None), Integer)
 
     def encode(self, value: Any) -> Any:
         """A value of the attribute as msgspec writes it: the JSON that the read schema gives."""

@@ -49,6 +49,7 @@ def note_addresses(app: FastAPI, addresses: Addresses) -> None:
     texts = _texts_of([resource for _, resource in marked])
     for _, resource in marked:
         _show_texts(resource.options, texts)
+        resource.parameters.show_texts(texts)
 
 
 def _texts_of(resources: Iterable[Resource]) -> Mapping[type[Any], Mapping[str, Field]]:
@@ -61,8 +62,11 @@ def _texts_of(resources: Iterable[Resource]) -> Mapping[type[Any], Mapping[str, 
 
 
 def _show_texts(options: ReadOptions, texts: Mapping[type[Any], Mapping[str, Field]]) -> None:
-    """Show a value of a related row as it is shown where its class is read: a text that keeps every
-    digit would be rounded here."""
+    """Show a value of a related row, and the key of a member, as it is shown where its class is
+    read: a text that keeps every digit would be rounded here."""
+    for members in options.members.values():
+        key = members.key
+        members.has_texts = key is not None and key.name in texts.get(members.target, {})
     for inner in options.expand.values():
         there = texts.get(inner.model, {})
         known: dict[str, Field] = inner.fields  # type: ignore[assignment]  # made for these options alone
@@ -84,14 +88,15 @@ def _require_shown(resource: Resource, addresses: Addresses) -> None:
             )
 
 
-def document_live(app: FastAPI, feeds: Iterable[LiveFeed]) -> None:
-    """Let the lists of live classes say in the document what they take."""
+def document_lists(app: FastAPI, feeds: Iterable[LiveFeed]) -> None:
+    """Let lists say in the document what they take, now that all resources and live classes are
+    known."""
     known = list(feeds)
     for context, resource in marked_in(app):
-        feed = find_feed(known, resource.model)
-        is_list = "GET" in (context.methods or ()) and (context.path or "").endswith(resource.path)
-        if feed is not None and is_list:
-            route: Any = context.original_route
-            parameters: Any = resource.parameters.openapi()
-            word = openapi_parameters.of_live(feed.channel)
-            route.openapi_extra = {"parameters": [*parameters, word]}
+        if "GET" not in (context.methods or ()) or not (context.path or "").endswith(resource.path):
+            continue
+        route: Any = context.original_route
+        parameters = resource.parameters.openapi()
+        if (feed := find_feed(known, resource.model)) is not None:
+            parameters.append(openapi_parameters.of_live(feed.channel))
+        route.openapi_extra = {"parameters": parameters}

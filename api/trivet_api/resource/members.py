@@ -1,15 +1,18 @@
 """Many-to-many relationships as lists of keys: ``"tags": [1, 2]``.
 
 The other row is addressed as everywhere: by the value of its key, or, where the key has several
-columns, by its text. Members that the actor does not see stay what they are: they are neither
-listed, nor taken out by a list that leaves them out.
+columns, by its text. A whole number is a text here where a resource of the other class shows it as
+one. Members that the actor does not see stay what they are: they are neither listed, nor taken out
+by a list that leaves them out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic_core import CoreSchema, core_schema
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper, QueryableAttribute, RelationshipDirection, RelationshipProperty
 
@@ -18,12 +21,13 @@ from trivet.models.row_keys import key_text
 from trivet.suggestion import did_you_mean
 from trivet_api.resource.fields import Field, fields_of
 from trivet_api.resource.keys import read_key
+from trivet_api.whole_numbers import BigIntString
 
 _UNLOADED = ("dynamic", "write_only", "noload")
 """Collections that are never there as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Members:
     """A many-to-many relationship of a mapped class.
 
@@ -31,15 +35,32 @@ class Members:
         name: The attribute's key.
         attribute: The attribute itself, ``Book.tags``.
         target: The mapped class of the members.
-        annotation: What a key of a member is in JSON.
         description: What people say of the relationship.
+        has_texts: Whether keys are texts although they are whole numbers, which the resources of
+            `target` say: it is known when all of an application's are (`marks`).
     """
 
     name: str
     attribute: QueryableAttribute[Any]
     target: type[Any]
-    annotation: Any
     description: str | None = None
+    has_texts: bool = False
+
+    @property
+    def annotation(self) -> Any:
+        """What a key of a member is in JSON."""
+        key = self.key
+        if key is None:
+            return str
+        return Annotated[key.annotation, _Form(self)] if key.is_whole else key.annotation
+
+    @property
+    def key(self) -> Field | None:
+        """The field of the key of `target`; None where it has several columns."""
+        mapper: Mapper[Any] = inspect(self.target)
+        if len(mapper.primary_key) > 1:
+            return None
+        return fields_of(self.target)[mapper.get_property_by_column(mapper.primary_key[0]).key]
 
     def key_of(self, member: Any) -> Any:
         """The key of a member in JSON."""
@@ -52,21 +73,46 @@ class Members:
 
     def read(self, given: Any) -> tuple[Any, ...]:
         """The primary key that `given`, the value of a body, is. Raises ValueError if none."""
-        return (given,) if self._is_plain else read_key(self.target, given)
-
-    @property
-    def _is_plain(self) -> bool:
-        return len(inspect(self.target).primary_key) == 1
+        return read_key(self.target, given) if self.key is None else (given,)
 
     def _encode(self, key: Sequence[Any]) -> Any:
-        if not self._is_plain:
+        field = self.key
+        if field is None:
             return key_text(key)
-        return _key_field(inspect(self.target)).encode(key[0])
+        return str(key[0]) if self.has_texts else field.encode(key[0])
 
 
-def _key_field(mapper: Mapper[Any]) -> Field:
-    """The field of a key of one column."""
-    return fields_of(mapper.class_)[mapper.get_property_by_column(mapper.primary_key[0]).key]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Form:
+    """The form of a key that is a whole number. Schemas are made with their resource, and it is
+    asked with each value, because other resources say later what it is."""
+
+    members: Members
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        writing = core_schema.plain_serializer_function_ser_schema(self._write, when_used="json")
+        return core_schema.no_info_wrap_validator_function(
+            self._read, handler(source), serialization=writing
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        if self.members.has_texts:
+            return _TEXT.json_schema()
+        known: Any = schema
+        return handler(known["schema"])
+
+    def _read(self, given: Any, read_number: Any) -> Any:
+        return _TEXT.validate_python(given) if self.members.has_texts else read_number(given)
+
+    def _write(self, key: int) -> int | str:
+        return str(key) if self.members.has_texts else key
+
+
+_TEXT: TypeAdapter[int] = TypeAdapter(BigIntString)
 
 
 def key_text_of(key: Sequence[Any]) -> tuple[Any, ...]:
@@ -111,17 +157,9 @@ def _is_plain(relationship: RelationshipProperty[Any]) -> bool:
 
 
 def _members(mapper: Mapper[Any], relationship: RelationshipProperty[Any]) -> Members:
-    other = relationship.mapper
-    target = other.class_
-    annotation: Any = str
-    if len(other.primary_key) == 1:
-        annotation = fields_of(target)[
-            other.get_property_by_column(other.primary_key[0]).key
-        ].annotation
     return Members(
         relationship.key,
         getattr(mapper.class_, relationship.key),
-        target,
-        annotation,
+        relationship.mapper.class_,
         relationship.doc,
     )

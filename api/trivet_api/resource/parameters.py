@@ -17,6 +17,7 @@ from trivet.suggestion import did_you_mean
 from trivet_api.resource import openapi_parameters
 from trivet_api.resource.expanding import Expansion, paths_of, read_expansions, visible_paths
 from trivet_api.resource.faults import REPEATED, UNKNOWN, TextFault, input_error, invalid
+from trivet_api.resource.fields import Field
 from trivet_api.resource.filters import Filter, FilterWord, filter_words
 from trivet_api.resource.operators import EQUAL
 from trivet_api.resource.options import ReadOptions
@@ -111,6 +112,10 @@ class Parameters:
         if not query_string:
             return self._plain
         return _Reading(self, self._options, sight, OF_READ).read(query_string)
+
+    def show_texts(self, texts: Mapping[type[Any], Mapping[str, Field]]) -> None:
+        """Describe the attributes of related classes that are in `texts` by these fields."""
+        self.filters = {name: _as_text(word, texts) for name, word in self.filters.items()}
 
     def openapi(self) -> list[dict[str, Any]]:
         """The parameters of a list as OpenAPI describes them."""
@@ -291,6 +296,11 @@ class _Reading:
 
     def _note(self, name: str, detail: str) -> None:
         self._faults.setdefault(name, input_error(name, detail))
+
+
+def _as_text(word: FilterWord, texts: Mapping[type[Any], Mapping[str, Field]]) -> FilterWord:
+    there = texts.get(word.path[-1].target, {}) if word.path else {}
+    return replace(word, field=there.get(word.field.name, word.field))
 
 
 def _asked(given: Mapping[str, list[str]], filters: Sequence[Filter]) -> str:

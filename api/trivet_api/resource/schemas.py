@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, create_model
 from pydantic import Field as PydanticField
-from sqlalchemy import Integer, inspect
+from sqlalchemy import inspect
 
 from trivet.data.fitting.declared import within
 from trivet.data.fitting.fit import Fit, UnfitError
@@ -95,7 +95,7 @@ def readable_fields(
             "schema", f"{model.__name__} has no column {name!r}{did_you_mean(name, every)}"
         )
     for name in sorted(as_text):
-        if not _is_whole(every[name]):
+        if not every[name].is_whole:
             raise ConfigurationError(
                 "schema", f"{model.__name__}.{name} is no whole number, and as_text is for these."
             )
@@ -127,7 +127,7 @@ def _or_null(field: Field, annotation: Any) -> Any:
 def _strict(field: Field) -> Any:
     """What is read of a client: held to the column, so that all faults are told at once."""
     annotation = field.annotation
-    if _is_whole(field):
+    if field.is_whole:
         annotation = Annotated[annotation, BeforeValidator(_exact_whole)]
     fit, declared = field.fit, field.declared
     if declared is not None:
@@ -139,10 +139,6 @@ def _strict(field: Field) -> Any:
 
 def _bounds(keywords: Mapping[str, Any]) -> Callable[[dict[str, Any]], None]:
     return lambda known: known.update(keywords)
-
-
-def _is_whole(field: Field) -> bool:
-    return isinstance(getattr(field.column, "type", None), Integer)
 
 
 def _exact_whole(value: Any) -> Any:

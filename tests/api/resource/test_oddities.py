@@ -7,12 +7,13 @@ import httpx2
 import pytest
 
 from tests.api.resource.bookshop_api import open_bookshop
-from tests.api.resource.oddities.models import Alarm, Hero, Level, Tone, Word, make_tables
+from tests.api.resource.oddities.models import Alarm, Figure, Hero, Level, Tone, Word, make_tables
 from tests.platform.bare import client_of
 from tests.platform.watched_rules import module_of
 from trivet import Identity, Invalid
 from trivet.rules import visible
 from trivet.rules.declaring import declared_in
+from trivet_api import schema
 
 pytestmark = pytest.mark.anyio
 
@@ -429,3 +430,84 @@ async def test_a_related_row_shows_numbers_as_its_own_resource_does(
     document = (await client.get("/api/openapi.json")).json()["components"]["schemas"]
     there = document["Planet"]["properties"]["star"]["anyOf"][0]
     assert there == {"$ref": "#/components/schemas/Star"}
+
+
+async def test_members_are_addressed_as_their_own_resource_shows_their_keys(
+    client: httpx2.AsyncClient,
+) -> None:
+    big, bigger = str(2**60 + 1), str(2**60 + 3)
+    for key in (big, bigger):
+        await client.post(f"{HERE}/stars", json={"id": key})
+    figures = f"{HERE}/figures"
+    made = await client.post(figures, json={"stars": [bigger, big]})
+    assert made.status_code == 201, made.text
+    assert made.json() == {"id": 1, "stars": [big, bigger]}
+    changed = await client.patch(f"{figures}/1", json={"stars": [int(bigger)]})
+    assert changed.json() == {"id": 1, "stars": [bigger]}
+    items = {"items": [{"key": "1", "changes": {"stars": [big]}}]}
+    changed = await client.post(f"{figures}:batchUpdate", json=items)
+    assert changed.json()["items"][0]["body"] == {"id": 1, "stars": [big]}
+    assert (await client.get(f"{figures}/1")).json() == {"id": 1, "stars": [big]}
+    found = await client.get(f"{figures}?stars.id={big}")
+    assert [row["stars"] for row in found.json()["items"]] == [[big]]
+
+
+@pytest.mark.parametrize(
+    ("stars", "pointer"),
+    [
+        (["1.5"], "/stars/0"),
+        ([None], "/stars/0"),
+        (["1", "x"], "/stars/1"),
+        ([str(2**63)], "/stars/0"),
+    ],
+)
+async def test_the_key_of_a_member_that_is_a_text_has_to_be_a_number(
+    client: httpx2.AsyncClient, stars: list[Any], pointer: str
+) -> None:
+    refused = await client.post(f"{HERE}/figures", json={"stars": stars})
+    assert refused.status_code == 422
+    assert [each["pointer"] for each in refused.json()["errors"]] == [pointer]
+
+
+async def test_a_member_that_is_missing_is_told_by_its_text(client: httpx2.AsyncClient) -> None:
+    refused = await client.post(f"{HERE}/figures", json={"stars": [str(2**60)]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "integrity")
+    assert refused.json()["errors"][0]["pointer"] == "/stars/0"
+
+
+async def test_a_result_of_a_batch_is_a_member_although_it_is_a_text(
+    client: httpx2.AsyncClient,
+) -> None:
+    big = str(2**60 + 1)
+    operations = [
+        {"operation": "create", "resource": "oddities/stars", "values": {"id": big}},
+        {
+            "operation": "create",
+            "resource": "oddities/figures",
+            "values": {"stars": [{"$result": [0, "id"]}]},
+        },
+    ]
+    done = await client.post("/api/batch", json={"operations": operations})
+    assert done.status_code == 200, done.text
+    assert done.json()["items"][1]["body"] == {"id": 1, "stars": [big]}
+
+
+async def test_the_document_says_that_keys_of_members_are_texts(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/api/openapi.json")).json()
+    text = {"type": "string", "format": "int64", "pattern": "^-?[0-9]{1,19}$"}
+    for name in ("Figure", "FigureCreate", "FigureUpdate"):
+        stars = document["components"]["schemas"][name]["properties"]["stars"]
+        assert stars["items"] == text
+    asked = document["paths"][f"{HERE.removeprefix('/api')}/figures"]["get"]["parameters"]
+    (word,) = [each for each in asked if each["name"] == "stars.id"]
+    assert word["schema"]["items"] == text
+    pages = document["components"]["schemas"]["Page"]["properties"]
+    assert pages["words"]["items"] == {"type": "string"}
+
+
+def test_a_schema_of_ones_own_answer_writes_keys_of_members_as_the_resource_does(
+    empty_root: Any,
+) -> None:
+    assert empty_root
+    shown = schema(Figure, "read", members=["stars"])
+    assert shown(id=1, stars=[str(2**60)]).model_dump_json() == f'{{"id":1,"stars":["{2**60}"]}}'

@@ -7,6 +7,7 @@ from tests.api.resource.oddities.models import (
     Animal,
     Cat,
     Day,
+    Figure,
     Hero,
     Host,
     Offer,
@@ -44,6 +45,9 @@ for each in (
     router.include_router(resource(each, policy=authenticated))
 router.include_router(resource(Price, policy=authenticated, upsert="oddities_price_sku_region_key"))
 router.include_router(resource(Page, policy=authenticated, members=("words",)))
+router.include_router(
+    resource(Figure, policy=authenticated, members=("stars",), filters=("*", "stars.id"))
+)
 router.include_router(
     resource(Planet, policy=authenticated, as_text=("star_id",), expand=("star.planets",))
 )

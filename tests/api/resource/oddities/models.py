@@ -226,6 +226,20 @@ class Planet(Base):
     star: Mapped[Star] = relationship(back_populates="planets")
 
 
+_outline = Table(
+    "oddities_outline",
+    Base.metadata,
+    Column("star_id", ForeignKey(Star.id), primary_key=True),
+    Column("figure_id", ForeignKey("oddities_figure.id"), primary_key=True),
+)
+
+
+class Figure(Base):
+    __tablename__ = "oddities_figure"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stars: Mapped[list[Star]] = relationship(secondary=_outline)
+
+
 class Level(enum.IntEnum):
     LOW = 1
     HIGH = 2
