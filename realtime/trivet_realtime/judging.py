@@ -114,6 +114,9 @@ class Judging:
             if identity not in sights:
                 self._end([each])
                 continue
+            if _is_in_doubt(sights[identity], behind=each.reached):
+                self._hub.end(each, INSUFFICIENT_STATE)
+                continue
             try:
                 frame = forms.frame(each, part, sights[identity])
                 if frame.payload:
@@ -158,6 +161,12 @@ class _Forms:
             seen = sight.of(publication)
             self._parcels[name] = None if seen is None else Parcel(seen, None)
         return self._parcels[name]
+
+
+def _is_in_doubt(sights: Sights | None, *, behind: int) -> bool:
+    """Whether nobody knows who saw one of the rows that were changed after the offset `behind`."""
+    known = () if sights is None else sights.items()
+    return any(offset > behind and not sight.is_known for offset, sight in known)
 
 
 def _sight_of(sights: Sights | None, publication: StoredPublication) -> Sight:
@@ -225,7 +234,9 @@ async def judge_recovery(
     if identity not in sights:
         raise CommandError(INTERNAL)
     seen = sights[identity]
-    if seen is not None and any(each.offset not in seen for each in publications):
+    if seen is not None and (
+        any(each.offset not in seen for each in publications) or _is_in_doubt(seen, behind=0)
+    ):
         return Recovery(recovery.position)
     shown = (_sight_of(seen, each).of(each) for each in publications)
     return replace(recovery, publications=[each for each in shown if each is not None])

@@ -16,7 +16,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from tests.realtime.freight.models import Consignment, CrewPlace, Postmark, Stage
+from tests.realtime.freight.models import (
+    Ban,
+    Consignment,
+    CrewPlace,
+    Handler,
+    Parcel,
+    Postmark,
+    Stage,
+)
 from tests.realtime.house import (
     PEOPLE,
     TABLES,
@@ -92,8 +100,9 @@ def _build(platform: Platform, bounds: Bounds | None) -> Root:
 
 
 async def _create(platform: Platform) -> None:
-    models = (*TABLES, Consignment, CrewPlace, Postmark)
-    tables = [Model.metadata.tables[model.__tablename__] for model in models]
+    models = (*TABLES, Consignment, CrewPlace, Postmark, Parcel, Handler, Ban)
+    names = [*(model.__tablename__ for model in models), "freight_handling"]
+    tables = [Model.metadata.tables[name] for name in names]
     tables += PEOPLE
     async with platform.database.engine.begin() as connection:
         await connection.run_sync(lambda sync: Model.metadata.create_all(sync, tables=tables))

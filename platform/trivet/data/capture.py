@@ -25,6 +25,7 @@ from trivet.events.appending import (
     appending_with,
 )
 from trivet.events.feeds import FeedRegistry, Publication, collect_feeds, encode_event
+from trivet.events.gone_rows import GoneRow, with_gone_rows
 from trivet.events.live_classes import LiveFeed
 from trivet.events.outbox import Position
 from trivet.features import Feature, modules_of
@@ -49,6 +50,11 @@ class Capture:
         stubs = [Table(name, MetaData()) for name in tables]
         if stubs:
             self._of_others.append((CapturedTables(stubs, ()), reason))
+
+    @property
+    def judges_rows(self) -> bool:
+        """Whether row rules are asked about what is published."""
+        return any(each.is_judged for each in self.live)
 
     def is_audited(self, table: Any) -> bool:
         """Whether changes of rows of `table` are noted."""
@@ -114,9 +120,11 @@ class Capture:
         return _offsets(positions)
 
 
-def _sort(notes: Sequence[Any]) -> tuple[list[NewPublication], list[Entry]]:
+def _sort(notes: Sequence[Any]) -> tuple[Sequence[NewPublication], list[Entry]]:
     """The publications among `notes`, and the entries."""
-    return list(_publications(notes)), [each for each in notes if isinstance(each, Entry)]
+    gone = [each for each in notes if isinstance(each, GoneRow)]
+    publications = with_gone_rows(list(_publications(notes)), gone)
+    return publications, [each for each in notes if isinstance(each, Entry)]
 
 
 def _offsets(positions: Mapping[str, Position]) -> dict[str, int]:

@@ -31,6 +31,7 @@ from trivet.data.session import TrivetSession, UncapturedError, uncaptured
 from trivet.data.statement_guard import only_reading
 from trivet.events.feed_loading import load_computed, load_for_feeds, load_rest, old_values
 from trivet.events.feeds import CapturedChange, Change, FeedFunction, Kind
+from trivet.events.gone_rows import gone_rows_of
 from trivet.identity.key_revocation import revocations_of
 from trivet.models.views import find_reading
 
@@ -134,7 +135,8 @@ def _remember(mapper: Mapper[Any], connection: Connection, target: Any, *, is_de
     if not isinstance(session, TrivetSession):
         return
     is_fed = bool(session.capture.feeds.feeds_of(type(target)))
-    if is_fed or session.capture.notes(mapper):
+    is_kept = is_delete and session.capture.judges_rows
+    if is_fed or is_kept or session.capture.notes(mapper):
         state: InstanceState[Any] = instance_state(target)
         row = read_old_row(connection, state, is_delete=is_delete, loads=is_fed and not is_delete)
         # The members of its many-to-many relationships were noted before the flush.
@@ -162,6 +164,8 @@ def capture_rows(session: TrivetSession, written: Sequence[Written]) -> None:
                 if change.kind == "update" and feeds.shows_whole_rows(model):
                     load_rest(session, change.instance)
             run_feeds(session.recorder, feeds.feeds_of(model), change)
+    if session.capture.judges_rows:
+        session.recorder.note_each(gone_rows_of(written, session.recorder, session.dialect))
     if session.capture.audit is not None:
         session.recorder.note_each(entries_of(session.connection, written, session.recorder))
 

@@ -39,6 +39,8 @@ class NewPublication(NamedTuple):
         row_before: The columns of the row before the change, as JSON; of an update those that it
             changes. None unless a row rule is asked about it (`trivet.events.live_classes`).
         row_after: The columns of the row after the change; None for a delete.
+        rows_gone: The rows that the transaction deleted, by their tables, as JSON
+            (`trivet.events.gone_rows`).
     """
 
     channel: str
@@ -48,6 +50,7 @@ class NewPublication(NamedTuple):
     idempotency_key: str | None = None
     row_before: str | None = None
     row_after: str | None = None
+    rows_gone: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -160,7 +163,7 @@ def _append_in_turn(
     return reached
 
 
-_EXTRA = ("tags", "publisher", "idempotency_key", "row_before", "row_after")
+_EXTRA = ("tags", "publisher", "idempotency_key", "row_before", "row_after", "rows_gone")
 _COLUMNS = ("channel", "data", *_EXTRA)
 
 # Most transactions publish once, and need no arrays for that.

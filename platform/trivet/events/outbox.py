@@ -63,9 +63,10 @@ _HAS_KEY = text("idempotency_key IS NOT NULL")
 class PublicationRow(Model):
     """One publication, in the form in which it is delivered.
 
-    `tags`, `publisher`, `idempotency_key`, `row_before` and `row_after` are NULL unless they are
-    given; see `trivet.events.appending.NewPublication` for their meaning. Nothing reads the last
-    two but `trivet.delivery.sights`, and they never leave the database.
+    `tags`, `publisher`, `idempotency_key`, `row_before`, `row_after` and `rows_gone` are NULL
+    unless they are given; see `trivet.events.appending.NewPublication` for their meaning. Nothing
+    reads the last three but `trivet.delivery.sights` and its neighbour, and they never leave the
+    database.
     """
 
     __tablename__ = "trivet_publication"
@@ -102,6 +103,9 @@ class PublicationRow(Model):
     )
     row_after: Mapped[str | None] = mapped_column(
         Text, comment="A JSON object: the row after the change."
+    )
+    rows_gone: Mapped[str | None] = mapped_column(
+        Text, comment="A JSON object: the rows that its transaction deleted, by their tables."
     )
 
 

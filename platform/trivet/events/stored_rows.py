@@ -29,28 +29,34 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 def storable(mapper: Mapper[Any], dialect: Dialect) -> Mapping[str, Column[Any]]:
     """The columns of a class whose values are kept, by attribute."""
-    is_sqlite = dialect.name == "sqlite"
     return {
-        key: column
-        for key, column in columns_of(mapper).items()
-        if not is_secret(column) and not (is_sqlite and _holds_bytes(column, dialect))
+        key: column for key, column in columns_of(mapper).items() if is_storable(column, dialect)
     }
+
+
+def is_storable(column: "Column[Any]", dialect: Dialect) -> bool:
+    """Whether values of `column` are kept."""
+    return not is_secret(column) and not (
+        dialect.name == "sqlite" and _holds_bytes(column, dialect)
+    )
 
 
 def encode_row(mapper: Mapper[Any], dialect: Dialect, values: Mapping[str, Any]) -> str:
     """Those of `values` (by attribute, as Python has them) that are kept, as a JSON object."""
     writers = _writers_of(mapper, dialect)
     row = {key: writers[key](value) for key, value in values.items() if key in writers}
-    return msgspec.json.encode(row, enc_hook=_as_text).decode()
+    return msgspec.json.encode(row, enc_hook=as_json_text).decode()
 
 
 @lru_cache(maxsize=1024)
 def _writers_of(mapper: Mapper[Any], dialect: Dialect) -> Mapping[str, Write]:
     found = storable(mapper, dialect).items()
-    return {key: _writer_of(column, dialect) for key, column in found}
+    return {key: writer_of(column, dialect) for key, column in found}
 
 
-def _writer_of(column: "Column[Any]", dialect: Dialect) -> Write:
+@lru_cache(maxsize=4096)
+def writer_of(column: "Column[Any]", dialect: Dialect) -> Write:
+    """What makes of a value of `column` that which the database stores, as JSON."""
     kind: Any = column.type.dialect_impl(dialect)
     process = kind.bind_processor(dialect)
     is_document = holds_document(column, dialect)
@@ -108,7 +114,8 @@ def _range_text(value: Any) -> str:
     return f"{first}{lower},{upper}{last}"
 
 
-def _as_text(value: Any) -> str:
+def as_json_text(value: Any) -> str:
+    """A value that JSON does not know, as a database reads it."""
     if isinstance(value, Sequence):  # a range of several parts
         return f"{{{','.join(map(_range_text, value))}}}"
     return str(value)

@@ -1,12 +1,13 @@
-"""Consignments, the crews that carry them, and stamps that nobody's rule is about."""
+"""Consignments, the crews that carry them, parcels with their handlers, and stamps that nobody's
+rule is about."""
 
 import enum
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Numeric, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, ForeignKey, Numeric, String, Table
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trivet import Model
 from trivet.models.types import BigKey
@@ -52,3 +53,45 @@ class Postmark(Model):
     place: Mapped[str] = mapped_column(String(20), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     text: Mapped[str]
+
+
+_handling = Table(
+    "freight_handling",
+    Model.metadata,
+    Column("parcel_id", ForeignKey("freight_parcel.id"), primary_key=True),
+    Column("handler_id", ForeignKey("freight_handler.id"), primary_key=True),
+)
+
+
+class Handler(Model):
+    """Somebody who handles parcels, as long as they are open to it and paid for it."""
+
+    __tablename__ = "freight_handler"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int]
+    stage: Mapped[Stage] = mapped_column(default=Stage.OPEN)
+    rate: Mapped[Decimal] = mapped_column(Numeric(8, 2), default=Decimal("9.99"))
+    since: Mapped[datetime | None]
+    tools: Mapped[dict[str, Any] | None]
+    pin: Mapped[str | None] = mapped_column(info={"audit": "redacted"})
+
+
+class Parcel(Model):
+    """Its rule reads nothing of its own."""
+
+    __tablename__ = "freight_parcel"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    note: Mapped[str | None]
+    handlers: Mapped[list[Handler]] = relationship(secondary=_handling)
+
+
+class Ban(Model):
+    """That a user does not see a parcel. It goes with the parcel."""
+
+    __tablename__ = "freight_ban"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parcel_id: Mapped[int] = mapped_column(ForeignKey("freight_parcel.id", ondelete="CASCADE"))
+    user_id: Mapped[int]

@@ -1,10 +1,17 @@
-"""One sees what one sends, what one's crew carries, and what is open."""
+"""One sees what one sends, what one's crew carries, what is open, and parcels that one handles."""
 
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
-from tests.realtime.freight.models import Consignment, CrewPlace, Stage
+from tests.realtime.freight.models import (
+    Ban,
+    Consignment,
+    CrewPlace,
+    Handler,
+    Parcel,
+    Stage,
+)
 from trivet import Identity
 from trivet.rules import visible
 
@@ -37,3 +44,15 @@ def own_consignments(actor: Identity) -> Any:
 @visible(Consignment, "margin")
 def margins(actor: Identity) -> bool:
     return actor.is_staff
+
+
+@visible(Parcel)
+def handled_parcels(actor: Identity) -> Any:
+    is_handler = and_(
+        Handler.user_id == actor.user_id,
+        Handler.stage == Stage.OPEN,
+        Handler.rate > 1,
+        or_(Handler.tools.is_(None), Handler.since.is_not(None)),
+    )
+    banned = select(Ban.id).where(Ban.parcel_id == Parcel.id, Ban.user_id == actor.user_id)
+    return Parcel.handlers.any(is_handler) & ~banned.exists()
