@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, Select, Table, TextClause
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ColumnClause
-from sqlalchemy.sql.selectable import CTE, FromClause, Join, Subquery
+from sqlalchemy.sql.selectable import CTE, Alias, FromClause, Join, Subquery
 
 from trivet.errors import ConfigurationError
 
@@ -45,6 +45,8 @@ def about_row(
             case Join() if _keys([element]) <= tables:  # a class that inherits, in a correlate()
                 return row
             case Select() if _reads_for_itself(element, tables):
+                return element
+            case Alias(element=Table() | Join()):
                 return element
             case Subquery() | CTE() if element.__visit_name__ != "lateral":
                 return element
