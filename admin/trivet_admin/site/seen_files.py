@@ -100,7 +100,10 @@ def _restricted_relation(request: HttpRequest, model: Any, field: Any) -> Any:
     """The relation that a field of a file brings, to rows of which some may not be seen."""
     path = field.attribute or ""
     relation = next(iter(columns_on(model, path)), None) if LOOKUP_SEP not in path else None
-    if relation is None or not relation.is_relation or not relation.concrete:
+    if relation is None or not relation.is_relation:
+        return None
+    # From Django 6.1 on a field of many has no column, and is not concrete.
+    if not relation.concrete and not relation.many_to_many:
         return None
     return relation if is_restricted(request, relation.related_model) else None
 
