@@ -12,7 +12,7 @@ import gc
 SELDOM = 500_000
 """New objects between two looks; about fifty megabytes if all of them were garbage."""
 SERVING = 2_000
-"""The same while a process serves: what Python itself has from 3.12 on. More would leave to chance
+"""The same while a process serves: what Python itself has from 3.13 on. More would leave to chance
 for how long a connection is open whose making was cancelled."""
 _OLDER = gc.get_threshold()[1:]
 
