@@ -6,6 +6,7 @@ collect_ignore = ["written/project"]
 # What a plugin imports from another stands before it, or pytest could not rewrite its asserts.
 pytest_plugins = (
     "tests.services.collector",
+    "tests.services.covered_lines",
     "tests.services.environment",
     "tests.services.postgres",
     "tests.services.valkey",

@@ -13,6 +13,7 @@ import anyio.to_thread
 import psycopg
 import pytest
 from blockbuster import BlockingError
+from coverage import CoverageData
 from playwright.sync_api import Page
 
 from tests.services.browser import serving_page
@@ -56,6 +57,37 @@ def test_processes_that_share_the_tests_know_the_database_of_their_run(tmp_path:
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_lines_that_a_worker_ran_are_kept_when_it_is_killed_at_its_end(tmp_path: Path) -> None:
+    texts = {
+        "test_it.py": "import atexit, time\natexit.register(time.sleep, 600)\ndef test_it(): pass",
+        "conftest.py": "from xdist.workermanage import NodeManager\nNodeManager.EXIT_TIMEOUT = 0.1",
+        ".coveragerc": "[run]\npatch = subprocess\nparallel = true\nsource = .",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    plugins = ("-p", "xdist.plugin", "-p", "tests.services.covered_lines")
+    around = {name: os.environ[name] for name in os.environ if not name.startswith("COVERAGE_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "coverage", "run", "-m", "pytest", *plugins, "-n", "1"],
+        cwd=tmp_path,
+        env={
+            **around,
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    seen: set[str] = set()
+    for file in tmp_path.glob(".coverage.*"):
+        kept = CoverageData(str(file))
+        kept.read()
+        seen |= {Path(each).name for each in kept.measured_files() if kept.lines(each)}
+    assert "test_it.py" in seen
 
 
 def test_a_port_is_given_once_and_is_none_that_the_system_gives() -> None:
