@@ -4,7 +4,10 @@ import re
 import shutil
 from pathlib import Path
 
+import django
 import pytest
+from django.db.backends.postgresql import base as postgresql
+from django.db.backends.sqlite3 import base as sqlite3
 
 from tests.documents import DocumentError, check_data, matches, read_blocks, run_document
 
@@ -45,6 +48,16 @@ def test_data_in_a_document_parses(document: Path) -> None:
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_versions_of_databases_are_those_that_the_frameworks_take() -> None:
+    asked = {"PostgreSQL": postgresql.DatabaseWrapper, "SQLite": sqlite3.DatabaseWrapper}
+    text = (ROOT / "docs" / "versioning.md").read_text(encoding="utf-8")
+    for name, wrapper in asked.items():
+        (line,) = re.findall(rf"^\| {name} \| (.*)", text, re.MULTILINE)
+        told = {django: least for least, django in re.findall(r"([\d.]+) and.*?([\d.]+)", line)}
+        least = tuple(map(int, told[django.__version__.rpartition(".")[0]].split(".")))
+        assert least >= (wrapper.features_class.minimum_database_version or ())
 
 
 class TestTheMechanism:
