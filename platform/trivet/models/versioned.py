@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import Integer
-from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy import Integer, event
+from sqlalchemy.orm import Mapped, Mapper, declared_attr, mapped_column
 
 
 class Versioned:
@@ -19,3 +19,11 @@ class Versioned:
     @declared_attr.directive
     def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  # a declared_attr takes the class
         return {"version_id_col": cls.version}
+
+
+@event.listens_for(Versioned, "instrument_class", propagate=True)
+def _keep_version(mapper: Mapper[Any], _class: type[Any]) -> None:
+    """Count also where a class has a `__mapper_args__` of its own, which hides that of the mixin:
+    its counter would stay a column that nobody looks at."""
+    if mapper.version_id_col is None and mapper.inherits is None:
+        mapper.version_id_col = mapper.local_table.c["version"]
