@@ -1,5 +1,7 @@
 """The shop of the ORM's tests: the mirrors of `stock`, and what another connection sees."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -25,6 +27,13 @@ class Shop:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self._engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(query))]
+
+    @contextmanager
+    def refers(self, table: str) -> Iterator[None]:
+        """Somebody who has made a row that refers to those of `table`, and has not committed."""
+        with self._engine.connect() as connection:
+            connection.execute(text(f"SELECT 1 FROM {table} FOR KEY SHARE"))
+            yield
 
     def told(self) -> list[tuple[str, str]]:
         """(kind, name) of every publication, in the order of its channel."""

@@ -31,6 +31,20 @@ def test_save_with_an_expression(shop: Shop) -> None:
     assert (item.quantity, item.version) == (7, 2)
 
 
+@pytest.mark.database("postgresql")  # on SQLite nobody else writes meanwhile
+def test_an_update_waits_for_nobody_who_refers_to_its_rows(shop: Shop) -> None:
+    from django.db import connection, transaction
+
+    with shop.refers("stock_supplier"), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")  # in place of a test that hangs
+        supplier = shop.Supplier.objects.get(pk=1)
+        supplier.name = "First"
+        supplier.save()
+        shop.Supplier.objects.filter(pk=1).update(name="Second")
+    assert shop.rows("SELECT name FROM stock_supplier WHERE id = 1") == [("Second",)]
+
+
 def test_save_of_chosen_fields(shop: Shop) -> None:
     item = shop.Item.objects.get(pk=1)
     item.name, item.quantity = "Mallet", 9

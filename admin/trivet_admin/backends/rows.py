@@ -7,7 +7,7 @@ in the database; SQLAlchemy then gets plain keys and plain values.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db.models.sql import Query
+from django.db.models.sql import Query, UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 
 from trivet_admin.mirror.keys import RowKey
@@ -41,6 +41,8 @@ def lock_rows(
         query.add_annotation(expression, f"trivet_{number}")
     query.add_ordering("pk")
     query.select_for_update = True
+    # As an UPDATE of the database's own locks: rows that refer to one may be made meanwhile.
+    query.select_for_no_key_update = isinstance(compiler.query, UpdateQuery)
     rows = query.get_compiler(connection=compiler.connection).results_iter(tuple_expected=True)
     if fields[0] == "pk" and (size := len(_pk_fields(query))) > 1:
         return [(RowKey(row[:size]), *row[size:]) for row in rows]

@@ -28,6 +28,7 @@ from trivet_api.resource.schemas import values_of
 from trivet_api.resource.seen import require_creatable, rules_of
 from trivet_api.resource.upserting import upsert_row
 from trivet_api.resource.write_options import WriteOptions
+from trivet_api.resource.writer import Writer
 from trivet_api.resource.writing import delete_row, insert_row, update_row
 
 MOST_OPERATIONS = 200
@@ -106,6 +107,8 @@ def run_operations(
     for index, each in enumerate(operations):  # before anything is done
         with _located(index):
             run.check(each)
+    if len(operations) > 1:
+        run.lock(operations)
     outcomes: list[Outcome] = []
     for index, each in enumerate(operations):
         with _located(index, each):
@@ -160,6 +163,24 @@ class _Run:
             raise _misplaced("if_match", "there is nothing yet that it could be about")
         if each.operation == "delete" and each.values:
             raise _misplaced("values", "a deletion has none")
+
+    def lock(self, operations: Sequence[BatchOperation]) -> None:
+        """Lock the rows that operations name, class by class and in the order of their keys: two
+        batches that change the same rows wait for each other, in whatever order they do it."""
+        if self.db.get_bind().dialect.name == "sqlite":  # which has one writer
+            return
+        named: dict[str, list[BatchOperation]] = {}
+        for each in operations:
+            if each.key is not None:
+                named.setdefault(each.resource.strip("/"), []).append(each)
+        for name in sorted(named, key=lambda name: (self._table_of(name), name)):
+            Writer(self.db, self.actor, self.targets[name].write).hold(
+                [str(each.key) for each in named[name]],
+                are_deleted=any(each.operation == "delete" for each in named[name]),
+            )
+
+    def _table_of(self, name: str) -> str:
+        return str(self.targets[name].write.mapper.base_mapper.local_table)
 
     def do(self, each: BatchOperation) -> Outcome:
         """Do one operation, and remember what it has made."""

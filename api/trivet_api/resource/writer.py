@@ -5,6 +5,7 @@ rules of the door are the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,7 +104,7 @@ class Writer:
 
     def delete(self, changes: Sequence[Change]) -> None:
         """Delete the rows that `changes` are about."""
-        for index, row in enumerate(self.lock(changes)):
+        for index, row in enumerate(self.lock(changes, are_deleted=True)):
             with item(index):
                 if self.write.delete is not None:
                     self.write.delete(self.db, self.actor, self._key(row))
@@ -117,22 +118,27 @@ class Writer:
                 raise
             raise referring.error() from error
 
-    def lock(self, changes: Sequence[Change]) -> list[Any]:
+    def hold(self, texts: Iterable[str], *, are_deleted: bool) -> None:
+        """Lock as `lock` does it those of the rows with these keys that there are, before it is
+        known what becomes of each."""
+        keys = []
+        for text in texts:
+            with suppress(ItemError):  # it is refused where its turn comes
+                keys.append(self._read(text, 0))
+        if keys:
+            query = select(*key_attributes(self.mapper))
+            self.db.execute(self._locking(query, keys, are_deleted=are_deleted)).all()
+
+    def lock(self, changes: Sequence[Change], *, are_deleted: bool = False) -> list[Any]:
         """The rows that `changes` are about, locked in the order of their keys, so that two units
         which change the same rows never wait for each other."""
         keys = [self._read(change.key, index) for index, change in enumerate(changes)]
-        query = select(self.write.model).where(having(self.mapper, keys))
-        condition = condition_of(self.db, self.actor, self.write.model)
-        if condition is not None:
-            query = query.where(condition)
+        query = self._locking(select(self.write.model), keys, are_deleted=are_deleted)
         sent = {name for change in changes for name in change.values}
         lists = [each for each in self.write.members.values() if each.name in sent]
-        locked = (
-            query.order_by(*key_attributes(self.mapper))
-            .options(lazyload("*"), *(selectinload(each.attribute) for each in lists))
-            .with_for_update(of=self.write.model)
-            .execution_options(populate_existing=True)
-        )
+        locked = query.options(
+            lazyload("*"), *(selectinload(each.attribute) for each in lists)
+        ).execution_options(populate_existing=True)
         locked_rows = {self._identity(row): row for row in self.db.scalars(locked)}
         found = matched(keys, locked_rows, lambda key: self._find_among(locked_rows, key))
         left = {id(row) for row in found.values()}
@@ -144,6 +150,19 @@ class Writer:
                     raise invalid([input_error("key", "this key stands here twice", "path")])
                 left.remove(id(row))
         return [found[key] for key in keys]
+
+    def _locking(self, query: Any, keys: Sequence[Key], *, are_deleted: bool) -> Any:
+        """`query` for those of the rows with `keys` that the actor sees, in their order."""
+        condition = condition_of(self.db, self.actor, self.write.model)
+        if condition is not None:
+            query = query.where(condition)
+        # Who makes a row that refers to one holds its key. A lock of the whole row waits for that,
+        # and two who hold it, and then change the row, wait for each other.
+        return (
+            query.where(having(self.mapper, keys))
+            .order_by(*key_attributes(self.mapper))
+            .with_for_update(of=self.write.model, key_share=not are_deleted)
+        )
 
     def _find_among(self, rows: Mapping[Key, Any], key: Key) -> Any:
         """The one of `rows` that the database finds by `key`."""

@@ -225,13 +225,13 @@ class Library:
         """A row as it is stored; None if there is none."""
         return await self.run(lambda db, _actor: db.get(model, key))
 
-    async def wait_for_a_lock(self) -> None:
-        """Wait until somebody waits for a lock of another transaction (PostgreSQL)."""
+    async def wait_for_a_lock(self, number: int = 1) -> None:
+        """Wait until so many wait for locks of other transactions (PostgreSQL)."""
         with anyio.fail_after(60):
-            while not await self.run(_are_waiting):  # noqa: ASYNC110  # it is the server that waits
+            while await self.run(_waiting) < number:  # noqa: ASYNC110  # it is the server that waits
                 await anyio.sleep(0.01)
 
 
-def _are_waiting(db: Session, _actor: Identity) -> bool:
+def _waiting(db: Session, _actor: Identity) -> int:
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    return bool(db.scalar(text(f"{query} AND datname = current_database()")))
+    return int(db.scalar(text(f"{query} AND datname = current_database()")) or 0)

@@ -1,18 +1,20 @@
 """Operations on several resources in one transaction."""
 
+from asyncio import Barrier
 from typing import Any
 
+import anyio
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import func, select
 
-from tests.api.resource.library import Author, Book, Library, Tag, rules_of
+from tests.api.resource.library import ONE, Author, Book, Library, Tag, rules_of
 from trivet import Identity
 from trivet.identity.policy import public, requires
 from trivet.rules import visible
 from trivet_api.resource.batch import Batch, BatchTarget, run_operations
 from trivet_api.resource.schemas import readable_fields
-from trivet_api.resource.writing import write_options
+from trivet_api.resource.writing import insert_row, update_row, write_options
 
 pytestmark = pytest.mark.anyio
 
@@ -116,6 +118,55 @@ async def test_one_that_is_refused_undoes_all(
 ) -> None:
     assert await refusal(library, *operations) == (status, [f"/operations/{place}"])
     assert await count(library, Author) == 2
+
+
+def renaming(*keys: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "operation": "update",
+            "resource": "library/authors",
+            "key": str(key),
+            "values": {"name": f"{keys} {key}"},
+        }
+        for key in keys
+    ]
+
+
+@pytest.mark.database("postgresql")  # SQLite has one writer
+async def test_those_that_change_the_same_rows_in_another_order_wait_for_each_other(
+    library: Library,
+) -> None:
+    await do(library, AUTHOR)
+    async with anyio.create_task_group() as tasks, library.database.unit(actor=ONE) as session:
+        values = {"name": "late"}
+        write = TARGETS["library/authors"].write
+        await session.run_sync(lambda db: update_row(db, ONE, write, "3", values))
+        tasks.start_soon(do, library, *renaming(1, 3, 2))
+        await library.wait_for_a_lock()
+        tasks.start_soon(do, library, *renaming(2, 1))
+        await library.wait_for_a_lock(2)
+    assert (await library.read(Author, 3)).name == "(1, 3, 2) 3"
+    assert (await library.read(Author, 1)).name == "(2, 1) 1"
+
+
+@pytest.mark.database("postgresql")  # as above
+async def test_rows_to_which_others_refer_meanwhile_are_changed(library: Library) -> None:
+    both = Barrier(2)
+
+    async def add_book_and_change(owner: int) -> None:
+        values = {"title": str(owner), "author_id": 1}
+        async with library.database.unit(actor=ONE) as session:
+            await session.run_sync(insert_row, ONE, TARGETS["library/books"].write, values)
+            await both.wait()
+            await session.run_sync(
+                update_row, ONE, TARGETS["library/authors"].write, "1", {"owner_id": owner}
+            )
+
+    async with anyio.create_task_group() as tasks:
+        for owner in (1, 2):
+            tasks.start_soon(add_book_and_change, owner)
+    assert (await library.read(Author, 1)).owner_id in (1, 2)
+    assert await count(library, Book) == 2
 
 
 async def test_a_result_that_one_does_not_see_is_none(library: Library) -> None:
