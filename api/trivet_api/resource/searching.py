@@ -118,8 +118,11 @@ def read_search(text: str) -> Search:
 def _words(text: str) -> tuple[Word, ...]:
     found: list[Word] = []
     begins = False
-    for minus, phrase, other_minus, word in _TOKEN.findall(text):
-        is_or = word.lower() == "or" and not other_minus and bool(found)
+    for token in _TOKEN.finditer(text):
+        minus, phrase, other_minus, word = (each or "" for each in token.groups())
+        is_or = word.lower() == "or" and not other_minus
+        # Between two words it is none, and else one like any other, as PostgreSQL has it.
+        is_or = is_or and bool(found) and not begins and bool(text[token.end() :].strip())
         content = (phrase or word).strip()
         if is_or or not words_of(content):
             begins = begins or is_or

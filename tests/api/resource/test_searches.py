@@ -62,6 +62,10 @@ GRAMMAR = {
     "ships or secret": [1, 3],
     "whale ships or oil": [1, 8],
     "secret or -whale": [2, 3, 4, 5, 6, 7, 9, 10],
+    "whale or": [],  # a word itself, where it is not between two
+    "or whale": [],
+    "ships or or whale": [1],
+    "ships or -": [1],
     "crème": [4],
     "CRÈME": [4],
     "creme": [],
