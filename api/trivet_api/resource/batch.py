@@ -26,7 +26,7 @@ from trivet_api.resource.fields import Field as ColumnField
 from trivet_api.resource.item_errors import at
 from trivet_api.resource.schemas import values_of
 from trivet_api.resource.seen import require_creatable, rules_of
-from trivet_api.resource.upserting import upsert_row
+from trivet_api.resource.upserting import known_by, upsert_row
 from trivet_api.resource.write_options import WriteOptions
 from trivet_api.resource.writer import Writer
 from trivet_api.resource.writing import delete_row, insert_row, update_row
@@ -171,13 +171,23 @@ class _Run:
             return
         named: dict[str, list[BatchOperation]] = {}
         for each in operations:
-            if each.key is not None:
-                named.setdefault(each.resource.strip("/"), []).append(each)
+            named.setdefault(each.resource.strip("/"), []).append(each)
         for name in sorted(named, key=lambda name: (self._table_of(name), name)):
+            known = [self._known(each) for each in named[name] if each.operation == "upsert"]
             Writer(self.db, self.actor, self.targets[name].write).hold(
-                [str(each.key) for each in named[name]],
+                [each.key for each in named[name] if each.key is not None],
+                [each for each in known if each is not None],
                 are_deleted=any(each.operation == "delete" for each in named[name]),
             )
+
+    def _known(self, each: BatchOperation) -> tuple[Any, ...] | None:
+        """By what an upsert knows its row; None if that cannot be told yet, or is refused."""
+        write = self._target(each).write
+        try:
+            values = self._read(each, write.create_schema)
+            return known_by(self.db, self.actor, write, values)
+        except TrivetError:
+            return None
 
     def _table_of(self, name: str) -> str:
         return str(self.targets[name].write.mapper.base_mapper.local_table)

@@ -61,6 +61,19 @@ def upsert_row(
     return _Upsert(Writer(db, actor, write), values, condition or Condition()).run()
 
 
+def known_by(
+    db: Session, actor: Identity, write: WriteOptions, values: Values
+) -> tuple[Any, ...] | None:
+    """The values by which an upsert with `values` looks for its row; None if one is missing.
+
+    Raises:
+        Invalid: A value does not fit (422).
+    """
+    if any(values.get(name) is None for name in write.unique):
+        return None
+    return _Upsert(Writer(db, actor, write), values, Condition()).known()
+
+
 MOST_ATTEMPTS = 3
 """A row that others make and delete all the while is none to insist on."""
 
@@ -84,12 +97,16 @@ class _Upsert:
 
     def _find_key(self) -> tuple[Any, ...] | None:
         """The key of the row that has the values of the constraint, whoever sees it."""
-        known = self._as_stored()
         attributes = [getattr(self.writer.write.model, name) for name in self.names]
-        same = among(attributes, [tuple(known[name] for name in self.names)])
+        same = among(attributes, [self.known()])
         query = select(*key_attributes(self.writer.mapper)).where(same)
         found = self.writer.db.execute(query).one_or_none()
         return None if found is None else tuple(found)
+
+    def known(self) -> tuple[Any, ...]:
+        """The values of the constraint."""
+        stored = self._as_stored()
+        return tuple(stored[name] for name in self.names)
 
     def _as_stored(self) -> Values:
         """The values of the constraint as a row would have them: what a validator makes of a value

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapper, Session, lazyload, selectinload, undefer
 from sqlalchemy.orm.attributes import instance_state
@@ -30,6 +30,7 @@ from trivet_api.resource.key_matching import Key, matched
 from trivet_api.resource.keys import no_key, no_row, read_key
 from trivet_api.resource.membership import Found, Membership
 from trivet_api.resource.seen import (
+    among,
     condition_of,
     having,
     key_attributes,
@@ -118,22 +119,29 @@ class Writer:
                 raise
             raise referring.error() from error
 
-    def hold(self, texts: Iterable[str], *, are_deleted: bool) -> None:
-        """Lock as `lock` does it those of the rows with these keys that there are, before it is
-        known what becomes of each."""
+    def hold(
+        self, texts: Iterable[str], known: Sequence[tuple[Any, ...]], *, are_deleted: bool
+    ) -> None:
+        """Lock, as `lock` does it, those rows that there are with these keys, or with the values
+        `known` in the constraint of upserts, before it is known what becomes of each."""
         keys = []
         for text in texts:
             with suppress(ItemError):  # it is refused where its turn comes
                 keys.append(self._read(text, 0))
-        if keys:
-            query = select(*key_attributes(self.mapper))
-            self.db.execute(self._locking(query, keys, are_deleted=are_deleted)).all()
+        named = [having(self.mapper, keys)] if keys else []
+        if known:
+            constraint = [getattr(self.write.model, name) for name in self.write.unique]
+            named.append(among(constraint, known))
+        if named:
+            query = select(*key_attributes(self.mapper)).where(or_(*named))
+            self.db.execute(self._locking(query, are_deleted=are_deleted)).all()
 
     def lock(self, changes: Sequence[Change], *, are_deleted: bool = False) -> list[Any]:
         """The rows that `changes` are about, locked in the order of their keys, so that two units
         which change the same rows never wait for each other."""
         keys = [self._read(change.key, index) for index, change in enumerate(changes)]
-        query = self._locking(select(self.write.model), keys, are_deleted=are_deleted)
+        query = select(self.write.model).where(having(self.mapper, keys))
+        query = self._locking(query, are_deleted=are_deleted)
         sent = {name for change in changes for name in change.values}
         lists = [each for each in self.write.members.values() if each.name in sent]
         locked = query.options(
@@ -151,17 +159,15 @@ class Writer:
                 left.remove(id(row))
         return [found[key] for key in keys]
 
-    def _locking(self, query: Any, keys: Sequence[Key], *, are_deleted: bool) -> Any:
-        """`query` for those of the rows with `keys` that the actor sees, in their order."""
+    def _locking(self, query: Any, *, are_deleted: bool) -> Any:
+        """`query` for those of its rows that the actor sees, in the order of their keys."""
         condition = condition_of(self.db, self.actor, self.write.model)
         if condition is not None:
             query = query.where(condition)
         # Who makes a row that refers to one holds its key. A lock of the whole row waits for that,
         # and two who hold it, and then change the row, wait for each other.
-        return (
-            query.where(having(self.mapper, keys))
-            .order_by(*key_attributes(self.mapper))
-            .with_for_update(of=self.write.model, key_share=not are_deleted)
+        return query.order_by(*key_attributes(self.mapper)).with_for_update(
+            of=self.write.model, key_share=not are_deleted
         )
 
     def _find_among(self, rows: Mapping[Key, Any], key: Key) -> Any:
