@@ -92,6 +92,6 @@ def _grouped(column: Any, conditions: Sequence[Condition]) -> Any:
         select(column, number)
         .where(*conditions)
         .group_by(column)
-        .order_by(number.desc(), column)
+        .order_by(number.desc(), column.nulls_last())  # as lists have it
         .limit(GROUPS + 1)
     )

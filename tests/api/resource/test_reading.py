@@ -259,6 +259,17 @@ async def test_counts_are_of_the_whole_list_and_not_of_the_page(shelves: Platfor
     assert "count" not in await asking.page("limit=1")
 
 
+async def test_of_values_that_are_there_as_often_null_is_the_greatest(shelves: Platform) -> None:
+    asking = await books(shelves)
+
+    page = await asking.page("groups=price&id=2&id=3")
+
+    assert page["groups"]["price"]["items"] == [
+        {"value": "12.50", "count": 1},
+        {"value": None, "count": 1},
+    ]
+
+
 async def test_a_planned_count_is_an_estimate_of_the_planner_where_it_may_be_told(
     shelves: Platform,
 ) -> None:
