@@ -233,6 +233,14 @@ PRIVATE_NAMES = [
         "public call sends one by itself",
         "tests/deploy/replicas/test_states.py::test_a_replica_that_dies_takes_no_reader_along",
     ),
+    # Django: its URL patterns
+    PrivateName(
+        "django",
+        "simplify_regex",
+        f"{ADMIN}/mount.py",
+        "the list of routes reads as paths; only Django's own documentation pages say a regex so",
+        "tests/admin/test_mounting.py::test_a_pattern_reads_as_a_path",
+    ),
     # Django: the unit of work in its database backend
     PrivateName(
         "django",

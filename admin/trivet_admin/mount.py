@@ -4,6 +4,7 @@ Django has one URLconf with the prefixes of all mounts in it (`trivet_admin.urls
 handed to it as if there were no mounts.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -207,12 +208,24 @@ def _links_of(prefix: str) -> Sequence[PageLink]:
 
 def _patterns(resolver: Any, prefix: str, namespace: str = "") -> Iterator[tuple[str, str, Any]]:
     for entry in resolver.url_patterns:
-        path = prefix + str(entry.pattern)
+        path = prefix + path_in_words(entry.pattern)
         if hasattr(entry, "url_patterns"):
             inner = f"{entry.namespace}:" if entry.namespace else namespace
             yield from _patterns(entry, path, inner)
         else:
-            yield path, namespace + (entry.name or ""), entry.callback
+            yield path, namespace + entry.name if entry.name else "", entry.callback
+
+
+def path_in_words(pattern: Any) -> str:
+    """A pattern as ``path()`` would have it, also where ``re_path()`` wrote it."""
+    from django.contrib.admindocs.views import simplify_regex
+    from django.urls.resolvers import RegexPattern
+
+    text = str(pattern)
+    if not isinstance(pattern, RegexPattern):
+        return text
+    path: str = re.sub(r"\\(.)", r"\1", simplify_regex(text))
+    return path if text.lstrip("^").startswith("/") else path.removeprefix("/")
 
 
 async def find_pending() -> str:

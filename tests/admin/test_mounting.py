@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from django.urls import URLPattern, path, re_path
 from starlette.types import Message, Receive, Scope, Send
 
 import trivet_admin
@@ -15,8 +16,9 @@ from trivet.features import Feature, load_features
 from trivet_admin import configuration
 from trivet_admin.capacity import CapacityLimiter
 from trivet_admin.configuration import configure
-from trivet_admin.mount import BoundedApp, find_pending, list_routes
+from trivet_admin.mount import BoundedApp, find_pending, list_routes, path_in_words
 from trivet_admin.mount import mount as mount_admin
+from trivet_admin.site.policy import words_of
 
 pytestmark = pytest.mark.anyio
 
@@ -130,6 +132,32 @@ def test_routes_are_listed_with_the_prefix_and_who_may_use_them() -> None:
     assert routes["admin:stock_item_changelist"].path == "/admin/stock/item/"
     words = routes["admin:stock_item_changelist"].policy
     assert words == "staff + stock.view_item or stock.change_item"
+
+
+@pytest.mark.usefixtures("stock")
+def test_a_page_whose_name_looks_like_a_models_asks_for_no_permission_of_nothing() -> None:
+    assert words_of("admin:stock_item_simple_history") == "staff"
+
+
+@pytest.mark.usefixtures("stock")
+def test_routes_read_as_paths_also_where_django_has_a_regex() -> None:
+    paths = {route.path for route in list_routes()}
+    assert {"/admin/<app_label>/", "/admin/<url>"} <= paths
+    assert not [each for each in paths if set(each) & set("^$?|*\\")]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (path("polls/<int:pk>/", print), "polls/<int:pk>/"),
+        (re_path(r"^polls/(?P<year>[0-9]{4})/$", print), "polls/<year>/"),
+        (re_path(r"^feed\.(?P<format>rss|atom)$", print), "feed.<format>"),
+        (re_path(r"^(\w+)/?$", print), "<var>/"),
+        (re_path(r"^$", print), ""),
+    ],
+)
+def test_a_pattern_reads_as_a_path(written: URLPattern, read: str) -> None:
+    assert path_in_words(written.pattern) == read
 
 
 class TestConfiguration:

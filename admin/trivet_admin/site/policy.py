@@ -52,6 +52,8 @@ def permissions_of(view_name: str) -> tuple[str, ...] | None:
     if page not in _BY_PAGE or not name:
         return None
     known = _verbs_of(app, name)
+    if known is None:  # a page of somebody's own, whose name looks like a model's
+        return None
     return tuple(f"{app}.{verb}_{name}" for verb in _BY_PAGE[page] if verb in known)
 
 
@@ -65,10 +67,10 @@ def words_of(view_name: str, view: Any = None) -> str:
     return f"staff + {' or '.join(permissions)}" if permissions else "nobody"
 
 
-def _verbs_of(app: str, name: str) -> Collection[str]:
-    """The verbs that the permissions of a model begin with."""
+def _verbs_of(app: str, name: str) -> Collection[str] | None:
+    """The verbs that the permissions of a model begin with; None where there is no such model."""
     try:
         verbs: Collection[str] = apps.get_model(app, name)._meta.default_permissions
-    except LookupError:  # a page of one's own, whose name looks like a model's
-        return ("view", "add", "change", "delete")
+    except LookupError:
+        return None
     return verbs

@@ -8,7 +8,7 @@ that are known of all of them, or null where the rows are too many. Only the dat
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -104,7 +104,8 @@ def with_gone_rows(
         return publications
     kept = _encode(gone, told)
     return [
-        each if each.row_before is None else replace(each, rows_gone=kept) for each in publications
+        each if each.row_before is None else each._replace(rows_gone=kept)
+        for each in publications
     ]
 
 
