@@ -5,7 +5,7 @@ its values means to Django. What is not a value of ours is a decision, with its 
 module of an existing project may add to it (`trivet_admin.joined`), and never overrules it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trivet.asgi.assets import ICON
@@ -52,11 +52,15 @@ def configure(
     from django.apps import apps
     from django.conf import settings as django_settings
 
+    from trivet_admin import runtime
+
     projected = project(settings, features)
     if django_settings.configured:
-        _require_same(projected, django_settings)
+        _require_same(projected, runtime.projection())
     else:
-        django_settings.configure(**projected)
+        # A copy: applications of others change settings in place while they start.
+        django_settings.configure(**_copied(projected))
+        runtime.set_projection(projected)
     if not apps.ready:
         _set_up(settings, features, capture)
 
@@ -262,17 +266,17 @@ LOGIN_THREADS = 2
 """Threads of logins that come from other rooms."""
 
 
-def _require_same(projected: dict[str, Any], configured: Any) -> None:
+def _copied(value: Any) -> Any:
+    """`value` with containers of its own; what is in them is shared."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
+
+
+def _require_same(projected: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """`given` is what Django was configured with, whatever applications made of it since."""
     missing = object()
-    differing = [
-        name
-        for name, value in projected.items()
-        if getattr(configured, name, missing) != value and name != "DATABASES"
-    ]
-    # Django fills in what a database leaves out, so only what we said is compared.
-    for key, value in projected["DATABASES"]["default"].items():
-        if configured.DATABASES["default"].get(key) != value:
-            differing.append(f"DATABASES[{key}]")
+    differing = [name for name, value in projected.items() if given.get(name, missing) != value]
     if differing:
         raise ConfigurationError(
             "django-configured",

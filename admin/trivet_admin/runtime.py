@@ -26,6 +26,7 @@ from trivet_settings.values import Pooler
 class _Runtime:
     capture: Capture = field(default_factory=Capture)
     platform: Platform | None = None
+    projection: Mapping[str, Any] = field(default_factory=dict)
 
 
 _runtime = _Runtime()
@@ -40,6 +41,16 @@ def set_capture(capture: Capture) -> None:
 def capture() -> Capture:
     """The capture of changes in this process."""
     return _runtime.capture
+
+
+def set_projection(projection: Mapping[str, Any]) -> None:
+    """Remember the settings that Django was configured with."""
+    _runtime.projection = projection
+
+
+def projection() -> Mapping[str, Any]:
+    """The settings that Django was configured with; empty if somebody else did it."""
+    return _runtime.projection
 
 
 def set_platform(platform: Platform) -> None:

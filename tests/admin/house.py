@@ -68,10 +68,13 @@ def stock_installed(settings: Settings) -> Iterator[tuple[Feature, ...]]:
     features = load_features(settings.features)
     wanted = configuration.project(settings, features)
     changed = {name: wanted[name] for name in ("INSTALLED_APPS", "MIGRATION_MODULES")}
+    projected = runtime.projection()
     with override_settings(**changed):
+        runtime.set_projection(wanted)
         runtime.set_capture(compose_capture(features, settings.audit_secrets))
         yield features
         _unregister()  # Django's admin looks for pages whenever applications are installed
+    runtime.set_projection(projected)
     runtime.set_capture(compose_capture(plain, settings.audit_secrets))
 
 

@@ -59,6 +59,31 @@ def test_migrations_of_a_joined_application_are_written_applied_and_taken_back(
     assert entries == [("insert", "django")]
 
 
+BUSY = """
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class Busy(AppConfig):
+    name = "notes"
+
+    def ready(self):
+        settings.MIGRATION_MODULES.setdefault("archive", None)
+        settings.PAGES["size"] = 20
+        settings.INSTALLED_APPS.append("archive")
+"""
+
+
+def test_an_application_may_change_settings_while_it_starts(
+    installed: Installation, tmp_path: Path
+) -> None:
+    write(tmp_path, {"notes/__init__.py": "", "notes/apps.py": BUSY})
+    write(tmp_path, {"busy_site.py": "INSTALLED_APPS = ['notes']\nPAGES = {'size': 10}\n"})
+    installed.env |= {"TRIVET_DJANGO_SETTINGS": "busy_site", "PYTHONPATH": str(tmp_path)}
+    findings = installed.json("check")
+    assert "django applications" in {each["name"] for each in findings}
+
+
 EARLIER = """
 import sys
 from urllib.parse import unquote, urlsplit

@@ -51,8 +51,10 @@ def joined_features(joined_settings: Settings) -> Iterator[tuple[Feature, ...]]:
         if name != "DATABASES" and getattr(configured, name, missing) != value
     }
     apps = changed.pop("INSTALLED_APPS")
+    projected = runtime.projection()
     # Applications are loaded with the settings that stand then, so those come first.
     with override_settings(**changed), override_settings(INSTALLED_APPS=apps):
+        runtime.set_projection(wanted)
         forget_urls()
         yield features
         for model in list(admin.site._registry):
@@ -60,6 +62,7 @@ def joined_features(joined_settings: Settings) -> Iterator[tuple[Feature, ...]]:
                 admin.site.unregister(model)
         sys.modules.pop("tests.joined.polls.admin", None)  # the admin looks for it anew
     forget_urls()
+    runtime.set_projection(projected)
     runtime.set_capture(compose_capture(plain, secrets))
 
 
