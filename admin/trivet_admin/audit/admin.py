@@ -139,8 +139,8 @@ class AuditEntryAdmin(ModelAdmin):
         return f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
 
     @admin.display(description="who", ordering="actor")
-    def who(self, entry: Any) -> str:
-        return who_made(entry)
+    def who(self, entry: Any) -> SafeString:
+        return format_html('<span class="audit-who">{}</span>', who_made(entry))
 
     @admin.display(description="what")
     def what(self, entry: Any) -> SafeString:
