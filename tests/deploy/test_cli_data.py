@@ -120,6 +120,14 @@ def test_a_token_is_made_for_a_user_or_for_nobody(installed: Installation) -> No
     assert typo.stdout == strict.stdout == disabled.stdout == ""
 
 
+def test_tables_show_what_people_wrote_letter_by_letter(installed: Installation) -> None:
+    make_user(installed.url, "ada")
+    label = "[/x] the [red]tower[/] :x:"
+    installed.run("keys", "create", "ada", "--label", label)
+    assert label in installed.run("keys", "list").stdout
+    assert label in installed.run("audit", "list").stdout
+
+
 def test_users_are_listed_disabled_and_enabled(installed: Installation) -> None:
     make_user(installed.url, "bea", "--staff")
     make_user(installed.url, "abe")

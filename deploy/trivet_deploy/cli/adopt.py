@@ -39,7 +39,7 @@ def adopt(
     plan = plan_adoption(settings, feature)
     if not as_json:
         for line in _lines(plan):
-            stdout.print(line, highlight=False, markup=False, soft_wrap=True)
+            stdout.print(line, highlight=False, soft_wrap=True)
     may = not plan.is_done and (yes or _is_agreed(as_json))
     with redirect_stdout(sys.stderr):  # Alembic tells its progress where results belong
         path = carry_out(settings, feature) if may else None

@@ -144,7 +144,7 @@ def _print_damage(damage: "Damage") -> None:
         where += f" to {damage.last}"
     at = f" ({damage.at:%Y-%m-%d %H:%M:%S} UTC)" if damage.at else ""
     line = f"{damage.kind}: {where}{at}: {damage.detail}"
-    stdout.print(line, highlight=False, markup=False, soft_wrap=True)
+    stdout.print(line, highlight=False, soft_wrap=True)
 
 
 def _print_verdict(verdict: "Verdict") -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from trivet_deploy.checks.centrifugo import find_centrifugo
 from trivet_deploy.checks.environment import find_unread
@@ -51,6 +52,7 @@ def check(
             stdout.print(
                 f"{_MARKS[finding.state]} {finding.name}: {escape(finding.sentence)}",
                 highlight=False,
+                markup=True,
                 soft_wrap=True,
             )
     if any(finding.state == "failed" for finding in findings):
@@ -289,6 +291,6 @@ def _print_settings(as_json: bool) -> None:
         return
     table = Table("variable", "default", "unit", "meaning", box=None, header_style="bold")
     for setting in describe():
-        default = "[bold]required[/]" if setting.required else escape(setting.default)
-        table.add_row(setting.variable, default, escape(setting.unit), setting.text)
+        default = Text("required", style="bold") if setting.required else setting.default
+        table.add_row(setting.variable, default, setting.unit, setting.text)
     print_table(table)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 PIPE_COLUMNS = 400
 """Wider than any line; a table takes only what it needs."""
 
-# Without emoji: rich would take the `:x:` of a channel's name for one.
-stdout = Console(emoji=False)
+# Without emoji and markup: rich would take the `:x:` of a channel's name for one, and the `[x]` of
+# a label or a value for the other.
+stdout = Console(emoji=False, markup=False)
 stderr = Console(stderr=True, emoji=False)
 
 
@@ -51,7 +52,8 @@ def print_json(value: Any) -> None:
 
 def print_table(table: Table) -> None:
     """A table on stdout; in a pipe nothing of it is folded, so that `grep` finds it."""
-    (stdout if stdout.is_terminal else Console(width=PIPE_COLUMNS, emoji=False)).print(table)
+    pipe = Console(width=PIPE_COLUMNS, emoji=False, markup=False)
+    (stdout if stdout.is_terminal else pipe).print(table)
 
 
 def say(sentence: str) -> None:

@@ -109,7 +109,7 @@ def _check(settings: "Settings", as_json: bool) -> None:
     else:
         for owner, sentences in by_owner.items():
             for sentence in sentences:
-                stdout.print(f"{owner}: {sentence}", highlight=False, markup=False, soft_wrap=True)
+                stdout.print(f"{owner}: {sentence}", highlight=False, soft_wrap=True)
     if drift.uncompared:
         say(drift.uncompared)
     if drift.sentences:
@@ -131,7 +131,7 @@ def _list(settings: "Settings", as_json: bool, *, only_pending: bool) -> None:
     for each in listed:
         mark = "✓" if each.is_applied else "·"
         line = f"{mark} {each.owner} {each.name}"
-        stdout.print(line, highlight=False, markup=False, soft_wrap=True)
+        stdout.print(line, highlight=False, soft_wrap=True)
     if not listed:
         say("Nothing waits.")
 
@@ -139,7 +139,7 @@ def _list(settings: "Settings", as_json: bool, *, only_pending: bool) -> None:
 def _print_sql(settings: "Settings") -> None:
     from trivet_deploy.schema import write_sql
 
-    stdout.print(write_sql(settings), highlight=False, markup=False, soft_wrap=True)
+    stdout.print(write_sql(settings), highlight=False, soft_wrap=True)
 
 
 def _go_to(settings: "Settings", wanted: str, as_json: bool, *, may_lose: bool) -> None:
@@ -254,7 +254,7 @@ def _check_changes(settings: "Settings", names: "Sequence[str]", as_json: bool) 
         print_json(sentences)
     else:
         for sentence in sentences:
-            stdout.print(sentence, highlight=False, markup=False, soft_wrap=True)
+            stdout.print(sentence, highlight=False, soft_wrap=True)
     if sentences:
         raise typer.Exit(ExitCode.NO)
     if not as_json:
