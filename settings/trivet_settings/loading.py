@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trivet_settings.description import PREFIX, about, text_of, variable_of
-from trivet_settings.env_file import find_above
+from trivet_settings.env_file import say_where
 from trivet_settings.faults import SettingFault, SettingsError
 from trivet_settings.model import Settings
 
@@ -78,8 +78,8 @@ def _fault(detail: ErrorDetails, env_file: str | Path | None) -> SettingFault:
     name = str(detail["loc"][0])
     variable = variable_of(name)
     cure = about(Settings, name).cure or _example(name, variable)
-    if detail["type"] == "missing" and env_file is not None and (above := find_above(env_file)):
-        cure = f"There is no {env_file} here, and one in {above.parent}: go there"
+    if detail["type"] == "missing" and env_file is not None:
+        cure = say_where(env_file) or cure
     return SettingFault(variable, _problem(detail), cure)
 
 

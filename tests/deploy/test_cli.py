@@ -200,6 +200,31 @@ class TestTheSecretInTheEnvFile:
 
         assert self.secret(inside, "--file", str(inside / ".env")).returncode == 0
 
+    def test_a_folder_beside_a_project_is_told_where_that_is(self, tmp_path: Path) -> None:
+        (tmp_path / "shop").mkdir()
+        self.secret(tmp_path / "shop")
+
+        for command in (["migrate"], ["new", "feature", "pens", "ink:str"]):
+            done = run_trivet(*command, env=os.environ, cwd=tmp_path)
+            assert done.returncode != 0
+            assert "one in shop: go there" in done.stderr, command
+        assert self.secret(tmp_path).returncode == 0
+
+    def test_a_fresh_checkout_begins_with_the_settings_of_its_project(self, tmp_path: Path) -> None:
+        example = "TRIVET_NAME=Shop\n"
+        (tmp_path / ".env.example").write_text(example)
+
+        refused = self.secret(tmp_path)
+        for command in (["migrate"], ["new", "feature", "pens", "ink:str"]):
+            done = run_trivet(*command, env=os.environ, cwd=tmp_path)
+            assert "cp .env.example .env, then: trivet secret" in done.stderr
+        assert refused.returncode == 1
+        assert "cp .env.example .env" in refused.stderr
+        assert not (tmp_path / ".env").exists()
+
+        (tmp_path / ".env").write_text(example)
+        assert self.secret(tmp_path).returncode == 0
+
     def test_a_file_of_other_programs_is_no_project(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text("PORT=1\n")
         inside = tmp_path / "shop"

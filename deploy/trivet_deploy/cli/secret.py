@@ -29,7 +29,7 @@ def secret(
     if show:
         stdout.print(secrets.token_urlsafe(SECRET_BYTES), highlight=False, soft_wrap=True)
         return
-    _require_no_project_above(file)
+    _require_no_project(file)
     if _is_in(file):
         say(f"{file} has a {VARIABLE} already. Nothing was changed.")
     else:
@@ -39,10 +39,14 @@ def secret(
         warn(f"{VARIABLE} is set in this shell too, and wins over {file}: unset {VARIABLE}.")
 
 
-def _require_no_project_above(file: Path) -> None:
-    """End the process where a secret would begin a second project inside of one."""
-    from trivet_settings.env_file import find_above
+def _require_no_project(file: Path) -> None:
+    """End the process where a secret would begin a second project inside of one, or a file without
+    the settings that this one asks for."""
+    from trivet_settings.env_file import find_above, find_example
 
+    if (example := find_example(file)) is not None:
+        print_error(f"{example} has the settings of this project: cp {example} {file}, then again.")
+        raise typer.Exit(ExitCode.NO)
     if (above := find_above(file)) is not None:
         print_error(
             f"This folder is in the project {above.parent}, which has its {file}: go there. For "

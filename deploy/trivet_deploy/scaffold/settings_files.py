@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trivet.errors import ConfigurationError
-from trivet_settings.env_file import find_above
+from trivet_settings.env_file import say_where
 
 ENV, EXAMPLE, PYPROJECT = ".env", ".env.example", "pyproject.toml"
 VARIABLE = "TRIVET_FEATURES"
@@ -20,13 +20,11 @@ def require_project(folder: Path) -> None:
     """Raise ConfigurationError unless `folder` is that of a project, whose ``.env`` says which
     features there are."""
     if not (folder / ENV).is_file():
-        above = find_above(ENV)
-        cure = (
-            "go to the folder of your project, or make one: `trivet new project NAME`"
-            if above is None
-            else f"go to the folder of your project, {above.parent}"
+        nowhere = (
+            f"There is no {ENV} in {folder}: go to the folder of your project, or make one: "
+            "`trivet new project NAME`"
         )
-        raise ConfigurationError("no-project", f"There is no {ENV} in {folder}: {cure}.")
+        raise ConfigurationError("no-project", f"{say_where(ENV) or nowhere}.")
     if os.environ.get(VARIABLE):
         raise ConfigurationError(
             "variable",
