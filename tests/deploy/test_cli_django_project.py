@@ -1,5 +1,6 @@
 """The commands on an installation that a Django application has joined."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,30 @@ def test_an_application_may_change_settings_while_it_starts(
     installed.env |= {"TRIVET_DJANGO_SETTINGS": "busy_site", "PYTHONPATH": str(tmp_path)}
     findings = installed.json("check")
     assert "django applications" in {each["name"] for each in findings}
+
+
+@pytest.mark.parametrize(
+    ("given", "is_lost"),
+    [
+        ("/accounts/login/", True),
+        ("nowhere:login", True),
+        ("/notes/login/", False),
+        ("login", False),
+        ("/departures/login", False),  # a mount of a feature's
+        ("https://login.example.org/", False),
+    ],
+)
+def test_a_login_to_which_nobody_can_be_sent_is_told(
+    installed: Installation, tmp_path: Path, given: str, is_lost: bool
+) -> None:
+    write(tmp_path, {"lost_site.py": f"LOGIN_URL = {given!r}\n"})
+    installed.env |= {
+        "TRIVET_DJANGO_SETTINGS": "lost_site",
+        "TRIVET_DJANGO_URLS": json.dumps({"/notes": "django.contrib.auth.urls"}),
+        "PYTHONPATH": str(tmp_path),
+    }
+    told = [each["sentence"] for each in installed.json("check") if each["state"] == "warning"]
+    assert any("LOGIN_URL" in each and given in each for each in told) == is_lost
 
 
 EARLIER = """

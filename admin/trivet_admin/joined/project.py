@@ -118,7 +118,11 @@ def _require_fitting(given: Mapping[str, Any], settings: Settings) -> None:
     clashes = list(find_clashes(given, settings))
     if clashes:
         path = file_of(settings.django_settings)
-        raise ConfigurationError("django-settings", f"{path}: {'. '.join(clashes)}.")
+        one_each = "".join(f"\n  {each}." for each in clashes)
+        said = (
+            f"{clashes[0]}." if len(clashes) == 1 else f"what it says cannot hold here:{one_each}"
+        )
+        raise ConfigurationError("django-settings", f"{path}: {said}")
 
 
 def _require_one_place(apps: Sequence[str], settings: Settings) -> None:

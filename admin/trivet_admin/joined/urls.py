@@ -1,9 +1,12 @@
 """The URLconfs that the settings name."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 
+from django.conf import settings
 from django.contrib import admin
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, Resolver404, resolve
 
 from trivet.errors import ConfigurationError
 
@@ -34,3 +37,27 @@ def require_importable(confs: Mapping[str, str]) -> None:
                 "already. Cure: take admin.site.urls out of it, or name the URLconfs that it "
                 "includes, each with its prefix.",
             )
+
+
+def find_lost_login(prefixes: Collection[str]) -> str:
+    """A sentence for a LOGIN_URL to which `login_required` would send people in vain; empty if
+    Django has a page there, or another mount, whose `prefixes` these are."""
+    said = settings.LOGIN_URL
+    try:
+        path = resolve_url(said)
+    except NoReverseMatch:
+        path = ""
+    if path and not path.startswith("/"):  # another site's
+        return ""
+    try:
+        resolve(path)
+    except Resolver404:
+        elsewhere = set(prefixes) - set(settings.TRIVET_URLS)
+        if any(path == each or path.startswith(f"{each}/") for each in elsewhere):
+            return ""
+        return (
+            f"LOGIN_URL is {said}, and no page is there: name its URLconf in TRIVET_DJANGO_URLS "
+            '({"/accounts": "django.contrib.auth.urls"}), or leave LOGIN_URL out for the login of '
+            "the admin"
+        )
+    return ""

@@ -70,8 +70,9 @@ def find(settings: "Settings") -> Iterator[Finding]:
     yield Finding("features", "ok", ", ".join(f.name for f in platform.features) or "none")
     mounts = list_mounts(platform)
     yield Finding("mounts", "ok", ", ".join(m.prefix for m in mounts))
-    yield from _find_joined(settings)
-    yield from _find_in_code(platform, [*mounts, *pages_of(platform.features)])
+    served = [*mounts, *pages_of(platform.features)]
+    yield from _find_joined(settings, served)
+    yield from _find_in_code(platform, served)
     database = _find_database(settings)
     yield database
     if database.state == "ok":
@@ -139,9 +140,10 @@ def _find_pages() -> Iterator[Finding]:
     yield from faults or [Finding("pages", "ok", "every list and form of the admin opens")]
 
 
-def _find_joined(settings: "Settings") -> Iterator[Finding]:
+def _find_joined(settings: "Settings", mounts: "Sequence[MountedApp]") -> Iterator[Finding]:
     """The Django applications that have joined, and what their project says to nobody."""
     from trivet_admin.configuration import find_settings_left_out
+    from trivet_admin.joined.urls import find_lost_login
     from trivet_deploy.django_commands import list_joined
 
     if joined := list_joined():
@@ -149,6 +151,8 @@ def _find_joined(settings: "Settings") -> Iterator[Finding]:
     if left_out := find_settings_left_out(settings):
         sentence = f"read, but for what Trivet has its own: {', '.join(left_out)}"
         yield Finding(settings.django_settings, "ok", sentence)
+    if lost := find_lost_login([mounted.prefix for mounted in mounts]):
+        yield advise(settings.django_settings, lost)
 
 
 def _find_database(settings: "Settings") -> Finding:
