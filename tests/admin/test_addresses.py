@@ -1,6 +1,9 @@
 """No two users share an address, in whatever case and way it is written; those who do can go on."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
@@ -46,6 +49,25 @@ async def test_an_address_that_is_taken_is_given_in_no_case_and_by_no_way(
         await house.platform.run_with_django(give)
     assert refused.value.data["errors"][0]["pointer"] == "/email"
     assert await house.value("SELECT count(*) FROM accounts_user WHERE username = 'eve'") == 0
+
+
+async def test_of_two_who_take_one_address_at_the_same_moment_one_is_refused(house: House) -> None:
+    written = Barrier(2)
+
+    def give(_db: Session, _actor: Identity, name: str, email: str) -> None:
+        users().create(username=name, email=email)
+        # Neither has committed. Who waits for the other one does not come here.
+        with suppress(BrokenBarrierError):
+            written.wait(timeout=2)
+
+    outcomes = await asyncio.gather(
+        house.platform.run_with_django(give, "eve", "Eve@example.org"),
+        house.platform.run_with_django(give, "fay", "eve@EXAMPLE.org"),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in outcomes if each is not None] == [Conflict], outcomes
+    found = "SELECT count(*) FROM accounts_user WHERE lower(email) = 'eve@example.org'"
+    assert await house.value(found) == 1
 
 
 async def test_users_who_share_an_address_already_can_be_changed(house: House) -> None:

@@ -3,13 +3,19 @@
 The database holds apart what differs in no letter. Mail servers do not tell capitals from small
 letters, and a link that resets a password is sent to an address; so neither do we, whatever form,
 command or code writes a user. Users of before who share one so stay as they are, and can be changed
-in everything else.
+in everything else; a unique index of the small letters would refuse such a database.
+
+Without an index nothing keeps two transactions apart that write one address and do not see each
+other. On PostgreSQL each therefore takes a lock of the address before it looks, and holds it to its
+end. SQLite has one writer at a time.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.functions import Lower
 
 from trivet.errors import Conflict
@@ -19,6 +25,8 @@ from trivet_admin.users.grants import give_up
 
 TAKEN = "A user with that email address already exists."
 
+_LOCKS = 0x74726D6C
+"""The first half of PostgreSQL's advisory locks of addresses: "trml" in ASCII."""
 
 def _judge(before: Rows, after: Rows) -> None:
     """Raise Conflict if a statement gave a user the address of another one."""
@@ -27,8 +35,26 @@ def _judge(before: Rows, after: Rows) -> None:
         for key, row in after.items()
         if row["email"] and _folded(row) != _folded(before.get(key, {}))
     ]
+    _lock(given)
     if any(_are_shared(each) for each in batched(given)):
         give_up(Conflict("shared-email", TAKEN, attributes=["email"]))
+
+
+def _lock(addresses: Iterable[str]) -> None:
+    """Wait for every other transaction that gives one of these addresses, until it has ended."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor != "postgresql":
+        return
+    # In one order for all, so that two who give the same ones do not wait for each other.
+    for number in sorted({_lock_number(each) for each in addresses}):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCKS, number])
+
+
+def _lock_number(address: str) -> int:
+    """One of 256: the server has room for some thousands of locks, and a file may bring more users
+    than that. Two addresses with one number wait for each other, no more."""
+    return hashlib.sha256(address.lower().encode()).digest()[0]
 
 
 def _folded(row: Mapping[str, Any]) -> str:
