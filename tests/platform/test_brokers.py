@@ -26,13 +26,13 @@ from trivet.broker import MessagesMissed
 from trivet.delivery.brokers import pending
 from trivet.delivery.brokers.link import Parcel, To
 from trivet.delivery.brokers.postgresql import LAST, partition, split
-from trivet.delivery.brokers.redis import explain
 from trivet.delivery.brokers.sealed import SEAL_BYTES
 from trivet.delivery.controls import ClientFrame
 from trivet.delivery.messages import encode
 from trivet.delivery.opening import find_broker_fault, mark_of, open_broker
 from trivet.events.wake_up import WakeUp
 from trivet.identity import Revocation
+from trivet.redis_errors import explain
 from trivet_settings import Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
@@ -439,7 +439,7 @@ async def test_what_a_server_refuses_is_a_sentence_without_the_password(
         assert where == f"redis://127.0.0.1:{guarded.port}"
     assert "does not accept the user or the password" in faults["none"]
     assert "does not accept the user or the password" in faults["wrong"]
-    assert "may not use its channels" in faults["mute"]
+    assert "lacks a right" in faults["mute"]
     assert faults["right"] == ""
     assert "password@" not in str(faults)
 
@@ -447,6 +447,7 @@ async def test_what_a_server_refuses_is_a_sentence_without_the_password(
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
+        (exceptions.MaxConnectionsError("max number of clients reached"), "no more connections"),
         (exceptions.BusyLoadingError("LOADING"), "it is loading its data"),
         (exceptions.ResponseError("ERR unknown command"), "it answers: ERR unknown command"),
         (exceptions.TimeoutError("…"), "no answer in time"),
@@ -458,6 +459,6 @@ async def test_what_a_server_refuses_is_a_sentence_without_the_password(
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_errors_of_redis_are_sentences(error: Exception, sentence: str) -> None:
-    said = explain(error)
+    said = explain(error, "TRIVET_BROKER")
     assert sentence in said
     assert "secret" not in said

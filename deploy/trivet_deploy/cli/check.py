@@ -87,6 +87,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
             yield from _find_pages()
             yield from find_centrifugo(settings)
     yield _find_broker(settings)
+    yield from _find_throttle(settings, platform)
     yield from _find_undeclared_outcomes()
     yield from find_unwise(settings)
 
@@ -241,6 +242,19 @@ def _find_broker(settings: "Settings") -> Finding:
     if fault:
         return Finding("broker", "failed", f"{where}: {fault}")
     return Finding("broker", "ok", f"{where} carries messages between processes")
+
+
+def _find_throttle(settings: "Settings", platform: "Platform") -> Iterator[Finding]:
+    """Whether the service that counts failed logins for all processes does so."""
+    if not settings.throttle_store.get_secret_value():
+        return
+    throttle = platform.login_throttle
+    fault, where = throttle.find_fault(), throttle.address
+    if fault:
+        sentence = f"{where}: {fault}. Until then each process counts failed logins for itself"
+        yield Finding("logins", "failed", sentence)
+    else:
+        yield Finding("logins", "ok", f"{where} counts failed ones for all processes")
 
 
 def _find_undeclared_outcomes() -> Iterator[Finding]:

@@ -21,7 +21,7 @@ import logging
 import math
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,7 +38,9 @@ from trivet.identity.login_counters import (
     StoreCounters,
     Taken,
     Tally,
+    new_ticket,
 )
+from trivet_settings.broker_url import masked
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,12 @@ PATIENCE_SECONDS = 2.0
 moment do not refuse one of them."""
 LOOK_AGAIN_SECONDS = 0.05
 """About the time of two hashes."""
+
+PAUSE_SECONDS = 5.0
+"""The time for which a store that failed is left alone, so that one login waits for it, and not
+each."""
+SILENT_SECONDS = 60.0
+"""The time between two lines of the log about one outage of the store."""
 
 Outcome = Literal["failed", "succeeded", "undecided"]
 
@@ -83,16 +91,24 @@ class LoginThrottle:
     """Allows or refuses an attempt before the password is compared. It blocks: it is for threads.
 
     `store` is the URL of a Redis or Valkey that all processes share. If it is empty, or while the
-    store does not answer, this process counts for itself: logins and the throttle go on.
+    store cannot be used, this process counts for itself: logins and the throttle go on.
     """
 
-    def __init__(self, store: str = "", limits: LoginLimits | None = None) -> None:
+    def __init__(
+        self,
+        store: str = "",
+        limits: LoginLimits | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
+        self._clock = clock
         given = limits or LoginLimits()
         self._both = parse(given.account_at_address)
         self._address = parse(given.address)
         self._account = parse(given.account)
         self._own = MemoryCounters()
+        self._asked_again_at = self._told_again_at = 0.0
 
     @contextmanager
     def attempt(self, account: str, address: str) -> Iterator[LoginAttempt]:
@@ -128,13 +144,52 @@ class LoginThrottle:
             known=f"trivet/known/{name}/{place}",
         )
 
+    def find_fault(self) -> str:
+        """What keeps the store from counting; empty if it counts. It is not for a throttle without
+        a store."""
+        tally = self._tally(f"check {new_ticket()}", "")
+        try:
+            self._shared.release(tally, self._shared.take(tally).ticket)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer
+            return self._explain(error)
+        return ""
+
+    @property
+    def address(self) -> str:
+        """The address of the store, without its secrets."""
+        return masked(self._store)
+
     def _take(self, tally: Tally) -> tuple[Counters, Taken]:
-        if self._store:
+        if self._store and self._clock() >= self._asked_again_at:
             try:
-                return self._shared, self._shared.take(tally)
+                taken = self._shared.take(tally)
             except Exception as error:  # noqa: BLE001  # each store has errors of its own
-                _warn(error)
+                self._note_failure(error)
+            else:
+                self._note_success()
+                return self._shared, taken
         return self._own, self._own.take(tally)
+
+    def _note_failure(self, error: Exception) -> None:
+        now = self._clock()
+        self._asked_again_at = now + PAUSE_SECONDS
+        if now >= self._told_again_at:
+            self._told_again_at = now + SILENT_SECONDS
+            logger.warning(
+                "the store of logins at %s cannot be used, so each process counts for itself: %s",
+                self.address,
+                self._explain(error),
+            )
+
+    def _note_success(self) -> None:
+        if self._told_again_at:
+            self._told_again_at = 0.0
+            logger.warning("the store of logins at %s is used again", self.address)
+
+    def _explain(self, error: Exception) -> str:
+        from trivet.redis_errors import explain  # the store has loaded the driver already
+
+        return explain(error, "TRIVET_THROTTLE_STORE")
 
     def _settle(self, counters: Counters, tally: Tally, ticket: str, outcome: Outcome) -> None:
         try:
@@ -147,16 +202,11 @@ class LoginThrottle:
                     counters.release(tally, ticket)
         except Exception as error:  # noqa: BLE001  # the login itself is decided already
             # The places stay taken until the window has passed, which is the cautious way.
-            _warn(error)
+            self._note_failure(error)
 
     @cached_property
     def _shared(self) -> StoreCounters:
         return StoreCounters(self._store)
-
-
-def _warn(error: Exception) -> None:
-    # Only the class: a driver's message may hold the store's address with its password.
-    logger.warning("the store of TRIVET_THROTTLE_STORE does not answer: %s", type(error).__name__)
 
 
 def _counter(item: RateLimitItem, *names: str) -> Counter:

@@ -9,15 +9,16 @@ pub/sub knows no database numbers, and two installations may share a server.
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from trivet.delivery.brokers.link import Carrier, Link, Parcel, Receive, To
+from trivet.redis_errors import explain
 from trivet_settings.broker_url import masked
 
 MOST_BYTES = 1024 * 1024
@@ -33,7 +34,7 @@ def carry_by_redis(url: str, *, installation: str, node: str) -> Carrier:
         open=lambda: RedisLink(url, name=f"{{trivet:{installation}}}", node=node),
         by_channel=True,
         most_bytes=MOST_BYTES,
-        explain=explain,
+        explain=partial(explain, setting="TRIVET_BROKER"),
     )
 
 
@@ -134,34 +135,6 @@ class RedisLink:
 
     def _channel(self, channel: str) -> str:
         return f"{self._name}:channel:{channel}"
-
-
-def explain(error: BaseException) -> str:
-    """The sentence for people about `error`. The texts of replies hold no password."""
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "its certificate is not trusted; TRIVET_BROKER=rediss://…?ssl_ca_certs=PATH"
-    for kinds, sentence in _SENTENCES:
-        if isinstance(error, kinds):
-            return sentence.format(error)
-    return type(error).__name__
-
-
-_SENTENCES: Sequence[tuple[tuple[type[BaseException], ...], str]] = [
-    (
-        (exceptions.AuthenticationError, exceptions.AuthorizationError),
-        "it does not accept the user or the password of TRIVET_BROKER ({})",
-    ),
-    (
-        (exceptions.NoPermissionError,),
-        "the user of TRIVET_BROKER may not use its channels ({})",
-    ),
-    ((exceptions.MaxConnectionsError,), "it takes no more connections"),
-    ((exceptions.BusyLoadingError,), "it is loading its data"),
-    ((exceptions.TimeoutError, TimeoutError), "no answer in time"),
-    ((exceptions.ConnectionError, OSError), "no connection"),
-    ((exceptions.ResponseError,), "it answers: {}"),
-]
-"""The first that fits counts: some of these classes are kinds of later ones."""
 
 
 _link: type[Link] = RedisLink
