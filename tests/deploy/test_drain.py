@@ -68,6 +68,7 @@ def test_sigterm_finishes_what_was_begun_and_does_what_is_owed(
         "api has stopped",
         "queues are measured no more",
         "the event loop is watched no more",
+        "open files are watched no more",
         "no answer is being removed",
         "no session is being removed",
         "uses of keys are written",

@@ -144,6 +144,7 @@ async def test_a_process_stops_in_the_order_that_is_promised(tmp_path: Path) -> 
         "one has stopped",
         "queues are measured no more",
         "the event loop is watched no more",
+        "open files are watched no more",
         "no answer is being removed",
         "no session is being removed",
         "uses of keys are written",

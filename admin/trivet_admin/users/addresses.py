@@ -28,6 +28,7 @@ TAKEN = "A user with that email address already exists."
 _LOCKS = 0x74726D6C
 """The first half of PostgreSQL's advisory locks of addresses: "trml" in ASCII."""
 
+
 def _judge(before: Rows, after: Rows) -> None:
     """Raise Conflict if a statement gave a user the address of another one."""
     given = [

@@ -1,7 +1,7 @@
 """The number of files that a process may have open; each socket is one.
 
 Shells and service managers give 1,024, for the sake of old programs that use `select`, and allow
-far more to who asks. At the bound nobody is accepted any more, and nothing says so.
+far more to who asks. At the bound nobody is accepted any more; `trivet.asgi.open_files` says so.
 """
 
 import resource

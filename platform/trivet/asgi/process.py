@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from trivet.asgi.lifespan import Lifespan
 from trivet.asgi.mount import MountedApp
+from trivet.asgi.open_files import OpenFiles
 from trivet.asgi.watchdog import Watchdog
 from trivet.errors import TrivetError
 from trivet.lifecycle import Step
@@ -28,6 +29,7 @@ class Process:
         self.platform = platform
         self.mounts = tuple(mounts)
         self.watchdog = Watchdog(platform.settings.blocked_seconds)
+        self.open_files = OpenFiles()
         seconds = platform.settings.start_seconds or None
         self.lifespans = [
             Lifespan(each.name, each.app, seconds) for each in mounts if each.lifespan
@@ -53,6 +55,8 @@ class Process:
             Step("queues are measured", platform.observers.start),
             # Code that blocks the event loop is named in the log.
             Step("the event loop is watched", self.watchdog.start),
+            # A process that soon can take no more connections is named in the log.
+            Step("open files are watched", self.open_files.start),
             # Replicas are read from as soon as they have answered.
             *([Step("replicas are watched", platform.replicas.start)] if platform.replicas else ()),
             # Each mounted app, in order: at its start the parts above run already.
@@ -78,6 +82,8 @@ class Process:
             Step("queues are measured no more", platform.observers.stop, seconds=1),
             # The loop is used up by what follows, and nobody waits for it any more.
             Step("the event loop is watched no more", self.watchdog.stop, seconds=1),
+            # Whoever still connects is refused anyway.
+            Step("open files are watched no more", self.open_files.stop, seconds=1),
             # Old answers are left to other processes.
             Step("no answer is being removed", platform.kept_answers.stop, seconds=1),
             # Expired sessions are left to other processes.
