@@ -1,6 +1,7 @@
 """A database that can only be read: every door says so, and writes again as soon as it can."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Session
 from tests.admin.house import PASSWORD, House
 from tests.services.read_only import read_only
 from trivet.data import outages
+from trivet.data.errors import explain
+from trivet.errors import Unavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +91,41 @@ async def test_a_unit_of_ours_that_only_reads_does_not_blame_the_database(
             await getattr(unit, verb)(lock)
     assert outages.find_outage(caught.value) is None
     assert await house.platform.database.ping() == ""
+
+
+LIMITS = ["idle_in_transaction_session_timeout", "transaction_timeout"]
+
+
+def limit(db: Session, _actor: object, setting: str) -> None:
+    db.execute(text(f"SET LOCAL {setting} = '50ms'"))
+
+
+def ask(db: Session, _actor: object) -> None:
+    db.execute(text("SELECT 1"))
+
+
+def linger(db: Session, actor: object, setting: str) -> None:
+    limit(db, actor, setting)
+    time.sleep(0.5)
+    ask(db, actor)
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("setting", LIMITS)
+@pytest.mark.parametrize("with_django", [False, True], ids=["api", "django"])
+async def test_a_transaction_that_the_server_ended_is_an_outage_at_every_door(
+    house: House, setting: str, with_django: bool
+) -> None:
+    with pytest.raises(Exception, match=r".") as caught:
+        async with house.platform.open_unit() as unit:
+            if with_django:
+                await unit.run_with_django(linger, setting)
+            await unit.run(limit, setting)
+            await asyncio.sleep(0.5)
+            await unit.run(ask)
+    explained = explain(caught.value)
+    assert isinstance(explained, Unavailable)
+    assert explained.detail == "The database ended what took too long. Try again later."
 
 
 @pytest.mark.database("postgresql")

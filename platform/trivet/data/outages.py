@@ -50,6 +50,7 @@ NO_MEMORY = Outage("out of memory", "The database has no memory left. Try again.
 CONFLICT = Outage("conflict of transactions", "Another request changed the same data. Try again.")
 DEADLOCK = Outage("deadlock", "Another request changed the same data. Try again.")
 LOCKED = Outage("locked", "The database is locked by other work. Try again.")
+TOO_LONG = Outage("transaction too long", "The database ended what took too long. Try again later.")
 UNREADABLE = Outage(
     "cannot be opened", "The file of the database cannot be opened. Try again later.", spoils=True
 )
@@ -66,6 +67,8 @@ _SQLSTATES = {
     "40001": CONFLICT,
     "40P01": DEADLOCK,
     "25006": READ_ONLY,
+    "25P03": TOO_LONG,  # idle_in_transaction_session_timeout
+    "25P04": TOO_LONG,  # transaction_timeout
     "57P01": STOPPING,
     "57P02": STOPPING,
     "57P03": STARTING,
