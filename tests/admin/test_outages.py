@@ -104,10 +104,21 @@ def ask(db: Session, _actor: object) -> None:
     db.execute(text("SELECT 1"))
 
 
-def linger(db: Session, actor: object, setting: str) -> None:
-    limit(db, actor, setting)
-    time.sleep(0.5)
-    ask(db, actor)
+async def linger(house: House, setting: str) -> None:
+    async with house.platform.open_unit() as unit:
+        await unit.run(limit, setting)
+        await asyncio.sleep(0.5)
+        await unit.run(ask)
+
+
+async def linger_with_django(house: House, setting: str) -> None:
+    def work(db: Session, actor: object) -> None:
+        limit(db, actor, setting)
+        time.sleep(0.5)
+        ask(db, actor)
+
+    async with house.platform.open_unit() as unit:
+        await unit.run_with_django(work)
 
 
 @pytest.mark.database("postgresql")
@@ -117,12 +128,7 @@ async def test_a_transaction_that_the_server_ended_is_an_outage_at_every_door(
     house: House, setting: str, with_django: bool
 ) -> None:
     with pytest.raises(Exception, match=r".") as caught:
-        async with house.platform.open_unit() as unit:
-            if with_django:
-                await unit.run_with_django(linger, setting)
-            await unit.run(limit, setting)
-            await asyncio.sleep(0.5)
-            await unit.run(ask)
+        await (linger_with_django if with_django else linger)(house, setting)
     explained = explain(caught.value)
     assert isinstance(explained, Unavailable)
     assert explained.detail == "The database ended what took too long. Try again later."

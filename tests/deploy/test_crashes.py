@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,19 @@ async def test_a_relay_killed_in_mid_batch_loses_nothing_and_repeats_nothing(
     told = [label for _, label in heard]
     assert len(set(told)) == len(told)
     assert [label for label in confirmed if int(label[1:]) > 30 and label not in told] == []
+
+
+@pytest.mark.once
+def test_workers_whose_master_was_killed_stop_and_leave_the_port(start_server: StartServer) -> None:
+    server = start_server("serve", "--workers", "2")
+    server.process.kill()
+    until = time.monotonic() + 30
+    while server.log_text().count("this process is stopped") < 2:
+        assert time.monotonic() < until, "they go on serving"
+        time.sleep(0.1)
+    assert server.log_text().count("the master of this process is gone") == 2
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=5)
 
 
 async def put_many(server: Server, count: int) -> list[str]:

@@ -25,6 +25,8 @@ from trivet_deploy.server.handover import Handover
 from trivet_deploy.server.options import server_options
 from trivet_settings import load_settings
 
+logger = logging.getLogger(__name__)
+
 NOTIFY_SECONDS = 1.0
 """How often a worker tells its master that its event loop turns. Gunicorn's own is half of the time
 limit, so that a worker would be killed after half of it."""
@@ -73,6 +75,15 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
             notifying.cancel()
         if not self._server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    async def callback_notify(self) -> None:
+        """As the parent, and a worker whose master was killed stops: nobody would replace or stop
+        it, and it would keep the port from whoever starts the service again. Gunicorn's own
+        workers stop so too."""
+        await super().callback_notify()
+        if os.getppid() != self.ppid and self._server is not None and not self._server.should_exit:
+            logger.error("the master of this process is gone, so it stops")
+            self._server.should_exit = True
 
     async def _notify_until_ready(self, server: GracefulServer) -> None:
         """The parent tells the master that the event loop turns only when it serves. A mount may
