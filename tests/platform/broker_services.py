@@ -106,11 +106,11 @@ class Valkey(Service):
     def __init__(self) -> None:
         self._server = ValkeyServer(port=free_port())
         self._server.start()
-        self._port = self._server.port
+        self.port = self._server.port
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._port}"
+        return f"redis://127.0.0.1:{self.port}"
 
     def carrier(self, node: str, installation: str = "house") -> Carrier:
         return carry_by_redis(self.url, installation=installation, node=node)
@@ -121,7 +121,7 @@ class Valkey(Service):
 
     def start(self) -> None:
         if not self._server.is_running():
-            self._server = ValkeyServer(port=self._port)
+            self._server = ValkeyServer(port=self.port)
             self._server.start()
 
     def processes(self) -> list[int]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
 import pytest
@@ -21,12 +22,15 @@ from tests.platform.broker_services import (
     connected,
     eventually,
 )
+from tests.services.forwarder import forwarding
 from tests.services.postgres import running_cluster
 from trivet.broker import MessagesMissed
 from trivet.delivery.brokers import pending
 from trivet.delivery.brokers.link import Parcel, To
 from trivet.delivery.brokers.postgresql import LAST, partition, split
+from trivet.delivery.brokers.redis import carry_by_redis
 from trivet.delivery.brokers.sealed import SEAL_BYTES
+from trivet.delivery.brokers.shared import SharedBroker
 from trivet.delivery.controls import ClientFrame
 from trivet.delivery.messages import encode
 from trivet.delivery.opening import find_broker_fault, mark_of, open_broker
@@ -271,6 +275,39 @@ async def test_a_service_that_stands_still_is_noticed(service: Service) -> None:
         await eventually(lambda: one.state.reaches_others and two.state.reaches_others)
         one.publish(Revocation(user_id=2))
         await eventually(lambda: Revocation(user_id=2) in there.heard)
+
+
+@pytest.fixture
+def successor() -> Iterator[Valkey]:
+    valkey = Valkey()
+    yield valkey
+    valkey.stop()
+
+
+def make_replica(port: int, of: int) -> None:
+    with Redis(port=port) as client:
+        client.replicaof("127.0.0.1", str(of))
+
+
+async def test_nobody_stays_with_a_primary_that_became_a_replica(
+    valkey: ValkeyServer, successor: Valkey
+) -> None:
+    with forwarding(valkey.port) as address:
+        carrier = partial(carry_by_redis, f"redis://127.0.0.1:{address.port}")
+        one, two = (
+            SharedBroker(carrier(installation="house", node=node), node, heartbeat_seconds=0.2)
+            for node in ("one", "two")
+        )
+        await one.start()
+        await connected(one)
+        await asyncio.to_thread(make_replica, valkey.port, successor.port)
+        address.target = successor.port  # connections that are there stay where they are
+        await two.start()
+        try:
+            await eventually(lambda: one.state.peers == two.state.peers == 1)
+        finally:
+            await one.stop()
+            await two.stop()
 
 
 async def test_a_process_that_serves_nothing_sends_too(service: Service) -> None:

@@ -31,7 +31,7 @@ class Parcel:
 
 
 class Link(Protocol):
-    """Used on one event loop. `send` and `watch` may be called while `run` is waiting."""
+    """Used on one event loop. `send`, `watch` and `check` may be called while `run` is waiting."""
 
     async def open(self, receive: Receive | None, watched: Collection[str] = ()) -> None:
         """Connect, and pass each body for this process to `receive` from now on.
@@ -50,6 +50,10 @@ class Link(Protocol):
 
     async def unwatch(self, channels: Collection[str]) -> None:
         """Get the parcels of `channels` no more."""
+        ...
+
+    async def check(self) -> None:
+        """Raise if the service answers, and what is sent through it reaches nobody else."""
         ...
 
     async def run(self) -> None:

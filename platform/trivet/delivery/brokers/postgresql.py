@@ -119,6 +119,9 @@ class PostgresLink:
     async def unwatch(self, channels: Collection[str]) -> None:
         """What concerns a channel is sent to all."""
 
+    async def check(self) -> None:
+        """A server that becomes a standby ends its connections."""
+
     async def run(self) -> None:
         assert self._broken is not None
         await self._broken

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
@@ -62,6 +63,7 @@ class RedisLink:
 
     async def open(self, receive: Receive | None, watched: Collection[str] = ()) -> None:
         await self._client.ping()
+        await self.check()
         self._receive = receive
         if receive is None:
             return
@@ -96,6 +98,18 @@ class RedisLink:
         names = [self._channel(each) for each in channels]
         for first in range(0, len(names), CHANNELS_AT_ONCE):
             await self._pubsub.unsubscribe(*names[first : first + CHANNELS_AT_ONCE])
+
+    async def check(self) -> None:
+        """A primary that was made a replica keeps its connections. What is published there stays
+        there, and who connects anew goes to another server."""
+        try:
+            said: Any = await self._client.execute_command("HELLO")  # type: ignore[no-untyped-call]  # as below
+        except exceptions.ResponseError:  # a server that does not know it, or who may not ask
+            return
+        pairs = said if isinstance(said, dict) else dict(zip(said[::2], said[1::2], strict=True))
+        # In a cluster every server hands on what it is given.
+        if pairs.get(b"mode") == b"standalone" and pairs.get(b"role") != b"master":
+            raise exceptions.ReadOnlyError
 
     async def run(self) -> None:
         assert self._pubsub is not None

@@ -48,6 +48,9 @@ class SealedLink:
     async def unwatch(self, channels: Collection[str]) -> None:
         await self._link.unwatch(channels)
 
+    async def check(self) -> None:
+        await self._link.check()
+
     async def run(self) -> None:
         await self._link.run()
 

@@ -271,6 +271,7 @@ class SharedBroker:
             returned = asyncio.get_running_loop().create_future()
             self._beat, sent_at = (body, returned), time.monotonic()
             async with asyncio.timeout(self._heartbeat_seconds):
+                await link.check()
                 await link.send([Parcel(To.NODE, self.node, body)])
                 await returned
             self._note_success(time.monotonic() - sent_at)
