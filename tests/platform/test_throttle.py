@@ -86,6 +86,19 @@ def test_the_window_moves_on_whatever_the_attacker_does() -> None:
         time.sleep(0.05)  # refused tries do not count
 
 
+def test_a_clock_that_is_put_back_keeps_nobody_out_for_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    throttle = LoginThrottle()
+    assert fail(throttle, "ada", HOME, 9) == 5
+    earlier = time.time() - 24 * 3600
+    monkeypatch.setattr(time, "time", lambda: earlier)
+    with pytest.raises(TooManyRequests) as refused, throttle.attempt("ada", HOME):
+        pass
+    assert refused.value.retry_after is not None
+    assert refused.value.retry_after <= 5 * 60
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -76,7 +76,8 @@ class Counters(Protocol):
 
 
 class MemoryCounters:
-    """Counts for this process."""
+    """Counts for this process, by a clock that nobody sets: one that is put back would keep people
+    out for as long."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -86,7 +87,7 @@ class MemoryCounters:
         self._taken = 0
 
     def take(self, tally: Tally) -> Taken:
-        now = time.time()
+        now = time.monotonic()
         with self._lock:
             self._sweep(now)
             asked = tally.counters[:2] if self._known.get(tally.known, 0) > now else tally.counters
@@ -113,7 +114,7 @@ class MemoryCounters:
             tickets = self._tickets.get(tally.both.key, {})
             for failed in [each for each in tickets if each.startswith("f")]:
                 del tickets[failed]
-            self._known[tally.known] = time.time() + KNOWN_SECONDS
+            self._known[tally.known] = time.monotonic() + KNOWN_SECONDS
 
     def release(self, tally: Tally, ticket: str) -> None:
         with self._lock:
