@@ -35,22 +35,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import (
     CIDR,
     CITEXT,
-    DATERANGE,
     HSTORE,
     INET,
-    INT4RANGE,
-    INT8RANGE,
     INTERVAL,
     MACADDR,
     MACADDR8,
-    NUMRANGE,
-    TSRANGE,
-    TSTZRANGE,
 )
 from sqlalchemy.dialects.postgresql.ranges import AbstractRange
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from trivet.data.fitting.examples import kind_of, members_of
+from trivet.data.fitting.ranges import find_end
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 from trivet_admin.generic import AnyField
 from trivet_admin.mirror import typed
@@ -145,17 +140,6 @@ def _is_as_djangos(kind: Any) -> bool:
     return True
 
 
-RANGES: dict[type[Any], Callable[[], TypeEngine[Any]]] = {
-    INT4RANGE: Integer,
-    INT8RANGE: BigInteger,
-    NUMRANGE: Numeric,
-    DATERANGE: Date,
-    TSRANGE: DateTime,
-    TSTZRANGE: lambda: DateTime(timezone=True),
-}
-"""The types of the ends of ranges."""
-
-
 def _native(native: Any, given: Options, zone: str) -> AnyField:
     """The field of a type without decorators, as the database has it."""
     if isinstance(native, Enum):
@@ -165,9 +149,8 @@ def _native(native: Any, given: Options, zone: str) -> AnyField:
         if not item.editable:
             return typed.ShownField(**given)
         return ItemsField(item=item, **given)
-    for each, make in RANGES.items():
-        if isinstance(native, each):
-            return RangeField(item=field_of(make(), {}, None, zone), **given)
+    if (end := find_end(native)) is not None:
+        return RangeField(item=field_of(end, {}, None, zone), **given)
     for known, maker in NATIVE:
         if isinstance(native, known):
             return maker(native, {**given, "zone": zone})

@@ -54,6 +54,7 @@ from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 from trivet.data.fitting.documents import fit_document
 from trivet.data.fitting.examples import ANNOTATED, members_of
 from trivet.data.fitting.fit import UnfitError
+from trivet.data.fitting.ranges import RANGES, find_end
 from trivet.data.json_values import (
     is_of_others,
     kind_anywhere,
@@ -66,7 +67,7 @@ from trivet.data.json_values import (
 from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 from trivet_api.resource.json_times import DAY, INSTANT, SPAN, TIME, WALL_TIME, ZONED_TIME
 from trivet_api.resource.json_type import UNKNOWN, Encoder, JsonType, unfit
-from trivet_api.resource.ranges import RANGES, range_annotation
+from trivet_api.resource.ranges import range_annotation
 
 SHORT_BITS = 16
 """Of a ``SmallInteger``, for which OpenAPI has no format."""
@@ -217,9 +218,6 @@ def _bytes(kind: Any) -> JsonType:
     return JsonType(annotation, write_bytes)
 
 
-_UUID_TEXT = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-
-
 def _uuid(kind: Any) -> JsonType:
     if kind.as_uuid:
         return JsonType(UUID)
@@ -272,7 +270,7 @@ _SHOWN = JsonType(
 
 
 def _range(kind: Any) -> JsonType:
-    end = _type_of(next(make() for each, make in RANGES.items() if isinstance(kind, each)), None)
+    end = _type_of(find_end(kind), None)
     return JsonType(range_annotation(type(kind).__name__, end.annotation), write_range)
 
 
@@ -298,7 +296,7 @@ _MAKERS: tuple[tuple[Any, Callable[[Any], JsonType]], ...] = (
     ((BINARY, VARBINARY), _bytes),
     ((pg.INET, pg.CIDR, pg.MACADDR, pg.MACADDR8), _always(_ADDRESS)),
     (pg.HSTORE, _always(JsonType(dict[str, str | None]))),
-    (tuple(RANGES), _range),
+    (RANGES, _range),
     (ARRAY, _array),
     (pg.TSVECTOR, _always(UNKNOWN)),
     ((pg.BIT, pg.MONEY, pg.OID), _always(_SHOWN)),

@@ -82,7 +82,7 @@ NOT_EQUAL = Operator("ne", "is another, or null; none of several", True, _is_not
 NULL = Operator("null", "has no value, or has one", False, _is_null)
 CONTAINS = Operator("contains", "has this text in it, in upper or lower case", False, _like)
 STARTSWITH = Operator("startswith", "begins with this text, in upper or lower case", False, _like)
-RANGES = (
+_COMPARISONS = (
     Operator("gt", "is greater", False, lambda column, values: column > values[0]),
     Operator("gte", "is greater or equal", False, lambda column, values: column >= values[0]),
     Operator("lt", "is less", False, lambda column, values: column < values[0]),
@@ -98,7 +98,7 @@ def operators_of(field: Field) -> Iterator[Operator]:
         yield EQUAL
         yield NOT_EQUAL
     if issubclass(kind, text_values.ORDERED) and kind is not bool and not _is_choice(field):
-        yield from RANGES
+        yield from _COMPARISONS
     if is_text(field):
         yield from _PATTERNS
     if field.nullable:

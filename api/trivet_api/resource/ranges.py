@@ -1,26 +1,12 @@
 """Ranges of PostgreSQL's in JSON: an object with both ends and whether they belong to it."""
 
-from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, PlainSerializer, create_model
-from sqlalchemy import BigInteger, Date, DateTime, Integer, Numeric
-from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import Range
-from sqlalchemy.types import TypeEngine
 
 from trivet.data.json_values import write_range
-
-RANGES: Mapping[type[Any], Callable[[], TypeEngine[Any]]] = {
-    pg.INT4RANGE: Integer,
-    pg.INT8RANGE: BigInteger,
-    pg.NUMRANGE: Numeric,
-    pg.DATERANGE: Date,
-    pg.TSRANGE: DateTime,
-    pg.TSTZRANGE: lambda: DateTime(timezone=True),
-}
-"""The types of the ends of ranges."""
 
 _NAMES = {
     "INT4RANGE": "IntegerRange",

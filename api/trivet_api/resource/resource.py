@@ -27,8 +27,6 @@ from trivet_api.resource.schemas import partial_of, readable_fields, schema
 from trivet_api.resource.search_conditions import find_declared
 from trivet_api.resource.write_options import write_options
 
-Expand = Iterable[str]
-
 
 def resource(
     model: type[Any],

@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Enum, Interval
-from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Dialect
@@ -24,10 +23,6 @@ from trivet.models.types import IsoTime, JsonDocument, Microseconds, UtcDateTime
 Writer = Callable[[Any], Any]
 """Makes of a value what msgspec writes."""
 
-RANGES = (
-    *(pg.INT4RANGE, pg.INT8RANGE, pg.NUMRANGE),
-    *(pg.DATERANGE, pg.TSRANGE, pg.TSTZRANGE),
-)
 _OURS = (UtcDateTime, IsoTime, Microseconds, JsonDocument, Interval)
 _DIALECTS: tuple[Dialect, ...] = tuple(kind() for kind in (PGDialect, SQLiteDialect))
 """Those that a column's type may be asked for, the stricter one first."""

@@ -38,8 +38,8 @@ from sqlalchemy.types import PickleType, TypeDecorator
 
 from trivet.capture.old_values import columns_of
 from trivet.data.fitting.examples import annotation_of
+from trivet.data.fitting.ranges import RANGES
 from trivet.data.json_values import (
-    RANGES,
     Writer,
     is_of_others,
     kind_anywhere,
