@@ -14,7 +14,8 @@ from sqlalchemy.orm import Mapper, aliased
 
 from trivet.errors import ConfigurationError
 from trivet.suggestion import did_you_mean
-from trivet_api.resource.faults import TextFault, input_error, invalid
+from trivet_api.resource.faults import input_error, invalid
+from trivet_api.resource.name_lists import require_known
 from trivet_api.resource.options import ReadOptions
 from trivet_api.resource.rows import Members, RowWriter
 from trivet_api.resource.statements import Sight, Statements
@@ -77,11 +78,8 @@ def read_expansions(text: str, known: Sequence[str]) -> tuple[Expansion, ...]:
     """The expansions that an ``expand`` asks for, of those that are `known`. Raises `TextFault`."""
     wanted: dict[str, Any] = {}
     paths = text.split(",")
+    require_known(paths, known, "it cannot expand {}".format)
     for path in paths:
-        if path not in known:
-            raise TextFault(f"it cannot expand {path[:100]!r}{did_you_mean(path, known)}")
-        if paths.count(path) > 1:
-            raise TextFault(f"{path} stands here twice")
         inside = wanted
         for name in path.split("."):
             inside = inside.setdefault(name, {})

@@ -19,6 +19,7 @@ from trivet_api.resource.expanding import Expansion, paths_of, read_expansions, 
 from trivet_api.resource.faults import REPEATED, UNKNOWN, TextFault, input_error, invalid
 from trivet_api.resource.fields import Field
 from trivet_api.resource.filters import Filter, FilterWord, filter_words
+from trivet_api.resource.name_lists import require_known
 from trivet_api.resource.operators import EQUAL
 from trivet_api.resource.options import ReadOptions
 from trivet_api.resource.search_conditions import Searching
@@ -269,14 +270,16 @@ class _Reading:
             relation = name.partition(".")[0]
             if name not in known and relation in relations:
                 raise TextFault(f"{relation} is a relationship: write expand={relation}")
-        wanted = _names(text, known, "attribute")
+        wanted = text.split(",")
+        require_known(wanted, known, "{} is no attribute".format)
         return tuple(name for name in known if name in wanted)
 
     def _read_expand(self, text: str) -> tuple[Expansion, ...]:
         return read_expansions(text, self._choices("expand"))
 
     def _read_groups(self, text: str) -> tuple[str, ...]:
-        wanted = _names(text, self._choices("groups"), "attribute to count by")
+        wanted = text.split(",")
+        require_known(wanted, self._choices("groups"), "{} is no attribute to count by".format)
         if len(wanted) > GROUPED_MAX:
             raise TextFault(f"name at most {GROUPED_MAX}")
         return tuple(wanted)
@@ -315,16 +318,6 @@ def _asked(given: Mapping[str, list[str]], filters: Sequence[Filter]) -> str:
         if name in words or name in short
     )
     return msgspec.json.encode(found).decode()
-
-
-def _names(text: str, known: Sequence[str], what: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in known:
-            raise TextFault(f"{name[:100]!r} is no {what}{did_you_mean(name, known)}")
-        if names.count(name) > 1:
-            raise TextFault(f"{name} stands here twice")
-    return names
 
 
 def _read_count(text: str) -> str:

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Mapper
 from trivet.errors import ConfigurationError
 from trivet.suggestion import did_you_mean
 from trivet_api.resource import text_values
-from trivet_api.resource.faults import TextFault
 from trivet_api.resource.fields import Field
+from trivet_api.resource.name_lists import require_known
 from trivet_api.resource.options import ReadOptions
 
 
@@ -71,11 +71,7 @@ class Sorting:
         words = tuple(text.split(","))
         names = [word.removeprefix("-") for word in words]
         known = [name for name in self.allowed if name not in hidden]
-        for name in names:
-            if name not in known:
-                raise TextFault(f"it cannot sort by {name[:100]!r}{did_you_mean(name, known)}")
-            if names.count(name) > 1:
-                raise TextFault(f"{name} stands here twice")
+        require_known(names, known, "it cannot sort by {}".format)
         return words
 
     def keys(self, words: tuple[str, ...] | None, hidden: frozenset[str]) -> tuple[SortKey, ...]:
