@@ -31,9 +31,6 @@ class DebugPagesMiddleware:
     Nothing else on them may load or be sent anywhere, the traceback included.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
@@ -64,9 +61,6 @@ class UnitMiddleware:
 
     The outermost, so that views' exceptions have become responses here.
     """
-
-    sync_capable = True
-    async_capable = False
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -145,9 +139,6 @@ class IdentityMiddleware:
     what was remembered seconds ago.
     """
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
@@ -167,9 +158,6 @@ class PolicyMiddleware:
     view that somebody's ``get_urls`` added without a word about who may see it. Public is what is
     listed so, and what says it by Django's own ``login_not_required``. Elsewhere the policy of the
     mount has been checked, and the views of joined applications decide by themselves."""
-
-    sync_capable = True
-    async_capable = False
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

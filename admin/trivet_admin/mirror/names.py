@@ -138,14 +138,15 @@ def reference_of(column: "Column[Any]") -> "ForeignKey | None":
 
 
 def relationship_over(
-    mapper: Mapper[Any], column: "Column[Any]"
+    mapper: Mapper[Any], *columns: "Column[Any]"
 ) -> "RelationshipProperty[Any] | None":
-    """The relationship of `mapper` from this column to the row that it refers to."""
+    """The relationship of `mapper` from these columns to the row that they refer to; of several
+    one that writes."""
     found = [
         relationship
         for relationship in mapper.relationships
         if relationship.direction is RelationshipDirection.MANYTOONE
-        and relationship.local_columns == {column}
+        and relationship.local_columns == set(columns)
     ]
     return min(found, key=lambda relationship: relationship.viewonly, default=None)
 

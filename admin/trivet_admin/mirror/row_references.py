@@ -13,12 +13,12 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import ForeignObject
 from sqlalchemy import ForeignKeyConstraint, Table
-from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+from sqlalchemy.orm import Mapper
 
 from trivet_admin.mirror.deletion import fate_of_columns
 from trivet_admin.mirror.hierarchy import class_of_table, columns_of, is_inherited
 from trivet_admin.mirror.labels import label_of_class
-from trivet_admin.mirror.names import names_of
+from trivet_admin.mirror.names import names_of, relationship_over
 from trivet_admin.mirror.relations import related_name_of
 
 
@@ -95,7 +95,7 @@ def row_references(mapper: Mapper[Any]) -> Iterator[tuple[str, RowReference]]:
     names = names_of(mapper)
     for constraint in _constraints_of(mapper):
         referred = class_of_table(constraint.referred_table)
-        relationship = _relationship_over(mapper, constraint)
+        relationship = relationship_over(mapper, *constraint.columns)
         if len(constraint.columns) < 2 or referred is None or relationship is None:
             continue
         there = names_of(referred)
@@ -136,18 +136,6 @@ def _constraints_of(mapper: Mapper[Any]) -> list[ForeignKeyConstraint]:
     tables = [each for each in mapper.tables if isinstance(each, Table)]
     found = [key for table in tables for key in table.foreign_key_constraints]
     return sorted(found, key=lambda each: str(each.name))
-
-
-def _relationship_over(
-    mapper: Mapper[Any], constraint: ForeignKeyConstraint
-) -> "RelationshipProperty[Any] | None":
-    found = [
-        relationship
-        for relationship in mapper.relationships
-        if relationship.direction is RelationshipDirection.MANYTOONE
-        and relationship.local_columns == set(constraint.columns)
-    ]
-    return min(found, key=lambda relationship: relationship.viewonly, default=None)
 
 
 def references_of(model: Any) -> list[RowReference]:

@@ -39,9 +39,6 @@ _TOO_MUCH = Malformed(
 class QueryBoundsMiddleware:
     """Refuses what is beyond the bounds, before the view reads it."""
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
