@@ -143,7 +143,7 @@ def find_parent(key: ForeignKeyConstraint) -> Mapper[Any] | None:
     if table is User.__table__:
         return None
     found = [each for each in every_mapper() if each.local_table is table]
-    return next((m for m in found if m.inherits is None or m.inherits not in found), None)
+    return next((m for m in found if m.inherits not in found), None)
 
 
 def follows(
