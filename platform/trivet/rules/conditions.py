@@ -88,7 +88,7 @@ def _for_class(declared: Visible, mapper: Mapper[Any], actor: Identity) -> Any:
     """What a rule says, over the columns of `mapper`: a condition, or a bool."""
     says = _said(declared, actor)
     source: Mapper[Any] = inspect(declared.model)
-    if isinstance(says, bool) or not _lies_elsewhere(mapper, source):
+    if isinstance(says, bool) or not is_apart(mapper, source):
         return says
 
     def replaced(element: Any, **_: Any) -> Any:
@@ -100,14 +100,15 @@ def _for_class(declared: Visible, mapper: Mapper[Any], actor: Identity) -> Any:
     return visitors.replacement_traverse(says, {}, replaced)
 
 
-def _lies_elsewhere(mapper: Mapper[Any], base: Mapper[Any]) -> bool:
-    """Whether the rows of `mapper` are none of the table of `base`: they are concrete."""
-    above = mapper
-    while above is not base and above.inherits is not None:
+def is_apart(mapper: Mapper[Any], base: Mapper[Any]) -> bool:
+    """Whether the rows of `mapper`, whose class is derived from that of `base`, are none of the
+    table of `base`: it is concrete, or SQLAlchemy knows of no inheritance."""
+    above: Mapper[Any] | None = mapper
+    while above is not None and above is not base:
         if above.concrete:
             return True
         above = above.inherits
-    return False
+    return above is None
 
 
 def _for_rows_of(declared: Visible, mapper: Mapper[Any], actor: Identity) -> Any:

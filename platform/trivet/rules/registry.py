@@ -22,7 +22,7 @@ from trivet.errors import ConfigurationError
 from trivet.identity.identity import Identity
 from trivet.rules.addresses import Addresses
 from trivet.rules.change import Change, Kind
-from trivet.rules.conditions import condition_of
+from trivet.rules.conditions import condition_of, is_apart
 from trivet.rules.declaring import (
     Declared,
     declared_in,
@@ -209,7 +209,8 @@ class RuleRegistry:
 
     def _of_subclasses(self, model: type[Any]) -> Iterator[Visible]:
         for mapped, declared in self._visible.items():
-            if mapped is not model and issubclass(mapped, model) and not _is_apart(mapped, model):
+            is_below = mapped is not model and issubclass(mapped, model)
+            if is_below and not is_apart(inspect(mapped), inspect(model)):
                 yield from declared
 
     @property
@@ -258,16 +259,6 @@ def _of(known: dict[type[Any], list[V]], model: type[Any]) -> tuple[V, ...]:
 def _named(model: type[Any], declared: Iterable[Visible | Changeable]) -> frozenset[str]:
     names = [name for each in declared for name in each.attributes]
     return with_siblings(inspect(model), names) if names else frozenset()
-
-
-def _is_apart(mapped: type[Any], base: type[Any]) -> bool:
-    """Whether the rows of a class are none of the table of its base."""
-    mapper: Mapper[Any] | None = inspect(mapped)
-    while mapper is not None and mapper.class_ is not base:
-        if mapper.concrete:
-            return True
-        mapper = mapper.inherits
-    return mapper is None
 
 
 def collect_rules(modules: Iterable[ModuleType]) -> RuleRegistry:
