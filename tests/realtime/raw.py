@@ -72,15 +72,21 @@ def frame(
 CONNECT = frame(b'{"id":1,"connect":{}}')
 
 
-@asynccontextmanager
-async def raw(house: House) -> AsyncIterator[Raw]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+async def shake_hands(port: int, path: str = "/") -> Raw:
+    """A WebSocket of this machine that was accepted."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     key = base64.b64encode(os.urandom(16)).decode()
-    head = f"GET /ws HTTP/1.1\r\nhost: 127.0.0.1:{house.port}\r\nupgrade: websocket\r\n"
+    head = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nupgrade: websocket\r\n"
     head += f"connection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n\r\n"
     writer.write(head.encode())
     assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)
+    return Raw(reader, writer)
+
+
+@asynccontextmanager
+async def raw(house: House) -> AsyncIterator[Raw]:
+    socket = await shake_hands(house.port, "/ws")
     try:
-        yield Raw(reader, writer)
+        yield socket
     finally:
-        writer.close()
+        socket.writer.close()
