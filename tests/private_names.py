@@ -383,6 +383,13 @@ PRIVATE_NAMES = [
     ),
     PrivateName(
         "django",
+        "_check_unique_target",
+        f"{ADMIN}/mirror/row_references.py",
+        "Django knows no unique index; the database has judged the reference already",
+        "tests/admin/test_pins.py::test_a_reference_is_asked_whether_its_target_is_unique",
+    ),
+    PrivateName(
+        "django",
         "_check_date_hierarchy",
         f"{ADMIN}/site/admin_checks.py",
         "a datetime of SQLAlchemy's has years, months and days too",
@@ -476,6 +483,35 @@ PRIVATE_NAMES = [
         "tests/platform/test_migration_differences.py::"
         "test_a_change_is_seen_and_its_revision_leaves_no_difference_there_and_back",
     ),
+    # Starlette: a body of JSON that is read without its stream
+    PrivateName(
+        "starlette",
+        "_receive",
+        f"{API}/json_body.py",
+        "the first message, which mostly is the whole body",
+        "tests/api/test_json_body.py::test_a_body_that_was_read_is_starlettes_too",
+    ),
+    PrivateName(
+        "starlette",
+        "_body",
+        f"{API}/json_body.py",
+        "a body that was read is there for whoever asks Starlette",
+        "tests/api/test_json_body.py::test_a_body_that_was_read_is_starlettes_too",
+    ),
+    PrivateName(
+        "starlette",
+        "_json",
+        f"{API}/json_body.py",
+        "the same for its value",
+        "tests/api/test_json_body.py::test_a_body_that_was_read_is_starlettes_too",
+    ),
+    PrivateName(
+        "starlette",
+        "_stream_consumed",
+        f"{API}/json_body.py",
+        "nobody waits for a body that is gone",
+        "tests/api/test_json_body.py::test_a_body_that_somebody_has_streamed_is_not_waited_for_again",
+    ),
     # SQLAlchemy's pool: connections that are taken without a greenlet, and one queue for all
     PrivateName(
         "sqlalchemy",
@@ -492,6 +528,13 @@ PRIVATE_NAMES = [
         "its counterpart",
         "tests/platform/test_compiled_reads.py::"
         "test_who_waits_for_a_connection_gets_it_in_the_order_of_coming",
+    ),
+    PrivateName(
+        "sqlalchemy",
+        "_queue_class",
+        f"{PLATFORM}/data/pool.py",
+        "where idle connections wait; SQLAlchemy's own is one of asyncio's, and computes more",
+        "tests/platform/test_compiled_reads.py::test_idle_connections_wait_in_the_pools_own_queue",
     ),
     PrivateName(
         "sqlalchemy",
@@ -529,6 +572,20 @@ PRIVATE_NAMES = [
         f"{DEPLOY}/server/bounded_http.py",
         "a request that asks for a protocol which nobody speaks keeps its body",
         "tests/deploy/test_upgrades.py::test_the_parent_has_what_is_done_in_its_place",
+    ),
+    PrivateName(
+        "uvicorn",
+        "_should_upgrade",
+        f"{DEPLOY}/server/bounded_http.py",
+        "what asks for a WebSocket is told from what asks for another protocol, as HTTP says",
+        "tests/deploy/test_upgrades.py::test_the_parent_has_what_is_done_in_its_place",
+    ),
+    PrivateName(
+        "uvicorn-worker",
+        "_serve",
+        f"{DEPLOY}/server/gunicorn_worker.py",
+        "a worker serves with a server that costs nobody a request when it stops",
+        "tests/deploy/test_workers.py::test_a_worker_that_is_replaced_sends_its_streams_elsewhere",
     ),
     PrivateName(
         "uvicorn",

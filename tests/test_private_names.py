@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,15 @@ def test_every_private_attribute_of_a_library_stands_in_the_table() -> None:
     known = {row.name for row in PRIVATE_NAMES}
     found = {use for path in _sources() for use in _foreign_private_attributes(path)}
     assert sorted(use for use in found if use[1] not in known) == []
+
+
+def test_every_private_name_that_a_class_shares_with_a_librarys_stands_in_the_table() -> None:
+    scan = [sys.executable, "-m", "tests.overridden_names"]
+    done = subprocess.run(scan, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = {tuple(line.split()) for line in done.stdout.splitlines()}
+    assert ("platform/trivet/data/pool.py", "_do_get", "sqlalchemy") in found
+    known = {row.name for row in PRIVATE_NAMES} | PUBLIC
+    assert sorted(each for each in found if each[1] not in known) == []
 
 
 def test_a_private_attribute_is_seen(tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ def test_saving_updates_through_do_update_with_the_values_fourth() -> None:
     assert names[:5] == ["self", "base_qs", "using", "pk_val", "values"]
 
 
+def test_a_reference_is_asked_whether_its_target_is_unique() -> None:
+    """mirror.row_references.RowReference"""
+    from django.db.models import ForeignObject
+
+    assert "self._check_unique_target()" in inspect.getsource(ForeignObject.check)
+
+
 def test_a_form_validates_its_instance_in_post_clean() -> None:
     """forms.MirrorFormMixin"""
     from django.forms.models import BaseModelForm

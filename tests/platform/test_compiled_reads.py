@@ -38,12 +38,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from tests.platform.bare import bare_platform
 from trivet import Platform
 from trivet.data.capture import Capture
 from trivet.data.compiled_read import CompiledRead
 from trivet.data.database import Database
+from trivet.data.pool import ObservedPool
 from trivet.models.types import JsonDocument, UtcDateTime
 from trivet.observation import Observers, PoolWaited, UnitEnded, UnitOutcome
 from trivet.origin import current_origin
@@ -272,6 +274,13 @@ async def test_a_query_that_nobody_waits_for_ends_in_the_server(empty_database_u
 
         assert await without_limit.ask(BY_KEY, {"key": 1}, current_origin), "its place is free"
     await without_limit.close()
+
+
+async def test_idle_connections_wait_in_the_pools_own_queue(platform: Platform) -> None:
+    """Private to SQLAlchemy, so pinned here: `_queue_class`."""
+    pool: Any = platform.database.engine.pool
+    assert isinstance(pool._pool, ObservedPool._queue_class)
+    assert ObservedPool._queue_class is not AsyncAdaptedQueuePool._queue_class
 
 
 @pytest.mark.database("postgresql")

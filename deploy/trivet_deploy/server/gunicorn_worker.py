@@ -67,7 +67,7 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
             # Streams by HTTP, which nobody else would tell to go elsewhere.
             lifecycle.release,
         )
-        self._install_sigquit_handler()
+        self._quit_on_sigquit()
         notifying = asyncio.create_task(self._notify_until_ready(self._server))
         try:
             await self._server.serve(sockets=self.sockets)
@@ -100,7 +100,7 @@ class TrivetWorker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         handover = self.handover
         return handover is not None and handover.must_wait(self.age, self.cfg.workers)
 
-    def _install_sigquit_handler(self) -> None:
+    def _quit_on_sigquit(self) -> None:
         """A master that is interrupted sends SIGQUIT. For the parent it means nothing, and the
         master waits in vain until it kills."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, self._quit)
