@@ -7,13 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.deploy.frames_served import (
-    APPS,
-    App,
-    served,
-    transport_of,
-    write_until_paused,
-)
+from tests.deploy.frames_served import APPS, App, served, transport_of, write_until_paused
 from tests.realtime.house import eventually
 from tests.realtime.raw import CLOSE, CONTINUATION, PING, PONG, TEXT, Raw, frame, shake_hands
 from trivet_deploy.server.open_socket import OpenSocket

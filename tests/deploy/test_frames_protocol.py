@@ -19,12 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
-from tests.deploy.frames_served import (
-    App,
-    served,
-    transport_of,
-    write_until_paused,
-)
+from tests.deploy.frames_served import App, served, transport_of, write_until_paused
 from tests.realtime.house import eventually
 from tests.services.certificates import certify
 from trivet_deploy.server.frames_protocol import FramesProtocol

@@ -4,14 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import (
-    Engine,
-    select,
-    update,
-)
-from sqlalchemy.orm import (
-    Session,
-)
+from sqlalchemy import Engine, event, select, update
+from sqlalchemy.orm import Session
 
 from tests.platform.visible_classes import (
     Cadet,
@@ -90,6 +84,30 @@ class TestWhoMaySet:
         assert caught.value.subject is not None
         with session_with(engine, rules, BOSS) as db:
             do(work, db)
+
+    @pytest.mark.parametrize("declared", ["boss", "boss_id"])
+    def test_a_reference_to_a_row_that_has_no_key_yet_is_judged_before_that_is_written(
+        self, engine: Engine, declared: str
+    ) -> None:
+        @changeable(Person, declared)
+        def of_the_boss(actor: Identity) -> bool:
+            return actor.username == "boss"
+
+        def hire(db: Session) -> None:
+            db.get_one(Person, 1).boss = Person(name="zoe")
+
+        written: list[str] = []
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            written.extend([statement] if statement.startswith(("INSERT", "UPDATE")) else ())
+
+        with session_with(engine, registry_of(of_the_boss)) as db, pytest.raises(Forbidden):
+            do(hire, db)
+        assert written == []
+        with session_with(engine, registry_of(of_the_boss), BOSS) as db:
+            do(hire, db)
+        assert [each.partition(" ")[0] for each in written] == ["INSERT", "UPDATE"]
 
     @pytest.mark.parametrize("actor", [ANONYMOUS, None])
     def test_nobody_is_not_everybody(self, engine: Engine, actor: Identity | None) -> None:

@@ -5,16 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import (
-    Engine,
-    exists,
-    select,
-    true,
-)
-from sqlalchemy.orm import (
-    Session,
-    aliased,
-)
+from sqlalchemy import Engine, exists, select, true
+from sqlalchemy.orm import Session, aliased
 
 from tests.platform.visible_classes import (
     CLERK,

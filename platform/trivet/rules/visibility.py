@@ -200,7 +200,7 @@ def _columns(mapper: Mapper[Any], name: str) -> set[Any]:
 
 def _faults(subject: str, mapper: Mapper[Any], name: str) -> Iterator[str]:
     mapped = mapper.class_
-    if name not in mapper.attrs and name not in mapper.all_orm_descriptors:
+    if name not in mapper.all_orm_descriptors:
         if not isinstance(getattr(mapped, name, None), property):
             yield no_attribute(subject, mapped, name, list(mapper.attrs.keys()))
     elif is_of_others(mapper, name):
