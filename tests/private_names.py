@@ -401,7 +401,7 @@ PRIVATE_NAMES = [
         "_generate_cache_key",
         f"{API}/resource/statements.py",
         "what decides the text of a rule's condition, and its parameters; only compiling tells too",
-        "tests/api/resource/test_reading.py::"
+        "tests/api/resource/test_seen_rows.py::"
         "test_a_statement_is_kept_for_all_actors_and_has_the_values_of_each",
     ),
     PrivateName(

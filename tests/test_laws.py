@@ -72,6 +72,17 @@ class TestTheLayout:
         ]
         assert guilty == []
 
+    def test_no_module_of_tests_takes_from_another(self) -> None:
+        """What two of them need stands in a module without tests, so that either can be changed, or
+        run alone, without the other."""
+        taking = re.compile(r"^ *(?:from|import) tests[\w.]*\.test_\w+", re.MULTILINE)
+        found = {
+            str(path.relative_to(ROOT)): taking.findall(path.read_text(encoding="utf-8"))
+            for path in _files(ROOT / "tests")
+            if path.suffix == ".py"
+        }
+        assert {file: lines for file, lines in found.items() if lines} == {}
+
     def test_the_listeners_of_sqlalchemy_stand_in_one_list(self) -> None:
         listening = re.compile(r"\blistens_for\b|\bevent\.listen\b|import listen\b")
         found = [

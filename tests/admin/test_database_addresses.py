@@ -7,17 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.admin.asking import ask_django
 from tests.admin.house import make_settings
 from tests.services.processes import free_port
 from trivet.data.engine import async_url
 from trivet.features import Feature
-from trivet_admin.configuration import project
-from trivet_settings import Settings
 from trivet_settings.database_url import DatabaseUrl
 
 pytestmark = pytest.mark.database("postgresql")
-
-ALIAS = "addressed"
 
 
 @dataclass(frozen=True)
@@ -113,17 +110,3 @@ def ask_sqlalchemy(url: str, query: str) -> Any:
         answer = connection.scalar(text(query))
     engine.dispose()
     return answer
-
-
-def ask_django(settings: Settings, query: str) -> Any:
-    from django.db.utils import ConnectionHandler
-
-    database = project(settings, ())["DATABASES"]["default"]
-    connection: Any = ConnectionHandler({"default": {}, ALIAS: database})[ALIAS]
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            return cursor.fetchone()[0]
-    finally:
-        connection.close()
-        connection.close_pool()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.admin.forms import Page
+from tests.admin.grant_pages import GROUPS, KEYS, USERS, Names, checkbox, names_of
 from tests.admin.grant_table import (
     ACTORS,
     BOTH,
@@ -25,13 +26,11 @@ from tests.admin.grant_table import (
     Needs,
     needs,
 )
-from tests.admin.granting import Granting, Rows, built_granting, granting
+from tests.admin.granting import Granting, built_granting, granting
 from tests.admin.house import Visitor
 
 __all__ = ["built_granting", "granting"]
 pytestmark = pytest.mark.anyio
-
-USERS, GROUPS, KEYS = "/admin/accounts/user/", "/admin/auth/group/", "/admin/trivet/apikey/"
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,6 @@ class Edit:
     def expects(self, who: str) -> bool:
         page = needs(self.asks)
         return page.are_met_by(ACTORS[who]) and self.needs.are_met_by(ACTORS[who])
-
-
-def checkbox(value: Any) -> Any:
-    return value if not isinstance(value, bool) else "on" if value else None
 
 
 def user_edit(name: str, field: str, value: Any, wanted: Needs) -> tuple[str, Edit]:
@@ -153,37 +148,6 @@ BUTTONS: dict[str, Edit] = {
         ),
     )
 }
-
-
-class Names:
-    """What the names in angle brackets are in the database."""
-
-    def __init__(self, rows: Rows, permissions: Mapping[str, int]) -> None:
-        self._ids: dict[str, Any] = {f"permission {n}": key for n, key in permissions.items()}
-        for kind, table, column in (
-            ("user", "accounts_user", "username"),
-            ("group", "auth_group", "name"),
-            ("key", "trivet_api_key", "label"),
-        ):
-            self._ids |= {f"{kind} {row[column]}": key for key, row in rows[table].items()}
-
-    def put_into(self, given: Any) -> Any:
-        if isinstance(given, list):
-            return [self.put_into(each) for each in given]
-        if not isinstance(given, str):
-            return given
-        for name, key in self._ids.items():
-            given = given.replace(f"<{name}>", str(key))
-        return given
-
-
-async def names_of(granting: Granting) -> Names:
-    found = await granting.house.rows(
-        "SELECT app_label, codename, p.id FROM auth_permission p "
-        "JOIN django_content_type c ON c.id = p.content_type_id"
-    )
-    permissions = {f"{app}.{codename}": key for app, codename, key in found}
-    return Names(await granting.rows(), permissions)
 
 
 async def send(visitor: Visitor, edit: Edit, names: Names) -> Page:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.admin.forms import Page
+from tests.admin.grant_pages import USERS, checkbox, names_of
 from tests.admin.grant_table import (
     ACTORS,
     COLUMNS,
@@ -15,7 +16,6 @@ from tests.admin.grant_table import (
     needs,
 )
 from tests.admin.granting import Granting, built_granting, granting
-from tests.admin.test_grant_forms import USERS, checkbox, names_of
 from trivet import TrivetError
 
 __all__ = ["built_granting", "granting"]

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
+from tests.admin.constraints import defer_a_constraint
 from tests.admin.house import House
-from tests.admin.test_refusals import defer_a_constraint
 from trivet import Conflict
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import build_root

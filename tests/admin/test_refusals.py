@@ -6,35 +6,14 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import text
 
+from tests.admin.constraints import defer_a_constraint
 from tests.admin.house import House
 
 pytestmark = pytest.mark.anyio
 
 MIXED = 300
 ITEM = "SELECT quantity FROM stock_item WHERE id = 1"
-
-
-async def defer_a_constraint(house: House, database_kind: str) -> None:
-    """Make a saved item contradict the data, which only the COMMIT finds out."""
-    async with house.platform.database.engine.begin() as connection:
-        if database_kind == "sqlite":
-            statements = [
-                "CREATE TABLE checked (item_id INTEGER REFERENCES stock_tag(id) "
-                "DEFERRABLE INITIALLY DEFERRED)",
-                "CREATE TRIGGER check_late AFTER UPDATE ON stock_item "
-                "BEGIN INSERT INTO checked VALUES (4711); END",
-            ]
-        else:
-            statements = [
-                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                "RAISE unique_violation USING MESSAGE = 'found out late'; END $$",
-                "CREATE CONSTRAINT TRIGGER check_late AFTER UPDATE ON stock_item "
-                "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
-            ]
-        for statement in statements:
-            await connection.execute(text(statement))
 
 
 async def test_a_commit_that_fails_is_a_page_with_409_and_no_redirect(

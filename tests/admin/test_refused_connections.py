@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from tests.admin.asking import ask_django
 from tests.admin.house import engine_of, make_settings
-from tests.admin.test_database_addresses import ask_django
 from trivet.data.engine import async_url
 from trivet.data.errors import explain, explain_driver
 from trivet.data.outages import find_outage

@@ -8,9 +8,9 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tests.admin.house import House
+from tests.admin.seeing_doors import as_choices, by_autocompletion, in_the_list, on
 from tests.admin.seen import declare
 from tests.admin.stock.models import Category, Item
-from tests.admin.test_visible_doors import as_choices, by_autocompletion, in_the_list, on
 from tests.tenancy.securing import secure
 from trivet import Forbidden, Identity
 from trivet.rules import across_tenants, tenant

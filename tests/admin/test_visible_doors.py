@@ -4,13 +4,21 @@ The rows that a role sees are those for which the function of the rule holds, as
 by itself. Each door of the table below must show these, and no other.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import inspect, select
 
 from tests.admin.house import House, Visitor
+from tests.admin.seeing_doors import (
+    Door,
+    address_of,
+    as_choices,
+    by_autocompletion,
+    in_the_list,
+    on,
+)
 from tests.admin.seen import declare
 from tests.admin.stock.models import Category, Item, Supplier, Tag
 from trivet import Identity
@@ -53,57 +61,22 @@ RULES: dict[type[Any], Callable[[Identity], Any]] = {
     Tag: own_tag,
     Supplier: own_supplier,
 }
-Shown = Awaitable[set[str]]
-Door = Callable[[House, Visitor, Identity, type[Any], set[str]], Shown]
-
-
-def _address(model: type[Any]) -> str:
-    return f"/admin/stock/{model.__name__.lower()}/"
-
-
-async def in_the_list(_h: House, who: Visitor, _i: Identity, model: Any, _k: set[str]) -> set[str]:
-    return {*(await who.get(_address(model))).chosen}
-
-
-def on(page: str) -> Door:
-    """The door of a row's page."""
-
-    async def door(_h: House, who: Visitor, _i: Identity, model: Any, keys: set[str]) -> set[str]:
-        answers = {key: await who.get(f"{_address(model)}{key}/{page}/") for key in keys}
-        return {key for key, answer in answers.items() if answer.status == 200}
-
-    return door
 
 
 async def deleted_in_the_list(
     _h: House, who: Visitor, _i: Identity, model: Any, keys: set[str]
 ) -> set[str]:
-    page = await who.get(_address(model))
+    page = await who.get(address_of(model))
     asked = await who.send(page, _selected_action=[*keys], action="delete_selected")
     found = asked.form.get("_selected_action", [])
     return {found} if isinstance(found, str) else {*found}
-
-
-async def as_choices(_h: House, who: Visitor, _i: Identity, model: Any, _k: set[str]) -> set[str]:
-    """Of the select of a relation, if an item has one to the class."""
-    name = _relation_to(model)
-    page = await who.get("/admin/stock/item/add/")
-    return page.options[name] - {""}
-
-
-async def by_autocompletion(
-    _h: House, who: Visitor, _i: Identity, model: Any, _k: set[str]
-) -> set[str]:
-    asked = f"app_label=stock&model_name=item&field_name={_relation_to(model)}&term="
-    answer = await who.http.get(f"/admin/autocomplete/?{asked}")
-    return {each["id"] for each in answer.json()["results"]}
 
 
 async def in_the_trail(
     _h: House, who: Visitor, _i: Identity, model: Any, keys: set[str]
 ) -> set[str]:
     page = await who.get(f"/admin/trivet/auditentry/?table_name={inspect(model).local_table.name}")
-    return {key for key in keys if f"{_address(model)}{key}/history/" in page.text}
+    return {key for key in keys if f"{address_of(model)}{key}/history/" in page.text}
 
 
 async def by_a_service(
@@ -126,11 +99,6 @@ DOORS: dict[str, Door] = {
     "trail": in_the_trail,
     "service": by_a_service,
 }
-
-
-def _relation_to(model: type[Any]) -> str:
-    names = {Category: "category", Supplier: "supplier", Tag: "tags", Item: "parent"}
-    return names[model]
 
 
 def _key_of(row: Any) -> str:

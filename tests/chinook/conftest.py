@@ -13,7 +13,7 @@ import pytest
 from tests.admin.forms import Page, read_page
 from tests.chinook.shop import TABLES, copy_example, make_on_postgresql, rows_of
 from tests.deploy.installation import Installation
-from tests.deploy.test_cli_adopt import shape_of
+from tests.deploy.schemas import shape_of
 from tests.services.databases import Databases
 from tests.services.people import PASSWORD, make_key, make_user
 from tests.services.server import Server, StartServer

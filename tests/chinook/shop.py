@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import text
 
-from tests.deploy.test_cli_adopt import look
+from tests.deploy.schemas import look
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chinook"
 TABLES = tuple(sorted(path.stem for path in (EXAMPLE / "chinook" / "data").glob("*.csv")))

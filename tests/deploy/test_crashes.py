@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from tests.deploy.crates.models import Crate
-from tests.realtime.test_sdk import sdk
+from tests.realtime.sdk import sdk
 from tests.services.people import make_key, make_user
 from tests.services.server import Server, StartServer
 

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from starlette.responses import PlainTextResponse
 from websockets.exceptions import ConnectionClosed
 
-from tests.deploy.test_serve import SHUTDOWN, connected
+from tests.deploy.connected import SHUTDOWN, connected
 from tests.platform.bare import bare_root, mounted
 from tests.services.people import People
 from tests.services.processes import wait_until

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.deploy.dock import SEE_CRATES, Crowd, Port, Watch, is_told_to_come_back, until
-from tests.deploy.test_restart import DOORS, Load, succeed
+from tests.deploy.restarted import DOORS, Load, succeed
 from tests.services.databases import Databases
 from tests.services.people import PASSWORD
 from tests.services.postgres import USER, Cluster, running_cluster

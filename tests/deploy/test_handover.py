@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.deploy.dock import ROOT
-from tests.deploy.test_workers import BOOTING
+from tests.deploy.gunicorn_log import BOOTING
 from tests.services.processes import wait_until
 from tests.services.server import START_SECONDS, Server, StartServer
 from trivet_deploy.server.handover import Handover

@@ -1,10 +1,8 @@
 """Clients that mean no good, over real sockets: the right answer, soon, and nothing kept."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -12,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from tests.services.children import children_of, resident_bytes
+from tests.services.raw_http import CLOSE, talk
 from tests.services.server import Server, StartServer
 from trivet_deploy.server.bounded_http import BoundedHttpProtocol
 
@@ -43,23 +43,6 @@ async def serving() -> AsyncIterator[int]:
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     await task
-
-
-async def talk(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
-    """Everything the server answers until it closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(pause)
-        async with asyncio.timeout(20):
-            return await reader.read()
-    finally:
-        writer.close()
-
-
-CLOSE = b"Host: localhost\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -135,15 +118,6 @@ async def test_odd_requests_are_answered_with_a_4xx_and_the_server_goes_on(serve
         assert b"X-Injected" not in rest.partition(b"\r\n\r\n")[0]
     alive = await talk(server.port, b"GET /healthz HTTP/1.1\r\n" + CLOSE)
     assert alive.startswith(b"HTTP/1.1 200 ")
-
-
-def resident_bytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.once

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.departures.house import Desk, add_flights
-from tests.deploy.test_live_pages import SDK, until
+from tests.deploy.watched_pages import SDK, until
 from tests.documents import read_blocks
 from tests.services.people import PASSWORD, make_key, make_user
 from tests.services.server import Server, StartServer

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -21,20 +21,17 @@ from sqlalchemy import create_engine
 
 from tests.deploy.crates.models import Crate
 from tests.deploy.dock import ROOT, Watch, add_superuser
-from tests.deploy.test_hostile_clients import children_of
+from tests.deploy.watched_pages import SDK, SECONDS, until
 from tests.services.browser import serving_page
+from tests.services.children import children_of
 from tests.services.databases import Databases
-from tests.services.node import TESTS
 from tests.services.people import PASSWORD
 from tests.services.server import Server, StartServer
 from trivet.data.engine import async_url
 
 pytestmark = pytest.mark.database("postgresql")  # several workers on one database
 
-SDK = TESTS / "node_modules" / "centrifuge" / "dist" / "centrifuge.js"
-"""The package's own file for browsers, as a page without a build step has it."""
 SERVER_KEY = "a-key-of-the-server-api-in-these-tests"
-SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -108,13 +105,6 @@ class House:
             finally:
                 is_over.set()
             running.result()
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "this should have come long ago"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

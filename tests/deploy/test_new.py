@@ -1,20 +1,10 @@
 """`trivet new`: what it writes works at once, and what could not work is refused with the cure."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.services.databases import run_trivet
-
-ENV = {name: value for name, value in os.environ.items() if not name.startswith("TRIVET_")}
-
-
-def new(*arguments: str, cwd: Path, code: int = 0) -> "subprocess.CompletedProcess[str]":
-    done = run_trivet("new", *arguments, env={**ENV, "COLUMNS": "200"}, cwd=cwd)
-    assert done.returncode == code, done.stderr
-    return done
+from tests.deploy.new_projects import contents, new
 
 
 @pytest.fixture
@@ -22,12 +12,6 @@ def shop(tmp_path: Path) -> Path:
     """A new project."""
     new("project", "shop", cwd=tmp_path)
     return tmp_path / "shop"
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """Every file below `folder`, but what Python makes of one."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return {str(path.relative_to(folder)): path.read_text() for path in files}
 
 
 def test_a_project_has_its_secret_in_a_file_for_its_owner(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import written
-from tests.deploy.test_new import ENV, contents, new
+from tests.deploy.new_projects import ENV, contents, new
 from tests.services.databases import run_trivet
 from trivet.errors import Invalid
 from trivet_deploy.scaffold import names

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.deploy.installation import execute
-from tests.deploy.test_brokers import closing, socket
+from tests.deploy.sockets import closing, socket
 from tests.services.people import PASSWORD, People
 from tests.services.server import Server, StartServer
 

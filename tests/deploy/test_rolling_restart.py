@@ -1,20 +1,14 @@
 """A deployment under load: workers are replaced, sockets go elsewhere and recover."""
 
-import json
 import logging
 import os
 import signal
-import subprocess
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any
 
 import httpx2
 import pytest
 
 from tests.deploy.dock import start_two_workers
+from tests.deploy.publishing import ask, publishing
 from tests.services.node import StartNode
 from tests.services.processes import wait_until
 from tests.services.server import START_SECONDS, Server, StartServer
@@ -34,37 +28,8 @@ def server(
     return start_two_workers(start_server, fresh_database_url, monkeypatch)
 
 
-@contextmanager
-def publishing(server: Server) -> Iterator[list[int]]:
-    """One crate after the other is put down until the block ends; gives the statuses."""
-    statuses: list[int] = []
-    is_over = threading.Event()
-
-    def publish() -> None:
-        with httpx2.Client(base_url=server.url, timeout=60, trust_env=False) as client:
-            while not is_over.wait(0.01):
-                answer = client.post(f"/api/crates/roll/{len(statuses)}")
-                statuses.append(answer.status_code)
-
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(publish)
-        try:
-            yield statuses
-        finally:
-            is_over.set()
-        running.result()
-
-
 def wait_until_published(server: Server, statuses: list[int], count: int) -> None:
     wait_until(lambda: len(statuses) >= count, server.process, server.log, START_SECONDS)
-
-
-def ask(process: "subprocess.Popen[str]", top: int) -> Any:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(f"{top}\n")
-    process.stdin.flush()
-    return json.loads(process.stdout.readline())
 
 
 def test_a_rolling_restart_loses_nothing_fails_no_request_and_sends_sockets_away_in_turn(

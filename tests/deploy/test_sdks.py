@@ -15,8 +15,8 @@ import httpx2
 import pytest
 
 from tests.deploy.dock import PATIENCE, Watch, start_two_workers, until
-from tests.deploy.test_hostile_clients import children_of
-from tests.realtime.test_sdk import Sdk, sdk
+from tests.realtime.sdk import Sdk, sdk
+from tests.services.children import children_of
 from tests.services.server import Server, StartServer
 
 pytestmark = [pytest.mark.database("postgresql"), pytest.mark.anyio]

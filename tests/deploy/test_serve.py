@@ -4,18 +4,16 @@ import json
 import resource
 import signal
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from tests.deploy.connected import SHUTDOWN, connected
 from tests.services.databases import environment
 from tests.services.processes import end, free_port, leashed, wait_until
 from tests.services.server import (
@@ -27,21 +25,7 @@ from tests.services.server import (
     start_from_nothing,
 )
 
-CONNECT = json.dumps({"id": 1, "connect": {}})
 SHUTDOWN_SECONDS = 2 * STOP_SECONDS
-SHUTDOWN = 3001
-"""An SDK comes back, and recovers (a code of the Centrifuge protocol)."""
-
-
-@contextmanager
-def connected(server: Server) -> Iterator[ClientConnection]:
-    """A socket that has said who it is and was welcomed."""
-    url = server.url.replace("http", "ws") + "/ws"
-    offered = [ClientPerMessageDeflateFactory()]
-    with connect(url, origin=Origin(server.url), extensions=offered) as socket:
-        socket.send(CONNECT)
-        assert "connect" in json.loads(socket.recv())
-        yield socket
 
 
 def test_sigterm_closes_sockets_at_once_and_ends_well(start_server: StartServer) -> None:

@@ -17,10 +17,9 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.deploy.crates.models import Crate
 from tests.deploy.dock import ROOT, Watch, until
-from tests.deploy.faults import DOCK, SECONDS, Follower, Load, following
-from tests.deploy.test_broker_faults import ROUNDS
-from tests.deploy.test_hostile_clients import children_of
-from tests.deploy.test_rolling_restart import ask, publishing
+from tests.deploy.faults import DOCK, ROUNDS, SECONDS, Follower, Load, following
+from tests.deploy.publishing import ask, publishing
+from tests.services.children import children_of
 from tests.services.databases import Databases
 from tests.services.node import StartNode
 from tests.services.server import Server, StartServer

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tests.deploy.test_hostile_clients import CLOSE, talk
+from tests.services.raw_http import CLOSE, talk
 from trivet_deploy.server.frames_protocol import FramesProtocol
 from trivet_deploy.server.graceful import GracefulHttpProtocol
 from trivet_deploy.server.upgrades import _BehindHead

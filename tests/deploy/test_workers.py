@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.deploy.gunicorn_log import BOOTING
 from tests.deploy.mishaps.models import Mishap
 from tests.services.processes import wait_until
 from tests.services.server import START_SECONDS, Server, StartServer
@@ -148,9 +149,6 @@ def test_a_worker_that_is_replaced_sends_its_streams_elsewhere(
         assert push["disconnect"]["code"] == 3001
     assert server.stop() == 0
     assert "Traceback" not in server.log_text()
-
-
-BOOTING = "Booting worker with pid: "
 
 
 def _stop_the_newest_worker(server: Server) -> None:

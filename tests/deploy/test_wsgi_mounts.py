@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.deploy.test_hostile_clients import children_of, resident_bytes
+from tests.services.children import children_of, resident_bytes
 from tests.services.server import START_SECONDS, Server, StartServer
 
 pytestmark = pytest.mark.once

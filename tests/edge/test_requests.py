@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.deploy.test_answered_errors import FAULTS, REFUSALS
+from tests.deploy.refused_requests import FAULTS, REFUSALS
 from tests.edge.conftest import Way
 from tests.edge.raw import Answer, RawConnection, connect
 from tests.edge.requests import (

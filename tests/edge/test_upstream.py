@@ -8,7 +8,7 @@ from itertools import cycle, islice
 import httpx2
 import pytest
 
-from tests.deploy.test_answered_errors import FAULTS, REFUSALS, TOO_MUCH
+from tests.deploy.refused_requests import FAULTS, REFUSALS, TOO_MUCH
 from tests.edge.conftest import Way
 from tests.edge.requests import BODY
 from tests.services.people import People

@@ -7,7 +7,7 @@ import pytest
 from tests.admin.forms import read_page
 from tests.admin.house import House, Visitor
 from tests.admin.trail import noted, trail
-from tests.joined.test_requests import told
+from tests.joined.told import told
 
 pytestmark = pytest.mark.anyio
 

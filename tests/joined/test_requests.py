@@ -5,20 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 import pytest
 
 from tests.admin.house import PASSWORD, House, Visitor
 from tests.admin.trail import noted
-from trivet.events.outbox import list_after
+from tests.joined.told import told
 
 pytestmark = pytest.mark.anyio
-
-
-async def told(house: House, channel: str) -> list[Any]:
-    async with house.platform.database.unit(read_only=True) as session:
-        stored = await session.run_sync(list_after, channel, 0, limit=1000)
-    return [msgspec.json.decode(each.data) for each in stored]
 
 
 @asynccontextmanager

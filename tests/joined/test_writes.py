@@ -10,7 +10,7 @@ import pytest
 
 from tests.admin.house import House
 from tests.admin.trail import noted, trail
-from tests.joined.test_requests import told
+from tests.joined.told import told
 
 pytestmark = pytest.mark.anyio
 

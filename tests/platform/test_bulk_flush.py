@@ -30,6 +30,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from tests.platform import notes
 from tests.platform.notes import SECRET, Note, published
 from tests.platform.trail import check, entries, execute
+from tests.platform.waiting import await_blocked
 from trivet import Model, Versioned
 from trivet.audit import AuditTrail
 from trivet.data.capture import Capture
@@ -334,21 +335,6 @@ async def test_a_flush_locks_its_rows_in_the_order_of_their_keys(
             before, after = await anyio.to_thread.run_sync(look, notes_url)
             await holder.rollback()
     assert (before, after) == (True, False)
-
-
-def await_blocked(connection: Any) -> None:
-    """Wait until a statement waits for a row."""
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    for _ in range(3000):
-        if connection.scalar(query):
-            connection.rollback()
-            return
-        connection.rollback()
-        connection.scalar(text("SELECT pg_sleep(0.02)"))
-    raise AssertionError("nobody waits")
 
 
 def is_locked(connection: Any, key: int) -> bool:

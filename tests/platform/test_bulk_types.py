@@ -1,99 +1,23 @@
 """A value of a batch is stored as the same value of a single row is, whatever a column's type has
 made of it."""
 
-import datetime as dt
 from collections.abc import AsyncIterator
-from decimal import Decimal
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import BigInteger, DateTime, Integer, Numeric, Text, TypeDecorator, select, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from tests.platform import notes
+from tests.platform.bulk_values import VALUES, Load
 from tests.platform.notes import SECRET
-from trivet import Model, Versioned
 from trivet.audit import AuditTrail
 from trivet.data.capture import Capture
 from trivet.data.database import Database
-from trivet.models.types import BigKey
 
 # SQLite gets no arrays.
 pytestmark = [pytest.mark.anyio, pytest.mark.database("postgresql")]
 
 MANY = 6
-HONOLULU = ZoneInfo("Pacific/Honolulu")
-
-
-class InUtc(TypeDecorator[dt.datetime]):
-    """An instant in a column without a zone, for which the driver is trusted to convert it."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_result_value(self, value: Any, _dialect: Any) -> Any:
-        return value and value.replace(tzinfo=dt.UTC)
-
-
-class Hundredths(TypeDecorator[Decimal]):
-    """Money as a whole number of the smallest coin."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, _dialect: Any) -> Any:
-        return None if value is None else value * 100
-
-    def process_result_value(self, value: Any, _dialect: Any) -> Any:
-        return None if value is None else Decimal(value) / 100
-
-
-class Halves(TypeDecorator[float]):
-    """A float that is kept as a whole number of halves."""
-
-    impl = Integer
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, _dialect: Any) -> Any:
-        return None if value is None else value * 2.0
-
-    def process_result_value(self, value: Any, _dialect: Any) -> Any:
-        return None if value is None else value / 2.0
-
-
-class Words(TypeDecorator[list[str]]):
-    """A list in a text: a change inside it is seen by nobody."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, _dialect: Any) -> Any:
-        return None if value is None else " ".join(value)
-
-    def process_result_value(self, value: Any, _dialect: Any) -> Any:
-        return None if value is None else value.split()
-
-
-class Load(Versioned, Model):
-    """A row of columns that the driver, and not its type, converts."""
-
-    __tablename__ = "test_bulk_load"
-
-    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    at: Mapped[dt.datetime | None] = mapped_column(InUtc)
-    price: Mapped[Decimal | None] = mapped_column(Hundredths)
-    halves: Mapped[float | None] = mapped_column(Halves)
-    share: Mapped[float | None] = mapped_column(Numeric(asdecimal=False))
-    words: Mapped[list[str] | None] = mapped_column(Words)
-
-
-VALUES: dict[str, Any] = {
-    "at": dt.datetime(2026, 11, 26, 23, 30, tzinfo=HONOLULU),
-    "price": Decimal("12.50"),
-    "halves": 3.5,
-    "share": 0.1 + 0.2,
-}
 
 
 @pytest.fixture

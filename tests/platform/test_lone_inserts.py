@@ -14,13 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, column_property, mapped_column
 
 from tests.platform.notes import SECRET, Note, feeds, published
-from tests.platform.test_single_inserts import (
-    MADE_ANEW,
-    REFUSED,
-    ROWS,
-    listen,
-    make,
-)
+from tests.platform.single_rows import MADE_ANEW, REFUSED, ROWS, listen, make
 from tests.platform.trail import ADA, check, execute, noted
 from trivet import Model
 from trivet.audit import AuditTrail

@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect
 
 from tests.platform.bare import bare_platform, bare_root, client_of, mounted
+from tests.platform.echo import echo
 from trivet.asgi.root import build_root
 from trivet.errors import ConfigurationError
 from trivet.features import Feature
@@ -20,19 +21,6 @@ pytestmark = pytest.mark.anyio
 
 
 HOST = {"host": "localhost:8000"}
-
-
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Tells where it was called, by http and by websocket."""
-    if scope["type"] == "websocket":
-        socket = WebSocket(scope, receive, send)
-        await socket.accept()
-        await socket.send_json({"path": scope["path"], "root_path": scope["root_path"]})
-        await socket.close()
-        return
-    request = Request(scope)
-    body = {"path": scope["path"], "root_path": scope["root_path"], "url": str(request.url)}
-    await JSONResponse(body)(scope, receive, send)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from anyio import to_thread
 
 from tests.platform.bare import bare_root, client_of
-from tests.platform.test_mounts import echo
+from tests.platform.echo import echo
 from trivet.asgi.mount import MountedApp
 from trivet.asgi.root import _route
 from trivet.asgi.static_files import find_in_packages, hashed_name

@@ -11,9 +11,9 @@ from typing import Any
 import jwt
 import msgspec
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.platform.token_keys import EC_KEY, RSA_KEY, pem
 from trivet import Forbidden, Identity
 from trivet.errors import ConfigurationError
 from trivet.identity import ANONYMOUS
@@ -24,15 +24,6 @@ from trivet_settings import load_settings
 SECRET = "a-secret-that-signs-tokens-in-the-tests-only"
 OTHER = "another-secret-that-signs-tokens-in-the-tests"
 ADA = Identity(user_id=7, username="ada", kind="session", credential_id="session-1")
-
-RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-EC_KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-def pem(key: Any) -> str:
-    """The public half of a private key, as text."""
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()  # type: ignore[no-any-return]  # of two kinds of keys
 
 
 def tokens(audience: str = "", public: tuple[PublicKey, ...] = ()) -> Tokens:

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 from tests.realtime.beacons.realtime import asked_slowly
 from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.house import House, Socket, eventually, house_at
-from tests.realtime.test_server_api import KEY, call
+from tests.realtime.server_api import KEY, call
 from trivet.delivery.controls import ClientControl
 from trivet.delivery.presence import PresenceNode, PresenceRow, list_nodes
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.platform.test_tokens import EC_KEY, RSA_KEY, pem
+from tests.platform.token_keys import EC_KEY, RSA_KEY, pem
 from tests.realtime.house import FEATURES
 from tests.services.databases import SECRET_KEY
 from trivet.errors import ConfigurationError

@@ -1,6 +1,5 @@
 """What Centrifugo's questions are answered: by the rules and functions of our own sockets."""
 
-import asyncio
 import base64
 import json
 import time
@@ -8,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 from sqlalchemy import select, update
 
+from tests.realtime.centrifugo_proxy import SECRET, SETTINGS, ask, post
 from tests.realtime.centrifugo_tables import create_tables, read_history
 from tests.realtime.house import SECONDS, House, house_at
 from tests.realtime.logins import add_session, change_password, log_out
@@ -29,13 +28,6 @@ from trivet_realtime.centrifugo.answers import (
 
 pytestmark = [pytest.mark.anyio, pytest.mark.database("postgresql")]
 
-SECRET = "a-secret-that-centrifugo-and-the-tests-know"
-SETTINGS: Any = {
-    "centrifugo_secret": SECRET,
-    "centrifugo_api_url": "http://127.0.0.1:9/api",  # nobody listens there
-    "centrifugo_api_key": "a-key-of-centrifugo-that-opens-nothing-here",
-}
-CALLER = {"client": "c1", "transport": "websocket", "protocol": "json", "encoding": "json"}
 HANDSHAKE = {"handshake": True}
 
 
@@ -54,25 +46,6 @@ async def shared(databases: Databases) -> AsyncIterator[House]:
         await house.add_user(7)
         yield house
     databases.drop(url)
-
-
-async def post(house: House, method: str, body: bytes, **headers: str) -> httpx2.Response:
-    url = f"http://127.0.0.1:{house.port}/ws/centrifugo/{method}"
-    options: Any = {"verify": False, "trust_env": False, "timeout": SECONDS}
-    return await asyncio.to_thread(httpx2.post, url, content=body, headers=headers, **options)
-
-
-async def ask(house: House, question_of: str, badge: str = "", **question: Any) -> Any:
-    """The whole answer, whose status has to be 200. `badge` is what the handshake brought."""
-    headers = (
-        {"x-centrifugo-secret": SECRET, "x-badge": badge}
-        if badge
-        else {"x-centrifugo-secret": SECRET}
-    )
-    body = json.dumps({**CALLER, **question}).encode()
-    answer = await post(house, question_of, body, **headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 async def result(house: House, question_of: str, badge: str = "", **question: Any) -> Any:

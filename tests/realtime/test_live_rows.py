@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from tests.realtime.carried import CarriedBroker, Line
+from tests.realtime.centrifugo_proxy import SETTINGS as CENTRIFUGO
+from tests.realtime.centrifugo_proxy import ask
 from tests.realtime.freight.models import Consignment, Postmark
 from tests.realtime.freight.rules import Office
 from tests.realtime.house import House
@@ -25,11 +27,9 @@ from tests.realtime.live_house import (
     make,
     told,
 )
-from tests.realtime.test_centrifugo_proxy import SETTINGS as CENTRIFUGO
-from tests.realtime.test_centrifugo_proxy import ask
-from tests.realtime.test_sdk import sdk
-from tests.realtime.test_server_api import KEY, call
-from tests.realtime.test_transports import opened
+from tests.realtime.opened import opened
+from tests.realtime.sdk import sdk
+from tests.realtime.server_api import KEY, call
 from trivet.events.appending import NewPublication
 from trivet.events.outbox import PublicationRow
 from trivet.identity import Revocation, RevocationScope

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Table, create_engine, delete, select
 from sqlalchemy.orm import Session
 
 from tests.admin.assorted.models import PORTABLE, POSTGRESQL, Assorted, PostgresAssorted
-from tests.admin.test_types import NOT_EQUAL_IN_SQL, UNEQUAL, VALUES
+from tests.admin.type_values import NOT_EQUAL_IN_SQL, UNEQUAL, VALUES
 from trivet import Model
 from trivet.data.capture import Capture
 from trivet.data.live import live_feed

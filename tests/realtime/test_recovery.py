@@ -6,27 +6,13 @@ import anyio
 import pytest
 from sqlalchemy import delete, func, select, update
 
+from tests.realtime.forgetting import NORTH, epoch_of, forget
 from tests.realtime.house import House, Socket, house_at, offsets
 from trivet.delivery.retention import Retention
 from trivet.events.outbox import Channel, PublicationRow, find_position
 from trivet_realtime.bounds import Bounds
 
 pytestmark = pytest.mark.anyio
-
-NORTH = "beacons:north"
-
-
-async def epoch_of(house: House, channel: str = NORTH) -> str:
-    async with house.platform.database.unit(read_only=True) as session:
-        found = await session.get(Channel, channel)
-        assert found is not None
-        return found.epoch
-
-
-async def forget(house: House, below: int) -> None:
-    """Lose the publications below an offset, as retention would."""
-    async with house.platform.database.engine.begin() as connection:
-        await connection.execute(delete(PublicationRow).where(PublicationRow.offset < below))
 
 
 async def come_back(socket: Socket, epoch: str, offset: int, **options: Any) -> Any:

@@ -2,17 +2,16 @@
 
 import asyncio
 import base64
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import cent
-import httpx2
 import pytest
 from sqlalchemy import select
 
-from tests.realtime.house import SECONDS, House, Socket, house_at
+from tests.realtime.house import House, Socket, house_at
 from tests.realtime.logins import SEVEN
+from tests.realtime.server_api import KEY, call, error, post
 from trivet.audit.tables import AuditEntry
 from trivet.delivery.brokers import postgresql, redis
 from trivet.delivery.brokers.sealed import SEAL_BYTES
@@ -24,7 +23,6 @@ from trivet_realtime.server_api.app import METHODS
 
 pytestmark = pytest.mark.anyio
 
-KEY = "a-key-of-the-server-api-that-opens-nothing"
 DEN = "lounge:den"
 
 
@@ -32,28 +30,6 @@ DEN = "lounge:den"
 async def house(empty_database_url: str) -> AsyncIterator[House]:
     async with house_at(empty_database_url, server_api_keys=[KEY, KEY[::-1]]) as house:
         yield house
-
-
-async def post(house: House, method: str, request: Any, **headers: str) -> httpx2.Response:
-    url = f"http://127.0.0.1:{house.port}/ws/api/{method}"
-    body = request if isinstance(request, bytes) else json.dumps(request).encode()
-    # On a thread, because a client reads certificates when it is made.
-    return await asyncio.to_thread(
-        httpx2.post, url, content=body, headers=headers, trust_env=False, timeout=SECONDS
-    )
-
-
-async def call(house: House, method: str, **request: Any) -> Any:
-    """The result; a KeyError if there is none."""
-    answer = await post(house, method, request, **{"x-api-key": KEY})
-    assert answer.status_code == 200
-    return answer.json()["result"]
-
-
-async def error(house: House, method: str, request: Any) -> int:
-    answer = await post(house, method, request, **{"x-api-key": KEY})
-    assert answer.status_code == 200
-    return int(answer.json()["error"]["code"])
 
 
 async def enter(socket: Socket, channel: str = DEN) -> Any:

@@ -11,8 +11,8 @@ from sqlalchemy import event, func, select
 
 from tests.realtime.beacons.realtime import answered_slowly, asked_slowly
 from tests.realtime.carried import CarriedBroker, Line
+from tests.realtime.forgetting import epoch_of, forget
 from tests.realtime.house import House, Socket, eventually, house_at, offsets
-from tests.realtime.test_recovery import epoch_of, forget
 from trivet.delivery.presence import PresenceRow
 from trivet.events.outbox import unopened_epoch
 from trivet.identity import ANONYMOUS

@@ -11,7 +11,7 @@ from sqlalchemy import insert, text
 
 from tests.realtime.carried import CarriedBroker, Line
 from tests.realtime.house import House, Socket, eventually, house_at
-from tests.realtime.test_server_api import KEY, call, error
+from tests.realtime.server_api import KEY, call, error
 from trivet.delivery.connection_states import ConnectionsRequest
 from trivet.delivery.connections import ConnectionsOverview, find_connections
 from trivet.delivery.controls import Survey, SurveyAnswer

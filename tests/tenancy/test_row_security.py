@@ -24,7 +24,7 @@ from tests.tenancy.campus_house import (
     identity,
     seen_by,
 )
-from tests.tenancy.test_tenant_doors import DOORS, PATHS
+from tests.tenancy.doors import DOORS, PATHS
 from trivet import Forbidden, Identity
 from trivet.asgi.root import Root
 from trivet.data.capture import Capture

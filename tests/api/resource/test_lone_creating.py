@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from tests.api.resource.bookshop_api import BOOKSHOP, LABELS, NOVELS, PLACES, open_bookshop
-from tests.api.resource.test_routes import WHO, make_tables
+from tests.api.resource.tables import WHO, make_tables
 from tests.platform.bare import client_of
 from trivet.asgi.root import Root
 from trivet.data.database import Database

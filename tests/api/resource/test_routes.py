@@ -9,13 +9,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Column, Integer, Table, create_engine
+from sqlalchemy import Column, Integer, Table
 from sqlalchemy.orm import registry
 
-from tests.api.resource.bookshop.models import Base, Novel
+from tests.api.resource.bookshop.models import Novel
 from tests.api.resource.bookshop_api import LABELS, NOVELS, PLACES, open_bookshop
+from tests.api.resource.tables import WHO, make_tables
 from tests.platform.bare import client_of
-from trivet import Identity
 from trivet.asgi.root import Root
 from trivet.errors import ConfigurationError
 from trivet_api import public, resource
@@ -25,16 +25,6 @@ pytestmark = pytest.mark.anyio
 EMMA = {"title": "Emma", "isbn": "1"}
 NOTHING: dict[str, Any] = {"items": [], "next_cursor": None, "previous_cursor": None}
 NEW = {"id": 1, **EMMA, "labels": []}
-WHO = {
-    "clerk": Identity(1, "clerk", "session", is_staff=True),
-    "guest": Identity(2, "guest", "session"),
-}
-
-
-def make_tables(url: str) -> None:
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    Base.metadata.create_all(engine)
-    engine.dispose()
 
 
 @pytest.fixture

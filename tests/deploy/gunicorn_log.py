@@ -1,0 +1,3 @@
+"""What Gunicorn writes into its log."""
+
+BOOTING = "Booting worker with pid: "
