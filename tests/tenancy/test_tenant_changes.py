@@ -1,15 +1,16 @@
 """What is written belongs to a tenant of its writer, whatever writes it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import Engine, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, ForeignKey, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from tests.platform.watched_rules import module_of
-from tests.tenancy.campus.models import Academy, Enrolment, Handout, Lecture, Seminar
+from tests.tenancy.campus.models import Academy, Base, Enrolment, Handout, Lecture, Seminar
 from tests.tenancy.campus.rules import academies_of
 from tests.tenancy.campus_house import NORTH, SOUTH, act_as, engine_of, identity
 from trivet import Forbidden, Identity, TrivetError
@@ -17,7 +18,7 @@ from trivet.data.capture import Capture
 from trivet.data.session import TrivetSession
 from trivet.identity import system
 from trivet.origin import Origin
-from trivet.rules import across_tenants, select_visible
+from trivet.rules import Tenants, across_tenants, select_visible, tenant
 from trivet.rules.registry import collect_rules
 
 Work = Callable[[Session], Any]
@@ -139,6 +140,60 @@ def test_a_new_parent_of_another_tenant_is_none_for_its_child(engine: Engine) ->
     with session_of(engine, identity("ada")) as db:
         db.add(Handout(text="y", lecture=Lecture(title="x", academy_id=SOUTH)))
         with pytest.raises(Forbidden):
+            db.flush()
+
+
+class Margin(Base):
+    """It reaches its academy through two others."""
+
+    __tablename__ = "campus_margin"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    handout_id: Mapped[int] = mapped_column(ForeignKey(Handout.id))
+    handout: Mapped[Handout] = relationship()
+
+
+@tenant(
+    "academy",
+    {
+        Academy: "id",
+        Lecture: "academy_id",
+        Handout: "lecture.academy_id",
+        Margin: "handout.lecture.academy_id",
+    },
+)
+def academies_with_margins(actor: Identity) -> Tenants:
+    return academies_of(actor)
+
+
+NEW_PARENTS: dict[str, Callable[[Session, int], Any]] = {  # a lecture has the number of its academy
+    "a new lecture of an academy": lambda db, academy: Handout(
+        text="x", lecture=Lecture(title="x", academy=db.get_one(Academy, academy))
+    ),
+    "a new handout of a lecture": lambda db, academy: Margin(
+        handout=Handout(text="x", lecture=db.get_one(Lecture, academy))
+    ),
+    "a new handout with the key of a lecture": lambda _db, academy: Margin(
+        handout=Handout(text="x", lecture_id=academy)
+    ),
+    "a new handout of a new lecture": lambda _db, academy: Margin(
+        handout=Handout(text="x", lecture=Lecture(title="x", academy_id=academy))
+    ),
+}
+
+
+@pytest.mark.parametrize("parent", NEW_PARENTS)
+@pytest.mark.parametrize(("academy", "is_refused"), [(NORTH, False), (SOUTH, True)])
+def test_a_row_is_of_the_tenant_to_which_its_new_parents_lead(
+    engine: Engine, parent: str, academy: int, is_refused: bool
+) -> None:
+    Base.metadata.create_all(engine)
+    rules = collect_rules([module_of(academies_with_margins=academies_with_margins)])
+    with TrivetSession(
+        bind=engine, capture=Capture(rules=rules), origin=Origin(identity("ada"))
+    ) as db:
+        with db.no_autoflush:
+            db.add(NEW_PARENTS[parent](db, academy))
+        with pytest.raises(Forbidden) if is_refused else nullcontext():
             db.flush()
 
 
