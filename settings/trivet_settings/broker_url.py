@@ -2,6 +2,8 @@
 
 from urllib.parse import urlsplit
 
+from trivet_settings.host import require_host
+
 NAMES = ("memory", "postgresql")
 SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 SHAPES = "memory, postgresql or redis://user:password@host:6379 (rediss:// with TLS)"
@@ -18,12 +20,7 @@ def check(text: str) -> str:
         if not parts.path:
             raise ValueError("names no socket: unix:///path/to/socket")
         return text
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("has a port that is no number from 0 to 65535") from None
-    if not parts.hostname:
-        raise ValueError("names no host")
+    require_host(parts)
     return text
 
 

@@ -17,6 +17,7 @@ from pydantic_settings import NoDecode
 
 from trivet_settings import broker_url
 from trivet_settings.database_url import DatabaseUrl
+from trivet_settings.host import require_host
 from trivet_settings.public_url import SEGMENT, PublicUrl, origin_of
 
 RESERVED_PREFIXES = (
@@ -311,18 +312,13 @@ def _check_server_address(text: str) -> str:
     if text and not text.startswith(("http://", "https://")):
         raise ValueError("is no address that begins with http:// or https://")
     if text:
-        _require_host(text)
+        _require_plain(text)
     return text.rstrip("/")
 
 
-def _require_host(text: str) -> None:
+def _require_plain(text: str) -> None:
     parts = urlsplit(text)
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("has a port that is no number from 0 to 65535") from None
-    if not parts.hostname:
-        raise ValueError("names no host")
+    require_host(parts)
     if parts.query or parts.fragment:
         raise ValueError("has a query or a fragment, behind which no method can be written")
 
