@@ -44,3 +44,18 @@ class TestFeeds:
 
 def test_a_row_that_a_deletion_would_change_is_guarded_with_the_one_that_is_deleted() -> None:
     assert FedTables([notes.Note]).find_unseen("DELETE FROM test_line") is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "seen_by_nobody"),
+    [
+        ("DROP TABLE test_note", "test_note"),
+        ("TRUNCATE test_line, test_note", "test_note"),
+        ("DROP TABLE test_line", None),
+        ("ANALYZE", None),
+    ],
+)
+def test_a_statement_that_names_its_tables_somewhere_is_judged_by_its_names(
+    sql: str, seen_by_nobody: str | None
+) -> None:
+    assert FedTables([notes.Note]).find_unseen(sql) == seen_by_nobody
