@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.urls import URLPattern, path, re_path
 from starlette.types import Message, Receive, Scope, Send
 
@@ -149,11 +150,11 @@ def test_routes_read_as_paths_also_where_django_has_a_regex() -> None:
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        (path("polls/<int:pk>/", print), "polls/<int:pk>/"),
-        (re_path(r"^polls/(?P<year>[0-9]{4})/$", print), "polls/<year>/"),
-        (re_path(r"^feed\.(?P<format>rss|atom)$", print), "feed.<format>"),
-        (re_path(r"^(\w+)/?$", print), "<var>/"),
-        (re_path(r"^$", print), ""),
+        (path("polls/<int:pk>/", HttpResponse), "polls/<int:pk>/"),
+        (re_path(r"^polls/(?P<year>[0-9]{4})/$", HttpResponse), "polls/<year>/"),
+        (re_path(r"^feed\.(?P<format>rss|atom)$", HttpResponse), "feed.<format>"),
+        (re_path(r"^(\w+)/?$", HttpResponse), "<var>/"),
+        (re_path(r"^$", HttpResponse), ""),
     ],
 )
 def test_a_pattern_reads_as_a_path(written: URLPattern, read: str) -> None:

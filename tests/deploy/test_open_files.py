@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.test_hostile_clients import children_of
+from tests.services.children import children_of
 from tests.services.server import Server
 
 pytestmark = pytest.mark.once

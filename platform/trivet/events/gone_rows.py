@@ -104,8 +104,7 @@ def with_gone_rows(
         return publications
     kept = _encode(gone, told)
     return [
-        each if each.row_before is None else each._replace(rows_gone=kept)
-        for each in publications
+        each if each.row_before is None else each._replace(rows_gone=kept) for each in publications
     ]
 
 
