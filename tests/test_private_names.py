@@ -15,8 +15,8 @@ from tests.private_names import PRIVATE_NAMES, PrivateName
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("platform", "api", "admin", "realtime", "deploy", "settings")
-PUBLIC = {"_meta", "_state", "_default_manager", "_current_frames", "_exit"}
-"""Public by the documents of Django, `sys` and `os`, for all their underscores."""
+PUBLIC = {"_meta", "_state", "_default_manager", "_current_frames", "_exit", "_replace"}
+"""Public by the documents of Django, `sys`, `os` and `collections`, for all their underscores."""
 
 
 def _id(row: PrivateName) -> str:

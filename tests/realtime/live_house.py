@@ -197,3 +197,24 @@ async def end(house: House) -> None:
     """Tell everybody something: an open consignment, called the end."""
     async with house.platform.database.unit() as session:
         session.add(Consignment(code="end", stage=Stage.OPEN))
+
+
+async def next_event(client: Any) -> Any:
+    """The next publication, of a socket or a stream; pings are answered."""
+    while not (received := await client.receive()):
+        await client.send({})
+    return received["push"]["pub"]
+
+
+async def heard(client: Any) -> list[Any]:
+    """The publications that come until the end is told."""
+    found: list[Any] = []
+    while True:
+        publication = await next_event(client)
+        if is_end(publication):
+            return found
+        found.append(publication)
+
+
+def is_end(publication: Any) -> bool:
+    return bool(publication["data"].get("row", {}).get("code") == "end")

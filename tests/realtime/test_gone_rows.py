@@ -11,8 +11,7 @@ from sqlalchemy.orm import selectinload
 
 from tests.realtime.freight.models import Ban, Consignment, CrewPlace, Handler, Parcel, Stage
 from tests.realtime.house import House
-from tests.realtime.live_house import CHANNEL, CREW, end, live_house
-from tests.realtime.test_live_rows import heard, next_event
+from tests.realtime.live_house import CHANNEL, CREW, end, heard, live_house, next_event
 from trivet.events.gone_rows import COPIES_MAX
 from trivet.events.outbox import PublicationRow
 

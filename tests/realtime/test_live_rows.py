@@ -23,8 +23,11 @@ from tests.realtime.live_house import (
     Passes,
     change,
     end,
+    heard,
+    is_end,
     live_house,
     make,
+    next_event,
     told,
 )
 from tests.realtime.opened import opened
@@ -46,27 +49,6 @@ OWN = (None, Held(sender=1))
 async def house(empty_database_url: str) -> AsyncIterator[House]:
     async with live_house(empty_database_url) as house:
         yield house
-
-
-async def next_event(client: Any) -> Any:
-    """The next publication, of a socket or a stream; pings are answered."""
-    while not (received := await client.receive()):
-        await client.send({})
-    return received["push"]["pub"]
-
-
-async def heard(client: Any) -> list[Any]:
-    """The publications that come until the end is told."""
-    found: list[Any] = []
-    while True:
-        publication = await next_event(client)
-        if is_end(publication):
-            return found
-        found.append(publication)
-
-
-def is_end(publication: Any) -> bool:
-    return bool(publication["data"].get("row", {}).get("code") == "end")
 
 
 def read(publications: list[Any], codes: dict[str, str]) -> Iterator[tuple[str, str]]:
