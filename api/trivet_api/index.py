@@ -1,7 +1,9 @@
 """The way in: what stands at ``/api/`` and the OpenAPI document."""
 
+from threading import Lock
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI, Request
 
 from trivet.context import context_of
@@ -11,6 +13,11 @@ from trivet_api.openapi import describe
 
 def install_index(app: FastAPI) -> None:
     """Add ``/`` and ``/openapi.json`` to `app`."""
+    making = Lock()
+
+    def make_document(root: str, cookie_name: str) -> dict[str, Any]:
+        with making:
+            return describe(app, root=root, cookie_name=cookie_name)
 
     @app.get("/", dependencies=[public], include_in_schema=False, name="index")
     async def index(request: Request) -> dict[str, str]:
@@ -25,4 +32,5 @@ def install_index(app: FastAPI) -> None:
     async def openapi(request: Request) -> dict[str, Any]:
         accounts = context_of(request.scope).platform.accounts
         root = request.scope.get("root_path", "")
-        return describe(app, root=root, cookie_name=accounts.cookie_name)
+        # The first one is made of every model, which takes long where there are many.
+        return await to_thread.run_sync(make_document, root, accounts.cookie_name)

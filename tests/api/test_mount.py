@@ -1,13 +1,17 @@
 """Routers in the API: however a feature arranges its routes, each keeps all that it says."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from threading import get_ident
+from typing import Annotated, Any, ClassVar
 
 import httpx2
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
@@ -17,6 +21,7 @@ from trivet.asgi.root import build_root
 from trivet_api import authenticated, public, requires
 from trivet_api.direct import answer_directly
 from trivet_api.include import include
+from trivet_api.index import install_index
 from trivet_api.policy import PolicyRoute, list_routes
 from trivet_api.problems import install_problems
 
@@ -63,6 +68,20 @@ def make_app(*, directly: bool, nested: bool) -> FastAPI:
     else:
         app.include_router(make_router(nested=nested), prefix="/stars", tags=["all"])
     return app
+
+
+class Seen(BaseModel):
+    """A model that notes where its schema for the document is made."""
+
+    made_in: ClassVar[list[int]] = []
+    name: str
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        cls.made_in.append(get_ident())
+        return handler(schema)
 
 
 @pytest.fixture(params=[True, False], ids=["nested", "flat"])
@@ -133,3 +152,21 @@ def test_a_router_that_holds_more_than_routes_stays_as_it_is() -> None:
     assert not any(isinstance(route, PolicyRoute) for route in app.router.routes)
     paths = [context.path for context in iter_route_contexts(app.routes)]
     assert paths == ["/stars/deep", "/stars/open"]
+
+
+async def test_the_document_is_made_beside_the_event_loop(tmp_path: Path) -> None:
+    app = FastAPI(openapi_url=None)
+    app.router.route_class = PolicyRoute
+    install_index(app)
+
+    @app.get("/seen", dependencies=[public])
+    async def seen() -> Seen:
+        return Seen(name="a")
+
+    root = build_root(bare_platform(tmp_path), [MountedApp("api", "/api", app, lifespan=False)])
+    async with client_of(root) as client:
+        first, second = await asyncio.gather(*(client.get("/api/openapi.json") for _ in range(2)))
+    assert "Seen" in first.json()["components"]["schemas"]
+    assert first.json() == second.json()
+    assert Seen.made_in
+    assert get_ident() not in Seen.made_in
