@@ -33,8 +33,8 @@ EXTRA = {
     "/old/starlette": "asgi:tests.deploy.foreign.starlette_app:app",
 }
 SAMPLES = (
-    (r"\^\(\?P<app_label>[^)]*\)/\$", "accounts/"),
-    (r"\(\?P<url>\.\*\)\$", "nowhere"),
+    (r"<app_label>", "accounts"),
+    (r"<url>", "nowhere"),
     (r"\{airport\}", "JFK"),
     (r"\{\w+\}", "1"),
     (r"<\w*:?\w+>", "1"),

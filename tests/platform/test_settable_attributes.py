@@ -96,6 +96,9 @@ class TestWhoMaySet:
         def hire(db: Session) -> None:
             db.get_one(Person, 1).boss = Person(name="zoe")
 
+        if engine.dialect.name == "postgresql":  # whose numbers know nothing of rows with keys
+            with engine.begin() as connection:
+                connection.exec_driver_sql("ALTER SEQUENCE visible_person_id_seq RESTART WITH 9")
         written: list[str] = []
 
         @event.listens_for(engine, "before_cursor_execute")

@@ -12,7 +12,9 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from trivet.capture.recorder import Recorder
 from trivet.data.capture import Capture
+from trivet.data.flush import run_feeds
 from trivet.data.statement_guard import FeedError
 from trivet.errors import ConfigurationError
 from trivet.events.feeds import Change
@@ -88,23 +90,18 @@ def _feed_links(relation: Any, taken: Ends, given: Ends) -> None:
 
 def _run(model: Any, change: Change[Any]) -> None:
     connection: Any = connections[DEFAULT_DB_ALIAS]
-    recorder = connection.session.recorder
-    for function in runtime.capture().feeds.feeds_of_label(model._meta.label_lower):
-        name = f"the feed {function.__name__} of {model.__name__}"
-        with recorder.feed_running(name), _reading_nothing(connection, name):
-            try:
-                recorder.note_each(list(function(change)))
-            except Exception as error:
-                error.add_note(f"raised by {name}, for its {change.kind}; nothing is committed")
-                raise
+    recorder: Recorder = connection.session.recorder
+    with _reading_nothing(connection, recorder):
+        run_feeds(recorder, runtime.capture().feeds.feeds_of_label(model._meta.label_lower), change)
 
 
 @contextmanager
-def _reading_nothing(connection: Any, name: str) -> Iterator[None]:
+def _reading_nothing(connection: Any, recorder: Recorder) -> Iterator[None]:
     def refuse(_execute: Any, sql: Any, *_: Any) -> None:
         raise FeedError(
-            f"{name} asked the database something ({' '.join(str(sql).split())[:120]}), and a feed "
-            "is a plain read of the instance: use the columns that it has"
+            f"{recorder.running_feed} asked the database something "
+            f"({' '.join(str(sql).split())[:120]}), and a feed is a plain read of the instance: "
+            "use the columns that it has"
         )
 
     with connection.execute_wrapper(refuse):
