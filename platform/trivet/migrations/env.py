@@ -8,6 +8,7 @@ from trivet.audit import tables as audit_tables
 from trivet.events import outbox
 from trivet.identity import django_tables, keys
 from trivet.migrations.kept_searches import KeptSearches
+from trivet.migrations.numbered_keys import NumberingSqliteImpl
 from trivet.migrations.risks import find_risks
 from trivet.migrations.scope import options
 
@@ -24,6 +25,9 @@ def look_at(_context: Any, _revision: Any, directives: list[Any]) -> None:
 
 _mapped = (audit_tables, keys, django_tables, outbox)
 """Imported for their tables."""
+
+_implementations = (NumberingSqliteImpl,)
+"""Imported for Alembic, which knows them by their dialects."""
 
 config = context.config
 context.configure(

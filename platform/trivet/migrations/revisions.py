@@ -1,6 +1,6 @@
 """The operations of a new revision, made fit for every database and every order of features.
 
-Alembic compares one database with the models and writes down what it sees there. Four things it
+Alembic compares one database with the models and writes down what it sees there. Five things it
 cannot know are added here:
 
 * a table of another feature must be there before a foreign key can refer to it. The revision then
@@ -8,6 +8,7 @@ cannot know are added here:
   refer to each other, the key is postponed to a revision of its own;
 * a column that is gone and one that is new may be the same under another name, which only people
   know;
+* SQLite gives the key of a deleted row again, unless a new table says AUTOINCREMENT;
 * PostgreSQL keeps an enumeration as a type of its own, which a downgrade has to drop;
 * a revision without a message gets one that says what it does.
 """
@@ -26,6 +27,7 @@ from trivet.migrations.enumerations import drops_of
 from trivet.migrations.filling import fill
 from trivet.migrations.filling_back import fill_back
 from trivet.migrations.losses import find_losses
+from trivet.migrations.numbered_keys import number_once
 from trivet.migrations.policies import SecureRowsOp, order_policies
 from trivet.migrations.prerequisites import prepare
 from trivet.migrations.searches import CreateSearchOp, DropSearchOp, order_searches
@@ -61,6 +63,9 @@ class Revising:
         upgrade, downgrade = directive.upgrade_ops, directive.downgrade_ops
         assert upgrade is not None
         assert downgrade is not None
+        for operation in upgrade.ops:
+            if isinstance(operation, ops.CreateTableOp):
+                number_once(operation)
         if self.add:
             upgrade.ops = [_adding(key) for key in self.add]
             downgrade.ops = upgrade.reverse().ops

@@ -12,6 +12,11 @@ def plain(sql: str) -> str:
     return " ".join(_unwrapped(parts))
 
 
+def words(sql: str) -> set[str]:
+    """The words of `sql` that stand outside of quotes, in lower case."""
+    return {each.lower() for each in _PARTS.findall(sql) if each[0] not in "'\"`["}
+
+
 def _plain_part(part: str) -> str:
     if part[0] == "'":
         return part

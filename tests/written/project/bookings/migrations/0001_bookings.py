@@ -58,6 +58,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bookings_booking")),
         sa.UniqueConstraint("token", name=op.f("uq_bookings_booking_token")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("bookings_booking", schema=None) as batch_op:
         batch_op.create_index(

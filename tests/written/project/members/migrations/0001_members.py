@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_members_member")),
         sa.UniqueConstraint("name", name=op.f("uq_members_member_name")),
+        sqlite_autoincrement=True,
     )
 
 

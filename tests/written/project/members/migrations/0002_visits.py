@@ -29,6 +29,7 @@ def upgrade() -> None:
             ["host_id"], ["members_member.id"], name=op.f("fk_members_visit_host_id_members_member")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_members_visit")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("members_visit", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_members_visit_guest_id"), ["guest_id"], unique=False)
