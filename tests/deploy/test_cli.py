@@ -1,5 +1,6 @@
 """What the command line says, where it says it, and what its exit codes mean."""
 
+import json
 import os
 import socket
 import subprocess
@@ -75,13 +76,13 @@ SCENARIOS = (
     Scenario(
         "keys before the first migrate",
         ("keys", "list"),
-        1,
+        4,
         stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
     ),
     Scenario(
         "users before the first migrate",
         ("users", "list"),
-        1,
+        4,
         stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
     ),
     Scenario(
@@ -94,7 +95,7 @@ SCENARIOS = (
         Scenario(
             f"{command[0]} on a server that is down",
             command,
-            1,
+            4,
             stderr=("postgresql://u:***@127.0.0.1:1/x does not answer", "refused", "Start it"),
             variables={"database_url": "postgresql://u:geheim@127.0.0.1:1/x"},
         )
@@ -131,6 +132,39 @@ def test_a_command_answers_with_a_sentence_and_a_code(scenario: Scenario, tmp_pa
     assert "Traceback" not in done.stdout + done.stderr
     assert SECRET_KEY not in done.stdout + done.stderr
     assert not list(tmp_path.iterdir()), "a command that failed or only looked left something"
+
+
+DOWN = {"database_url": "postgresql://u:geheim@127.0.0.1:1/x"}
+
+
+@pytest.mark.parametrize(
+    ("command", "variables", "code", "error"),
+    [
+        (("migrate", "--check"), DOWN, 4, "database-unavailable"),
+        (("migrate", "--plan"), DOWN, 4, "database-unavailable"),
+        (("keys", "list"), DOWN, 4, "database-unavailable"),
+        (("users", "list"), DOWN, 4, "database-unavailable"),
+        (("audit", "verify"), DOWN, 4, "database-unavailable"),
+        (("realtime", "info"), DOWN, 4, "database-unavailable"),
+        (("sessions", "clear"), DOWN, 4, "database-unavailable"),
+        (("audit", "verify", "--anchor", "x"), DOWN, 1, "anchor"),
+        (("migrate", "--make", "departures", "-m", "x"), {}, 3, "unchanged"),
+        (("routes",), {"features": "no_such_feature"}, 3, "no-feature"),
+        (("routes",), {"rooms": "kitchen"}, 3, "settings"),
+    ],
+)
+def test_with_json_an_error_is_an_object_on_stdout(
+    command: tuple[str, ...], variables: dict[str, str], code: int, error: str, tmp_path: Path
+) -> None:
+    env = environment(**{"database_url": NOWHERE, **variables})
+
+    done = run_trivet(*command, "--json", env=env, cwd=tmp_path)
+
+    assert done.returncode == code, done
+    told = json.loads(done.stdout)
+    assert [*told] == ["error"]
+    assert told["error"]["code"] == error
+    assert told["error"]["detail"] in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("command", ["serve", "dev", "demo", "serve --bind"])

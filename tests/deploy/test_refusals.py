@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from departures.models import Airport
 from tests.platform.notes import Note, create_tables
 from trivet import Conflict
-from trivet_deploy.cli.console import ExitCode, report
+from trivet_deploy.cli.console import ExitCode
+from trivet_deploy.cli.failure import report
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trivet_deploy.cli.console import ExitCode, print_error, print_json, say, stdout
+from trivet_deploy.cli.console import ExitCode, json_option, print_error, print_json, say, stdout
 from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def adopt(
     ],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do what the plan says.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    as_json: Annotated[bool, json_option("Print the plan as JSON.")] = False,
 ) -> None:
     """Adopt the tables of a database that was there before.
 

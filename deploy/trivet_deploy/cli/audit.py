@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from trivet_deploy.cli.console import ExitCode, print_json, print_table, say, stdout
+from trivet_deploy.cli.console import ExitCode, json_option, print_json, print_table, say, stdout
 from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ OTHER_KEY = (
     "in TRIVET_AUDIT_KEYS, behind the one that is to write, and check again."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Json = Annotated[bool, json_option("Print the result as JSON.")]
 
 
 @app.command("verify")

@@ -15,7 +15,7 @@ from trivet_deploy.checks.centrifugo import find_centrifugo
 from trivet_deploy.checks.environment import find_unread
 from trivet_deploy.checks.finding import Finding, advise
 from trivet_deploy.checks.rights import find_rights
-from trivet_deploy.cli.console import ExitCode, print_json, print_table, stdout
+from trivet_deploy.cli.console import ExitCode, json_option, print_json, print_table, stdout
 from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[
 
 
 def check(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: Annotated[bool, json_option("Print the findings as JSON.")] = False,
     settings_only: Annotated[
         bool,
         typer.Option("--settings", help="Print every setting and stop."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trivet_deploy.cli.console import print_json, say, stdout
+from trivet_deploy.cli.console import json_option, print_json, say, stdout
 from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ app = typer.Typer(help="Follow channels, and publish to them.", no_args_is_help=
 _POSITION = re.compile(r"(\w{1,16}):(\d{1,18})")
 NO_POSITION = "--from is no position. Write it as it is printed, EPOCH:OFFSET, like 5f0c1a2b:17"
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Json = Annotated[bool, json_option("Print the result as JSON.")]
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from trivet_deploy.cli.console import print_json, print_table, say, stdout
+from trivet_deploy.cli.console import json_option, print_json, print_table, say, stdout
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Manage the API keys of programs.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Json = Annotated[bool, json_option("Print the result as JSON.")]
 
 
 @app.command()

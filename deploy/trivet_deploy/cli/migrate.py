@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trivet_deploy.cli.console import ExitCode, print_error, print_json, say, stdout, warn
+from trivet_deploy.cli.console import (
+    ExitCode,
+    json_option,
+    print_error,
+    print_json,
+    say,
+    stdout,
+    warn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +68,7 @@ def migrate(
     yes: Annotated[
         bool, typer.Option("--yes", help="Go back, or make a revision, and lose what that drops.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    as_json: Annotated[bool, json_option("Print what was done as JSON.")] = False,
 ) -> None:
     """Bring the database to the present schema.
 
@@ -215,7 +223,7 @@ def makemigrations(
     yes: Annotated[
         bool, typer.Option("--yes", help="Write what drops columns, tables or parts of values.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
+    as_json: Annotated[bool, json_option("Print what was made as JSON.")] = False,
 ) -> None:
     """Write the revisions that the models ask for.
 
@@ -358,10 +366,11 @@ def _make_one(
 ) -> None:
     if not message:
         raise typer.BadParameter("say what the revision is about", param_hint="--message")
+    from trivet.errors import ConfigurationError
+
     made = _make(settings, [feature], message, answers)
     if not made:
-        print_error(_unchanged([feature]))
-        raise typer.Exit(ExitCode.CONFIGURATION)
+        raise ConfigurationError("unchanged", _unchanged([feature]))
     if as_json:
         print_json({"path": str(made[0].path), "risks": made[0].risks})
     else:

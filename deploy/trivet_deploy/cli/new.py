@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trivet_deploy.cli.console import print_json, say, stdout
+from trivet_deploy.cli.console import json_option, print_json, say, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Write a project, a feature or a model.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print the files as JSON.")]
+Json = Annotated[bool, json_option("Print the files as JSON.")]
 Fields = Annotated[
     list[str],
     typer.Argument(

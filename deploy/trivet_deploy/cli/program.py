@@ -9,7 +9,6 @@ parameters that typer does not read stand under TYPE_CHECKING.
 import inspect
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -37,16 +36,9 @@ from trivet_deploy.cli import (
     tokens,
     users,
 )
-from trivet_deploy.cli.console import EXIT_CODES, report
+from trivet_deploy.cli.console import EXIT_CODES, Options
+from trivet_deploy.cli.failure import report
 from trivet_deploy.collector import collect_seldom
-
-
-@dataclass(slots=True)
-class Options:
-    """The options before the command, which hold for all commands."""
-
-    debug: bool = False
-
 
 app = typer.Typer(
     name="trivet",
@@ -135,4 +127,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # the last resort of a program that people type
         if options.debug:
             raise
-        sys.exit(report(error))
+        sys.exit(report(error, as_json=options.as_json))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from trivet_deploy.cli.console import ExitCode, print_json, print_table, say, warn
+from trivet_deploy.cli.console import ExitCode, json_option, print_json, print_table, say, warn
 from trivet_deploy.counted import counted
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at sockets, and end them.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Json = Annotated[bool, json_option("Print the result as JSON.")]
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from trivet_deploy.cli.console import print_json, print_table
+from trivet_deploy.cli.console import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from trivet import Platform
@@ -34,7 +34,7 @@ class Line:
 
 
 def routes(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    as_json: Annotated[bool, json_option("Print the table as JSON.")] = False,
     mount: Annotated[str | None, typer.Option(help="Only the routes of this mount.")] = None,
 ) -> None:
     """Show every route of every mount: method, path, name, policy, and whether it takes an

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from trivet_deploy.cli.console import print_json, say
+from trivet_deploy.cli.console import json_option, print_json, say
 from trivet_deploy.counted import counted
 
 app = typer.Typer(help="Look after the sessions of logins.", no_args_is_help=True)
@@ -17,7 +17,7 @@ def _sessions() -> None:
 
 @app.command("clear")
 def clear(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Annotated[bool, json_option("Print the result as JSON.")] = False,
 ) -> None:
     """Remove the sessions that have expired.
 

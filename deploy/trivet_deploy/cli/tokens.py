@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trivet_deploy.cli.console import print_json, stdout
+from trivet_deploy.cli.console import json_option, print_json, stdout
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ app = typer.Typer(help="Make tokens for sockets.", no_args_is_help=True)
 
 NO_JSON = """--info is no JSON. Write it like '{"name": "Ada"}'."""
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Json = Annotated[bool, json_option("Print the result as JSON.")]
 
 
 @app.callback()

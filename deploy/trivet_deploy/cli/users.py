@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from trivet_deploy.cli.console import print_json, print_table, say
+from trivet_deploy.cli.console import json_option, print_json, print_table, say
 
 Username = Annotated[str, typer.Argument(help="The name to log in with.")]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from stdin.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Json = Annotated[bool, json_option("Print the result as JSON.")]
 
 SHOWN = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
 

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.types import ASGIApp
 
 from trivet_deploy import asgi
-from trivet_deploy.cli.console import reporting, warn
+from trivet_deploy.cli.console import warn
+from trivet_deploy.cli.failure import reporting
 from trivet_deploy.collector import collect_for_serving, collect_seldom
 from trivet_deploy.schema import find_schema_fault
 from trivet_deploy.server.reloading import quiet_restarts

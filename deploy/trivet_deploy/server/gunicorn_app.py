@@ -8,7 +8,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
 from trivet.log import configure_logging, name_processes
-from trivet_deploy.cli.console import reporting
+from trivet_deploy.cli.failure import reporting
 from trivet_deploy.collector import collect_for_serving, collect_seldom
 from trivet_deploy.server.handover import Handover
 from trivet_settings import Settings, load_settings

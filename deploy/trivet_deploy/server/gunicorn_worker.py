@@ -18,7 +18,7 @@ from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from trivet.log import name_processes
 from trivet_deploy.checks.workers import require_broker
-from trivet_deploy.cli.console import reporting
+from trivet_deploy.cli.failure import reporting
 from trivet_deploy.schema import find_schema_fault
 from trivet_deploy.server.graceful import GracefulHttpProtocol, GracefulServer
 from trivet_deploy.server.handover import Handover

@@ -7,7 +7,8 @@ from types import CodeType
 from typing import Any
 
 from trivet.data.session import SealedError
-from trivet_deploy.cli.console import find_refusal, say
+from trivet_deploy.cli.console import say
+from trivet_deploy.cli.failure import find_refusal
 from trivet_deploy.shell.unit import ShellUnit
 
 SCRIPT = "<stdin>"
