@@ -167,3 +167,8 @@ def test_at_a_terminal_the_prompt_shows_what_waits_and_leaving_says_what_is_lost
     assert "ZeroDivisionError" in done.stdout
     assert re.search(r"\*(>>>|In \[\d\]:) shell$", done.stdout, re.MULTILINE)
     assert "What was not committed is taken back" in done.stdout
+
+
+def test_a_script_that_is_named_is_told_to_come_on_stdin(installed: Installation) -> None:
+    refused = installed.run("shell", "fill.py", code=2)
+    assert "a script comes on stdin: `trivet shell < fill.py`" in refused.stderr

@@ -7,8 +7,12 @@ import typer
 
 from trivet_deploy.cli.console import ExitCode, say
 
+CONTEXT_SETTINGS = {"allow_extra_args": True}
+"""What is given beside options is refused here, where one knows what was meant."""
+
 
 def shell(
+    context: typer.Context,
     as_: Annotated[
         str,
         typer.Option("--as", metavar="USERNAME", help="Act as this user, with their permissions."),
@@ -19,6 +23,9 @@ def shell(
     What is changed is judged, audited and published like any other change, and kept by commit()
     alone. A script on stdin is run: `echo 'print(db.get(Book, 1))' | trivet shell`.
     """
+    if context.args:
+        script = " ".join(context.args)
+        raise typer.BadParameter(f"a script comes on stdin: `trivet shell < {script}`")
     from anyio.from_thread import start_blocking_portal
 
     from trivet.errors import NotFound
