@@ -23,6 +23,7 @@ from trivet_api.problems import describe_all
 from trivet_api.resource.bulk import Outcome, condition_of_tag
 from trivet_api.resource.bulk_schemas import LONGEST_KEY
 from trivet_api.resource.fields import Field as ColumnField
+from trivet_api.resource.fields import fields_of
 from trivet_api.resource.item_errors import at
 from trivet_api.resource.schemas import values_of
 from trivet_api.resource.seen import require_creatable, rules_of
@@ -136,6 +137,26 @@ class _located:  # noqa: N801  # a verb of a with statement
         raise at(known, "operations", self._index, part=part) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """A value of a row that an operation has written, and the attribute that holds it."""
+
+    field: ColumnField
+    value: Any
+
+    def given_to(self, *, is_whole: bool) -> Any:
+        """The value as JSON for another attribute: a whole number is one for whole numbers, also
+        where its own resource answers it as a text."""
+        return self.value if is_whole and self.field.is_whole else self.field.encode(self.value)
+
+
+def _takes_whole(write: WriteOptions, name: str) -> bool:
+    """Whether an attribute, or each member of it, is given as a whole number."""
+    members = write.members.get(name)
+    known = fields_of(write.model).get(name) if members is None else members.key
+    return known is not None and known.is_whole
+
+
 class _Run:
     def __init__(
         self,
@@ -148,7 +169,7 @@ class _Run:
         self.actor = actor
         self.targets = targets
         self.wanted = wanted
-        self.results: dict[tuple[int, str], Any] = {}
+        self.results: dict[tuple[int, str], _Result] = {}
         self.done = 0
 
     def check(self, each: BatchOperation) -> None:
@@ -184,7 +205,7 @@ class _Run:
         """By what an upsert knows its row; None if that cannot be told yet, or is refused."""
         write = self._target(each).write
         try:
-            values = self._read(each, write.create_schema)
+            values = self._read(each, write, write.create_schema)
             return known_by(self.db, self.actor, write, values)
         except TrivetError:
             return None
@@ -202,15 +223,15 @@ class _Run:
         match each.operation:
             case "create":
                 require_creatable(rules_of(db), actor, write)
-                row = insert_row(db, actor, write, self._read(each, write.create_schema))
+                row = insert_row(db, actor, write, self._read(each, write, write.create_schema))
                 status = HTTPStatus.CREATED
             case "upsert":
                 require_creatable(rules_of(db), actor, write)
-                values = self._read(each, write.create_schema)
+                values = self._read(each, write, write.create_schema)
                 row, is_new = upsert_row(db, actor, write, values)
                 status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
             case "update":
-                values = self._read(each, write.update_schema)
+                values = self._read(each, write, write.update_schema)
                 row = update_row(db, actor, write, str(each.key), values, condition=condition)
             case "delete":
                 delete_row(db, actor, write, str(each.key), condition=condition)
@@ -224,7 +245,7 @@ class _Run:
         for index, name in self.wanted:
             known = target.fields.get(name)
             if index == self.done and row is not None and known and name not in hidden:
-                self.results[index, name] = known.encode(getattr(row, name))
+                self.results[index, name] = _Result(known, getattr(row, name))
         self.done += 1
 
     def _target(self, each: BatchOperation) -> BatchTarget:
@@ -238,8 +259,13 @@ class _Run:
             raise _misplaced("operation", f"{name} has no {each.operation}", NotFound)
         return target
 
-    def _read(self, each: BatchOperation, schema: type[BaseModel]) -> dict[str, Any]:
-        values = {name: self._resolve(_escaped(name), value) for name, value in each.values.items()}
+    def _read(
+        self, each: BatchOperation, write: WriteOptions, schema: type[BaseModel]
+    ) -> dict[str, Any]:
+        values = {
+            name: self._resolve(_escaped(name), value, is_whole=_takes_whole(write, name))
+            for name, value in each.values.items()
+        }
         try:
             return values_of(schema.model_validate(values))
         except ValidationError as error:
@@ -249,14 +275,17 @@ class _Run:
                 "invalid", "The request does not fit. See errors.", errors=describe_all(placed)
             ) from error
 
-    def _resolve(self, name: str, value: Any) -> Any:
+    def _resolve(self, name: str, value: Any, *, is_whole: bool) -> Any:
         if isinstance(value, list):
-            return [self._resolve(f"{name}/{i}", each) for i, each in enumerate(value)]
+            return [
+                self._resolve(f"{name}/{i}", each, is_whole=is_whole)
+                for i, each in enumerate(value)
+            ]
         if not isinstance(value, dict) or [*value] != [RESULT]:
             return value
         for reference in _references(value):
             if reference in self.results:
-                return self.results[reference]
+                return self.results[reference].given_to(is_whole=is_whole)
         raise Invalid(
             "invalid",
             "The request does not fit. See errors.",

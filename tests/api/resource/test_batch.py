@@ -89,6 +89,19 @@ async def test_what_was_made_before_can_be_referred_to(library: Library) -> None
     assert (changed.status, changed.row.title, same.status) == (200, "x", 200)
 
 
+async def test_a_key_that_is_answered_as_a_text_is_a_number_in_a_column_that_refers_to_it(
+    library: Library,
+) -> None:
+    shown = BatchTarget(write_options(Author), readable_fields(Author, as_text=["id"]), EVERY)
+    operations = Batch.model_validate(
+        {"operations": [AUTHOR, TAG, BOOK, create("library/tags", word=result(0, "id"))]}
+    ).operations
+    targets = {**TARGETS, "library/authors": shown}
+    author, _, book, tag = await library.run(run_operations, targets, operations)
+    assert book.row.author_id == author.row.id
+    assert tag.row.word == str(author.row.id)
+
+
 REFUSED: list[tuple[list[dict[str, Any]], int, str]] = [
     ([AUTHOR, create("library/books", title="x", author_id=99)], 409, "1/values/author_id"),
     ([AUTHOR, create("library/authors", name="Eliot")], 409, "1/values/name"),
