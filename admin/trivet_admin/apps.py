@@ -26,6 +26,7 @@ class TrivetConfig(AppConfig):
         # Modules that read models can be imported only now.
         from django.contrib.auth.signals import user_logged_in
 
+        from trivet_admin.auth.login import note_opened
         from trivet_admin.auth.session_store import give_new_key
         from trivet_admin.connections import model  # noqa: F401  # which is known from here on
         from trivet_admin.joined import observers
@@ -34,6 +35,7 @@ class TrivetConfig(AppConfig):
         from trivet_admin.users.permissions import follow_models, give_modules
 
         user_logged_in.connect(give_new_key, dispatch_uid="trivet_admin.give_new_key")
+        user_logged_in.connect(note_opened, dispatch_uid="trivet_admin.note_opened")
         # Groups stand with users, on the index and above every page of theirs.
         apps.get_app_config("auth").verbose_name = apps.get_app_config("accounts").verbose_name
         mirror_all(config.name for config in apps.get_app_configs())

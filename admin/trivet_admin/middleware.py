@@ -16,6 +16,7 @@ from trivet.asgi.middleware.last_resort import DEBUG_PAGE_POLICY
 from trivet.context import STATE_KEY, RequestContext, current_context
 from trivet.data.replicas.replica import Replica
 from trivet.lifecycle import State
+from trivet_admin.auth.login import log_checked_login
 from trivet_admin.auth.sessions import SessionSource
 from trivet_admin.outcomes import advise_on_sessions, outcomes_of
 from trivet_admin.site.pages import refusal_page, refuse
@@ -66,6 +67,15 @@ class UnitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        is_kept = False
+        try:
+            response = self._answer(request)
+            is_kept = response.status_code < 400
+        finally:
+            log_checked_login(request, is_kept=is_kept)
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
         connection: Any = connections[DEFAULT_DB_ALIAS]
         connection.is_streaming = False  # whatever this thread did before
         connection.replica = _find_replica(request)

@@ -145,6 +145,35 @@ class TestLogin:
         assert outcomes.count("failed") == 5
         assert outcomes.count("throttled") == 36
 
+    @pytest.mark.parametrize("door", ["admin", "other"])
+    async def test_a_login_whose_session_cannot_be_stored_has_not_succeeded(
+        self, house: House, door: str
+    ) -> None:
+        await house.write("ALTER TABLE django_session RENAME TO lost_session")
+        async with house.client() as visitor:
+            visitor.may_fail()
+            page = await visitor.get("/admin/login/")
+            with capture_logs() as lines:
+                if door == "admin":
+                    status = (await visitor.send(page, username="boss", password=PASSWORD)).status
+                else:
+                    status = await log_in_at_the_door(visitor, "boss")
+        assert status >= 500
+        assert COOKIE not in visitor.http.cookies
+        assert [line["outcome"] for line in lines if line["event"] == "login"] == ["refused"]
+
+    async def test_a_login_of_one_who_is_not_staff_has_not_succeeded_at_the_admin(
+        self, house: House
+    ) -> None:
+        await house.write("UPDATE accounts_user SET is_staff = false WHERE username = 'clerk'")
+        async with house.client() as visitor:
+            with capture_logs() as lines:
+                await visitor.log_in("clerk")
+                assert await log_in_at_the_door(visitor, "clerk") == 200
+                await visitor.log_in("clerk")
+        logins = [line["outcome"] for line in lines if line["event"] == "login"]
+        assert logins == ["refused", "succeeded", "refused"]
+
     async def test_a_password_is_stored_as_argon2id_with_our_parameters(self, house: House) -> None:
         stored = await house.value("SELECT password FROM accounts_user WHERE username = 'boss'")
         assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")

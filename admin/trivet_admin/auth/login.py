@@ -1,6 +1,7 @@
 """Login and logout for the other rooms: Django's own, on threads of their own."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from starlette.requests import HTTPConnection
 from trivet.context import context_of
 from trivet.errors import TooManyRequests
 from trivet.identity.accounts import SessionCookie
-from trivet.identity.login_log import log_login
+from trivet.identity.login_log import LoginOutcome, log_login
 from trivet.identity.throttle import LoginThrottle
 from trivet_admin.auth.sessions import SessionSource, identity_of, session_cookie
 from trivet_admin.backends.allowed import django_allowed
@@ -20,6 +21,15 @@ from trivet_admin.configuration import LOGIN_THREADS
 from trivet_admin.transactions import by_meaning
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _CheckedLogin:
+    """A login whose password was right. It stands at its request until the log knows its end."""
+
+    account: str
+    address: str
+    is_open: bool = False
 
 
 class DjangoAccounts:
@@ -88,7 +98,7 @@ def check_password(request: Any, username: str, password: str, throttle: LoginTh
     The same work is done whether the user exists, is active or neither. Call it outside a
     transaction: on SQLite it would hold everybody's write lock for the time of the hash.
     Raises TooManyRequests, without looking at the password. Each outcome leaves a line in the
-    log (docs/security.md).
+    log (docs/security.md); that of a right password is `log_checked_login`'s to write.
     """
     from django.contrib.auth import authenticate
 
@@ -103,8 +113,29 @@ def check_password(request: Any, username: str, password: str, throttle: LoginTh
     except TooManyRequests:
         log_login("throttled", username, address)
         raise
-    log_login("failed" if user is None else "succeeded", username, address)
+    if user is None:
+        log_login("failed", username, address)
+    else:
+        request.trivet_login = _CheckedLogin(username, address)
     return user
+
+
+def note_opened(request: Any, **_signal: Any) -> None:
+    """Receives `user_logged_in`: the session of `request` is the user's, if it can be stored."""
+    if (login := getattr(request, "trivet_login", None)) is not None:
+        login.is_open = True
+
+
+def log_checked_login(request: Any, *, is_kept: bool) -> None:
+    """Write the line of a login whose password was right, now that its request has ended.
+
+    `is_kept` is whether what the request wrote is in the database. Without it, and without a
+    session, as where the admin is only for staff, the login was refused.
+    """
+    login: _CheckedLogin | None = getattr(request, "trivet_login", None)
+    if login is not None:
+        outcome: LoginOutcome = "succeeded" if is_kept and login.is_open else "refused"
+        log_login(outcome, login.account, login.address)
 
 
 def _log_in(
@@ -117,10 +148,15 @@ def _log_in(
     user = check_password(request, username, password, throttle)
     if user is None:
         return None
-    with atomic():
-        login(request, user)
-        request.session.save()
-        source = _source(request, user)
+    is_kept = False
+    try:
+        with atomic():
+            login(request, user)
+            request.session.save()
+            source = _source(request, user)
+        is_kept = True
+    finally:
+        log_checked_login(request, is_kept=is_kept)
     max_age = int(settings.SESSION_COOKIE_AGE)
     return SessionCookie(
         name=session_cookie(),

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import structlog
 
-LoginOutcome = Literal["succeeded", "failed", "throttled"]
+LoginOutcome = Literal["succeeded", "failed", "throttled", "refused"]
+"""A refused one had the right password, and got no session."""
 
 LONGEST = 150
 """The characters of a name that are logged: the length of Django's longest user name."""
