@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from asgiref.sync import ThreadSensitiveContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet import Platform
+from trivet.asgi.health import PROBE_SECONDS
 from trivet.asgi.middleware.cross_site import SAFE_METHODS
 from trivet.asgi.mount import MountedApp, PageLink, RouteInfo
 from trivet.context import current_context
@@ -25,7 +28,7 @@ from trivet_admin import runtime
 from trivet_admin.auth.authenticator import SessionAuthenticator
 from trivet_admin.backends.allowed import django_allowed
 from trivet_admin.capacity import CapacityLimiter
-from trivet_admin.configuration import configure
+from trivet_admin.configuration import POOL_RECONNECT_SECONDS, configure
 from trivet_admin.site.policy import LOGIN_PATH, PREFIX, is_of_admin, words_of
 from trivet_admin.static_files import PACKAGES
 from trivet_admin.transactions import ThreadedTransactions
@@ -228,11 +231,32 @@ def path_in_words(pattern: Any) -> str:
     return path if text.lstrip("^").startswith("/") else path.removeprefix("/")
 
 
+PATIENCE_SECONDS = PROBE_SECONDS * 0.75
+"""The wait of a probe for a connection: shorter than that of whoever asks, to say the reason."""
+
+
 async def find_pending() -> str:
-    """The reason why the admin is not ready, in a sentence; empty when it is migrated."""
-    # The caller does not wait for a database that is away; the thread may.
-    with django_allowed():
-        return await anyio.to_thread.run_sync(_find_pending, abandon_on_cancel=True)
+    """The reason why the admin is not ready, in a sentence; empty when it is migrated.
+
+    Raises what refused a connection to the database, or TimeoutError if nothing did.
+    """
+    began = monotonic()
+    try:
+        # The caller does not wait for a database that is away; the thread may.
+        with django_allowed(), anyio.fail_after(PATIENCE_SECONDS):
+            return await anyio.to_thread.run_sync(_find_pending, abandon_on_cancel=True)
+    except TimeoutError:
+        if (failure := _find_connect_failure(began - POOL_RECONNECT_SECONDS)) is None:
+            raise
+        raise failure from None
+
+
+def _find_connect_failure(since: float) -> Exception | None:
+    from django.db import connection
+
+    wrapper: Any = connection
+    failure: Exception | None = wrapper.find_connect_failure(since)
+    return failure
 
 
 def _find_pending() -> str:

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from trivet.context import current_context
+from trivet.repeated_lines import RepeatedLines
 
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(
@@ -68,6 +69,10 @@ _REVEALING = (
 templates with password hashes. These lines are never logged, at any level, because a secret in a
 line cannot be recognised later. The warnings and errors of these loggers are logged."""
 
+_repeated_by_pool = RepeatedLines()
+"""What psycopg's pool logs of each attempt to connect, twice a second for as long as the database
+refuses. One for the process, whose log may be configured again."""
+
 Event = MutableMapping[str, Any]
 
 
@@ -105,6 +110,7 @@ def configure_logging(*, log_format: Literal["console", "json"], level: str = "I
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("django.request").addFilter(_without_traceback)
+    logging.getLogger("psycopg.pool").addFilter(_repeated_by_pool)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _REVEALING:

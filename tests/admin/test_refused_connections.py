@@ -1,14 +1,14 @@
 """Why PostgreSQL refuses a connection: both ORMs' errors give the reason, in one word."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url
 
 from tests.admin.asking import ask_django
-from tests.admin.house import engine_of, make_settings
+from tests.admin.house import House, engine_of, make_settings
 from trivet.data.engine import async_url
 from trivet.data.errors import explain, explain_driver
 from trivet.data.outages import find_outage
@@ -53,6 +53,29 @@ def test_a_server_without_a_free_connection_is_told_from_one_that_is_away(
     explained = explain(caught.value) or explain_django(caught.value)
     assert explained is not None
     assert (explained.status, explained.detail) == (503, outage.detail)
+
+
+@pytest.fixture
+def poor_django(house: House, url_without_connections: str) -> Iterator[House]:
+    """A house whose Django may have no connection."""
+    from django.db import connection, connections
+
+    account = connections.settings["default"]
+    before = account["USER"]
+    for user in (str(make_url(url_without_connections).username), before):
+        connections.close_all()
+        cast("Any", connection).close_pool()
+        account["USER"] = user
+        if user != before:
+            yield house
+
+
+@pytest.mark.anyio
+async def test_the_probe_says_why_the_admin_gets_no_connection(poor_django: House) -> None:
+    async with poor_django.client() as visitor:
+        ready = await visitor.http.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["admin"] == "out of connections"
 
 
 SENTENCES = (

@@ -49,6 +49,11 @@ class UnitWrapper(BaseDatabaseWrapper):
         self.deliver: Callable[[Mapping[str, int]], None] = runtime.deliver
         self.execute_wrappers.append(self._before_statement)
 
+    def find_connect_failure(self, since: float) -> Exception | None:  # noqa: ARG002  # as there
+        """Why an attempt to connect failed at or after `since` (of `time.monotonic`); None if none
+        did. Only PostgreSQL's pool connects where its callers do not see it."""
+        return None
+
     @property
     def shared_transaction(self) -> SharedTransaction:
         """SQLAlchemy's part of the open transaction; TransactionManagementError without one."""

@@ -102,6 +102,9 @@ class DatabaseWrapper(ReplicaWrapper, base.DatabaseWrapper):
             else:
                 return self._asking(connection)
 
+    def find_connect_failure(self, since: float) -> Exception | None:
+        return PooledConnection.find_failure(since)
+
     def _asking(self, connection: Any) -> Any:
         """`connection`, which asks at each BEGIN whose rows PostgreSQL shows."""
         connection.find_opening = self._find_opening
