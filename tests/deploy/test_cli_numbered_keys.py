@@ -63,15 +63,17 @@ class Part(Model):
     id: Mapped[int] = mapped_column(ForeignKey("kinds_chosen.id"), primary_key=True)
 """
 AGAIN = """
-from tests.test_members import EVERY, MEMBERS, new_member
 from trivet.testing import Application
+
+MEMBERS = "/api/members/members"
+EVERY = [f"members.{action}_member" for action in ("view", "add", "change", "delete")]
 
 
 def test_again(trivet: Application) -> None:
     with trivet.client(user=trivet.make_user("ada", permissions=EVERY)) as client:
-        old = client.post(MEMBERS, json=new_member(trivet))
+        old = client.post(MEMBERS, json={"name": "A"})
         assert client.delete(f"{MEMBERS}/{old.json()['id']}").status_code == 204
-        new = client.post(MEMBERS, json=new_member(trivet))
+        new = client.post(MEMBERS, json={"name": "A"})
         assert new.headers["etag"] == old.headers["etag"]
         assert new.json()["id"] > old.json()["id"]
         tag = {"If-Match": old.headers["etag"]}
