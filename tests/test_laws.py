@@ -91,11 +91,9 @@ class TestTheLayout:
             for path in package.rglob("*.py")
             if listening.search(path.read_text())
         ]
-        # A shell watches its own session besides, to know whether something waits for a commit; a
-        # page of the admin narrows one of its own, which only reads, to what its visitor sees; and
-        # a mixin hears of its classes when they are mapped, before there is any session.
+        # A shell watches its own session besides, to know whether something waits for a commit; and
+        # a page of the admin narrows one of its own, which only reads, to what its visitor sees.
         assert found == [
-            "trivet/models/versioned.py",
             "trivet/data/listeners.py",
             "trivet_admin/mirror/seen_values.py",
             "trivet_deploy/shell/unit.py",

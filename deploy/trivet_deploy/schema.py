@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trivet.errors import ConfigurationError, Unavailable
+from trivet.errors import ConfigurationError, NotFound, Unavailable
 from trivet_deploy import django_commands
 from trivet_settings import Settings
 
@@ -293,8 +293,11 @@ def _cure_of(said: str, settings: Settings) -> str:
 
 
 def require_database(settings: Settings) -> None:
-    """Raise Unavailable, with the cure, unless the database answers."""
+    """Raise Unavailable, with the cure, unless the database answers; NotFound for a file of SQLite
+    that is not there yet, as for a database without tables."""
     if fault := find_database_fault(settings):
+        if settings.database.is_sqlite and not settings.database.path.exists():
+            raise NotFound("no-database", f"{fault}.")
         raise Unavailable("database-unavailable", f"{fault}.")
 
 

@@ -76,13 +76,13 @@ SCENARIOS = (
     Scenario(
         "keys before the first migrate",
         ("keys", "list"),
-        4,
+        1,
         stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
     ),
     Scenario(
         "users before the first migrate",
         ("users", "list"),
-        4,
+        1,
         stderr=("nowhere/missing.sqlite3 does not exist", "run `trivet migrate`"),
     ),
     Scenario(
@@ -148,6 +148,7 @@ DOWN = {"database_url": "postgresql://u:geheim@127.0.0.1:1/x"}
         (("realtime", "info"), DOWN, 4, "database-unavailable"),
         (("sessions", "clear"), DOWN, 4, "database-unavailable"),
         (("audit", "verify", "--anchor", "x"), DOWN, 1, "anchor"),
+        (("keys", "list"), {}, 1, "no-database"),
         (("migrate", "--make", "departures", "-m", "x"), {}, 3, "unchanged"),
         (("routes",), {"features": "no_such_feature"}, 3, "no-feature"),
         (("routes",), {"rooms": "kitchen"}, 3, "settings"),

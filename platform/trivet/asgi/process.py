@@ -68,7 +68,7 @@ class Process:
         platform = self.platform
         return [
             # The balancer sends nothing new: /readyz is 503 from here on.
-            Step("not ready for the balancer", self._leave_balancer, seconds=1),
+            Step("not ready for the balancer", self._leave_balancer, seconds=0.5),
             # Clients of sockets go to another process and recover there.
             Step("sockets are told to go elsewhere", self._drain_mounts, seconds=5),
             # Requests that have begun get their answers; the server has waited for them before.
@@ -83,7 +83,7 @@ class Process:
             # The loop is used up by what follows, and nobody waits for it any more.
             Step("the event loop is watched no more", self.watchdog.stop, seconds=1),
             # Whoever still connects is refused anyway.
-            Step("open files are watched no more", self.open_files.stop, seconds=1),
+            Step("open files are watched no more", self.open_files.stop, seconds=0.5),
             # Old answers are left to other processes.
             Step("no answer is being removed", platform.kept_answers.stop, seconds=1),
             # Expired sessions are left to other processes.

@@ -33,7 +33,7 @@ from trivet.data import (
 from trivet.data.bulk import direct, rows, updates
 from trivet.data.session import TrivetSession
 from trivet.identity import key_grants
-from trivet.models import mapped
+from trivet.models import mapped, versioned
 from trivet_settings.values import Pooler
 
 Part = Literal["dialect", "memory", "pooler"]
@@ -64,6 +64,7 @@ def listen_to_documents(mapper: Mapper[Any], _class: type[Any]) -> None:
 # fmt: off
 LISTENERS: tuple[tuple[Target, str, Any], ...] = (
     # A class is mapped, on whatever base.
+    (Mapper, "instrument_class", versioned.keep_version),  # its own arguments hide the mixin's
     (Mapper, "after_mapper_constructed", mapped.note_mapper),  # guards know its table too
 
     # A class is configured.

@@ -33,7 +33,6 @@ from trivet.migrations.constraint_names import name_constraint
 from trivet.migrations.conversions import POSTGRESQL
 from trivet.migrations.enumerations import drops_of
 from trivet.migrations.matching import columns_of, condition_of, index_of
-from trivet.migrations.numbered_keys import number_once
 from trivet.migrations.shapes import knowing_indexes, read_shape
 from trivet.models.mapped import our_tables
 from trivet.models.types import DatabaseType
@@ -84,7 +83,6 @@ class Baseline:
         known: set[str] = set()
         for table in _in_order(self.tables):
             operation = ops.CreateTableOp.from_table(table)
-            number_once(operation)
             late = [key for key in table.foreign_key_constraints if self._is_late(key, known)]
             # By what they are: a column that is compared makes an expression of SQL.
             left_out = {*map(id, late)}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Integer, event
+from sqlalchemy import Integer
 from sqlalchemy.orm import Mapped, Mapper, declared_attr, mapped_column
 
 
@@ -21,9 +21,10 @@ class Versioned:
         return {"version_id_col": cls.version}
 
 
-@event.listens_for(Versioned, "instrument_class", propagate=True)
-def _keep_version(mapper: Mapper[Any], _class: type[Any]) -> None:
+def keep_version(mapper: Mapper[Any], mapped: type[Any]) -> None:
     """Count also where a class has a `__mapper_args__` of its own, which hides that of the mixin:
     its counter would stay a column that nobody looks at."""
-    if mapper.version_id_col is None and mapper.inherits is None:
+    if not issubclass(mapped, Versioned) or mapper.inherits is not None:
+        return
+    if mapper.version_id_col is None:
         mapper.version_id_col = mapper.local_table.c["version"]
