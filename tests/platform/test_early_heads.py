@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from tests.platform.notes import Note, add_note, notes_database
 from tests.platform.trail import ADA, check, noted
+from tests.platform.waiting import FOR_A_LOCK, until_waiting
 from trivet.audit.tables import CHAINS
 from trivet.audit.trail import EARLY_CHAINS
 from trivet.data.database import Database
@@ -56,16 +57,6 @@ async def insert_by_session(database: Database, board: str, name: str) -> None:
         await session.run_sync(add_note, board, name)
 
 
-async def until_as_many_wait(database: Database, expected: int) -> None:
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    async with asyncio.timeout(20):
-        while True:
-            async with database.single_query() as session:
-                if await session.scalar(waiting) == expected:
-                    return
-            await asyncio.sleep(0.05)
-
-
 async def free_heads(database: Database) -> list[int]:
     query = "SELECT id FROM trivet_audit_chain ORDER BY id FOR UPDATE SKIP LOCKED"
     async with database.engine.begin() as connection:
@@ -81,7 +72,7 @@ async def test_those_who_wait_for_a_channel_leave_chains_for_everybody_else(
             asyncio.ensure_future(insert_alone(database, "busy", f"row {number}"))
             for number in range(EARLY_CHAINS + 2)
         ]
-        await until_as_many_wait(database, len(rows))
+        await until_waiting(database, FOR_A_LOCK, least=len(rows))
         assert await free_heads(database) == LATE
         async with asyncio.timeout(20):
             await insert_by_session(database, "quiet", "by a session")
@@ -101,7 +92,7 @@ async def test_whoever_has_to_wait_for_a_chain_waits_for_none_that_may_wait_itse
                 asyncio.ensure_future(insert_by_session(database, "a", f"note {number}"))
                 for number in range(writers)
             ]
-            await until_as_many_wait(database, writers)
+            await until_waiting(database, FOR_A_LOCK, least=writers)
         async with asyncio.timeout(20):
             await asyncio.gather(*waiting)
     assert len(await noted(database)) == writers

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, column_property, mapped_column
 from tests.platform.notes import SECRET, Note, feeds, published
 from tests.platform.single_rows import MADE_ANEW, REFUSED, ROWS, listen, make
 from tests.platform.trail import ADA, check, execute, noted
+from tests.platform.waiting import FOR_A_LOCK, until_waiting
 from trivet import Model
 from trivet.audit import AuditTrail
 from trivet.data.capture import Capture
@@ -285,21 +286,11 @@ async def test_who_leaves_meanwhile_leaves_nothing_behind(notes_url: str) -> Non
         )
         waiting = asyncio.ensure_future(insert(database, Note(board="a", text="dreamt")))
         async with with_one_connection(notes_url) as other:
-            await until(other, "wait_event = 'PgSleep'")
+            await until_waiting(other, "wait_event = 'PgSleep'")
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await assert_nothing_has_happened(database)
-
-
-async def until(database: Database, condition: str) -> None:
-    waiting = text(f"SELECT count(*) FROM pg_stat_activity WHERE {condition}")
-    async with asyncio.timeout(20):
-        while True:
-            async with database.single_query() as session:
-                if await session.scalar(waiting):
-                    return
-            await asyncio.sleep(0.05)
 
 
 LEAVE = (
@@ -340,7 +331,7 @@ async def test_it_waits_for_a_chain_of_the_trail(database: Database, notes_url: 
         async with other.engine.begin() as holding:
             await holding.execute(text("SELECT 1 FROM trivet_audit_chain FOR UPDATE"))
             waiting = asyncio.ensure_future(insert(database, Note(board="a", text="second")))
-            await until(database, "wait_event_type = 'Lock'")
+            await until_waiting(database, FOR_A_LOCK)
         assert await waiting == ("answered", {"notes:a": 1})
     verdict, damages = await check(database)
     assert (verdict.damages, damages) == (0, [])

@@ -3,8 +3,8 @@
 Most writes of an API are one new row. A session, its transaction, its flush and the pool around its
 connection compute more than all the rest of such a request. Here the object that a session would
 get is inserted by the statement that a flush would send (`trivet.data.single_inserts`), its feeds
-run, and its entry of the trail, its publications and the COMMIT follow, in the same exchanges as
-from a session: the results are the same.
+run, and its entry of the trail, its publications and the COMMIT follow, in an exchange less than
+from a session (docs/decisions/0190): the results are the same.
 
 It is for classes of which a flush would do no more than that: of one table, without rules about
 changes, and without listeners but ours. Whatever is otherwise, fails or is refused is done again
